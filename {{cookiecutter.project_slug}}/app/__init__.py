@@ -1,0 +1,66 @@
+"""{{cookiecutter.project_name}}: the application factory."""
+
+from flask import Flask
+
+from app import (
+    health,
+    # {% if cookiecutter.database != "none" %}
+    orders,
+    # {% endif %}
+    quotes,
+)
+from app.core import (
+    api,
+    checks,
+    cli,
+    # {% if cookiecutter.database != "none" %}
+    database,
+    # {% endif %}
+    errors,
+    logs,
+    pipeline,
+    # {% if cookiecutter.rate_limiting %}
+    rate_limits,
+    # {% endif %}
+    security,
+    # {% if cookiecutter.tracing %}
+    tracing,
+    # {% endif %}
+)
+from app.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make one application; without settings, from the environment.
+
+    Raises:
+        InvalidSettings: when the environment lacks or misstates something.
+
+    """
+    settings = settings or Settings.load()
+    app = Flask(__name__, static_folder=None)
+
+    pipeline.init_app(app)
+    logs.init_app(app, settings)
+    errors.init_app(app)
+    checks.init_app(app, settings.readiness_seconds)
+    security.init_app(app, settings)
+    # {% if cookiecutter.database != "none" %}
+    database.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.rate_limiting %}
+    rate_limits.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.tracing %}
+    tracing.init_app(app, settings)
+    # {% endif %}
+    health.init_app(app)
+
+    version_1 = api.init_app(app, settings)
+    version_1.register_blueprint(quotes.blueprint, url_prefix="/api/v1/quotes")
+    # {% if cookiecutter.database != "none" %}
+    version_1.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
+    # {% endif %}
+
+    cli.init_app(app, settings)
+    return app

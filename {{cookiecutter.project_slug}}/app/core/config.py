@@ -1,0 +1,220 @@
+"""Typed settings from the environment: every wrong one is named at start, secrets never print."""
+
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Secret,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+MINIMUM_SECRET_LENGTH = 32
+MINIMUM_SECRET_VARIETY = 10  # distinct characters; 16 random bytes in hexadecimal have about 14
+GUESSABLE = re.compile(
+    r"change|secret|password|example|default|insecure|development", re.IGNORECASE
+)
+DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
+
+
+class Environment(StrEnum):
+    """Where the process runs; it decides how forgiving the settings are."""
+
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    PRODUCTION = "production"
+
+
+class InvalidSettings(SystemExit):
+    """Ends the process with exit code 1 and one message that names every wrong setting."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        """Take the problems, by the name of the environment variable."""
+        self.problems = dict(problems)
+        listed = "\n".join(f"  {name}: {problem}" for name, problem in self.problems.items())
+        super().__init__(
+            f"The service did not start, because its configuration is not valid:\n{listed}\n"
+            "Set each one in the environment, or in a file named by <NAME>_FILE."
+        )
+
+
+class SecretURL(Secret[str]):
+    """A URL whose user name and password never print."""
+
+    def _display(self) -> str:
+        return re.sub(r"//[^/@]*@", "//***@", self.get_secret_value())
+
+
+def required_in_production(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  any setting
+    """Refuse an unset value in production, where there is no sensible default.
+
+    Raises:
+        ValueError: with what to do about it.
+
+    """
+    if value is None and info.data.get("app_env") is Environment.PRODUCTION:
+        message = "is required in production"
+        raise ValueError(message)
+    return value
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+RequiredInProduction = AfterValidator(required_in_production)
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Several words in one variable, separated by commas."""
+
+
+class CoreSettings(BaseSettings):
+    """What every service is told, whatever it does.
+
+    Built from its arguments alone; only `load` reads the environment.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    # First, because the others are checked in its light.
+    app_env: Environment = Environment.PRODUCTION
+    service_name: str = "{{cookiecutter.project_slug}}"
+    service_version: str = "unknown"
+    secret_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    web_concurrency: int | None = Field(default=None, ge=1, le=128)
+    web_threads: int = Field(default=4, ge=1, le=128)
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    allowed_hosts: Names = ()
+    readiness_seconds: float = Field(default=2.0, gt=0, le=60)
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _unguessable(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        secret = value.get_secret_value()
+        if info.data.get("app_env") is not Environment.PRODUCTION:
+            return value if secret else SecretStr(DEVELOPMENT_SECRET)
+        if not secret:
+            required_in_production(None, info)
+        if (
+            len(secret) < MINIMUM_SECRET_LENGTH
+            or len(set(secret)) < MINIMUM_SECRET_VARIETY
+            or GUESSABLE.search(secret)
+        ):
+            message = (
+                "is too short or can be guessed; make one with: "
+                "python -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+            raise ValueError(message)
+        return value
+
+    @property
+    def in_production(self) -> bool:
+        """Whether security defaults may not be relaxed."""
+        return self.app_env is Environment.PRODUCTION
+
+    @property
+    def logs_as_json(self) -> bool:
+        """Whether log lines are read by machines."""
+        return self.log_format == "json" or (self.log_format == "auto" and self.in_production)
+
+    def warnings(self) -> list[str]:
+        """Tell what is allowed but unwise here, one sentence each."""
+        return []
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave only the arguments, so that a test never depends on the shell it runs in."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, dotenv: Path = Path(".env")) -> Self:
+        """Read the environment, the files it names, and in development `.env`.
+
+        Raises:
+            InvalidSettings: with every missing or wrong variable at once.
+
+        """
+        values, problems = _environment(cls, dotenv)
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            problems = {**_sentences(error), **problems}
+        if problems:
+            raise InvalidSettings(problems)
+        return settings
+
+
+def _environment(cls: type[CoreSettings], dotenv: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    from_files, problems = _named_files(cls)
+    values = {**EnvSettingsSource(cls)(), **from_files}
+    in_dotenv = {
+        name: value
+        for name, value in DotEnvSettingsSource(cls, env_file=dotenv)().items()
+        if name in cls.model_fields
+    }
+    # Production never depends on a file that lies about: .env counts in development alone.
+    if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
+        values = {**in_dotenv, **values}
+    return values, problems
+
+
+def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str]]:
+    """Read each `<NAME>_FILE`, the way Docker and Kubernetes hand over secrets."""
+    values: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for field in cls.model_fields:
+        name = field.upper()
+        path = os.environ.get(f"{name}_FILE")
+        if not path:
+            continue
+        if os.environ.get(name):
+            problems[name] = f"is set twice; keep either {name} or {name}_FILE"
+            continue
+        try:
+            values[field] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            problems[name] = f"cannot be read from the file that {name}_FILE names"
+    return values, problems
+
+
+def _sentences(error: ValidationError) -> dict[str, str]:
+    """Turn pydantic's errors into sentences that never repeat a value."""
+    return {
+        str(detail["loc"][0]).upper(): detail["msg"].removeprefix("Value error, ")
+        for detail in error.errors(include_url=False, include_context=False, include_input=False)
+    }

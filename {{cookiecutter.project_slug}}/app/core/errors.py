@@ -1,0 +1,204 @@
+"""Every error leaves as one problem document (RFC 9457), and none tells what went on inside."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import marshmallow as ma
+import orjson
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from app.core import pipeline
+from app.core.schemas import UNKNOWN_FIELD
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+DETAILS = {
+    400: "The request could not be understood.",
+    404: "Nothing is found at this URL.",
+    405: "This URL does not take this method; the Allow header lists those it takes.",
+    413: "The request body is larger than this service accepts.",
+    415: "Send the body as application/json.",
+    422: "Some values are not valid; every one of them is listed in errors.",
+    429: "Too many requests; try again after the seconds in Retry-After.",
+    500: "The service failed. Quote request_id when you report it.",
+    503: "The service cannot answer now; try again soon.",
+}
+
+
+class Problem(Exception):  # noqa: N818  it is what the client is told, and not always an error
+    """Something to tell the caller; services raise it and know nothing of HTTP.
+
+    A subclass names one situation: its `detail` is fixed text, so that nothing of the request is
+    ever repeated, and its `code` is what a program compares.
+    """
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "bad_request"
+    detail: ClassVar[str] = DETAILS[400]
+
+    def __init__(
+        self,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, object] | None = None,
+    ) -> None:
+        """Take the headers that this status calls for, and members to add to the document."""
+        super().__init__(self.detail)
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+
+class NotFound(Problem):
+    """What was asked for does not exist, or not for this caller."""
+
+    status = 404
+    code = "not_found"
+    detail = DETAILS[404]
+
+
+class Conflict(Problem):
+    """The request is fine, but not in the state that things are in."""
+
+    status = 409
+    code = "conflict"
+    detail = "The request conflicts with the current state."
+
+
+class Unprocessable(Problem):
+    """The values are well formed and make no sense together."""
+
+    status = 422
+    code = "unprocessable"
+    detail = DETAILS[422]
+
+
+class TooManyRequests(Problem):
+    """The caller has used up its share."""
+
+    status = 429
+    code = "too_many_requests"
+    detail = DETAILS[429]
+
+
+class Unavailable(Problem):
+    """Something this service cannot do without is away for the moment."""
+
+    status = 503
+    code = "unavailable"
+    detail = DETAILS[503]
+
+
+class FieldErrorSchema(ma.Schema):
+    """One value that is not valid."""
+
+    location = ma.fields.String(
+        required=True,
+        data_key="in",
+        validate=ma.validate.OneOf(["body", "query", "headers", "path"]),
+        metadata={"description": "The part of the request that holds the value"},
+    )
+    pointer = ma.fields.String(
+        required=True, metadata={"description": "JSON pointer (RFC 6901) to the value"}
+    )
+    detail = ma.fields.String(required=True, metadata={"description": "What is wrong with it"})
+
+
+class ProblemSchema(ma.Schema):
+    """A problem document (RFC 9457)."""
+
+    type = ma.fields.String(required=True)
+    title = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True)
+    code = ma.fields.String(
+        required=True, metadata={"description": "Names the problem; compare this, not the text"}
+    )
+    detail = ma.fields.String(required=True)
+    request_id = ma.fields.String(
+        required=True, metadata={"description": "The id that this request has in the logs"}
+    )
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error in one format, with TESTING on as with it off."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    # A missing form field stays a plain 400 in debug mode too.
+    app.config["TRAP_BAD_REQUEST_ERRORS"] = False
+    app.register_error_handler(Problem, _from_problem)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Exception, _from_bug)
+
+
+def _from_problem(problem: Problem) -> Response:
+    return _document(problem.status, problem.code, problem.detail, problem.members, problem.headers)
+
+
+def _from_http(error: HTTPException) -> Response | HTTPException:
+    status = error.code or 500
+    if status < HTTPStatus.BAD_REQUEST:
+        return error  # a redirect
+    # An instance's description may repeat what the client sent; the texts above never do.
+    detail = DETAILS.get(status) or _phrase(status)
+    data: Mapping[str, Any] = getattr(error, "data", None) or {}
+    headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    found = list(_field_errors(data.get("messages") or {}))
+    code = "validation_failed" if found else re.sub(r"\W+", "_", _phrase(status).lower())
+    return _document(status, code, detail, {"errors": found} if found else {}, headers)
+
+
+def _from_bug(error: Exception) -> Response:
+    pipeline.of_request().error = error
+    logger.error("unhandled exception", exc_info=error)
+    return _document(500, "internal_server_error", DETAILS[500])
+
+
+def _document(
+    status: int,
+    code: str,
+    detail: str,
+    members: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = {
+        # RFC 9457, 4.2.1: the title is then the status phrase; `code` tells problems apart.
+        "type": "about:blank",
+        "title": _phrase(status),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": pipeline.of_request().request_id,
+        **(members or {}),
+    }
+    return Response(orjson.dumps(body), status, headers, mimetype=MEDIA_TYPE)
+
+
+def _phrase(status: int) -> str:
+    # Werkzeug's table, because Python's own changed some names in 3.13.
+    return HTTP_STATUS_CODES.get(status, "Unknown Error")
+
+
+def _field_errors(messages: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    places = {"json": "body", "view_args": "path"}
+    for location, tree in messages.items():
+        for pointer, detail in _leaves(tree, "#"):
+            yield {"in": places.get(location, location), "pointer": pointer, "detail": detail}
+
+
+def _leaves(tree: object, pointer: str) -> Iterator[tuple[str, str]]:
+    """Walk marshmallow's nested messages down to (pointer, sentence) pairs."""
+    if isinstance(tree, Mapping):
+        for key, below in tree.items():
+            # The name of an unknown field is the client's own text, so the object that holds it
+            # is pointed at instead.
+            unknown = isinstance(below, list) and below[0].startswith(UNKNOWN_FIELD)
+            here = pointer if unknown or key == "_schema" else f"{pointer}/{key}"
+            yield from _leaves(below, here)
+    elif isinstance(tree, list):
+        for sentence in dict.fromkeys(tree):
+            yield pointer, sentence

@@ -1,0 +1,173 @@
+"""Structured logs: one JSON line an event in production, readable lines in development.
+
+Any code logs with the standard library (`logger.info("order placed", extra={"order_id": …})`):
+words for people in the message, values for machines in `extra`.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from flask import Flask
+
+from app.core import pipeline
+from app.core.config import CoreSettings
+from app.core.pipeline import Exchange
+
+HANDLER = "service"
+ACCESS = logging.getLogger("app.access")
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_MASK = "***"
+_SENSITIVE = (
+    r"[\w-]*(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key)"
+)
+_SENSITIVE_NAME = re.compile(_SENSITIVE, re.IGNORECASE)
+_SENSITIVE_TEXT = re.compile(
+    rf"""(?P<name>{_SENSITIVE}["']?\s*[=:]\s*["']?(?:(?:bearer|basic)\s+)?)[^\s"',;&}}]+"""  # name=value
+    r"|(?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"  # an Authorization header
+    r"|(?P<url>://)[^\s/@]*:[^\s/@]*(?=@)"  # user:password in a URL
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*",  # a JSON web token
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """Mask passwords, tokens and keys in free text."""
+    return _SENSITIVE_TEXT.sub(
+        lambda match: (match["name"] or match["scheme"] or match["url"] or "") + _MASK, text
+    )
+
+
+def _masked(name: str, value: object) -> object:
+    if _SENSITIVE_NAME.fullmatch(name):
+        return _MASK
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {str(key): _masked(str(key), below) for key, below in value.items()}
+    return value
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    """Return what the caller put in `extra`, with the ids of the request it belongs to."""
+    exchange = pipeline.current()
+    extra: dict[str, object] = dict(exchange.log_fields) if exchange else {}
+    for name, value in vars(record).items():
+        if name not in _STANDARD:
+            extra[name] = _masked(name, value)
+    return extra
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line: timestamp, level, logger, message, service, then the values."""
+
+    def __init__(self, service: str = "", version: str = "") -> None:
+        """Take what names this deployment in every line."""
+        super().__init__()
+        self._deployment = {"service": service, "version": version}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its line break."""
+        line: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+            **self._deployment,
+            **_extra(record),
+        }
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info))
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Lines for a person at a terminal: time, level, message, then the values."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with the traceback below it if there is one."""
+        clock = datetime.fromtimestamp(record.created, UTC).astimezone()
+        values = " ".join(f"{name}={value}" for name, value in _extra(record).items())
+        # A line break in a value would let a client write log lines of its own.
+        said = redact(record.getMessage()).replace("\r", "\\r").replace("\n", "\\n")
+        values = values.replace("\r", "\\r").replace("\n", "\\n")
+        line = f"{clock:%H:%M:%S} {record.levelname:<7} {said} {values}".rstrip()
+        if record.exc_info:
+            line += "\n" + redact(self.formatException(record.exc_info))
+        return line
+
+
+class AccessLog:
+    """Writes one line a request, when its response has been sent."""
+
+    def began(self, exchange: Exchange) -> None:
+        """Wait for the end: one line says it all."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """Write the line."""
+        environ = exchange.environ
+        ACCESS.info(
+            "%s %s %s",
+            exchange.method,
+            exchange.route or "-",
+            exchange.status,
+            extra={
+                "method": exchange.method,
+                "route": exchange.route,
+                "status": exchange.status,
+                "duration_ms": round(exchange.seconds * 1e3, 3),
+                "sent_bytes": exchange.sent_bytes,
+                "client_address": environ.get("REMOTE_ADDR"),
+                "user_agent": environ.get("HTTP_USER_AGENT"),
+            },
+        )
+
+
+def formatter(settings: CoreSettings) -> logging.Formatter:
+    """Return the formatter that these settings ask for."""
+    if settings.logs_as_json:
+        return JSONFormatter(settings.service_name, settings.service_version)
+    return ConsoleFormatter()
+
+
+def config(settings: CoreSettings) -> dict[str, Any]:
+    """Return a logging.config dictionary, for servers that configure logging themselves."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"service": {"()": lambda: formatter(settings)}},
+        "handlers": {
+            HANDLER: {
+                "class": "logging.StreamHandler",
+                "formatter": "service",
+                "stream": "ext://sys.stdout",
+            }
+        },
+        "root": {"level": settings.log_level, "handlers": [HANDLER]},
+    }
+
+
+def init_app(app: Flask, settings: CoreSettings) -> None:
+    """Write this application's log lines to standard output, and one line a request."""
+    root = logging.getLogger()
+    root.setLevel(settings.log_level)
+    # Logging is the process's, not the application's: a second application in this process
+    # takes the same handler over instead of writing every line twice.
+    handler = next((known for known in root.handlers if known.get_name() == HANDLER), None)
+    if handler is None:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.set_name(HANDLER)
+        root.addHandler(handler)
+    handler.setFormatter(formatter(settings))
+    logging.getLogger("werkzeug").addFilter(_not_an_access_line)
+    pipeline.of(app).observers.append(AccessLog())
+
+
+def _not_an_access_line(record: logging.LogRecord) -> bool:
+    """Drop the development server's own access lines: ours say more."""
+    return " - - [" not in str(record.msg)

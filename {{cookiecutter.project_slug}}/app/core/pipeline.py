@@ -1,0 +1,185 @@
+"""One pass over every request, from which logs, metrics and traces are observers.
+
+The pipeline sits at the WSGI level, so it also sees what Flask never routes, and it counts a
+response as finished when its body has been sent and closed. It knows no feature by name.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+from flask import Flask, request
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+KEY = "app.exchange"
+# Letters, digits and a few separators: safe in a log line, a header and a shell.
+WELL_FORMED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}", re.ASCII)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request with its response, as every observer sees it."""
+
+    environ: "WSGIEnvironment"
+    request_id: str
+    method: str
+    started_ns: int = field(default_factory=time.time_ns)
+    started_clock: int = field(default_factory=time.perf_counter_ns)
+    route: str | None = None
+    """The route's template (`/api/v1/orders/<uuid:order_id>`), never the raw path."""
+    quiet: bool = False
+    """Whether observers leave this request out, as they do for health probes."""
+    status: int = 500
+    sent_bytes: int = 0
+    seconds: float = 0.0
+    error: BaseException | None = None
+    """The bug behind a 500."""
+    response_headers: list[tuple[str, str]] = field(default_factory=list)
+    """Headers that guards and observers add to the response."""
+    log_fields: dict[str, str] = field(default_factory=dict)
+    """What every log line of this request carries."""
+    begun: bool = False
+
+
+class Observer(Protocol):
+    """Something told once when a request is routed and once when its response is finished."""
+
+    def began(self, exchange: Exchange) -> None:
+        """Learn of a request whose route is now known."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """Learn how it ended; status, bytes and seconds are set."""
+
+
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+def current() -> Exchange | None:
+    """Return the exchange that this thread is serving, or None outside a request."""
+    return _current.get()
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """The WSGI layer around one Flask application."""
+
+    wsgi_app: "WSGIApplication"
+    observers: list[Observer] = field(default_factory=list)
+    quiet_blueprints: set[str] = field(default_factory=set)
+    static_headers: list[tuple[str, str]] = field(default_factory=list)
+    """Headers for every response that does not set its own."""
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Serve one request."""
+        exchange = Exchange(environ, _request_id(environ), environ["REQUEST_METHOD"])
+        exchange.log_fields["request_id"] = exchange.request_id
+        exchange.response_headers.append(("X-Request-ID", exchange.request_id))
+        environ[KEY] = exchange
+        _current.set(exchange)
+        try:
+            body = self.wsgi_app(environ, self._starter(exchange, start_response))
+        except BaseException as error:
+            # Only what no handler may swallow gets here: a worker's time limit, an interrupt.
+            exchange.error = error
+            self._finish(exchange)
+            raise
+        return _Body(body, exchange, self._finish)
+
+    def begin(self) -> None:
+        """Record the route, now that Flask has matched it (a before_request function)."""
+        exchange = of_request()
+        exchange.route = request.url_rule.rule if request.url_rule else None
+        exchange.quiet = request.blueprint in self.quiet_blueprints
+        self._notify_began(exchange)
+
+    def _notify_began(self, exchange: Exchange) -> None:
+        exchange.begun = True
+        if not exchange.quiet:
+            for observer in self.observers:
+                observer.began(exchange)
+
+    def _starter(self, exchange: Exchange, start_response: "StartResponse") -> "StartResponse":
+        def start(
+            status: str,
+            headers: list[tuple[str, str]],
+            exc_info: "OptExcInfo | None" = None,
+            /,
+        ) -> Callable[[bytes], object]:
+            exchange.status = int(status[:3])
+            present = {name.lower() for name, _ in headers}
+            headers += [pair for pair in self.static_headers if pair[0].lower() not in present]
+            headers += exchange.response_headers
+            return start_response(status, headers, exc_info)
+
+        return cast("StartResponse", start)
+
+    def _finish(self, exchange: Exchange) -> None:
+        exchange.seconds = (time.perf_counter_ns() - exchange.started_clock) / 1e9
+        try:
+            if not exchange.begun:
+                self._notify_began(exchange)
+            if not exchange.quiet:
+                for observer in self.observers:
+                    observer.finished(exchange)
+        finally:
+            _current.set(None)
+
+
+class _Body:
+    """The response's body, which tells when it has been closed and how much was sent."""
+
+    def __init__(
+        self, body: Iterable[bytes], exchange: Exchange, finish: Callable[[Exchange], None]
+    ) -> None:
+        self._body = body
+        self._exchange = exchange
+        self._finish = finish
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._body:
+            self._exchange.sent_bytes += len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if close := getattr(self._body, "close", None):
+                close()
+        finally:
+            self._finish(self._exchange)
+
+
+def _request_id(environ: "WSGIEnvironment") -> str:
+    """Keep the caller's id when it is well formed, so that one id follows a call across services."""
+    offered: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return offered if WELL_FORMED_ID.fullmatch(offered) else secrets.token_hex(16)
+
+
+def of(app: Flask) -> Pipeline:
+    """Return the pipeline of this application."""
+    return cast("Pipeline", app.extensions["pipeline"])
+
+
+def of_request() -> Exchange:
+    """Return the exchange of the request that Flask is handling."""
+    return cast("Exchange", request.environ[KEY])
+
+
+def init_app(app: Flask) -> None:
+    """Put the pipeline around the application, outermost, before any other feature."""
+    pipeline = Pipeline(app.wsgi_app)
+    app.extensions["pipeline"] = pipeline
+    app.wsgi_app = pipeline  # type: ignore[method-assign]  # Flask's documented way to wrap it
+    app.before_request(pipeline.begin)

@@ -1,0 +1,18 @@
+"""`POST /api/v1/quotes`."""
+
+from flask import Response
+
+from app.core.api import Blueprint, json_response
+from app.quotes import service
+from app.quotes.schemas import BasketSchema, QuoteSchema
+from app.quotes.service import Basket
+
+blueprint = Blueprint("quotes", __name__, description="Price lines without ordering them")
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(BasketSchema)
+@blueprint.response(200, QuoteSchema)
+def create_quote(basket: Basket) -> Response:
+    """Price the lines of a basket; nothing is stored."""
+    return json_response(service.price(basket))

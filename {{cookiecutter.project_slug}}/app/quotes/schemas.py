@@ -1,0 +1,62 @@
+"""What a quote is asked with and answered with."""
+
+from marshmallow import fields, validate
+
+from app.core.schemas import Schema
+
+MAXIMUM_LINES = 100
+MAXIMUM_QUANTITY = 10_000
+MAXIMUM_UNIT_PRICE = 100_000_000  # cents; the largest total still fits 64 bits many times over
+
+
+class LineSchema(Schema):
+    """One article and how many of it."""
+
+    sku = fields.String(
+        required=True,
+        validate=validate.Regexp(
+            r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z",
+            error="Must be 1 to 64 letters, digits, dots, underscores or hyphens.",
+        ),
+        metadata={"description": "The article's number", "example": "TEA-100"},
+    )
+    quantity = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(1, MAXIMUM_QUANTITY),
+        metadata={"example": 2},
+    )
+    unit_price_cents = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(0, MAXIMUM_UNIT_PRICE),
+        metadata={"description": "Price of one, in the currency's minor unit", "example": 450},
+    )
+
+
+class BasketSchema(Schema):
+    """What is to be priced: lines in one currency."""
+
+    currency = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[A-Z]{3}\Z", error="Must be a currency code of ISO 4217."),
+        metadata={"description": "Currency code of ISO 4217", "example": "EUR"},
+    )
+    lines = fields.List(
+        fields.Nested(LineSchema),
+        required=True,
+        validate=validate.Length(1, MAXIMUM_LINES),
+    )
+
+
+class PricedLineSchema(LineSchema):
+    """A line with what it costs."""
+
+    total_cents = fields.Integer(required=True, metadata={"example": 900})
+
+
+class QuoteSchema(BasketSchema):
+    """The priced lines and what they cost together."""
+
+    lines = fields.List(fields.Nested(PricedLineSchema), required=True)
+    total_cents = fields.Integer(required=True, metadata={"example": 900})

@@ -1,0 +1,48 @@
+"""The rules of pricing. Money is whole minor units, so that no sum is ever rounded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+
+class Line(TypedDict):
+    """One article and how many of it, as the schema lets it through."""
+
+    sku: str
+    quantity: int
+    unit_price_cents: int
+
+
+class Basket(TypedDict):
+    """Lines in one currency."""
+
+    currency: str
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class PricedLine:
+    """A line with what it costs."""
+
+    sku: str
+    quantity: int
+    unit_price_cents: int
+    total_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a basket costs."""
+
+    currency: str
+    lines: tuple[PricedLine, ...]
+    total_cents: int
+
+
+def price(basket: Basket) -> Quote:
+    """Price each line and the whole basket."""
+    lines = tuple(
+        PricedLine(**line, total_cents=line["quantity"] * line["unit_price_cents"])
+        for line in basket["lines"]
+    )
+    return Quote(basket["currency"], lines, sum(line.total_cents for line in lines))

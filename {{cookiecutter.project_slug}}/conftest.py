@@ -1,0 +1,102 @@
+"""Fixtures for every test: an application of its own, and a client that holds it to its contract."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.core.config import Environment
+from app.core.logs import JSONFormatter
+from app.settings import Settings
+
+
+class ContractClient(FlaskClient):
+    """A client that checks each answer of the API against the service's own OpenAPI document."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:  # noqa: ANN401  Flask's signature
+        """Send a request, read the whole answer and hold it to the document."""
+        kwargs.setdefault("buffered", True)
+        response = super().open(*args, **kwargs)
+        request = response.request
+        with contextlib.suppress(HTTPException):
+            rule, _ = self.application.url_map.bind("localhost").match(
+                request.path, request.method, return_rule=True
+            )
+            if rule.rule.startswith("/api/v1/"):
+                path = re.sub(r"<(?:[^<>]*:)?([^<>]*)>", r"{\1}", rule.rule)
+                self._hold_to_contract(path, request.method.lower(), response)
+        return response
+
+    def _hold_to_contract(self, path: str, method: str, response: TestResponse) -> None:
+        document = self._document()
+        documented = document["paths"][path][method]["responses"]
+        status = str(response.status_code)
+        answer = documented.get(status, documented["default"])
+        assert status in documented or status >= "400", f"{method} {path} answered {status}"
+        if "$ref" in answer:
+            answer = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        assert response.mimetype in answer["content"], f"{method} {path}: {response.mimetype}"
+        schema = answer["content"][response.mimetype]["schema"]
+        jsonschema.validate(response.json, {**schema, "components": document["components"]})
+
+    def _document(self) -> dict[str, Any]:
+        cache = self.application.extensions
+        if "contract" not in cache:
+            plain = FlaskClient(self.application, response_wrapper=self.response_wrapper)
+            cache["contract"] = orjson.loads(plain.get("/api/openapi.json", buffered=True).data)
+        document: dict[str, Any] = cache["contract"]
+        return document
+
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app() -> MakeApp:
+    """Make further applications, with settings of their own."""
+
+    def make(**values: object) -> Flask:
+        app = create_app(Settings(**{"app_env": Environment.TESTING, **values}))
+        app.test_client_class = ContractClient
+        return app
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """Return an application as production runs it: TESTING stays off."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a client of `app`."""
+    return app.test_client()
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[dict[str, Any]]]:
+    """Return the log lines written from here on, parsed; needs no particular log level."""
+    lines: list[dict[str, Any]] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(orjson.loads(self.format(record)))
+
+    handler = Collector()
+    handler.setFormatter(JSONFormatter("service", "test"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield lines
+    root.removeHandler(handler)

@@ -1,0 +1,41 @@
+# The part of flask-smorest that this service uses; the package ships no type hints.
+from collections.abc import Callable, Mapping
+from typing import ClassVar, ParamSpec, TypeVar
+
+import flask
+import marshmallow as ma
+from apispec import APISpec
+from webargs.flaskparser import FlaskParser
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+class Blueprint(flask.Blueprint):
+    ARGUMENTS_PARSER: ClassVar[FlaskParser]
+    def __init__(
+        self, name: str, import_name: str, *, url_prefix: str | None = ..., description: str = ...
+    ) -> None: ...
+    def arguments(
+        self, schema: type[ma.Schema] | ma.Schema, *, location: str = ...
+    ) -> Callable[[Callable[_P, _R]], Callable[..., _R]]: ...
+    def response(
+        self,
+        status_code: int,
+        schema: type[ma.Schema] | ma.Schema | None = ...,
+        *,
+        description: str = ...,
+        headers: Mapping[str, Mapping[str, object]] = ...,
+    ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+    def alt_response(
+        self, status_code: int, response: str | None = ...
+    ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+    @staticmethod
+    def doc(**kwargs: object) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+
+class Api:
+    ERROR_SCHEMA: ClassVar[type[ma.Schema]]
+    spec: APISpec
+    def __init__(
+        self, app: flask.Flask | None = ..., *, spec_kwargs: Mapping[str, object] = ...
+    ) -> None: ...
+    def register_blueprint(self, blp: Blueprint, *, url_prefix: str | None = ...) -> None: ...
