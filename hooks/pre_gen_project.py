@@ -1,0 +1,71 @@
+"""Refuse answers that would not become a working service: all problems at once, one sentence each."""
+
+import json
+import keyword
+import re
+import sys
+from collections.abc import Iterator
+
+Answers = dict[str, str | bool]
+# An answer ("auth=jwt", or "kubernetes" for anything but no or none) and the answers it needs.
+REQUIRES: dict[str, list[str]] = {}
+# A service named like a package it imports or installs would hide it, or ask pip for itself.
+TAKEN = """
+    app conftest docs main migrations pip python setuptools test tests uv wheel
+    alembic authlib celery click coverage factory-boy flask flask-caching flask-limiter
+    flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn hypothesis
+    import-linter itsdangerous jinja2 joserfc jsonschema limits marshmallow mypy
+    opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg
+    pwdlib pydantic pydantic-settings pyjwt pymysql pytest redis requests ruff sqlalchemy
+    standardwebhooks structlog types-jsonschema types-pymysql werkzeug
+"""
+SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+LONGEST = {"project_name": 64, "project_slug": 64}  # any other text: 200
+JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too
+
+
+def chosen(answers: Answers, key: str) -> bool:
+    """Tell whether "tracing" (anything but no or none) or "database=mysql" was answered."""
+    name, _, value = key.partition("=")
+    return answers[name] == value if value else answers[name] not in (False, "none")
+
+
+def text_problems(name: str, text: str, typed: str) -> Iterator[str]:
+    """Say what makes a text unfit; `typed` is the answer before cookiecutter rendered it."""
+    if text != text.strip():
+        yield f"{name} begins or ends with a blank: take the blanks away."
+    if len(text) > (limit := LONGEST.get(name, 200)):
+        yield f"{name} has {len(text)} characters: use at most {limit}."
+    if refused := sorted({c for c in text if c in '"\\' or not c.isprintable()}):
+        yield f"{name} contains {', '.join(map(ascii, refused))}: leave that out."
+    if any(mark in text or mark in typed for mark in JINJA):
+        yield f"{name} contains template code ({' or '.join(JINJA)}): leave that out."
+
+
+def problems(answers: Answers, typed: Answers) -> Iterator[str]:
+    """Yield every reason to refuse these answers."""
+    for name, text in answers.items():
+        if isinstance(text, str) and not name.startswith("_"):
+            # The default slug is template code of ours; a typed one must look like a slug anyway.
+            yield from text_problems(name, text, str(typed.get(name)) * (name != "project_slug"))
+    if not str(answers["project_name"])[:1].isalnum():
+        yield "project_name must begin with a letter or a digit: give the service a name."
+    plain = re.sub(r"[-_.]+", "-", slug := str(answers["project_slug"]))  # as pip does (PEP 503)
+    if not SLUG.fullmatch(slug):
+        yield f"project_slug is {slug!a}: use lower-case letters, digits, and single - or _ between."
+    elif plain.replace("-", "_") in sys.stdlib_module_names or keyword.iskeyword(plain):
+        yield f"project_slug {slug!a} is a name of Python itself: choose another one."
+    elif plain in TAKEN.split():
+        yield f"project_slug {slug!a} is a package the service needs: choose another one."
+    for key, need in ((key, need) for key, needs in REQUIRES.items() for need in needs):
+        if chosen(answers, key) and not chosen(answers, need):
+            yield f"{key} needs {need}: change one of the two answers."
+
+
+if __name__ == "__main__":
+    found = problems(
+        json.loads(r"""{{ cookiecutter | jsonify }}"""),
+        json.loads(r"""{{ _cookiecutter | default({}) | jsonify }}"""),  # cruft has none
+    )
+    if sentences := "".join(f"\n  - {sentence}" for sentence in found):
+        sys.exit(f"Nothing was generated:{sentences}\n")
