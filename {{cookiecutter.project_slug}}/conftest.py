@@ -15,9 +15,18 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.core.config import Environment
 from app.core.logs import JSONFormatter
 from app.settings import Settings
+
+# {% if cookiecutter.database == "postgresql" %}
+EXAMPLE_URL = "postgresql://service:pass-word@127.0.0.1:1/service"
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+EXAMPLE_URL = "mysql://service:pass-word@127.0.0.1:1/service"
+# {% endif %}
+# {% if cookiecutter.database == "sqlite" %}
+EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
+# {% endif %}
 
 
 class ContractClient(FlaskClient):
@@ -59,6 +68,7 @@ class ContractClient(FlaskClient):
 
 
 MakeApp = Callable[..., Flask]
+LogLines = list[dict[str, Any]]
 
 
 @pytest.fixture
@@ -66,11 +76,23 @@ def make_app() -> MakeApp:
     """Make further applications, with settings of their own."""
 
     def make(**values: object) -> Flask:
-        app = create_app(Settings(**{"app_env": Environment.TESTING, **values}))
+        app = create_app(Settings.model_validate({"app_env": "testing", **values}))
         app.test_client_class = ContractClient
         return app
 
     return make
+
+
+@pytest.fixture
+def production() -> dict[str, str]:
+    """Return the least that production must be told."""
+    return {
+        "app_env": "production",
+        "secret_key": "0f2b6a41c98d7e35" * 4,
+        # {% if cookiecutter.database != "none" %}
+        "database_url": EXAMPLE_URL,
+        # {% endif %}
+    }
 
 
 @pytest.fixture
@@ -86,9 +108,9 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def log_lines() -> Iterator[list[dict[str, Any]]]:
+def log_lines() -> Iterator[LogLines]:
     """Return the log lines written from here on, parsed; needs no particular log level."""
-    lines: list[dict[str, Any]] = []
+    lines: LogLines = []
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

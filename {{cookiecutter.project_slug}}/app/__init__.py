@@ -48,9 +48,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% if cookiecutter.database != "none" %}
     database.init_app(app, settings)
     # {% endif %}
-    # {% if cookiecutter.rate_limiting %}
-    rate_limits.init_app(app, settings)
-    # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing.init_app(app, settings)
     # {% endif %}
@@ -62,5 +59,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     version_1.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
     # {% endif %}
 
+    # {% if cookiecutter.rate_limiting %}
+    rate_limits.init_app(app, settings)
+    # {% endif %}
     cli.init_app(app, settings)
     return app

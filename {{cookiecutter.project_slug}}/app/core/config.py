@@ -146,6 +146,8 @@ class CoreSettings(BaseSettings):
 
     def warnings(self) -> list[str]:
         """Tell what is allowed but unwise here, one sentence each."""
+        if "*" in self.allowed_hosts or (self.in_production and not self.allowed_hosts):
+            return ["ALLOWED_HOSTS does not name this service's hosts: any Host is believed."]
         return []
 
     @classmethod

@@ -112,6 +112,11 @@ class FieldErrorSchema(ma.Schema):
 class ProblemSchema(ma.Schema):
     """A problem document (RFC 9457)."""
 
+    class Meta:
+        """Problems may carry members of their own (RFC 9457, 3.2)."""
+
+        unknown = ma.INCLUDE
+
     type = ma.fields.String(required=True)
     title = ma.fields.String(required=True)
     status = ma.fields.Integer(required=True)

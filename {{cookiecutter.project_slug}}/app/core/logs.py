@@ -21,6 +21,8 @@ from app.core.pipeline import Exchange
 HANDLER = "service"
 ACCESS = logging.getLogger("app.access")
 
+logger = logging.getLogger(__name__)
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MASK = "***"
 _SENSITIVE = (
@@ -166,6 +168,8 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     handler.setFormatter(formatter(settings))
     logging.getLogger("werkzeug").addFilter(_not_an_access_line)
     pipeline.of(app).observers.append(AccessLog())
+    for warning in settings.warnings():
+        logger.warning(warning)
 
 
 def _not_an_access_line(record: logging.LogRecord) -> bool:

@@ -120,7 +120,7 @@ class Pipeline:
             headers += exchange.response_headers
             return start_response(status, headers, exc_info)
 
-        return cast("StartResponse", start)
+        return start
 
     def _finish(self, exchange: Exchange) -> None:
         exchange.seconds = (time.perf_counter_ns() - exchange.started_clock) / 1e9

@@ -1,13 +1,184 @@
-"""Stand-in."""
+"""How many requests each client may send: counted in Redis, or in this process without one.
+
+Windows start on the clock (each full minute for "300/minute"), so one increment answers how many
+requests are used and when the next ones come: one round trip a limit. The price is that a client
+may use two windows' worth around a boundary.
+"""
+
+import ipaddress
+import logging
+import time
+from collections.abc import Iterator
+from typing import Annotated
 
 from flask import Flask
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage, RedisStorage
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
 
-from app.core.config import CoreSettings
+from app.core import pipeline
+from app.core.config import CoreSettings, InvalidSettings, SecretURL
+from app.core.errors import TooManyRequests
+from app.core.pipeline import Exchange
+
+logger = logging.getLogger(__name__)
+
+REDIS_SECONDS = 0.25  # the longest that a request waits for Redis
+PAUSE_SECONDS = 5.0  # how long Redis is left alone after it failed
+
+
+def _limit(value: str) -> str:
+    try:
+        parse(value)
+    except ValueError:
+        message = 'is not a limit such as "300/minute" or "10 per 5 seconds"'
+        raise ValueError(message) from None
+    return value
+
+
+def _by_route(value: object) -> object:
+    if isinstance(value, str):
+        pairs = (part.rpartition("=") for part in value.split(",") if part.strip())
+        return {route.strip(): limit.strip() for route, _, limit in pairs}
+    return value
+
+
+Limit = Annotated[str, AfterValidator(_limit)]
+Routes = Annotated[dict[str, Limit], NoDecode, BeforeValidator(_by_route)]
 
 
 class RateLimitSettings(CoreSettings):
-    """Stand-in."""
+    """What rate limiting can be told."""
+
+    redis_url: SecretURL | None = None
+    rate_limit: Limit = "300/minute"
+    """For each client, over all routes."""
+    rate_limit_routes: Routes = Field(default_factory=dict)
+    """For each client on one route: `POST /api/v1/quotes=60/minute`, separated by commas."""
+
+    def warnings(self) -> list[str]:
+        """Say that processes do not know of each other's counts."""
+        found = super().warnings()
+        if self.in_production and self.redis_url is None:
+            found.append("REDIS_URL is not set: each process counts rate limits for itself.")
+        return found
+
+
+class Counters:
+    """Counts in Redis; while Redis is away or there is none, in this process."""
+
+    def __init__(self, redis_url: SecretURL | None) -> None:
+        """Connect to nothing yet: the first request does."""
+        self._local = MemoryStorage()
+        self._shared = _redis(redis_url.get_secret_value()) if redis_url else None
+        self._retry_at = 0.0
+
+    def hit(self, key: str, seconds: int) -> int:
+        """Count one request and return how many there are in this window."""
+        if self._shared and time.monotonic() >= self._retry_at:
+            try:
+                return self._shared.incr(key, seconds)
+            except self._shared.base_exceptions as error:
+                self._retry_at = time.monotonic() + PAUSE_SECONDS
+                logger.warning(
+                    "Redis does not answer; this process counts rate limits for itself",
+                    extra={"error": type(error).__name__, "retry_seconds": PAUSE_SECONDS},
+                )
+        return self._local.incr(key, seconds)
+
+
+def _redis(url: str) -> RedisStorage:
+    # Imported here because it takes a third of a second, which only those who use it should pay.
+    from redis import ConnectionPool  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
+
+    pool = ConnectionPool.from_url(
+        url,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        # A request would rather be counted locally than wait for a second try.
+        retry=Retry(NoBackoff(), 0),
+    )
+    return RedisStorage(url, connection_pool=pool, key_prefix="rate-limits")
+
+
+class Guard:
+    """Refuses the requests of a client that has used up its share."""
+
+    def __init__(self, settings: RateLimitSettings) -> None:
+        """Take the limits and where to count."""
+        self._counters = Counters(settings.redis_url)
+        self._overall = parse(settings.rate_limit)
+        self._routes = {route: parse(limit) for route, limit in settings.rate_limit_routes.items()}
+
+    def __call__(self) -> None:
+        """Count this request (a before_request function).
+
+        Raises:
+            TooManyRequests: with Retry-After, when a limit is used up.
+
+        """
+        exchange = pipeline.of_request()
+        if exchange.quiet:
+            return
+        now = time.time()
+        client = client_key(exchange.environ.get("REMOTE_ADDR", ""))
+        tightest = min(
+            (self._count(name, limit, client, now) for name, limit in self._limits(exchange)),
+        )
+        remaining, reset, amount, seconds = tightest
+        # The header names of draft-ietf-httpapi-ratelimit-headers-06, which clients know.
+        exchange.response_headers += [
+            ("RateLimit-Limit", str(amount)),
+            ("RateLimit-Remaining", str(max(remaining, 0))),
+            ("RateLimit-Reset", str(reset)),
+            ("RateLimit-Policy", f"{amount};w={seconds}"),
+        ]
+        if remaining < 0:
+            raise TooManyRequests(headers={"Retry-After": str(reset)})
+
+    def _limits(self, exchange: Exchange) -> Iterator[tuple[str, RateLimitItem]]:
+        yield "*", self._overall
+        route = f"{exchange.method} {exchange.route}"
+        if route in self._routes:
+            yield route, self._routes[route]
+
+    def _count(
+        self, name: str, limit: RateLimitItem, client: str, now: float
+    ) -> tuple[int, int, int, int]:
+        """Return what remains (negative: too many), seconds to the reset, amount and window."""
+        seconds = limit.get_expiry()
+        window, elapsed = divmod(int(now), seconds)
+        used = self._counters.hit(f"{name}/{client}/{window}", seconds)
+        return limit.amount - used, seconds - elapsed, limit.amount, seconds
+
+
+def client_key(address: str) -> str:
+    """Return whom to count: an IPv4 address, or an IPv6 network of 64 bits.
+
+    One subscriber usually holds a whole /64 (RFC 6177), and would otherwise never run out.
+    """
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
 
 
 def init_app(app: Flask, settings: RateLimitSettings) -> None:
-    """Do nothing yet."""
+    """Guard every route but the health probes; called when all routes are registered.
+
+    Raises:
+        InvalidSettings: when a limit is set for a route that does not exist.
+
+    """
+    routes = {
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    unknown = sorted(set(settings.rate_limit_routes) - routes)
+    if unknown:
+        problem = f"names routes that do not exist: {', '.join(unknown)}"
+        raise InvalidSettings({"RATE_LIMIT_ROUTES": problem})
+    app.before_request(Guard(settings))

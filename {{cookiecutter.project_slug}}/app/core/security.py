@@ -22,7 +22,9 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key.get_secret_value(),
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
-        TRUSTED_HOSTS=list(settings.allowed_hosts) or None,
+        TRUSTED_HOSTS=None
+        if "*" in settings.allowed_hosts
+        else list(settings.allowed_hosts) or None,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.in_production,

@@ -33,7 +33,7 @@ class Blueprint(flask.Blueprint):
     def doc(**kwargs: object) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
 
 class Api:
-    ERROR_SCHEMA: ClassVar[type[ma.Schema]]
+    ERROR_SCHEMA: dict[str, str]
     spec: APISpec
     def __init__(
         self, app: flask.Flask | None = ..., *, spec_kwargs: Mapping[str, object] = ...

@@ -1,0 +1,66 @@
+import threading
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core import checks
+from conftest import MakeApp
+
+
+def _down() -> None:
+    raise ConnectionError
+
+
+def test_a_live_process_says_so_even_when_what_it_needs_is_down(
+    app: Flask, client: FlaskClient
+) -> None:
+    checks.of(app).probes["ledger"] = _down
+
+    assert client.get("/health/live").json == {"status": "ok"}
+
+
+def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
+    checks.of(app).probes.update(ledger=_down, mail=lambda: None)
+
+    answer = client.get("/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json is not None
+    assert answer.json["code"] == "dependency_down"
+    assert answer.json["checks"]["ledger"] == "down"
+    assert answer.json["checks"]["mail"] == "ok"
+
+
+def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(make_app: MakeApp) -> None:
+    app = make_app(readiness_seconds=0.05)
+    asked: list[int] = []
+    answer = threading.Event()
+
+    def hang() -> None:
+        asked.append(1)
+        answer.wait(5)
+
+    checks.of(app).probes["ledger"] = hang
+    client = app.test_client()
+
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/ready").status_code == 503
+    assert len(asked) == 1
+    answer.set()
+    checks.of(app).probes["ledger"] = lambda: None
+    client.get("/health/ready")
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_startup_passes_once_everything_answered_and_stays_so(
+    app: Flask, client: FlaskClient
+) -> None:
+    checks.of(app).probes["ledger"] = _down
+    assert client.get("/health/startup").status_code == 503
+
+    checks.of(app).probes["ledger"] = lambda: None
+    assert client.get("/health/startup").status_code == 200
+
+    checks.of(app).probes["ledger"] = _down
+    assert client.get("/health/startup").json == {"status": "ok"}

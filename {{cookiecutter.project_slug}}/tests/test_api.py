@@ -1,0 +1,71 @@
+from uuid import UUID
+
+import jsonschema
+from flask import Flask
+from flask.json import dumps, loads
+from flask.testing import FlaskClient
+
+from conftest import MakeApp
+
+
+def test_the_document_is_openapi_3_1(client: FlaskClient) -> None:
+    document = client.get("/api/openapi.json").json
+
+    assert document is not None
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "{{cookiecutter.project_name}}"
+    assert document["info"]["description"] == "{{cookiecutter.description}}"
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_every_route_of_the_api_is_in_the_document(app: Flask, client: FlaskClient) -> None:
+    document = client.get("/api/openapi.json").json
+    assert document is not None
+
+    documented = {
+        f"{method.upper()} {path}"
+        for path, operations in document["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    with app.test_request_context():
+        served = {
+            f"{method} {rule.rule.replace('<uuid:', '{').replace('>', '}')}"
+            for rule in app.url_map.iter_rules()
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            if rule.rule.startswith("/api/v1/")
+        }
+    assert documented == served
+
+
+def test_problems_are_documented_as_problem_documents(client: FlaskClient) -> None:
+    document = client.get("/api/openapi.json").json
+    assert document is not None
+
+    for response in document["components"]["responses"].values():
+        assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_the_documentation_page_loads_nothing_from_elsewhere(client: FlaskClient) -> None:
+    page = client.get("/api/docs")
+
+    assert page.status_code == 200
+    assert "http" not in page.text
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    for name in ("start.js", "swagger-ui.css", "swagger-ui-bundle.js"):
+        assert f"docs/{name}" in page.text
+        assert client.get(f"/api/docs/{name}").status_code == 200
+
+
+def test_an_operator_can_switch_the_page_off(make_app: MakeApp) -> None:
+    client = make_app(api_docs=False).test_client()
+
+    assert client.get("/api/docs").status_code == 404
+    assert client.get("/api/docs/swagger-ui.css").status_code == 404
+    assert client.get("/api/openapi.json").status_code == 200
+
+
+def test_json_of_any_extension_is_strict_and_knows_uuids(app: Flask) -> None:
+    with app.app_context():
+        assert loads(dumps({"id": UUID(int=1)})) == {"id": str(UUID(int=1))}

@@ -1,0 +1,144 @@
+from typing import Any
+
+import pytest
+from flask import Flask, abort, redirect
+from flask.testing import FlaskClient
+from werkzeug.wrappers import Response
+
+from app.core.errors import Conflict, Problem
+from conftest import LogLines, MakeApp
+
+SECRET_INPUT = "canary-7f3a"
+
+
+@pytest.fixture(params=[False, True], ids=["TESTING off", "TESTING on"])
+def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
+    app = make_app()
+    app.testing = request.param
+    app.debug = request.param
+
+    @app.get("/bug")
+    def bug() -> str:
+        raise RuntimeError(SECRET_INPUT)
+
+    @app.get("/bug-afterwards")
+    def bug_afterwards() -> str:
+        return "fine so far"
+
+    @app.after_request
+    def fail(response: Response) -> Response:
+        if response.get_data() == b"fine so far":
+            raise RuntimeError(SECRET_INPUT)
+        return response
+
+    @app.get("/conflict")
+    def conflict() -> str:
+        raise Conflict(headers={"Retry-After": "1"}, members={"hint": "later"})
+
+    @app.get("/described")
+    def described() -> str:
+        abort(403, description=SECRET_INPUT)
+
+    @app.get("/unusual")
+    def unusual() -> str:
+        abort(418)
+
+    @app.get("/moved")
+    def moved() -> Response:
+        return redirect("/elsewhere")
+
+    @app.get("/folder/")
+    def folder() -> str:
+        return "in the folder"
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "code"),
+    [
+        ("GET", f"/{SECRET_INPUT}", {}, 404, "not_found"),
+        ("DELETE", "/api/v1/quotes", {}, 405, "method_not_allowed"),
+        ("POST", "/api/v1/quotes", {"data": SECRET_INPUT}, 415, "unsupported_media_type"),
+        ("POST", "/api/v1/quotes", {"data": "x" * 2_000_000}, 413, "request_entity_too_large"),
+        ("POST", "/api/v1/quotes", {"json": {SECRET_INPUT: 1}}, 422, "validation_failed"),
+        ("POST", "/api/v1/quotes", {}, 422, "validation_failed"),
+        ("GET", "/bug", {}, 500, "internal_server_error"),
+        ("GET", "/bug-afterwards", {}, 500, "internal_server_error"),
+        ("GET", "/conflict", {}, 409, "conflict"),
+        ("GET", "/described", {}, 403, "forbidden"),
+        ("GET", "/unusual", {}, 418, "i_m_a_teapot"),
+    ],
+)
+def test_every_error_is_one_problem_document(
+    client: FlaskClient, method: str, path: str, options: dict[str, Any], status: int, code: str
+) -> None:
+    answer = client.open(path, method=method, **options)
+
+    assert answer.status_code == status
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json is not None
+    assert answer.json["code"] == code
+    assert answer.json["status"] == status
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    assert SECRET_INPUT not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_headers_that_belong_to_a_status_are_kept(client: FlaskClient) -> None:
+    assert client.delete("/api/v1/quotes").headers["Allow"] == "POST, OPTIONS"
+    conflict = client.get("/conflict")
+    assert conflict.headers["Retry-After"] == "1"
+    assert conflict.json is not None
+    assert conflict.json["hint"] == "later"
+
+
+def test_redirects_are_not_errors(client: FlaskClient) -> None:
+    assert client.get("/moved").location == "/elsewhere"
+    assert client.get("/folder").status_code == 308
+
+
+def test_a_bug_is_logged_with_the_id_that_the_client_was_given(
+    client: FlaskClient, log_lines: LogLines
+) -> None:
+    answer = client.get("/bug")
+
+    (line,) = [line for line in log_lines if line["level"] == "ERROR"]
+    assert line["request_id"] == answer.headers["X-Request-ID"]
+    assert "RuntimeError" in line["exception"]
+
+
+@pytest.mark.parametrize("body", ["{", "[NaN]", '{"a": Infinity}', "[" * 5000, b"\xff\xfe"])
+def test_a_body_that_is_not_json_is_a_400(client: FlaskClient, body: str | bytes) -> None:
+    answer = client.post("/api/v1/quotes", data=body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json["errors"] == [
+        {"in": "body", "pointer": "#", "detail": "The body is not valid JSON."}
+    ]
+
+
+def test_an_unknown_field_is_answered_with_the_known_ones(client: FlaskClient) -> None:
+    basket = {"currency": "EUR", "lines": [], "curency": "EUR"}
+
+    answer = client.post("/api/v1/quotes", json=basket)
+
+    assert answer.json is not None
+    assert {"in": "body", "pointer": "#", "detail": "Unknown field; known: currency, lines."} in (
+        answer.json["errors"]
+    )
+
+
+def test_a_body_that_is_not_an_object_is_refused(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/quotes", json=[1])
+
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert answer.json["errors"] == [
+        {"in": "body", "pointer": "#", "detail": "Invalid input type."}
+    ]
+
+
+def test_a_problem_says_what_it_is_to_whoever_logs_it() -> None:
+    assert str(Problem()) == "The request could not be understood."

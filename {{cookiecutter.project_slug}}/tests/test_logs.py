@@ -1,0 +1,180 @@
+import logging
+import sys
+from collections.abc import Iterator
+from logging.config import dictConfig
+
+import orjson
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core import logs
+from app.core.logs import ConsoleFormatter, JSONFormatter
+from app.settings import Settings
+from conftest import LogLines, MakeApp
+
+logger = logging.getLogger("app.orders")
+
+
+@pytest.fixture
+def untouched_root() -> Iterator[None]:
+    """Put the process's logging back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+def test_a_request_is_one_line_with_all_that_an_operator_asks(
+    client: FlaskClient, log_lines: LogLines
+) -> None:
+    answer = client.delete("/api/v1/quotes?card=4111", headers={"User-Agent": "curl/8"})
+
+    (line,) = [line for line in log_lines if line["logger"] == "app.access"]
+    assert line["level"] == "INFO"
+    assert line["request_id"] == answer.headers["X-Request-ID"]
+    assert line["method"] == "DELETE"
+    assert line["status"] == 405
+    assert line["client_address"] == "127.0.0.1"
+    assert line["user_agent"] == "curl/8"
+    assert line["version"] == "test"
+    assert line["duration_ms"] > 0
+    assert line["sent_bytes"] == len(answer.data)
+    assert "4111" not in str(line)
+
+
+def test_probes_write_no_line(client: FlaskClient, log_lines: LogLines) -> None:
+    client.get("/health/live")
+
+    assert log_lines == []
+
+
+def test_any_line_within_a_request_carries_its_id(
+    app: Flask, client: FlaskClient, log_lines: LogLines
+) -> None:
+    @app.get("/busy")
+    def busy() -> str:
+        logger.info("order placed", extra={"order_id": 7})
+        return ""
+
+    request_id = client.get("/busy").headers["X-Request-ID"]
+    logger.info("outside")
+
+    inside, access, outside = log_lines
+    assert inside["message"] == "order placed"
+    assert inside["order_id"] == 7
+    assert inside["request_id"] == access["request_id"] == request_id
+    assert "request_id" not in outside
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=HUSH",
+        "db_password: 'HUSH'",
+        '{"client_secret": "HUSH", "a": 1}',
+        "Authorization: Bearer HUSHHUSHHUSH",
+        "Authorization: Basic HUSHHUSHHUSH",
+        "sent bearer HUSHHUSHHUSH",
+        "postgresql://me:HUSH@db/x",
+        "api_key=HUSH&page=2",
+        "cookie=session=HUSH",
+        "eyJIVVNI.eyJIVVNI.HUSH",
+    ],
+)
+def test_secrets_in_a_message_are_masked(text: str) -> None:
+    masked = logs.redact(f"before {text} after")
+
+    assert "HUSH" not in masked
+    assert "eyJIVVNI" not in masked
+    assert "***" in masked
+    assert masked.startswith("before ")
+    assert masked.endswith(" after")
+
+
+def test_secrets_in_values_and_tracebacks_are_masked(log_lines: LogLines) -> None:
+    try:
+        raise ValueError("token=HUSH")
+    except ValueError:
+        logger.exception(
+            "failed", extra={"api_key": "HUSH", "sent": {"password": "HUSH"}, "url": "x://a:HUSH@b"}
+        )
+
+    (line,) = log_lines
+    assert "HUSH" not in str(line)
+    assert "ValueError" in line["exception"]
+
+
+def _record(message: str, **extra: object) -> logging.LogRecord:
+    record = logging.LogRecord("app", logging.INFO, __file__, 1, message, (), None)
+    vars(record).update(extra)
+    return record
+
+
+def test_no_input_can_forge_a_line() -> None:
+    forged = "a\n{}\r\nINFO b"
+
+    line = ConsoleFormatter().format(_record(forged, user_agent=forged))
+    assert len(line.splitlines()) == 1
+    assert len(JSONFormatter().format(_record(forged, user_agent=forged)).splitlines()) == 1
+
+
+def test_a_line_for_people_ends_with_its_traceback() -> None:
+    record = _record("failed", order_id=7)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+
+    first, *_, last = ConsoleFormatter().format(record).splitlines()
+    assert first.endswith("INFO    failed order_id=7")
+    assert last == "ValueError: why"
+
+
+def test_a_value_of_any_type_can_be_logged() -> None:
+    line = orjson.loads(JSONFormatter().format(_record("x", thing=object(), by_id={1: b"x"})))
+
+    assert line["thing"].startswith("<object")
+
+
+@pytest.mark.usefixtures("untouched_root")
+def test_production_writes_json_and_further_applications_no_second_line(
+    make_app: MakeApp, production: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    root.handlers = [known for known in root.handlers if known.get_name() != logs.HANDLER]
+    make_app()
+    make_app(**production, service_version="1.2.3")
+    logger.info("once")
+
+    line = orjson.loads(capsys.readouterr().out.splitlines()[-1])
+    assert line["message"] == "once"
+    assert line["version"] == "1.2.3"
+    assert len([known for known in root.handlers if known.get_name() == logs.HANDLER]) == 1
+
+
+@pytest.mark.usefixtures("untouched_root")
+def test_servers_can_configure_the_same_format(
+    production: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dictConfig(logs.config(Settings.model_validate(production)))
+    logging.getLogger("gunicorn.error").warning("worker %s left", 7)
+
+    assert orjson.loads(capsys.readouterr().out)["message"] == "worker 7 left"
+
+
+def test_the_development_server_does_not_write_access_lines_of_its_own(
+    app: Flask, log_lines: LogLines
+) -> None:
+    del app
+    werkzeug = logging.getLogger("werkzeug")
+    werkzeug.warning('127.0.0.1 - - [now] "GET / HTTP/1.1" 200')
+    werkzeug.warning("Running on http://127.0.0.1:8000")
+
+    assert [line["message"] for line in log_lines] == ["Running on http://127.0.0.1:8000"]
+
+
+def test_what_is_unwise_is_said_at_start(make_app: MakeApp, log_lines: LogLines) -> None:
+    make_app(allowed_hosts=("*",))
+
+    assert any("ALLOWED_HOSTS" in line["message"] for line in log_lines)

@@ -1,0 +1,136 @@
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+from werkzeug.wrappers import Response
+
+from app.core import pipeline
+from app.core.pipeline import Exchange
+from conftest import MakeApp
+
+
+class Notebook:
+    """An observer that writes down what it sees."""
+
+    def __init__(self) -> None:
+        self.began_with: list[str | None] = []
+        self.ended: list[Exchange] = []
+
+    def began(self, exchange: Exchange) -> None:
+        self.began_with.append(exchange.route)
+
+    def finished(self, exchange: Exchange) -> None:
+        self.ended.append(exchange)
+
+
+@pytest.fixture
+def notebook(app: Flask) -> Notebook:
+    notebook = Notebook()
+    pipeline.of(app).observers.append(notebook)
+    return notebook
+
+
+@pytest.mark.parametrize("offered", ["3f1c2d9a-77aa", "req_01HZX.4-abc", "a" * 128])
+def test_a_well_formed_request_id_is_kept(client: FlaskClient, offered: str) -> None:
+    answer = client.get("/health/live", headers={"X-Request-ID": offered})
+
+    assert answer.headers["X-Request-ID"] == offered
+
+
+@pytest.mark.parametrize("offered", ["", "short", "a" * 129, "spaces in it", "<script>", "é" * 9])
+def test_any_other_request_id_is_replaced(client: FlaskClient, offered: str) -> None:
+    answer = client.get("/health/live", headers={"X-Request-ID": offered})
+
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
+def test_an_observer_sees_the_route_template_and_how_it_ended(
+    client: FlaskClient, notebook: Notebook
+) -> None:
+    answer = client.get("/api/openapi.json")
+
+    (exchange,) = notebook.ended
+    assert notebook.began_with == ["/api/openapi.json"]
+    assert exchange.route == "/api/openapi.json"
+    assert exchange.status == 200
+    assert exchange.sent_bytes == len(answer.data)
+    assert exchange.seconds > 0
+
+
+def test_probes_are_left_out(client: FlaskClient, notebook: Notebook) -> None:
+    client.get("/health/live")
+
+    assert notebook.ended == []
+
+
+def test_a_response_is_finished_when_its_body_is_closed_and_only_once(
+    app: Flask, notebook: Notebook
+) -> None:
+    @app.get("/stream")
+    def stream() -> Response:
+        return Response(iter([b"one", b"two"]))
+
+    environ = EnvironBuilder("/stream").get_environ()
+    chunks, _, _ = run_wsgi_app(app.wsgi_app, environ)
+    assert notebook.ended == []
+    assert b"".join(chunks) == b"onetwo"
+    for _ in range(2):
+        chunks.close()  # type: ignore[attr-defined]  # a WSGI body that has one must be closed
+
+    (exchange,) = notebook.ended
+    assert exchange.sent_bytes == len("onetwo")
+    assert pipeline.current() is None
+
+
+def test_a_body_without_close_is_fine(app: Flask, notebook: Notebook) -> None:
+    app.extensions["pipeline"].wsgi_app = lambda _environ, start: (start("200 OK", []), [b"x"])[1]
+
+    list(run_wsgi_app(app.wsgi_app, EnvironBuilder("/").get_environ(), buffered=True)[0])
+
+    assert notebook.began_with == [None]
+    assert notebook.ended[0].sent_bytes == 1
+
+
+def test_a_body_that_breaks_while_closing_is_still_finished(app: Flask, notebook: Notebook) -> None:
+    class Broken:
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"x"
+
+        def close(self) -> None:
+            raise ConnectionResetError
+
+    def serve(_environ: object, start: "object") -> Broken:
+        start("200 OK", [])  # type: ignore[operator]
+        return Broken()
+
+    app.extensions["pipeline"].wsgi_app = serve
+    with pytest.raises(ConnectionResetError):
+        run_wsgi_app(app.wsgi_app, EnvironBuilder("/").get_environ(), buffered=True)
+
+    assert len(notebook.ended) == 1
+
+
+def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) -> None:
+    @app.get("/interrupt")
+    def interrupt() -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_wsgi_app(app.wsgi_app, EnvironBuilder("/interrupt").get_environ())
+
+    (exchange,) = notebook.ended
+    assert exchange.status == 500
+    assert isinstance(exchange.error, KeyboardInterrupt)
+
+
+def test_applications_in_one_process_share_nothing(make_app: MakeApp) -> None:
+    first, second = make_app(), make_app(service_version="2")
+    seen = Notebook()
+    pipeline.of(first).observers.append(seen)
+
+    second.test_client().get("/api/openapi.json")
+    assert seen.ended == []
+    first.test_client().get("/api/openapi.json")
+    assert len(seen.ended) == 1

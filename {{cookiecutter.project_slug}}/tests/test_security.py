@@ -1,0 +1,51 @@
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from conftest import MakeApp
+
+
+def _with_echo(app: Flask) -> FlaskClient:
+    @app.get("/address")
+    def address() -> str:
+        return f"{request.remote_addr} {request.scheme}"
+
+    return app.test_client()
+
+
+FORGED = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
+
+
+def test_forwarded_headers_mean_nothing_without_a_proxy(app: Flask) -> None:
+    assert _with_echo(app).get("/address", headers=FORGED).text == "127.0.0.1 http"
+
+
+def test_only_as_many_hops_count_as_there_are_proxies(make_app: MakeApp) -> None:
+    client = _with_echo(make_app(trusted_proxies=1))
+
+    assert client.get("/address", headers=FORGED).text == "203.0.113.9 https"
+
+
+def test_a_host_that_is_not_ours_is_refused(make_app: MakeApp) -> None:
+    client = make_app(allowed_hosts=("shop.example",)).test_client()
+
+    assert client.get("/health/live", base_url="http://shop.example").status_code == 200
+    refused = client.get("/health/live", base_url="http://evil.example")
+    assert refused.status_code == 400
+    assert "evil" not in refused.text
+
+
+def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
+    for path in ("/health/live", "/nowhere", "/api/openapi.json"):
+        headers = client.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert "Strict-Transport-Security" not in headers
+
+
+def test_production_adds_https_only_and_secure_cookies(
+    make_app: MakeApp, production: dict[str, str]
+) -> None:
+    app = make_app(**production)
+
+    assert "max-age" in app.test_client().get("/health/live").headers["Strict-Transport-Security"]
+    assert app.config["SESSION_COOKIE_SECURE"] is True

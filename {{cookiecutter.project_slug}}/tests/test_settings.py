@@ -1,0 +1,166 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.config import DEVELOPMENT_SECRET, Environment, InvalidSettings, SecretURL
+from app.settings import Settings
+
+GOOD_SECRET = "0f2b6a41c98d7e35" * 4
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Start from no settings at all, in a folder without `.env`."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(field.upper(), raising=False)
+        monkeypatch.delenv(f"{field.upper()}_FILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def in_production(monkeypatch: pytest.MonkeyPatch, production: dict[str, str]) -> None:
+    for name, value in production.items():
+        monkeypatch.setenv(name.upper(), value)
+
+
+def test_production_is_what_runs_when_nothing_says_otherwise() -> None:
+    with pytest.raises(InvalidSettings) as stopped:
+        Settings.load()
+
+    assert stopped.value.problems["SECRET_KEY"] == "is required in production"
+
+
+def test_every_wrong_variable_is_named_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "many")
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+    monkeypatch.setenv("APP_ENV", "staging")
+
+    with pytest.raises(InvalidSettings) as stopped:
+        Settings.load()
+
+    assert {"PORT", "LOG_LEVEL", "APP_ENV"} <= set(stopped.value.problems)
+    assert "many" not in str(stopped.value)
+    assert str(stopped.value).count("\n") > 3
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "too-short", "a" * 64, "abcdefgh" * 8, "change-me-" * 5, "my-Secret-0123456789-abcdefghijkl"],
+)
+@pytest.mark.usefixtures("in_production")
+def test_a_weak_secret_key_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", secret)
+
+    with pytest.raises(InvalidSettings) as stopped:
+        Settings.load()
+
+    assert list(stopped.value.problems) == ["SECRET_KEY"]
+
+
+@pytest.mark.usefixtures("in_production")
+def test_a_complete_production_environment_is_taken() -> None:
+    settings = Settings.load()
+
+    assert settings.in_production
+    assert settings.logs_as_json
+    assert settings.secret_key.get_secret_value() == GOOD_SECRET
+
+
+def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "development")
+
+    settings = Settings.load()
+
+    assert settings.secret_key.get_secret_value() == DEVELOPMENT_SECRET
+    assert not settings.logs_as_json
+    assert settings.warnings() == []
+
+
+def test_dotenv_counts_in_development_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("APP_ENV=development\nPORT=9000\nLOG_LEVEL=DEBUG\nOTHER=1\n")
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
+
+    settings = Settings.load()
+
+    assert settings.app_env is Environment.DEVELOPMENT
+    assert settings.port == 9000
+    assert settings.log_level == "ERROR"
+
+
+@pytest.mark.usefixtures("in_production")
+def test_dotenv_means_nothing_in_production(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("APP_ENV=development\nPORT=9000\n")
+
+    assert Settings.load().port == 8000
+
+
+@pytest.mark.usefixtures("in_production")
+def test_a_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{'9d8c7b6a5f4e3210' * 4}\n")
+    monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.setenv("SECRET_KEY_FILE", str(secret))
+
+    assert Settings.load().secret_key.get_secret_value() == "9d8c7b6a5f4e3210" * 4
+
+
+@pytest.mark.usefixtures("in_production")
+def test_a_file_that_cannot_be_read_or_contradicts_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECRET_KEY_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("PORT_FILE", str(tmp_path / "missing"))
+
+    with pytest.raises(InvalidSettings) as stopped:
+        Settings.load()
+
+    assert stopped.value.problems == {
+        "SECRET_KEY": "is set twice; keep either SECRET_KEY or SECRET_KEY_FILE",
+        "PORT": "cannot be read from the file that PORT_FILE names",
+    }
+
+
+def test_secrets_never_print(production: dict[str, str]) -> None:
+    settings = Settings.model_validate(production)
+
+    assert GOOD_SECRET not in f"{settings!r} {settings} {settings.model_dump()}"
+    assert str(SecretURL("redis://me:hush@host:6379/0")) == "redis://***@host:6379/0"
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "development")
+    monkeypatch.setenv("ALLOWED_HOSTS", "shop.example, www.shop.example,")
+
+    assert Settings.load().allowed_hosts == ("shop.example", "www.shop.example")
+
+
+def test_a_mistyped_argument_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"app_env": "testing", "prot": 1})
+
+
+@pytest.mark.process
+def test_a_process_that_is_told_nonsense_stops_with_the_message_and_no_traceback() -> None:
+    root = Path(__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root), "APP_ENV": "production", "PORT": "x"}
+
+    stopped = subprocess.run(
+        [sys.executable, "-c", "from app.settings import Settings; Settings.load()"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert stopped.returncode == 1
+    assert "SECRET_KEY: is required in production" in stopped.stderr
+    assert "PORT: " in stopped.stderr
+    assert "Traceback" not in stopped.stderr
