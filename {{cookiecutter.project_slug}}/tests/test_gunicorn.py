@@ -1,0 +1,162 @@
+"""The server's own configuration: worker counts, and a real start and stop."""
+
+import http.client
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.config import InvalidSettings
+
+PROJECT = Path(__file__).parents[1]
+CONFIG = str(PROJECT / "gunicorn.conf.py")
+KEPT = ("PATH", "PYTHONDONTWRITEBYTECODE")  # everything else could change what is tested
+WRONG = {"APP_ENV": "production", "PORT": "eighty", "WEB_THREADS": "0"}
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in os.environ.keys() - KEPT:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("APP_ENV", "testing")
+    monkeypatch.chdir(PROJECT)
+    return monkeypatch
+
+
+@pytest.fixture
+def config(clean_environment: pytest.MonkeyPatch) -> dict[str, Any]:
+    clean_environment.setenv("WEB_THREADS", "7")
+    return runpy.run_path(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "expected"),
+    [
+        ("max 100000\n", None),
+        ("150000 100000\n", 1.5),
+        ("400000 100000\n", 4.0),
+        ("", None),
+    ],
+)
+def test_the_limit_of_version_2_is_read(
+    config: dict[str, Any], cpu_max: str, expected: float | None
+) -> None:
+    assert config["quota_v2"](cpu_max) == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("-1\n", None), ("50000\n", 0.5)])
+def test_the_limit_of_version_1_is_read(
+    config: dict[str, Any], quota: str, expected: float | None
+) -> None:
+    assert config["quota_v1"](quota, "100000\n") == expected
+
+
+def test_the_limit_is_found_in_the_files_of_either_version(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    assert config["cpu_quota"](tmp_path) is None
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("300000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert config["cpu_quota"](tmp_path) == 3.0
+    (tmp_path / "cpu.max").write_text("200000 100000\n")
+    assert config["cpu_quota"](tmp_path) == 2.0
+    (tmp_path / "cpu.max").write_text("nonsense\n")
+    assert config["cpu_quota"](tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus", "expected"),
+    [(None, 8, 8), (1.5, 8, 2), (0.5, 8, 2), (3.2, 8, 4), (64.0, 8, 8), (None, 1, 2)],
+)
+def test_there_is_a_worker_for_each_cpu_and_never_fewer_than_two(
+    config: dict[str, Any], quota: float | None, cpus: int, expected: int
+) -> None:
+    assert config["default_workers"](quota, cpus) == expected
+
+
+def test_the_settings_of_the_service_decide(config: dict[str, Any]) -> None:
+    assert config["threads"] == 7
+    assert config["bind"] == "127.0.0.1:8000"
+    assert config["control_socket_disable"] is True
+    assert config["forwarded_allow_ips"] == ""
+
+
+def test_every_number_can_be_set(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("HOST", "::")
+    clean_environment.setenv("PORT", "9000")
+    clean_environment.setenv("WEB_CONCURRENCY", "3")
+    config = runpy.run_path(CONFIG)
+    assert (config["bind"], config["workers"]) == ("[::]:9000", 3)
+
+
+def test_wrong_settings_stop_it_before_any_worker_starts(
+    clean_environment: pytest.MonkeyPatch,
+) -> None:
+    for name, value in WRONG.items():
+        clean_environment.setenv(name, value)
+    with pytest.raises(InvalidSettings) as stopped:
+        runpy.run_path(CONFIG)
+    assert {"PORT", "SECRET_KEY", "WEB_THREADS"} <= set(stopped.value.problems)
+
+
+def gunicorn(**environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=PROJECT,
+        env={name: os.environ[name] for name in KEPT if name in os.environ} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def status_of(path: str, port: int, deadline: float) -> int:
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+@pytest.mark.process
+def test_it_serves_with_two_workers_and_stops_when_told() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with gunicorn(
+        APP_ENV="testing", PORT=str(port), WEB_CONCURRENCY="2", LOG_FORMAT="json"
+    ) as server:
+        try:
+            assert status_of("/health/live", port, time.monotonic() + 20) == 200
+        finally:
+            server.send_signal(signal.SIGTERM)
+            out, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, "")
+    lines = [json.loads(line) for line in out.splitlines()]
+    started = [line for line in lines if line["message"].startswith("Booting worker")]
+    assert len(started) == 2
+
+
+@pytest.mark.process
+def test_wrong_settings_are_one_message_without_a_traceback() -> None:
+    with gunicorn(**WRONG) as server:
+        out, err = server.communicate(timeout=20)
+    assert server.returncode == 1
+    assert "Traceback" not in out + err
+    for name in ("PORT", "SECRET_KEY", "WEB_THREADS"):
+        assert f"\n  {name}: " in err
