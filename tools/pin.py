@@ -1,10 +1,10 @@
-"""Pin what the template was tested with: one resolution, written as requirement files with markers.
+r"""Pin what the template was tested with: one resolution, written as requirement files with markers.
 
 A requirements file takes `#` comments, so it is a template like any other file of the tree. Read
 raw it installs every feature; rendered it holds only the packages that the answers need:
 
     # {% if cookiecutter.rate_limiting %}
-    limits==5.8.0 \\
+    limits==5.8.0 \
         --hash=sha256:…
     # {% endif %}
 
@@ -161,9 +161,7 @@ class Conditions:
             return self.always
         test: Callable[..., object] = Environment(autoescape=True).compile_expression(condition)
         return frozenset(
-            position
-            for position, answers in enumerate(self._answers)
-            if test(cookiecutter=answers)
+            position for position, answers in enumerate(self._answers) if test(cookiecutter=answers)
         )
 
     def any_of(self, conditions: Iterable[str]) -> str | None:
@@ -339,7 +337,12 @@ def _only_dev(conditions: Conditions, dev: str | None, runtime: str | None) -> s
 
 
 def pin(
-    folder: Path, questions: Mapping[str, object], title: str, upgrade: bool, fixed: Iterable[str]
+    folder: Path,
+    questions: Mapping[str, object],
+    title: str,
+    *,
+    upgrade: bool,
+    fixed: Iterable[str],
 ) -> dict[str, Package]:
     """Pin the dependencies of one `pyproject.toml` in the two files beside it."""
     roots = read_roots((folder / "pyproject.toml").read_text(encoding="utf-8"))
@@ -352,7 +355,9 @@ def pin(
     texts = requirement_files(roots, packages, conditions, title)
     for file, text in zip(files, texts, strict=True):
         file.write_text(text, encoding="utf-8")
-    print(f"Pinned {len(packages)} packages in {folder.relative_to(TEMPLATE) / 'requirements*.txt'}")
+    print(
+        f"Pinned {len(packages)} packages in {folder.relative_to(TEMPLATE) / 'requirements*.txt'}"
+    )
     return packages
 
 
@@ -369,10 +374,10 @@ def main() -> None:
     questions = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     tree = TEMPLATE / "{{cookiecutter.project_slug}}"
     lock = "# Made by `make lock` from pyproject.toml: change that file, then run it again.\n"
-    packages = pin(tree, questions, lock, upgrade, fixed=())
+    packages = pin(tree, questions, lock, upgrade=upgrade, fixed=())
     own = "# Made by `make pin` from pyproject.toml: change that file, then run it again.\n"
     # One environment holds the template's tools and everything of the tree.
-    pin(TEMPLATE, {}, own, upgrade, fixed=versions(packages.values()))
+    pin(TEMPLATE, {}, own, upgrade=upgrade, fixed=versions(packages.values()))
 
 
 if __name__ == "__main__":

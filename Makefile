@@ -1,0 +1,101 @@
+# `make` alone lists the commands. Each one first sets up what it needs.
+
+TREE := {{cookiecutter.project_slug}}
+# Another Python and a folder of its own for it: make test PYTHON=python3.13 VENV=.cache/venv-3.13
+PYTHON ?=
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The same from any folder
+TOOLS := $(if $(filter /%,$(BIN)),,$(CURDIR)/)$(BIN)
+# Two stages, because a first service should not wait for the tools that test the template.
+GENERATOR := $(VENV)/.generator-ready
+READY := $(VENV)/.ready
+
+# make service ANSWERS="--no-input tracing=false" OUT=../services
+ANSWERS ?=
+OUT ?= ..
+# make test SHARD=2/4 runs the second quarter of the combinations
+SHARD ?=
+# More arguments for pytest: make test ARGS="-k cruft"
+ARGS ?=
+
+# What lies in the tree is copied into every service: keep caches out of it.
+export PYTHONDONTWRITEBYTECODE := 1
+export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
+export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
+export SHARD
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+# PWD stays where the caller stands, also under `make -C`: OUT is seen from there.
+.PHONY: service
+service: $(GENERATOR) ## Make a new service: asks, then writes it (OUT=folder ANSWERS="--no-input name=value …")
+	@cd "$(or $(PWD),.)" && "$(TOOLS)/python" "$(CURDIR)/tools/service.py" "$(CURDIR)" \
+		--output-dir "$(OUT)" $(ANSWERS)
+
+.PHONY: test
+test: $(READY) ## Prove every combination of answers (SHARD=i/n for a part)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+.PHONY: quick
+quick: $(READY) ## Prove a set of combinations that covers every pair of answers
+	@$(BIN)/python -m pytest -n auto --quick $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style and types, of the template and of the tree as it stands
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd '$(TREE)' && "$(TOOLS)/ruff" check . && "$(TOOLS)/ruff" format --check . \
+		&& "$(TOOLS)/mypy" && "$(TOOLS)/lint-imports" --no-cache
+
+.PHONY: format
+format: $(READY) ## Format the template's code and the tree's
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	cd '$(TREE)' && "$(TOOLS)/ruff" check --fix-only . && "$(TOOLS)/ruff" format .
+
+.PHONY: pin
+pin: $(READY) ## Pin what both pyproject.toml ask for; pinned versions stay while they fit
+	@$(BIN)/python tools/pin.py $(NEWEST)
+
+.PHONY: upgrade
+upgrade: NEWEST := --upgrade
+upgrade: pin ## Pin the newest versions instead
+
+.PHONY: bench
+bench: $(READY) ## Print the figures that the documentation quotes
+	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+# uv when it is there, otherwise pip; both install exactly what is pinned and compare its hashes.
+# $(1) is what to install, $(2) says so.
+define INSTALL
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11) none; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	done; \
+	if test "$$python" = none; then \
+		echo "Python 3.11 or newer is needed: add PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	echo "Installing $(2) into $(VENV) …"; \
+	if command -v uv >/dev/null; then \
+		python=$$("$$python" -c 'import sys; print(sys.executable)'); \
+		uv venv --quiet --allow-existing --python "$$python" '$(VENV)' && \
+		uv pip install --quiet --require-hashes --compile-bytecode --python $(BIN)/python $(1); \
+	else \
+		"$$python" -m venv '$(VENV)' && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes $(1); \
+	fi
+	@touch $@
+endef
+
+$(GENERATOR): requirements.txt
+	$(call INSTALL,-r requirements.txt,cookiecutter)
+
+# The services' test suites run here too, with exactly the versions that services get.
+$(READY): requirements.txt requirements-dev.txt $(TREE)/requirements.txt $(TREE)/requirements-dev.txt
+	$(call INSTALL,-r requirements-dev.txt -r '$(TREE)/requirements-dev.txt',cookiecutter and the tools that test the template)
+	@touch $(GENERATOR)
