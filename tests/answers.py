@@ -1,0 +1,192 @@
+"""Which answers are valid together, and which files depend on which of them.
+
+All of it is derived: the choices from `cookiecutter.json`, what excludes what from `REQUIRES`,
+what a file depends on from Jinja's own syntax tree and from `FILES`. No answer is named here.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import post_gen_project
+import pre_gen_project
+from cookiecutter.utils import create_env_with_context
+from covertable import make
+from jinja2 import nodes
+
+Value = str | bool
+Answers = dict[str, Value]
+Choices = dict[str, list[Value]]
+Requires = dict[str, list[str]]
+
+ROOT = Path(__file__).parents[1]
+TREE = ROOT / "{{cookiecutter.project_slug}}"
+
+
+def questions() -> dict[str, Any]:
+    """Read `cookiecutter.json`: the questions with their defaults, and the settings."""
+    found: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text())
+    return found
+
+
+@cache
+def choices() -> Choices:
+    """List the values of every answer that is not free text, the default first."""
+    found = {name: each for name, each in questions().items() if not name.startswith("_")}
+    return {
+        name: [default, not default] if isinstance(default, bool) else default
+        for name, default in found.items()
+        if isinstance(default, bool | list)
+    }
+
+
+def texts() -> dict[str, str]:
+    """List the free-text answers and their defaults."""
+    found = {name: each for name, each in questions().items() if not name.startswith("_")}
+    return {name: default for name, default in found.items() if isinstance(default, str)}
+
+
+@cache
+def template_files() -> list[str]:
+    """List the template's own files: what git tracks or would, so no caches and nothing ignored."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sorted(path for path in listed.split("\0") if path and (ROOT / path).is_file())
+
+
+def tree_files() -> list[str]:
+    """List the files of the tree, as paths inside it."""
+    inside = (path.split("/", 1) for path in template_files())
+    return [rest[0] for folder, *rest in inside if folder == TREE.name and rest]
+
+
+def copy_template(target: Path) -> Path:
+    """Copy the template's own files, so that a run sees one state of them from start to end."""
+    for path in template_files():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, target / path)
+    return target
+
+
+def names_in(key: str) -> set[str]:
+    """Tell which answers a key of `FILES` or `REQUIRES` asks about."""
+    return {each.partition("=")[0] for each in key.split(" or ")}
+
+
+def exists_with(path: str) -> set[str]:
+    """Tell which answers decide whether this file exists."""
+    places = {path, *map(str, Path(path).parents)}
+    keys = (key for key, paths in post_gen_project.FILES.items() if places & set(paths.split()))
+    return set().union(*map(names_in, keys))
+
+
+def mentions(source: str) -> set[str]:
+    """Tell which answers this template text mentions."""
+    env = create_env_with_context({"cookiecutter": questions()})
+    found: set[str] = set()
+    for node in env.parse(source).find_all((nodes.Getattr, nodes.Getitem)):
+        if isinstance(node, nodes.Getattr):
+            found.add(node.attr)
+        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+            found.add(str(node.arg.value))
+    return found
+
+
+@cache
+def depends_on(path: str) -> frozenset[str]:
+    """Tell which answers, free text aside, change this file of the tree or its existence."""
+    names = exists_with(path) | mentions((TREE / path).read_text())
+    return frozenset(names & choices().keys())
+
+
+@cache
+def runtime_answers() -> list[str]:
+    """List the answers that some Python file depends on; the others are packaging."""
+    names = {name for path in tree_files() if path.endswith(".py") for name in depends_on(path)}
+    return [name for name in choices() if name in names]
+
+
+def valid(answers: Answers, requires: Requires) -> bool:
+    """Tell whether these answers may stand together."""
+    return all(
+        pre_gen_project.chosen(answers, need)
+        for key, needs in requires.items()
+        if pre_gen_project.chosen(answers, key)
+        for need in needs
+    )
+
+
+def valid_combinations(of: Choices, requires: Requires) -> Iterator[Answers]:
+    """Yield the product of the choices without what `requires` excludes."""
+    rows = (dict(zip(of, row, strict=True)) for row in product(*of.values()))
+    return (row for row in rows if valid(row, requires))
+
+
+@cache
+def combinations() -> list[Answers]:
+    """List every valid combination of all answers, packaging included."""
+    return list(valid_combinations(choices(), pre_gen_project.REQUIRES))
+
+
+def grouped(names: Iterable[str]) -> dict[tuple[Value, ...], list[Answers]]:
+    """Group the valid combinations by what they answer to these names alone."""
+    wanted = [name for name in choices() if name in set(names)]
+    groups: dict[tuple[Value, ...], list[Answers]] = {}
+    for row in combinations():
+        groups.setdefault(tuple(row[name] for name in wanted), []).append(row)
+    return groups
+
+
+@cache
+def runtime_combinations() -> list[Answers]:
+    """List the valid combinations of runtime answers, each with other packaging answers in turn."""
+    groups = grouped(runtime_answers()).values()
+    return [rows[number % len(rows)] for number, rows in enumerate(groups)]
+
+
+def covering_rows(of: Choices, requires: Requires) -> list[Answers]:
+    """Choose a few valid rows in which each pair of values that can meet does meet."""
+    if len(of) < 2:
+        return list(valid_combinations(of, requires))
+
+    def holds(key: str) -> dict[str, object]:
+        name = key.partition("=")[0]
+        agreeing = [each for each in of[name] if pre_gen_project.chosen({name: each}, key)]
+        return {"operator": "in", "left": name, "values": agreeing}
+
+    rows: list[Answers] = make(
+        of,
+        strength=2,
+        constraints=[
+            {
+                "operator": "or",
+                "conditions": [{"operator": "not", "condition": holds(key)}, holds(need)],
+            }
+            for key, needs in requires.items()
+            for need in needs
+            if names_in(key) | names_in(need) <= of.keys()
+        ],
+    )
+    return rows
+
+
+@cache
+def covering_set() -> list[Answers]:
+    """List the runtime combinations that together hold every pair of runtime answers."""
+    of = {name: choices()[name] for name in runtime_answers()}
+    rows = covering_rows(of, pre_gen_project.REQUIRES)
+    return [each for each in runtime_combinations() if {name: each[name] for name in of} in rows]
+
+
+def ident(answers: Answers) -> str:
+    """Name a combination by its runtime answers, readable and good for `pytest -k`."""
+    wanted = {name: answers[name] for name in runtime_answers()}
+    parts = (
+        name if value is True else f"{name}={value}" for name, value in wanted.items() if value
+    )
+    return "-".join(parts)

@@ -1,0 +1,159 @@
+"""What every generated service must stand, one function each; each is shown able to fail."""
+
+import ast
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workshop import FailedCheckError, Workshop
+
+JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def files(project: Path) -> list[Path]:
+    """List the files of a service."""
+    return sorted(path for path in project.rglob("*") if path.is_file())
+
+
+def fail_for(problems: list[str]) -> None:
+    """Raise when there are problems, naming all of them."""
+    if problems:
+        raise FailedCheckError("\n".join(problems))
+
+
+def no_trace_of_jinja(project: Path) -> None:
+    """Find template code, and the word itself, left in names or text."""
+    fail_for(
+        [
+            f"{path.relative_to(project)}: {found.group()!r} is left over"
+            for path in files(project)
+            for text in (str(path.relative_to(project)), path.read_text(errors="replace"))
+            if (found := JINJA.search(text))
+        ]
+    )
+
+
+def nothing_empty(project: Path) -> None:
+    """Find folders and files with nothing in them, and modules with nothing but a docstring."""
+    folders = [path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())]
+    blank = [path for path in files(project) if not path.read_bytes().strip()]
+    idle = [path for path in project.rglob("*.py") if path.name != "__init__.py" and not says(path)]
+    fail_for([f"{path.relative_to(project)} is empty" for path in [*folders, *blank, *idle]])
+
+
+def says(path: Path) -> bool:
+    """Tell whether a module holds more than text."""
+    body = ast.parse(path.read_text()).body
+    return any(
+        not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)) for each in body
+    )
+
+
+def imports(path: Path, package: str) -> set[str]:
+    """List the modules that a file names in its imports, relative ones made absolute."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: -node.level + 1 or None] if node.level else []
+            origin = ".".join([*base, *(node.module or "").split(".")]).rstrip(".")
+            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def nothing_dead(project: Path) -> None:
+    """Find modules of the app that nothing imports."""
+    sources = {
+        ".".join(path.relative_to(project).with_suffix("").parts): path
+        for path in project.rglob("*.py")
+    }
+    wanted = set().union(
+        *(imports(path, name.rpartition(".")[0]) for name, path in sources.items())
+    )
+    fail_for(
+        [
+            f"{path.relative_to(project)} is imported by nothing"
+            for name, path in sources.items()
+            if name.startswith("app.") and name not in wanted
+            if not path.name.startswith(("__init__", "__main__", "test_", "conftest"))
+        ]
+    )
+
+
+def links_lead_somewhere(project: Path) -> None:
+    """Find relative links in Markdown that lead nowhere."""
+    fail_for(
+        [
+            f"{page.relative_to(project)} links to {target}, which is not there"
+            for page in project.rglob("*.md")
+            for target in LINK.findall(page.read_text())
+            if not re.match(r"[a-z]+:|#", target)
+            if not (page.parent / target.partition("#")[0]).exists()
+        ]
+    )
+
+
+def linted_and_formatted(workshop: Workshop, project: Path) -> None:
+    """Run ruff with the service's own rules."""
+    with workshop.meter.part("ruff"):
+        workshop.command(["ruff", "check", "--quiet", "--no-cache"], project)
+        workshop.command(["ruff", "format", "--check", "--quiet", "--no-cache"], project)
+
+
+def typed(workshop: Workshop, project: Path) -> None:
+    """Run mypy --strict in a fork of the warm interpreter, which has mypy loaded already.
+
+    Measured on one combination after another: see CONTRIBUTING.
+    """
+    workshop.run("types", project)
+
+
+def layered(workshop: Workshop, project: Path) -> None:
+    """Check the import contracts."""
+    workshop.run("contracts", project)
+
+
+def passes_its_own_tests(workshop: Workshop, project: Path, **env: str) -> None:
+    """Run the service's suite, with what its own requirements pin and no more."""
+    workshop.run("suite", project, "requirements-dev.txt", env=env)
+
+
+def starts(workshop: Workshop, project: Path) -> None:
+    """Start the app with what is installed in production, the tools of development missing."""
+    workshop.run("start", project, "requirements.txt", env={"APP_ENV": "development"})
+
+
+def starts_cold(workshop: Workshop, project: Path) -> None:
+    """Start the app as `starts` does, in an interpreter that has nothing loaded from elsewhere."""
+    workshop.run_cold("start", project, "requirements.txt", env={"APP_ENV": "development"})
+
+
+def covers_every_line_and_branch(workshop: Workshop, project: Path) -> None:
+    """Run the service's suite under coverage: 100 % of lines and branches."""
+    workshop.run("suite", project, "requirements-dev.txt", coverage=True)
+
+
+def generated_right(workshop: Workshop, project: Path) -> None:
+    """Check everything that must hold in every combination, and tell all that does not."""
+    of_files = (no_trace_of_jinja, nothing_empty, nothing_dead, links_lead_somewhere)
+    of_the_service = (linted_and_formatted, layered, typed, passes_its_own_tests, starts)
+    found: list[str] = []
+    for check in of_files:
+        with workshop.meter.part("files"), noted(found):
+            check(project)
+    for each in of_the_service:
+        with noted(found):
+            each(workshop, project)
+    fail_for(found)
+
+
+@contextmanager
+def noted(problems: list[str]) -> Iterator[None]:
+    """Keep the message of a failed check for later."""
+    try:
+        yield
+    except FailedCheckError as failure:
+        problems.append(str(failure))

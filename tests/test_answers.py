@@ -1,0 +1,107 @@
+"""The list of combinations: what it must hold, checked by other means than those that made it."""
+
+from itertools import combinations as pairs_of
+from itertools import product
+
+import pytest
+from answers import (
+    Answers,
+    Choices,
+    Requires,
+    choices,
+    covering_rows,
+    covering_set,
+    depends_on,
+    questions,
+    runtime_answers,
+    runtime_combinations,
+    tree_files,
+    valid,
+    valid_combinations,
+)
+from post_gen_project import FILES
+from pre_gen_project import REQUIRES
+
+PARTS: Choices = {
+    "database": ["postgresql", "sqlite", "none"],
+    "auth": ["jwt", "oidc", "none"],
+    "kubernetes": [False, True],
+    "dockerfile": [True, False],
+}
+NEEDS: Requires = {"auth=jwt": ["database"], "kubernetes": ["dockerfile", "auth"]}
+
+
+def pairs(rows: list[Answers]) -> set[tuple[object, ...]]:
+    return {pair for row in rows for pair in pairs_of(sorted(row.items()), 2)}
+
+
+def test_what_requires_excludes_is_not_a_combination() -> None:
+    found = list(valid_combinations(PARTS, NEEDS))
+
+    assert {"database": "none", "auth": "oidc", "kubernetes": True, "dockerfile": True} in found
+    assert not [row for row in found if row["auth"] == "jwt" and row["database"] == "none"]
+    assert not [row for row in found if row["kubernetes"] and not row["dockerfile"]]
+    assert not [row for row in found if row["kubernetes"] and row["auth"] == "none"]
+    # 3 * 3 pairs less jwt without a database; of the 8, 3 have no auth; kubernetes=no: either image
+    assert len(found) == 8 * 2 + (8 - 3) * 1
+
+
+@pytest.mark.parametrize("needs", [{}, NEEDS], ids=["free", "with requirements"])
+def test_the_covering_rows_hold_each_pair_that_can_meet(needs: Requires) -> None:
+    everything = list(valid_combinations(PARTS, needs))
+    rows = covering_rows(PARTS, needs)
+
+    assert all(valid(row, needs) for row in rows)
+    assert pairs(rows) == pairs(everything)
+    assert len(rows) < len(everything)
+
+
+def test_the_covering_set_holds_each_pair_of_runtime_answers() -> None:
+    def shortened(rows: list[Answers]) -> list[Answers]:
+        return [{name: row[name] for name in runtime_answers()} for row in rows]
+
+    assert pairs(shortened(covering_set())) == pairs(shortened(runtime_combinations()))
+    assert len(covering_set()) <= len(runtime_combinations())
+
+
+def test_a_missing_row_would_be_noticed() -> None:
+    rows = covering_rows(PARTS, {})
+
+    assert any(pairs(rows) != pairs([*rows[:i], *rows[i + 1 :]]) for i in range(len(rows)))
+
+
+def test_the_runtime_combinations_are_all_there_and_each_is_there_once() -> None:
+    def runtime_part(row: Answers) -> tuple[object, ...]:
+        return tuple(row[name] for name in runtime_answers())
+
+    everything = (dict(zip(choices(), row, strict=True)) for row in product(*choices().values()))
+    expected = {runtime_part(row) for row in everything if valid(row, REQUIRES)}
+    rows = [runtime_part(row) for row in runtime_combinations()]
+
+    assert set(rows) == expected
+    assert len(rows) == len(expected)
+
+
+def test_the_packaging_answers_take_turns() -> None:
+    for name in choices().keys() - set(runtime_answers()):
+        assert {row[name] for row in runtime_combinations()} == set(choices()[name])
+
+
+def test_every_answer_changes_some_file() -> None:
+    used = set().union(*map(depends_on, tree_files()))
+
+    assert used == choices().keys()
+
+
+def test_every_name_in_the_hooks_is_asked_for() -> None:
+    for key in [*FILES, *REQUIRES, *(need for needs in REQUIRES.values() for need in needs)]:
+        for each in key.split(" or "):
+            name, _, value = each.partition("=")
+            assert name in choices()
+            assert not value or value in choices()[name]
+
+
+def test_every_question_has_a_sentence_for_people() -> None:
+    prompts = questions()["__prompts__"]
+
+    assert prompts.keys() == {name for name in questions() if not name.startswith("_")}

@@ -1,0 +1,253 @@
+"""The hooks as units: which answers are refused and why, and what is pruned."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import post_gen_project
+import pre_gen_project
+import pytest
+from answers import ROOT, TREE, Answers, questions
+from pre_gen_project import problems
+
+GOOD: Answers = {
+    "project_name": "Order Service",
+    "project_slug": "order-service",
+    "description": "Takes orders.",
+    "database": "postgresql",
+    "auth": "none",
+    "caching": False,
+    "_template": 'a "quoted" path is none of our business\n',
+}
+
+
+def found(**answers: str | bool) -> list[str]:
+    given = GOOD | answers
+    return list(problems(given, {}))
+
+
+def test_good_answers_raise_no_problem() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize("text", ["é", "'", "&", ":", "#", "{", "%", "<", "Ünïted – “quotes”", "注文"])
+def test_these_are_welcome_in_free_text(text: str) -> None:
+    assert found(project_name=f"A {text}", description=f"a {text} b") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('a "b"', "contains '\"'"),
+        ("a \\ b", r"contains '\\'"),
+        ("a\nb", r"contains '\n'"),
+        ("a\rb", r"contains '\r'"),
+        ("a\x00b", r"contains '\x00'"),
+        ("a\x1bb", r"contains '\x1b'"),
+        ("a\x85b", r"contains '\x85'"),
+        ("a\u2028b", r"contains '\u2028'"),
+        ("a\u2029b", r"contains '\u2029'"),
+        ("a\u202eb", r"contains '\u202e'"),
+        (" a", "begins or ends with a blank"),
+        ("a ", "begins or ends with a blank"),
+        ("a" * 201, "has 201 characters: use at most 200"),
+        ("{" + "{ cookiecutter }}", "template code"),
+        ("# {" + "% if x %}", "template code"),
+        ("# {" + "# note #}", "template code"),
+    ],
+)
+def test_these_are_refused_in_free_text(text: str, said: str) -> None:
+    [sentence] = found(description=text)
+
+    assert sentence.startswith("description ")
+    assert said in sentence
+
+
+def test_several_characters_are_named_in_one_sentence() -> None:
+    [sentence] = found(description='a\t"b"')
+
+    assert r"""'\t', '"'""" in sentence
+
+
+def test_template_code_is_refused_even_when_it_has_been_rendered_already() -> None:
+    typed: Answers = {"description": "{" + "{ 1 + 1 }}", "project_slug": "{" + "{ the default }}"}
+
+    [sentence] = problems(GOOD | {"description": "2"}, typed)
+    assert sentence.startswith("description contains template code")
+
+
+@pytest.mark.parametrize("slug", ["a", "orders", "order-service", "order_service", "a1", "a-1", "x" * 64])
+def test_a_good_slug_is_accepted(slug: str) -> None:
+    assert found(project_slug=slug) == []
+
+
+@pytest.mark.parametrize(
+    "slug",
+    ["", "A", "1a", "-a", "a-", "a--b", "a_-b", "a b", "a.b", "a/b", "../a", "é", "a\n", "x" * 65],
+)
+def test_a_badly_formed_slug_is_refused(slug: str) -> None:
+    assert any(sentence.startswith("project_slug ") for sentence in found(project_slug=slug))
+
+
+@pytest.mark.parametrize("slug", ["calendar", "class", "string", "json", "concurrent"])
+def test_a_name_of_python_is_refused(slug: str) -> None:
+    [sentence] = found(project_slug=slug)
+
+    assert "a name of Python itself" in sentence
+
+
+@pytest.mark.parametrize("slug", ["app", "test", "tests", "flask", "migrations", "pip"])
+def test_a_name_that_breaks_is_refused(slug: str) -> None:
+    assert len(found(project_slug=slug)) == 1
+
+
+def direct_dependencies() -> list[str]:
+    project = tomllib.loads((TREE / "pyproject.toml").read_text())
+    specifications = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    return [re.split(r"[^A-Za-z0-9._-]", each)[0] for each in specifications]
+
+
+@pytest.mark.parametrize("name", direct_dependencies())
+def test_the_name_of_a_direct_dependency_is_refused(name: str) -> None:
+    assert "a package the service needs" in found(project_slug=name)[0]
+    assert "a package the service needs" in found(project_slug=name.replace("-", "_"))[0]
+
+
+@pytest.mark.parametrize("name", ["", " ", "-", "?", "a" * 65])
+def test_a_badly_formed_name_is_refused(name: str) -> None:
+    assert any(sentence.startswith("project_name ") for sentence in found(project_name=name))
+
+
+def test_requirements_are_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs = {"auth=jwt": ["database", "caching"], "caching": ["database=postgresql"]}
+    monkeypatch.setattr(pre_gen_project, "REQUIRES", needs)
+
+    assert found(auth="oidc", database="none") == []
+    assert found(auth="jwt", caching=True) == []
+    assert found(auth="jwt", database="none") == [
+        "auth=jwt needs database: change one of the two answers.",
+        "auth=jwt needs caching: change one of the two answers.",
+    ]
+    assert found(caching=True, database="mysql") == [
+        "caching needs database=postgresql: change one of the two answers."
+    ]
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pre_gen_project, "REQUIRES", {"auth=jwt": ["database"]})
+
+    said = found(project_name="", project_slug="", description='"', auth="jwt", database="none")
+
+    assert [sentence.split()[0] for sentence in said] == [
+        "description",
+        "project_name",
+        "project_slug",
+        "auth=jwt",
+    ]
+
+
+def test_every_problem_is_one_sentence_that_says_what_to_do() -> None:
+    for sentence in found(project_name=" ", project_slug="flask", description='a\n"' + "b" * 300):
+        problem, _, advice = sentence.partition(": ")
+        assert problem
+        assert advice.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("database", "mysql", True),
+        ("database", "none", False),
+        ("database=mysql", "mysql", True),
+        ("database=mysql", "sqlite", False),
+        ("database", True, True),
+        ("database", False, False),
+    ],
+)
+def test_both_hooks_read_a_key_alike(key: str, *, value: str | bool, expected: bool) -> None:
+    assert pre_gen_project.chosen({"database": value}, key) is expected
+    assert post_gen_project.chosen({"database": value}, key) is expected
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    files = {
+        "database": "app/orders app/core/database.py",
+        "database=mysql": "docs/deep/mysql.md",
+        "caching": "app/orders/cache.py",
+        "caching or auth": "app/tokens.py",
+    }
+    monkeypatch.setattr(post_gen_project, "FILES", files)
+    for path in [*" ".join(files.values()).split(), "app/orders/routes.py", "app/core/own.py"]:
+        if "." in path:
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text("x")
+    (tmp_path / "empty on purpose").mkdir()
+    return tmp_path
+
+
+def left(project: Path) -> set[str]:
+    return {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
+
+
+def test_what_was_not_chosen_is_removed(project: Path) -> None:
+    post_gen_project.prune(project, GOOD | {"database": "none"})
+
+    assert left(project) == {"app/core/own.py"}
+
+
+def test_what_was_chosen_stays(project: Path) -> None:
+    post_gen_project.prune(project, GOOD | {"database": "mysql", "caching": True})
+
+    assert left(project) == {
+        "app/core/database.py",
+        "app/core/own.py",
+        "app/orders/cache.py",
+        "app/orders/routes.py",
+        "app/tokens.py",
+        "docs/deep/mysql.md",
+    }
+
+
+def test_a_file_inside_a_chosen_folder_can_have_its_own_answer(project: Path) -> None:
+    post_gen_project.prune(project, GOOD | {"caching": False})
+
+    assert (project / "app/orders/routes.py").exists()
+    assert not (project / "app/orders/cache.py").exists()
+
+
+@pytest.mark.parametrize(("auth", "caching"), [("jwt", False), ("none", True), ("jwt", True)])
+def test_one_of_several_answers_is_enough(project: Path, auth: str, *, caching: bool) -> None:
+    post_gen_project.prune(project, GOOD | {"auth": auth, "caching": caching})
+
+    assert (project / "app/tokens.py").exists()
+
+
+def test_folders_left_empty_go_too_and_no_others(project: Path) -> None:
+    post_gen_project.prune(project, GOOD)
+
+    assert not (project / "docs").exists()
+    assert (project / "empty on purpose").is_dir()
+
+
+def test_pruning_twice_changes_nothing_more(project: Path) -> None:
+    post_gen_project.prune(project, GOOD)
+    once = left(project)
+    post_gen_project.prune(project, GOOD)
+
+    assert left(project) == once
+
+
+def test_both_hooks_together_stay_short() -> None:
+    hooks = sorted((ROOT / "hooks").glob("*.py"))
+
+    assert len(hooks) == 2
+    assert sum(len(hook.read_text().splitlines()) for hook in hooks) < 120
+
+
+def test_the_hooks_ask_for_every_free_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pre_gen_project, "REQUIRES", {})
+    texts = [name for name, value in questions().items() if isinstance(value, str)]
+
+    for name in texts:
+        assert any(sentence.startswith(f"{name} ") for sentence in found(**{name: 'a "b"'}))

@@ -1,0 +1,199 @@
+"""A warm Python that runs jobs in forked children: imports are paid for once, not by each job.
+
+It is started as `python -P warm.py MODULE...`, imports those modules, then reads jobs as lines of
+JSON. Only the standard library is used, so that any Python of the machine can be the one.
+`multiprocessing`'s fork server would do for our own interpreter, but not for another Python, and
+`wait4` tells exactly what a child and its own children cost.
+"""
+
+import contextlib
+import gc
+import importlib
+import importlib.metadata
+import json
+import os
+import pkgutil
+import re
+import runpy
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TextIO
+
+Job = dict[str, Any]
+
+
+def plain(name: str) -> str:
+    """Spell a distribution's name the way pip compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def owners() -> dict[str, set[str]]:
+    """Tell which distributions own each top-level module."""
+    found = importlib.metadata.packages_distributions()
+    return {module: set(map(plain, names)) for module, names in found.items()}
+
+
+def modules_outside(declared: Iterable[str]) -> set[str]:
+    """List the top-level modules that belong to none of the declared distributions."""
+    kept = set(map(plain, declared))
+    outside = {module for module, names in owners().items() if not kept & names}
+    return outside - sys.stdlib_module_names
+
+
+class Undeclared(MetaPathFinder):
+    """Refuses to import what the service did not declare, as if it were not installed."""
+
+    def __init__(self, modules: set[str]) -> None:
+        self.modules = modules
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Raise what a missing package raises."""
+        if fullname.partition(".")[0] in self.modules:
+            message = f"No module named {fullname!r}: no requirement of this combination brings it"
+            raise ModuleNotFoundError(message, name=fullname)
+        return None
+
+
+def allow_only(declared: Iterable[str]) -> None:
+    """Make this process look as if only these distributions were installed."""
+    kept = set(map(plain, declared))
+    outside = modules_outside(kept)
+    for name in [name for name in sys.modules if name.partition(".")[0] in outside]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Undeclared(outside))
+    # Entry points too: Flask loads the commands of every distribution that it sees.
+    discover = importlib.metadata.Distribution.discover
+
+    def discover_declared(**kwargs: Any) -> Iterator[importlib.metadata.Distribution]:  # noqa: ANN401
+        return (each for each in discover(**kwargs) if plain(each.metadata["Name"]) in kept)
+
+    importlib.metadata.Distribution.discover = discover_declared  # type: ignore[method-assign]  # the one door
+
+
+def run_suite(job: Job) -> int:
+    """Run the service's own tests; with "coverage", every line and branch must be run."""
+    import pytest  # noqa: PLC0415 - each job imports only what it needs
+
+    arguments = ["-q", "--color=no", "-p", "no:cacheprovider"]
+    if not job.get("coverage"):
+        return int(pytest.main(arguments))
+    import coverage  # noqa: PLC0415
+
+    watch = coverage.Coverage(data_file=None, branch=True, config_file="pyproject.toml")
+    watch.start()
+    status = int(pytest.main(arguments))
+    watch.stop()
+    return status or int(watch.report() < 100)
+
+
+def run_start(_job: Job) -> int:
+    """Import every module of the service, make the app and ask whether it is alive."""
+    app = importlib.import_module("app")
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        if "tests" not in module.name.split("."):
+            importlib.import_module(module.name)
+    if Path("gunicorn.conf.py").exists():
+        runpy.run_path("gunicorn.conf.py")
+    answer = app.create_app().test_client().get("/health/live")
+    print(answer.status, answer.text)
+    return int(answer.status_code != 200)
+
+
+def run_contracts(_job: Job) -> int:
+    """Check the import contracts."""
+    from importlinter.cli import lint_imports  # noqa: PLC0415
+
+    return lint_imports(no_cache=True, no_logo=True)
+
+
+def run_types(job: Job) -> int:
+    """Check the types."""
+    from mypy.main import main  # noqa: PLC0415
+
+    try:
+        main(args=["--cache-dir", job["cache"]], stdout=sys.stdout, stderr=sys.stderr)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+RUNNERS = {
+    "contracts": run_contracts,
+    "start": run_start,
+    "suite": run_suite,
+    "types": run_types,
+}
+
+
+def work(job: Job) -> int:
+    """Do one job in this process, inside the service's folder and its environment."""
+    signal.alarm(job["timeout"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    os.chdir(job["folder"])
+    sys.path.insert(0, job["folder"])
+    sys.argv = [job["kind"]]
+    if job["declared"] is not None:
+        allow_only(job["declared"])
+    return RUNNERS[job["kind"]](job)
+
+
+def work_in_child(job: Job) -> None:
+    """Do one job with its output in a file, and never come back."""
+    status = 1
+    try:
+        output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        status = work(job)
+    except BaseException:  # noqa: BLE001 - whatever it is, it belongs in the output
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def serve(jobs: TextIO, answers: TextIO) -> None:
+    """Fork a child for each job and answer with its exit status and its CPU seconds."""
+    for line in jobs:
+        job = json.loads(line)
+        if not (pid := os.fork()):
+            work_in_child(job)
+        _, status, usage = os.wait4(pid, 0)
+        answer = {
+            "status": os.waitstatus_to_exitcode(status),
+            "cpu": usage.ru_utime + usage.ru_stime,
+        }
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def preload(modules: Iterable[str]) -> None:
+    """Import what the jobs will need; a module that this Python lacks is left to the job."""
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    owners()  # cached from here on
+    gc.collect()
+    gc.freeze()  # the children then share the parent's memory longer
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    if sys.argv[1:2] == ["--once"]:  # a cold interpreter: nothing is imported before the job
+        sys.exit(work(json.loads(sys.argv[2])))
+    preload(sys.argv[1:])
+    serve(os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w"))

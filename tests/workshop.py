@@ -1,0 +1,187 @@
+"""Where services are generated and put to the test, with the CPU seconds that each part takes."""
+
+import ast
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from answers import TREE, Answers, copy_template, tree_files
+from cookiecutter.main import cookiecutter
+from requirements import pins
+
+WARM = Path(__file__).with_name("warm.py")
+# The machinery's own imports; those of the services are read from the tree.
+TOOLS = ["_pytest.assertion.rewrite", "coverage", "importlinter.cli", "mypy.main", "pytest"]
+SECONDS = 300  # for one job: only a hang takes that long
+
+
+class FailedCheckError(AssertionError):
+    """A check of a generated service that did not pass, with the output of the check."""
+
+
+@dataclass
+class Meter:
+    """The CPU seconds of each part of the work on one combination."""
+
+    parts: dict[str, float] = field(default_factory=dict)
+
+    def add(self, part: str, seconds: float) -> None:
+        """Count seconds that another process tells of."""
+        self.parts[part] = self.parts.get(part, 0.0) + seconds
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what this process and its finished children spend inside the block."""
+        before = spent()
+        try:
+            yield
+        finally:
+            self.add(name, spent() - before)
+
+
+def spent() -> float:
+    """Sum the CPU seconds of this process and its finished children up to now."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def imported_by_the_tree() -> list[str]:
+    """List the modules that the tree's Python files import, its own ones aside."""
+    found: set[str] = set()
+    for path in tree_files():
+        if path.endswith(".py"):
+            for node in ast.walk(ast.parse((TREE / path).read_text())):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    found.add(node.module)
+    return sorted(name for name in found if not (TREE / name.partition(".")[0]).is_dir())
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Build the environment of a job: nothing of the developer's own but the PATH."""
+    return {
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    } | more
+
+
+class Warm:
+    """A warm interpreter in which jobs are run by forking (see warm.py)."""
+
+    def __init__(self, python: str | Path, home: Path) -> None:
+        self.home = home
+        self.process = subprocess.Popen(
+            [python, "-P", WARM, *TOOLS, *imported_by_the_tree()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(home),
+        )
+
+    def run(self, job: dict[str, Any], meter: Meter) -> str:
+        """Run one job and return its output; raise with the output when it fails."""
+        output = self.home / "output.txt"
+        stdin, stdout = self.process.stdin, self.process.stdout
+        if stdin is None or stdout is None:
+            raise TypeError
+        print(json.dumps(job | {"output": str(output)}), file=stdin, flush=True)
+        answer = json.loads(
+            stdout.readline() or '{"status": "the warm interpreter died", "cpu": 0}'
+        )
+        meter.add(job["kind"], answer["cpu"])
+        text = output.read_text(errors="replace") if output.exists() else ""
+        if answer["status"]:
+            message = f"{job['kind']} ended with {answer['status']}:\n{text}"
+            raise FailedCheckError(message)
+        return text
+
+    def close(self) -> None:
+        """Let the interpreter end."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        self.process.wait()
+
+
+class Workshop:
+    """Generates services into one folder, again and again, and runs jobs on them.
+
+    One folder, so that mypy's cache stays warm: it is kept by path, and a combination then costs
+    only the modules that differ from the one before.
+    """
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        self.cache = cache
+        self.home = folder / "home"
+        self.home.mkdir(parents=True)
+        self.warm = Warm(sys.executable, self.home)
+        self.meter = Meter()
+        self.template = copy_template(folder / "template")
+        self.config = folder / "cookiecutter.yaml"
+        self.config.write_text(f"replay_dir: {folder}\ncookiecutters_dir: {folder}\n")
+
+    def bake(self, answers: Answers, template: Path | None = None) -> Path:
+        """Generate a service with cookiecutter itself, its hooks included."""
+        output = self.folder / "services"
+        shutil.rmtree(output, ignore_errors=True)
+        with self.meter.part("generation"):
+            made = cookiecutter(
+                str(template or self.template),
+                no_input=True,
+                extra_context=dict(answers),
+                output_dir=str(output),
+                config_file=str(self.config),
+            )
+        return Path(made)
+
+    def job(
+        self, kind: str, project: Path, declared: str | None = None, **more: Any
+    ) -> dict[str, Any]:  # noqa: ANN401
+        """Describe a job: only what the file `declared` pins can be imported in it."""
+        return {
+            "kind": kind,
+            "folder": str(project),
+            "declared": list(pins(project / declared)) if declared else None,
+            "env": environment(self.home) | more.pop("env", {}),
+            "timeout": SECONDS,
+            "cache": str(self.cache),
+        } | more
+
+    def run(self, kind: str, project: Path, declared: str | None = None, **more: Any) -> str:  # noqa: ANN401
+        """Run a job on a service in a process forked from the warm interpreter."""
+        return self.warm.run(self.job(kind, project, declared, **more), self.meter)
+
+    def run_cold(self, kind: str, project: Path, declared: str, **more: Any) -> str:  # noqa: ANN401
+        """Run the same job in an interpreter that has imported nothing yet."""
+        job = self.job(kind, project, declared, **more)
+        with self.meter.part(f"cold {kind}"):
+            return self.command(
+                [sys.executable, "-P", str(WARM), "--once", json.dumps(job)], project
+            )
+
+    def command(self, arguments: list[str], folder: Path) -> str:
+        """Run a command in a folder; raise with its output when it fails."""
+        done = subprocess.run(
+            arguments,
+            cwd=folder,
+            env=environment(self.home, RUFF_CACHE_DIR=str(self.cache.parent / "ruff")),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            message = f"{' '.join(arguments[:3])} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            raise FailedCheckError(message)
+        return done.stdout
