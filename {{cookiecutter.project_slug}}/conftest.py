@@ -18,16 +18,6 @@ from app import create_app
 from app.core.logs import JSONFormatter
 from app.settings import Settings
 
-# {% if cookiecutter.database == "postgresql" %}
-EXAMPLE_URL = "postgresql://service:pass-word@127.0.0.1:1/service"
-# {% endif %}
-# {% if cookiecutter.database == "mysql" %}
-EXAMPLE_URL = "mysql://service:pass-word@127.0.0.1:1/service"
-# {% endif %}
-# {% if cookiecutter.database == "sqlite" %}
-EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
-# {% endif %}
-
 
 class ContractClient(FlaskClient):
     """A client that checks each answer of the API against the service's own OpenAPI document."""
@@ -69,6 +59,15 @@ class ContractClient(FlaskClient):
 
 MakeApp = Callable[..., Flask]
 LogLines = list[dict[str, Any]]
+# {% if cookiecutter.database == "postgresql" %}
+EXAMPLE_URL = "postgresql://service:pass-word@127.0.0.1:1/service"
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+EXAMPLE_URL = "mysql://service:pass-word@127.0.0.1:1/service"
+# {% endif %}
+# {% if cookiecutter.database == "sqlite" %}
+EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
+# {% endif %}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import logs
-from app.core.logs import ConsoleFormatter, JSONFormatter
+from app.core.logs import ConsoleFormatter, JSONFormatter, ServiceHandler
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 
@@ -142,7 +142,7 @@ def test_production_writes_json_and_further_applications_no_second_line(
     make_app: MakeApp, production: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = logging.getLogger()
-    root.handlers = [known for known in root.handlers if known.get_name() != logs.HANDLER]
+    root.handlers = [known for known in root.handlers if not isinstance(known, ServiceHandler)]
     make_app()
     make_app(**production, service_version="1.2.3")
     logger.info("once")
@@ -150,7 +150,7 @@ def test_production_writes_json_and_further_applications_no_second_line(
     line = orjson.loads(capsys.readouterr().out.splitlines()[-1])
     assert line["message"] == "once"
     assert line["version"] == "1.2.3"
-    assert len([known for known in root.handlers if known.get_name() == logs.HANDLER]) == 1
+    assert len([known for known in root.handlers if isinstance(known, ServiceHandler)]) == 1
 
 
 @pytest.mark.usefixtures("untouched_root")

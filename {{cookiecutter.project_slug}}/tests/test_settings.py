@@ -49,7 +49,14 @@ def test_every_wrong_variable_is_named_in_one_message(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     "secret",
-    ["", "too-short", "a" * 64, "abcdefgh" * 8, "change-me-" * 5, "my-Secret-0123456789-abcdefghijkl"],
+    [
+        "",
+        "too-short",
+        "a" * 64,
+        "abcdefgh" * 8,
+        "change-me-" * 5,
+        "my-Secret-0123456789-abcdefghijkl",
+    ],
 )
 @pytest.mark.usefixtures("in_production")
 def test_a_weak_secret_key_is_refused_in_production(

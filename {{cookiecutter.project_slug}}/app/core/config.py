@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     Secret,
@@ -81,7 +80,6 @@ def _split(value: object) -> object:
     return value
 
 
-RequiredInProduction = AfterValidator(required_in_production)
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Several words in one variable, separated by commas."""
 
@@ -118,11 +116,10 @@ class CoreSettings(BaseSettings):
     @classmethod
     def _unguessable(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         secret = value.get_secret_value()
-        if info.data.get("app_env") is not Environment.PRODUCTION:
-            return value if secret else SecretStr(DEVELOPMENT_SECRET)
         if not secret:
             required_in_production(None, info)
-        if (
+            return SecretStr(DEVELOPMENT_SECRET)
+        if info.data.get("app_env") is Environment.PRODUCTION and (
             len(secret) < MINIMUM_SECRET_LENGTH
             or len(set(secret)) < MINIMUM_SECRET_VARIETY
             or GUESSABLE.search(secret)

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import marshmallow as ma
 import orjson
@@ -204,6 +204,6 @@ def _leaves(tree: object, pointer: str) -> Iterator[tuple[str, str]]:
             unknown = isinstance(below, list) and below[0].startswith(UNKNOWN_FIELD)
             here = pointer if unknown or key == "_schema" else f"{pointer}/{key}"
             yield from _leaves(below, here)
-    elif isinstance(tree, list):
-        for sentence in dict.fromkeys(tree):
-            yield pointer, sentence
+        return
+    for sentence in dict.fromkeys(cast("list[str]", tree)):
+        yield pointer, sentence

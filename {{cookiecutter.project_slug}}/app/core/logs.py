@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 from flask import Flask
@@ -18,7 +18,6 @@ from app.core import pipeline
 from app.core.config import CoreSettings
 from app.core.pipeline import Exchange
 
-HANDLER = "service"
 ACCESS = logging.getLogger("app.access")
 
 logger = logging.getLogger(__name__)
@@ -130,6 +129,14 @@ class AccessLog:
         )
 
 
+class ServiceHandler(logging.StreamHandler[TextIO]):
+    """Writes to standard output, as twelve-factor services do; a class, so that it is found."""
+
+    def __init__(self) -> None:
+        """Write to where standard output goes now."""
+        super().__init__(sys.stdout)
+
+
 def formatter(settings: CoreSettings) -> logging.Formatter:
     """Return the formatter that these settings ask for."""
     if settings.logs_as_json:
@@ -144,13 +151,12 @@ def config(settings: CoreSettings) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"service": {"()": lambda: formatter(settings)}},
         "handlers": {
-            HANDLER: {
-                "class": "logging.StreamHandler",
+            "service": {
+                "()": ServiceHandler,
                 "formatter": "service",
-                "stream": "ext://sys.stdout",
             }
         },
-        "root": {"level": settings.log_level, "handlers": [HANDLER]},
+        "root": {"level": settings.log_level, "handlers": ["service"]},
     }
 
 
@@ -160,11 +166,11 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     root.setLevel(settings.log_level)
     # Logging is the process's, not the application's: a second application in this process
     # takes the same handler over instead of writing every line twice.
-    handler = next((known for known in root.handlers if known.get_name() == HANDLER), None)
+    handler = next((known for known in root.handlers if isinstance(known, ServiceHandler)), None)
     if handler is None:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.set_name(HANDLER)
+        handler = ServiceHandler()
         root.addHandler(handler)
+    handler.setStream(sys.stdout)
     handler.setFormatter(formatter(settings))
     logging.getLogger("werkzeug").addFilter(_not_an_access_line)
     pipeline.of(app).observers.append(AccessLog())

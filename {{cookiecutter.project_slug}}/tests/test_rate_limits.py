@@ -1,0 +1,137 @@
+import os
+import time
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from pydantic import ValidationError
+
+from app.core import rate_limits
+from app.core.config import InvalidSettings
+from app.core.rate_limits import client_key
+from app.settings import Settings
+from conftest import LogLines, MakeApp
+
+PATH = "/api/openapi.json"
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def _middle_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold the clock, so that no test runs across a window's end."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_015.0)
+
+
+@pytest.fixture
+def client(make_app: MakeApp) -> FlaskClient:
+    return make_app(rate_limit="2/minute").test_client()
+
+
+def test_every_answer_says_what_is_left(client: FlaskClient) -> None:
+    headers = client.get(PATH).headers
+
+    assert headers["RateLimit-Limit"] == "2"
+    assert headers["RateLimit-Remaining"] == "1"
+    assert headers["RateLimit-Reset"] == "45"
+    assert headers["RateLimit-Policy"] == "2;w=60"
+    assert "Retry-After" not in headers
+
+
+def test_a_client_beyond_its_share_is_told_when_to_come_back(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = [client.get(PATH).status_code for _ in range(3)]
+    refused = client.get("/nowhere")
+
+    assert statuses == [200, 200, 429]
+    assert refused.status_code == 429
+    assert refused.mimetype == "application/problem+json"
+    assert refused.json is not None
+    assert refused.json["code"] == "too_many_requests"
+    assert refused.headers["Retry-After"] == "45"
+    assert refused.headers["RateLimit-Remaining"] == "0"
+
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_060.0)
+    assert client.get(PATH).status_code == 200
+
+
+def test_clients_are_counted_apart_and_cannot_choose_who_they_are(client: FlaskClient) -> None:
+    for _ in range(2):
+        client.get(PATH)
+
+    assert client.get(PATH, headers={"X-Forwarded-For": "9.9.9.9"}).status_code == 429
+    assert client.get(PATH, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200
+
+
+def test_probes_are_never_limited(client: FlaskClient) -> None:
+    answers = [client.get("/health/live") for _ in range(5)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert "RateLimit-Limit" not in answers[0].headers
+
+
+def test_a_route_can_have_a_limit_of_its_own(make_app: MakeApp) -> None:
+    client = make_app(rate_limit_routes="POST /api/v1/quotes=1/hour").test_client()
+
+    first, second = (client.post("/api/v1/quotes", json={}) for _ in range(2))
+    assert first.headers["RateLimit-Policy"] == "1;w=3600"
+    assert [first.status_code, second.status_code] == [422, 429]
+    assert client.get(PATH).status_code == 200
+
+
+def test_a_limit_for_a_route_that_does_not_exist_stops_the_start(make_app: MakeApp) -> None:
+    with pytest.raises(InvalidSettings, match="RATE_LIMIT_ROUTES: names routes that do not exist"):
+        make_app(rate_limit_routes={"POST /api/v1/qoutes": "1/hour"})
+
+
+@pytest.mark.parametrize("limit", ["lots", "", "5/fortnight"])
+def test_what_is_not_a_limit_is_refused(limit: str) -> None:
+    with pytest.raises(ValidationError, match="is not a limit such as"):
+        Settings.model_validate({"app_env": "testing", "rate_limit": limit})
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_subscriber_is_one_client(address: str, key: str) -> None:
+    assert client_key(address) == key
+
+
+def test_without_redis_the_service_keeps_answering_and_counts_by_itself(
+    make_app: MakeApp, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_app(rate_limit="2/minute", redis_url=NOWHERE).test_client()
+
+    assert [client.get(PATH).status_code for _ in range(3)] == [200, 200, 429]
+    said = [line for line in log_lines if "Redis does not answer" in line["message"]]
+    assert len(said) == 1, "asked again at every request"
+
+    resumed = time.monotonic() + rate_limits.PAUSE_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: resumed)
+    client.get(PATH)
+    assert len([line for line in log_lines if "Redis does not answer" in line["message"]]) == 2
+
+
+@pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
+def test_processes_share_their_counts_in_redis(make_app: MakeApp) -> None:
+    settings = {"rate_limit": "2/minute", "redis_url": os.environ["TEST_REDIS_URL"]}
+    first, second = (make_app(**settings).test_client() for _ in range(2))
+    # An address of its own, so that a count left by an earlier run does not matter.
+    caller = {"REMOTE_ADDR": f"test-{uuid4()}"}
+
+    assert [first.get(PATH, environ_base=caller).status_code for _ in range(2)] == [200, 200]
+    assert second.get(PATH, environ_base=caller).status_code == 429
+
+
+def test_production_says_that_counts_are_not_shared(production: dict[str, str]) -> None:
+    alone = Settings.model_validate(production)
+    together = Settings.model_validate({**production, "redis_url": NOWHERE})
+
+    assert any("REDIS_URL" in sentence for sentence in alone.warnings())
+    assert not any("REDIS_URL" in sentence for sentence in together.warnings())

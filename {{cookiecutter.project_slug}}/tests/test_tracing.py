@@ -1,0 +1,237 @@
+import gzip
+import threading
+import zlib
+from collections.abc import Iterable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.trace import get_current_span
+from pydantic import ValidationError
+
+from app.core import tracing
+from app.settings import Settings
+from conftest import LogLines, MakeApp
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+class Collector(ThreadingHTTPServer):
+    """A small OTLP/HTTP receiver: what the service sends crosses a real connection."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Receiver)
+        self.requests: list[ExportTraceServiceRequest] = []
+        self.authorization: str | None = None
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def spans(self) -> list[Span]:
+        return [
+            span
+            for request in self.requests
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def resource(self) -> dict[str, str]:
+        return _values(self.requests[0].resource_spans[0].resource.attributes)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        assert self.path == "/v1/traces"
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        match self.headers["Content-Encoding"]:
+            case "gzip":
+                body = gzip.decompress(body)
+            case "deflate":
+                body = zlib.decompress(body)
+        self.server.requests.append(ExportTraceServiceRequest.FromString(body))
+        self.server.authorization = self.headers["Authorization"]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        """Keep quiet."""
+
+
+def _values(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+    return {pair.key: pair.value.int_value or pair.value.string_value for pair in attributes}
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def app(make_app: MakeApp, collector: Collector) -> Flask:
+    return make_app(
+        service_version="1.2.3",
+        otel_exporter_otlp_endpoint=collector.url,
+        otel_exporter_otlp_headers="authorization=Bearer%20abc",
+    )
+
+
+def _flush(app: Flask) -> None:
+    app.extensions["tracing"].shut_down()
+
+
+def test_a_request_becomes_a_span_at_the_collector(
+    app: Flask, client: FlaskClient, collector: Collector
+) -> None:
+    client.get("/api/openapi.json?token=abc", headers={"User-Agent": "curl/8"})
+    _flush(app)
+
+    (span,) = collector.spans()
+    assert span.name == "GET /api/openapi.json"
+    assert span.kind == Span.SPAN_KIND_SERVER
+    assert span.end_time_unix_nano > span.start_time_unix_nano
+    assert _values(span.attributes) == {
+        "client.address": "127.0.0.1",
+        "http.request.method": "GET",
+        "http.response.status_code": 200,
+        "http.route": "/api/openapi.json",
+        "server.address": "localhost",
+        "url.path": "/api/openapi.json",
+        "url.scheme": "http",
+        "user_agent.original": "curl/8",
+    }
+    assert collector.resource()["service.version"] == "1.2.3"
+    assert collector.resource()["deployment.environment.name"] == "testing"
+    assert collector.authorization == "Bearer abc"
+
+
+def test_the_callers_trace_goes_on_into_logs_and_outgoing_requests(
+    app: Flask, client: FlaskClient, collector: Collector, log_lines: LogLines
+) -> None:
+    sent: dict[str, str] = {}
+
+    @app.get("/calls-another-service")
+    def calls_another_service() -> str:
+        sent.update(tracing.outgoing_headers())
+        return ""
+
+    client.get("/calls-another-service", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+    _flush(app)
+
+    (span,) = collector.spans()
+    assert span.trace_id.hex() == TRACE
+    assert span.parent_span_id.hex() == PARENT
+    (access,) = log_lines
+    assert access["trace_id"] == TRACE
+    assert access["span_id"] == span.span_id.hex()
+    assert sent["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
+
+
+def test_a_bug_marks_its_span_and_a_clients_mistake_does_not(
+    app: Flask, client: FlaskClient, collector: Collector
+) -> None:
+    @app.get("/bug")
+    def bug() -> str:
+        raise RuntimeError
+
+    @app.get("/busy")
+    def busy() -> tuple[str, int]:
+        return "", 503
+
+    for path in ("/bug", "/busy", "/nowhere"):
+        client.get(path)
+    _flush(app)
+
+    failed, refused, missing = collector.spans()
+    assert failed.status.code == Status.STATUS_CODE_ERROR
+    assert _values(failed.attributes)["error.type"] == "RuntimeError"
+    assert failed.events[0].name == "exception"
+    assert _values(refused.attributes)["error.type"] == "503"
+    assert missing.name == "GET"
+    assert missing.status.code == Status.STATUS_CODE_UNSET
+
+
+def test_probes_are_not_traced(app: Flask, client: FlaskClient, collector: Collector) -> None:
+    client.get("/health/live")
+    client.get("/health/ready")
+    _flush(app)
+
+    assert collector.spans() == []
+
+
+def test_one_request_leaves_nothing_to_the_next(app: Flask, client: FlaskClient) -> None:
+    client.get("/api/openapi.json")
+
+    assert not get_current_span().get_span_context().is_valid
+    _flush(app)
+
+
+def test_a_collector_that_is_down_changes_no_answer(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "EXPORT_SECONDS", 0.1)
+    app = make_app(otel_exporter_otlp_endpoint="http://127.0.0.1:1")
+
+    assert app.test_client().get("/api/openapi.json").status_code == 200
+    _flush(app)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "ratio", "parent", "spans"),
+    [
+        ("always_on", 0, "00", 1),
+        ("always_off", 1, "01", 0),
+        ("traceidratio", 0, "01", 0),
+        ("parentbased_always_on", 1, "00", 0),
+        ("parentbased_always_off", 0, "01", 1),
+        ("parentbased_traceidratio", 0, "01", 1),
+    ],
+)
+def test_sampling_follows_the_settings_and_the_caller(
+    make_app: MakeApp, collector: Collector, sampler: str, ratio: float, parent: str, spans: int
+) -> None:
+    app = make_app(
+        otel_exporter_otlp_endpoint=collector.url,
+        otel_traces_sampler=sampler,
+        otel_traces_sampler_arg=ratio,
+    )
+
+    app.test_client().get(
+        "/api/openapi.json", headers={"traceparent": f"00-{TRACE}-{PARENT}-{parent}"}
+    )
+    _flush(app)
+
+    assert len(collector.spans()) == spans
+
+
+def test_nothing_starts_before_the_first_request_nor_when_switched_off(
+    app: Flask, client: FlaskClient, make_app: MakeApp
+) -> None:
+    exporter = "OtelBatchSpanRecordProcessor"
+    assert not any(exporter in thread.name for thread in threading.enumerate())
+    _flush(app)
+
+    make_app(otel_sdk_disabled=True).test_client().get("/api/openapi.json")
+    assert not any(exporter in thread.name for thread in threading.enumerate())
+
+    client.get("/api/openapi.json")
+    assert any(exporter in thread.name for thread in threading.enumerate())
+    _flush(app)
+
+
+def test_an_endpoint_that_is_no_url_is_refused() -> None:
+    with pytest.raises(ValidationError, match="must be an http:// or https:// URL"):
+        Settings.model_validate(
+            {"app_env": "testing", "otel_exporter_otlp_endpoint": "collector:4318"}
+        )
