@@ -19,6 +19,9 @@ from app.core import (
     errors,
     logs,
     pipeline,
+    # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
+    query_traces,
+    # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
@@ -50,6 +53,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
+    query_traces.init_app(app)
     # {% endif %}
     health.init_app(app)
 

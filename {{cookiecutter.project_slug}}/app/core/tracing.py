@@ -65,16 +65,20 @@ class Tracing:
     _provider: TracerProvider | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def tracer(self) -> Tracer:
-        """Return the tracer, started on first use.
+    def provider(self) -> TracerProvider:
+        """Return the application's provider, started on first use.
 
         The exporter has a thread, and threads do not survive a fork: so it starts in the worker
         that serves, never in the process that forks workers.
         """
         with self._lock:
             if self._provider is None:
-                self._provider = provider(self.settings)
-        return self._provider.get_tracer(__name__)
+                self._provider = start(self.settings)
+            return self._provider
+
+    def tracer(self) -> Tracer:
+        """Return the tracer that makes this application's spans."""
+        return self.provider().get_tracer(__name__)
 
     def began(self, exchange: Exchange) -> None:
         """Start the span, as a child of the caller's if it sent one."""
@@ -114,8 +118,8 @@ class Tracing:
             self._provider = None
 
 
-def provider(settings: TracingSettings) -> TracerProvider:
-    """Make a provider that belongs to one application; it is not OpenTelemetry's global one."""
+def start(settings: TracingSettings) -> TracerProvider:
+    """Start a provider that belongs to one application; it is not OpenTelemetry's global one."""
     started = TracerProvider(
         sampler=_sampler(settings),
         resource=Resource.create(
