@@ -1,0 +1,69 @@
+"""Each file of the tree, rendered for every combination of the answers that it depends on."""
+
+import post_gen_project
+from answers import (
+    TREE,
+    Answers,
+    choices,
+    depends_on,
+    exists_with,
+    grouped,
+    questions,
+    texts,
+    tree_files,
+)
+from cookiecutter.utils import create_env_with_context
+
+AWKWARD = "It's 50% off & more: #1 {x} <b> é ’ – $HOME `code` 注文 \U0001f680"
+# Texts that have to come out right wherever they stand, whatever their length and characters.
+TEXTS: dict[str, dict[str, str]] = {
+    "default": {"project_slug": "order-service"},
+    "awkward": dict.fromkeys(texts(), AWKWARD) | {"project_slug": "a1-b2_c3"},
+    "short": dict.fromkeys(texts(), "A") | {"project_slug": "a"},
+    "long": dict.fromkeys(texts(), "long words " * 18 + "end")
+    | {"project_name": "Service " * 7 + "of words", "project_slug": "s" + "-2345678" * 7 + "-abcdef"},
+}
+
+
+def full(kind: str) -> dict[str, str]:
+    """Complete a set of texts with the defaults."""
+    return texts() | TEXTS[kind]
+
+
+def exists(path: str, answers: Answers) -> bool:
+    """Tell whether these answers keep a file or folder that the tree has."""
+    there = {each for file in tree_files() for each in (file, *folders_of(file))}
+    return path in there and not any(
+        path == gone or path.startswith(f"{gone}/")
+        for key, paths in post_gen_project.FILES.items()
+        if not any(post_gen_project.chosen(answers, each) for each in key.split(" or "))
+        for gone in paths.split()
+    )
+
+
+def folders_of(path: str) -> list[str]:
+    """List the folders above a file."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: number + 1]) for number in range(len(parts))]
+
+
+def renderings(path: str, kind: str, targets: tuple[str, ...] = ()) -> list[tuple[str, Answers]]:
+    """Render a file for every combination of its answers; keep each distinct text once.
+
+    `targets` are paths whose existence matters to the file too: what it links to.
+    """
+    env = create_env_with_context({"cookiecutter": questions()})
+    template = env.from_string((TREE / path).read_text())
+    names = depends_on(path).union(*map(exists_with, targets))
+    found: dict[tuple[str, tuple[bool, ...]], Answers] = {}
+    for rows in grouped(names).values():
+        if exists(path, rows[0]):
+            text = template.render(cookiecutter=full(kind) | rows[0])
+            there = tuple(exists(target, rows[0]) for target in targets)
+            found.setdefault((text, there), rows[0])
+    return [(text, answers) for (text, _), answers in found.items()]
+
+
+def named(answers: Answers, path: str) -> str:
+    """Spell the answers that a file depends on, for a message."""
+    return " ".join(f"{name}={answers[name]}" for name in choices() if name in depends_on(path))

@@ -1,0 +1,183 @@
+"""Every distinct file that any answers can produce, packaging included: parsed, linted, whole."""
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from answers import TREE, tree_files
+from checks import JINJA, LINK, fail_for
+from packaging.requirements import Requirement
+from rendering import TEXTS, exists, full, named, renderings
+from workshop import Workshop
+
+KINDS = list(TEXTS)
+
+
+def strings(data: Any) -> list[str]:  # noqa: ANN401 - parsed data of any shape
+    if isinstance(data, dict):
+        return [text for pair in data.items() for each in pair for text in strings(each)]
+    if isinstance(data, list):
+        return [text for each in data for text in strings(each)]
+    return [data] if isinstance(data, str) else []
+
+
+def strings_of_python(text: str) -> list[str]:
+    nodes = ast.walk(ast.parse(text))
+    return [text for node in nodes if isinstance(node, ast.Constant) for text in strings(node.value)]
+
+
+def strings_of_html(text: str) -> list[str]:
+    found: list[str] = []
+    parser = HTMLParser()
+    parser.handle_data = found.append  # type: ignore[method-assign]  # all that is wanted
+    parser.handle_starttag = lambda _, pairs: found.extend(value or "" for _, value in pairs)  # type: ignore[method-assign]
+    parser.feed(text)
+    parser.close()
+    return [" ".join("".join(found).split())]
+
+
+def strings_of_env(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*=.*", line) for line in lines)
+    return lines
+
+
+def strings_of_requirements(text: str) -> list[str]:
+    joined = text.replace("\\\n", " ")
+    lines = [line.split("#")[0].strip() for line in joined.splitlines()]
+    for line in filter(None, lines):
+        if not line.startswith("-r "):
+            requirement, *hashes = re.split(r"\s+--hash=", line)
+            assert Requirement(requirement).specifier, line
+            assert hashes, f"{line} has no hash"
+            assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in hashes), line
+    return []
+
+
+PARSERS: dict[str, Callable[[str], list[str]]] = {
+    ".py": strings_of_python,
+    ".pyi": strings_of_python,
+    ".toml": lambda text: strings(tomllib.loads(text)),
+    ".json": lambda text: strings(json.loads(text)),
+    ".yaml": lambda text: [each for page in yaml.safe_load_all(text) for each in strings(page)],
+    ".yml": lambda text: [each for page in yaml.safe_load_all(text) for each in strings(page)],
+    ".html": strings_of_html,
+    ".env.example": strings_of_env,
+    ".txt": strings_of_requirements,
+}
+# Checked by a tool below, or plain text in which anything may stand.
+TOOLED = {"Dockerfile", "Makefile", ".md"}
+PLAIN = {"LICENSE", ".dockerignore", ".gitignore", ".js", ".css", ".svg", ".mako", "py.typed"}
+
+
+def sort_of(path: str) -> str:
+    file = Path(path)
+    known = [*PARSERS, *TOOLED, *PLAIN]
+    return next((each for each in known if each in (file.name, file.suffix)), "unknown")
+
+
+def of_sort(*sorts: str) -> list[str]:
+    return [path for path in tree_files() if sort_of(path) in sorts]
+
+
+def distinct(path: str, kind: str) -> list[str]:
+    return [text for text, _ in renderings(path, kind)]
+
+
+@pytest.mark.parametrize("path", tree_files())
+def test_somebody_knows_how_to_check_a_file(path: str) -> None:
+    assert sort_of(path) != "unknown", "say in test_files.py how to check this kind of file"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", tree_files())
+def test_a_file_has_no_trace_of_its_template(path: str, kind: str, record_property: object) -> None:
+    found = renderings(path, kind)
+    assert callable(record_property)
+    record_property("files", len(found))
+    fail_for(
+        [
+            f"{path} with {named(answers, path)}: {what}"
+            for text, answers in found
+            for what, wrong in {
+                "template code is left over": JINJA.search(text),
+                "it is empty": not text.strip(),
+                "it does not end with one line break": not re.search(r"\S\n\Z", text),
+                "a line ends with blanks": re.search(r"[ \t]+$", text, re.MULTILINE),
+                "three lines in a row are empty": "\n\n\n\n" in text,
+            }.items()
+            if wrong
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", of_sort(*PARSERS))
+def test_a_file_parses_and_free_text_arrives_in_it_as_it_was_typed(path: str, kind: str) -> None:
+    parse = PARSERS[sort_of(path)]
+    expected, given = full("default"), full(kind)
+
+    def retold(text: str) -> str:
+        for name, default in expected.items():
+            text = text.replace(default, f"\0{name}\0")
+        for name, answer in given.items():
+            text = text.replace(f"\0{name}\0", answer)
+        return text
+
+    for text, plain in zip(distinct(path, kind), distinct(path, "default"), strict=True):
+        assert parse(text) == [retold(each) for each in parse(plain)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_python_and_its_settings_are_linted_and_formatted(
+    kind: str, workshop: Workshop, tmp_path: Path
+) -> None:
+    """Lay the distinct files out as whole trees: the n-th holds the n-th version of each file."""
+    versions = {path: distinct(path, kind) for path in of_sort(".py", ".pyi", ".toml")}
+    for number in range(max(map(len, versions.values()))):
+        for path, texts in versions.items():
+            file = tmp_path / str(number) / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(texts[min(number, len(texts) - 1)])
+    workshop.command(["ruff", "check", "--quiet", "."], tmp_path)
+    workshop.command(["ruff", "format", "--check", "--quiet", "."], tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", of_sort("Dockerfile"))
+def test_dockerfiles_pass_hadolint(
+    path: str, kind: str, workshop: Workshop, tmp_path: Path
+) -> None:
+    for text in distinct(path, kind):
+        (tmp_path / "Dockerfile").write_text(text)
+        workshop.command(["hadolint", "Dockerfile"], tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", of_sort("Makefile"))
+def test_make_reads_makefiles(path: str, kind: str, workshop: Workshop, tmp_path: Path) -> None:
+    for text in distinct(path, kind):
+        (tmp_path / "Makefile").write_text(text)
+        workshop.command(["make", "-n", "help"], tmp_path)
+
+
+@pytest.mark.parametrize("path", of_sort(".md"))
+def test_relative_links_lead_to_files_that_the_same_answers_keep(path: str) -> None:
+    def place(target: str) -> str:
+        there = (TREE / path).parent / target.partition("#")[0]
+        return str(there.resolve().relative_to(TREE))
+
+    def links(text: str) -> list[str]:
+        targets = LINK.findall(text)
+        return [place(target) for target in targets if not re.match(r"[a-z]+:|#", target)]
+
+    for text, answers in renderings(path, "default", tuple(links((TREE / path).read_text()))):
+        gone = [target for target in links(text) if not exists(target, answers)]
+        assert not gone, f"with {named(answers, path)}"
