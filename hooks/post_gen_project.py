@@ -10,13 +10,17 @@ Answers = dict[str, str | bool]
 # "caching or rate_limiting") and the files and folders that exist only with it.
 FILES = {
     "database": """
-        app/core/database.py app/core/idempotency.py app/core/pagination.py app/orders migrations
-        docs/database.md tests/test_database.py tests/test_migrations.py
+        app/core/database.py app/core/idempotency.py app/core/pagination.py
+        app/core/query_traces.py app/orders migrations docs/database.md tests/test_database.py
+        tests/test_migrations.py tests/test_query_traces.py
     """,
     "dockerfile": ".dockerignore Dockerfile docs/container.md",
     "license": "LICENSE",
     "rate_limiting": "app/core/rate_limits.py docs/rate_limits.md tests/test_rate_limits.py",
-    "tracing": "app/core/tracing.py docs/tracing.md tests/test_tracing.py",
+    "tracing": """
+        app/core/query_traces.py app/core/tracing.py docs/tracing.md tests/test_query_traces.py
+        tests/test_tracing.py
+    """,
 }
 
 
