@@ -49,15 +49,15 @@ def test_probes_write_no_line(client: FlaskClient, log_lines: LogLines) -> None:
     assert log_lines == []
 
 
-def test_any_line_within_a_request_carries_its_id(
-    app: Flask, client: FlaskClient, log_lines: LogLines
-) -> None:
+def test_any_line_within_a_request_carries_its_id(make_app: MakeApp, log_lines: LogLines) -> None:
+    app = make_app()
+
     @app.get("/busy")
     def busy() -> str:
         logger.info("order placed", extra={"order_id": 7})
         return ""
 
-    request_id = client.get("/busy").headers["X-Request-ID"]
+    request_id = app.test_client().get("/busy").headers["X-Request-ID"]
     logger.info("outside")
 
     inside, access, outside = log_lines

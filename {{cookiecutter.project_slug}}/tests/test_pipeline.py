@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -26,24 +27,27 @@ class Notebook:
 
 
 @pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
 def notebook(app: Flask) -> Notebook:
     notebook = Notebook()
     pipeline.of(app).observers.append(notebook)
     return notebook
 
 
-@pytest.mark.parametrize("offered", ["3f1c2d9a-77aa", "req_01HZX.4-abc", "a" * 128])
-def test_a_well_formed_request_id_is_kept(client: FlaskClient, offered: str) -> None:
-    answer = client.get("/health/live", headers={"X-Request-ID": offered})
+def test_a_well_formed_request_id_is_kept(client: FlaskClient) -> None:
+    for offered in ("3f1c2d9a-77aa", "req_01HZX.4-abc", "a" * 128):
+        answer = client.get("/health/live", headers={"X-Request-ID": offered})
+        assert answer.headers["X-Request-ID"] == offered
 
-    assert answer.headers["X-Request-ID"] == offered
 
-
-@pytest.mark.parametrize("offered", ["", "short", "a" * 129, "spaces in it", "<script>", "é" * 9])
-def test_any_other_request_id_is_replaced(client: FlaskClient, offered: str) -> None:
-    answer = client.get("/health/live", headers={"X-Request-ID": offered})
-
-    assert len(answer.headers["X-Request-ID"]) == 32
+def test_any_other_request_id_is_replaced(client: FlaskClient) -> None:
+    for offered in ("", "short", "a" * 129, "spaces in it", "<script>", "é" * 9):
+        answer = client.get("/health/live", headers={"X-Request-ID": offered})
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"]), offered
 
 
 def test_an_observer_sees_the_route_template_and_how_it_ended(

@@ -16,6 +16,11 @@ from conftest import MakeApp
 
 
 @pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
 def spans(app: Flask) -> Iterator[InMemorySpanExporter]:
     """Return the finished spans of `app`, as the SDK hands them to an exporter."""
     exporter = InMemorySpanExporter()

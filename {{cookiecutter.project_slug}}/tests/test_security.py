@@ -15,8 +15,8 @@ def _with_echo(app: Flask) -> FlaskClient:
 FORGED = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
 
 
-def test_forwarded_headers_mean_nothing_without_a_proxy(app: Flask) -> None:
-    assert _with_echo(app).get("/address", headers=FORGED).text == "127.0.0.1 http"
+def test_forwarded_headers_mean_nothing_without_a_proxy(make_app: MakeApp) -> None:
+    assert _with_echo(make_app()).get("/address", headers=FORGED).text == "127.0.0.1 http"
 
 
 def test_only_as_many_hops_count_as_there_are_proxies(make_app: MakeApp) -> None:

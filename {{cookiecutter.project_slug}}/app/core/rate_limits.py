@@ -89,7 +89,7 @@ class Counters:
 
 
 def _redis(url: str) -> RedisStorage:
-    # Imported here because it takes a third of a second, which only those who use it should pay.
+    # Imported here because it takes long to load, which only those who use it should pay.
     from redis import ConnectionPool  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.retry import Retry  # noqa: PLC0415

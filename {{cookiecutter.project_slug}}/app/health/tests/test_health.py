@@ -1,10 +1,16 @@
 import threading
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import checks
 from conftest import MakeApp
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app()
 
 
 def _down() -> None:
