@@ -87,9 +87,9 @@ define INSTALL
 		uv pip install --quiet --require-hashes --compile-bytecode --python $(BIN)/python $(1); \
 	else \
 		"$$python" -m venv '$(VENV)' && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes $(1); \
+		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes $(1); \
 	fi
-	@touch $@
+	@touch $@ && echo "Installed."
 endef
 
 $(GENERATOR): requirements.txt
