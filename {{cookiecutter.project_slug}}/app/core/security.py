@@ -1,7 +1,11 @@
 """What every response and every connection gets, whatever the route."""
 
-from flask import Flask
+from functools import partial
+
+from flask import Flask, request
+from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
 from app.core import pipeline
 from app.core.config import CoreSettings
@@ -22,9 +26,6 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key.get_secret_value(),
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
-        TRUSTED_HOSTS=None
-        if "*" in settings.allowed_hosts
-        else list(settings.allowed_hosts) or None,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.in_production,
@@ -36,5 +37,18 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
         )
+    if settings.allowed_hosts and "*" not in settings.allowed_hosts:
+        app.before_request(partial(_refuse_foreign_host, settings.allowed_hosts))
     headers = [*HEADERS, HSTS] if settings.in_production else HEADERS
     pipeline.of(app).static_headers.extend(headers)
+
+
+def _refuse_foreign_host(allowed: tuple[str, ...]) -> None:
+    """Refuse a Host that is not ours, except from probes, which call an address and not a name.
+
+    Raises:
+        SecurityError: a 400.
+
+    """
+    if not pipeline.of_request().quiet and not host_is_trusted(request.host, allowed):
+        raise SecurityError
