@@ -1,0 +1,120 @@
+"""A service stays linked to its template: created, checked, updated and changed later by cruft."""
+
+import subprocess
+from pathlib import Path
+
+import cruft
+import pytest
+from answers import Answers, Value, choices, copy_template, valid
+from pre_gen_project import REQUIRES
+from workshop import Workshop
+
+DEFAULTS: Answers = {name: values[0] for name, values in choices().items()}
+CHANGES = [(name, value) for name, values in choices().items() for value in values[1:]]
+
+pytestmark = pytest.mark.slow
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=A Developer", "-c", "user.email=developer@example.com"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def commit(folder: Path) -> None:
+    if not (folder / ".git").exists():
+        git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "A state")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy_template(tmp_path_factory.mktemp("template") / "template")
+    commit(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # nobody's own cookiecutter or git settings
+
+
+def create(repository: Path, output: Path, answers: Answers) -> Path:
+    project = cruft.create(str(repository), output, extra_context=dict(answers))
+    commit(project)
+    return project
+
+
+def update(project: Path, **answers: Value) -> None:
+    assert answers.keys() <= choices().keys()
+    assert cruft.update(project, extra_context=answers)
+    assert not list(project.rglob("*.rej"))
+    commit(project)
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(project)): path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and ".git" not in path.relative_to(project).parts
+        if path.name != ".cruft.json"
+    }
+
+
+def test_a_new_service_is_up_to_date_and_without_differences(
+    repository: Path, tmp_path: Path
+) -> None:
+    project = create(repository, tmp_path, DEFAULTS)
+
+    assert cruft.check(project)
+    assert cruft.diff(project, exit_code=True)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_cruft_and_cookiecutter_write_the_same_files(
+    repository: Path, tmp_path: Path, workshop: Workshop, number: int
+) -> None:
+    answers = {name: values[number] for name, values in choices().items()}
+
+    assert contents(create(repository, tmp_path, answers)) == contents(workshop.bake(answers))
+
+
+def test_a_change_of_the_template_arrives_beside_the_owners_own(
+    repository: Path, tmp_path: Path
+) -> None:
+    project = create(repository, tmp_path, DEFAULTS)
+    (project / "app" / "own.py").write_text('"""The owner\'s own."""\n')
+    commit(project)
+    [tree] = repository.glob("*cookiecutter.*")
+    settings = tree / "app" / "settings.py"
+    before = settings.read_text()
+    settings.write_text(before + "\n# New in the template.\n")
+    commit(repository)
+    try:
+        assert not cruft.check(project)
+        update(project)
+        assert cruft.check(project)
+        assert "# New in the template." in (project / "app" / "settings.py").read_text()
+        assert (project / "app" / "own.py").exists()
+    finally:
+        settings.write_text(before)
+        commit(repository)
+
+
+@pytest.mark.parametrize(("name", "value"), CHANGES)
+def test_an_answer_changed_later_gives_the_service_it_would_have_given(
+    repository: Path, tmp_path: Path, name: str, value: Value
+) -> None:
+    before, after = DEFAULTS, DEFAULTS | {name: value}
+    if not valid(after, REQUIRES):
+        pytest.fail(f"{name}={value} needs other answers too: say here how to flip it")
+    project = create(repository, tmp_path / "one", before)
+    as_created = contents(project)
+
+    update(project, **{name: value})
+    assert contents(project) == contents(create(repository, tmp_path / "two", after))
+    assert cruft.diff(project, exit_code=True)
+
+    update(project, **{name: before[name]})
+    assert contents(project) == as_created
+    assert cruft.diff(project, exit_code=True)

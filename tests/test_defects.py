@@ -1,0 +1,154 @@
+"""The proof can fail: each defect, put into a copy of the template on purpose, is found."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import checks
+import pytest
+from answers import TREE, choices
+from workshop import FailedCheckError, Workshop
+
+DEFAULTS = {name: values[0] for name, values in choices().items()}
+
+
+@pytest.fixture
+def template(all_services: Workshop, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(all_services.template, tmp_path / "template"))
+
+
+@pytest.fixture
+def tree(template: Path) -> Path:
+    return template / TREE.name
+
+
+def append(file: Path, text: str) -> None:
+    file.write_text(file.read_text() + text)
+
+
+def unlink_settings(tree: Path) -> None:
+    (tree / "app" / "settings.py").unlink()
+
+
+def leave_jinja(tree: Path) -> None:
+    append(tree / "README.md", '\n{{ "{{" }} cookiecutter.tracing }}\n')
+
+
+def leave_empty_file(tree: Path) -> None:
+    (tree / "docs" / "empty.md").write_text("\n")
+
+
+def leave_idle_module(tree: Path) -> None:
+    (tree / "app" / "idle.py").write_text('"""Nothing but a docstring."""\n')
+
+
+def leave_dead_module(tree: Path) -> None:
+    (tree / "app" / "dead.py").write_text('"""Nobody imports this."""\n\nDEAD = True\n')
+
+
+def break_link(tree: Path) -> None:
+    append(tree / "README.md", "\nSee [the manual](docs/not-there.md).\n")
+
+
+def break_lint(tree: Path) -> None:
+    append(tree / "app" / "settings.py", "import os\n")
+
+
+def break_format(tree: Path) -> None:
+    append(tree / "app" / "settings.py", "\nSPACED  =  1\n")
+
+
+def break_types(tree: Path) -> None:
+    append(tree / "app" / "settings.py", '\nNUMBER: int = "one"\n')
+
+
+def break_layers(tree: Path) -> None:
+    append(tree / "app" / "core" / "errors.py", "\nfrom app import health\n\nassert health\n")
+
+
+def break_test(tree: Path) -> None:
+    (tree / "tests" / "test_broken.py").write_text("def test_one_is_two() -> None:\n    assert 1 == 2\n")
+
+
+def import_undeclared(tree: Path) -> None:
+    append(tree / "app" / "settings.py", "\nimport xdist\n\nassert xdist\n")
+
+
+def import_development_tool(tree: Path) -> None:
+    append(tree / "app" / "settings.py", "\nimport jsonschema\n\nassert jsonschema\n")
+
+
+def forget_coverage(tree: Path) -> None:
+    append(tree / "app" / "settings.py", "\n\ndef nobody_calls_this() -> int:\n    return 1\n")
+
+
+def every_file_check(_workshop: Workshop, project: Path) -> None:
+    checks.no_trace_of_jinja(project)
+    checks.nothing_empty(project)
+    checks.nothing_dead(project)
+    checks.links_lead_somewhere(project)
+
+
+@pytest.mark.parametrize(
+    ("defect", "check", "said"),
+    [
+        (leave_jinja, every_file_check, "README.md: '{{' is left over"),
+        (leave_empty_file, every_file_check, "docs/empty.md is empty"),
+        (leave_idle_module, every_file_check, "app/idle.py is empty"),
+        (leave_dead_module, every_file_check, "app/dead.py is imported by nothing"),
+        (break_link, every_file_check, "README.md links to docs/not-there.md"),
+        (break_lint, checks.linted_and_formatted, "F401"),
+        (break_format, checks.linted_and_formatted, "ruff format"),
+        (break_types, checks.typed, "Incompatible types in assignment"),
+        (break_layers, checks.layered, "app.core.errors -> app.health"),
+        (break_test, checks.passes_its_own_tests, "test_one_is_two"),
+        (unlink_settings, checks.passes_its_own_tests, "No module named 'app.settings'"),
+        (unlink_settings, checks.starts, "No module named 'app.settings'"),
+        (unlink_settings, checks.starts_cold, "No module named 'app.settings'"),
+        (import_undeclared, checks.passes_its_own_tests, "No module named 'xdist'"),
+        (import_undeclared, checks.starts, "No module named 'xdist'"),
+        (import_development_tool, checks.starts, "No module named 'jsonschema'"),
+        (import_development_tool, checks.starts_cold, "No module named 'jsonschema'"),
+        (forget_coverage, checks.covers_every_line_and_branch, "app/settings.py"),
+    ],
+)
+def test_a_defect_is_found(
+    workshop: Workshop,
+    template: Path,
+    tree: Path,
+    defect: Callable[[Path], None],
+    check: Callable[[Workshop, Path], None],
+    said: str,
+) -> None:
+    defect(tree)
+    project = workshop.bake(DEFAULTS, template)
+
+    with pytest.raises(FailedCheckError) as failure:
+        check(workshop, project)
+    assert said in str(failure.value)
+
+
+def test_a_module_of_an_answer_not_chosen_is_refused(workshop: Workshop) -> None:
+    project = workshop.bake(DEFAULTS | {"tracing": False})
+    append(project / "app" / "settings.py", "\nimport opentelemetry\n\nassert opentelemetry\n")
+
+    with pytest.raises(FailedCheckError, match="No module named 'opentelemetry'"):
+        checks.starts(workshop, project)
+
+
+def test_a_missing_file_makes_a_combination_fail(workshop: Workshop, template: Path, tree: Path) -> None:
+    (tree / "app" / "quotes" / "service.py").unlink()
+    project = workshop.bake(DEFAULTS, template)
+
+    with pytest.raises(FailedCheckError) as failure:
+        checks.generated_right(workshop, project)
+    for kind in ("types", "suite", "start"):
+        assert f"{kind} ended with" in str(failure.value)
+
+
+def test_a_hanging_job_is_ended(workshop: Workshop) -> None:
+    project = workshop.bake(DEFAULTS)
+    append(project / "app" / "__init__.py", "\nimport time\n\ntime.sleep(60)\n")
+
+    with pytest.raises(FailedCheckError, match="start ended with -14"):
+        workshop.run("start", project, "requirements.txt", timeout=2)

@@ -1,0 +1,91 @@
+"""The tree as it stands, before any rendering: it is a service, whole and clean."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from answers import ROOT, TREE, template_files, tree_files
+from checks import linted_and_formatted, nothing_dead, nothing_empty, typed
+from post_gen_project import FILES
+from requirements import pins
+from warm import plain
+from workshop import Workshop
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    ".py": ast.parse,
+    ".pyi": ast.parse,
+    ".toml": tomllib.loads,
+    ".yaml": yaml.safe_load,
+    ".yml": yaml.safe_load,
+}
+
+
+@pytest.fixture(scope="module")
+def tree(all_services: Workshop) -> Path:
+    """Stand the tree alone, in a copy, so that no check can leave anything in it."""
+    return all_services.template / TREE.name
+
+
+@pytest.mark.parametrize("path", [path for path in tree_files() if Path(path).suffix in PARSERS])
+def test_a_file_parses_unrendered(path: str) -> None:
+    assert PARSERS[Path(path).suffix]((TREE / path).read_text())
+
+
+def test_the_tree_is_linted_and_formatted(workshop: Workshop, tree: Path) -> None:
+    linted_and_formatted(workshop, tree)
+
+
+def test_the_tree_is_typed(workshop: Workshop, tree: Path) -> None:
+    typed(workshop, tree)
+
+
+def test_the_tree_holds_nothing_empty_or_dead(tree: Path) -> None:
+    nothing_empty(tree)
+    nothing_dead(tree)
+
+
+def test_the_tree_passes_its_own_tests(workshop: Workshop, tree: Path) -> None:
+    workshop.run("suite", tree)
+
+
+def test_nothing_untracked_or_ignored_lies_in_the_tree() -> None:
+    command = ["git", "status", "--porcelain", "--ignored", "--untracked-files=all", "--", TREE.name]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    strays = [line for line in listed.splitlines() if line.startswith(("??", "!!"))]
+
+    assert not strays, "cookiecutter would copy these into every service"
+
+
+@pytest.mark.parametrize("path", " ".join(FILES.values()).split())
+def test_a_path_of_the_manifest_is_in_the_tree(path: str) -> None:
+    assert [each for each in tree_files() if each == path or each.startswith(f"{path}/")]
+
+
+def test_the_environment_holds_exactly_the_versions_that_the_tree_pins() -> None:
+    here = {plain(each.name): each.version for each in importlib.metadata.distributions()}
+    pinned = {plain(name): version for name, version in pins(TREE / "requirements-dev.txt").items()}
+    common = pinned.keys() & here.keys()
+
+    assert len(common) > 50  # a few pins are for other Pythons and systems
+    assert {name: here[name] for name in common} == {name: pinned[name] for name in common}
+
+
+# Not a URL of a registry, not a path that only one machine has.
+PRIVATE = re.compile(
+    r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian|--(?:extra-)?index-url|--find-links"
+    r"|(?<![\w.])/(?:home|root|work|Users)/\w|\.library\b|farm-\w"
+)
+
+
+@pytest.mark.parametrize("path", template_files())
+def test_a_file_names_no_registry_and_no_machine(path: str) -> None:
+    if path != str(Path(__file__).relative_to(ROOT)):  # the pattern itself
+        text = (ROOT / path).read_text(errors="replace")
+        found = [found.group() for found in PRIVATE.finditer(text)]
+        assert not found
