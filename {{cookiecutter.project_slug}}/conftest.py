@@ -59,6 +59,9 @@ class ContractClient(FlaskClient):
 
 MakeApp = Callable[..., Flask]
 LogLines = list[dict[str, Any]]
+# {% if cookiecutter.database != "none" %}
+pytest_plugins = ["tests.database"]
+# {% endif %}
 # {% if cookiecutter.database == "postgresql" %}
 EXAMPLE_URL = "postgresql://service:pass-word@127.0.0.1:1/service"
 # {% endif %}
@@ -70,7 +73,7 @@ EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
 # {% endif %}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_app() -> MakeApp:
     """Make further applications, with settings of their own."""
 
@@ -94,9 +97,12 @@ def production() -> dict[str, str]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
-    """Return an application as production runs it: TESTING stays off."""
+    """Return an application as production runs it: TESTING stays off.
+
+    A test that changes its application, or that counts on a fresh one, makes its own.
+    """
     return make_app()
 
 

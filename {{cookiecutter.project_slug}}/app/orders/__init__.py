@@ -1,5 +1,5 @@
-"""Stand-in."""
+"""Takes orders and keeps them."""
 
-from app.core.api import Blueprint
+from app.orders.routes import blueprint
 
-blueprint = Blueprint("orders", __name__)
+__all__ = ["blueprint"]

@@ -1,0 +1,64 @@
+"""`Idempotency-Key`: a request that is sent again does not happen again.
+
+The key is kept in the row that the request creates, under a unique constraint: whoever comes
+second, a second later or at the same instant, finds the row of the first.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+from marshmallow import fields, validate
+
+from app.core.errors import Unprocessable
+from app.core.schemas import Schema
+
+DIGEST_LENGTH = 64  # SHA-256 in hexadecimal
+WELL_FORMED_KEY = r'(?P<quote>"?)[A-Za-z0-9][A-Za-z0-9._:~+/=-]{7,127}(?P=quote)\Z'
+
+
+class IdempotencyKeyReused(Unprocessable):
+    """The key belongs to another request."""
+
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was sent before with another body; use a new key."
+
+
+class IdempotencyHeaders(Schema):
+    """The header, plain or in quotes as draft-ietf-httpapi-idempotency-key-header writes it."""
+
+    idempotency_key = fields.String(
+        data_key="Idempotency-Key",
+        load_default=None,
+        validate=validate.Regexp(
+            WELL_FORMED_KEY,
+            error="Must be 8 to 128 letters, digits or any of . _ : ~ + / = -, such as a UUID.",
+        ),
+        metadata={
+            "description": "A UUID of your own: the same key and body give the same result again",
+            "example": "5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e",
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the first request stores, and what the next one is compared with.
+
+    Digests have one length, compare alike under every collation and keep no text of the client.
+    """
+
+    key: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, key: str, body: Mapping[str, Any]) -> Self:
+        """Return the claim of a request with this key and this body."""
+        canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        return cls(_digest(key.strip('"').encode()), _digest(canonical))
+
+
+def _digest(value: bytes) -> str:
+    return hashlib.sha256(value).hexdigest()

@@ -1,0 +1,83 @@
+"""The tables of orders."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.core.database import Base
+from app.core.idempotency import DIGEST_LENGTH
+
+
+class OrderStatus(StrEnum):
+    """How far an order has come."""
+
+    PLACED = "placed"
+    CANCELLED = "cancelled"
+
+
+class Order(Base, kw_only=True):
+    """An order, as it was priced."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    # Plain text with a check, because a database's own enumeration is hard to change.
+    status: Mapped[OrderStatus] = mapped_column(
+        Enum(
+            OrderStatus,
+            name="status",
+            native_enum=False,
+            create_constraint=True,
+            length=16,
+            values_callable=lambda kind: [status.value for status in kind],
+        ),
+        default=OrderStatus.PLACED,
+    )
+    currency: Mapped[str] = mapped_column(String(3))
+    total_cents: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    # NULL for whoever sent no key: NULLs are never equal, so the constraint lets them all in.
+    idempotency_key: Mapped[str | None] = mapped_column(
+        String(DIGEST_LENGTH), unique=True, default=None
+    )
+    fingerprint: Mapped[str | None] = mapped_column(String(DIGEST_LENGTH), default=None)
+    version: Mapped[int] = mapped_column(init=False)
+
+    lines: Mapped[list["OrderLine"]] = relationship(
+        order_by="OrderLine.position",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        lazy="raise",  # a query for each order is refused rather than slow
+    )
+
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        CheckConstraint("total_cents >= 0", name="total_cents"),
+    )
+    # An UPDATE names the version it has seen: of two changes at once, the second one fails.
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
+
+
+class OrderLine(Base, kw_only=True):
+    """One article of an order and how many of it."""
+
+    __tablename__ = "order_lines"
+
+    # The key begins with the order, so it is also the index of the foreign key.
+    order_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Order.id, ondelete="CASCADE"), primary_key=True, init=False
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    sku: Mapped[str] = mapped_column(String(64))
+    quantity: Mapped[int]
+    unit_price_cents: Mapped[int] = mapped_column(BigInteger)
+    total_cents: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("unit_price_cents >= 0", name="unit_price_cents"),
+        CheckConstraint("total_cents = quantity * unit_price_cents", name="total_cents"),
+    )

@@ -1,0 +1,89 @@
+"""The queries of orders: entities for changes, rows of what is shown for reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from app.core.pagination import Position
+from app.orders.models import Order, OrderLine, OrderStatus
+from app.quotes.service import PricedLine
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order as it is shown."""
+
+    id: UUID
+    status: OrderStatus
+    currency: str
+    lines: Sequence[PricedLine]
+    total_cents: int
+    created_at: datetime
+
+
+Orders = Select[UUID, OrderStatus, str, int, datetime]
+
+SHOWN = select(Order.id, Order.status, Order.currency, Order.total_cents, Order.created_at)
+LINES = select(
+    OrderLine.order_id,
+    OrderLine.sku,
+    OrderLine.quantity,
+    OrderLine.unit_price_cents,
+    OrderLine.total_cents,
+).order_by(OrderLine.order_id, OrderLine.position)
+
+
+def newest(limit: int, after: Position | None = None) -> Orders:
+    """Return the query for the newest orders, or for the next ones after a position."""
+    page = SHOWN.order_by(Order.created_at.desc(), Order.id.desc()).limit(limit)
+    if after is None:
+        return page
+    # Said so that every database enters its index at this moment, which none but PostgreSQL
+    # does for a comparison of pairs.
+    return page.where(
+        Order.created_at <= after.created_at,
+        or_(Order.created_at < after.created_at, Order.id < after.id),
+    )
+
+
+def views(connection: Connection, orders: Orders) -> list[OrderView]:
+    """Run a query of orders and one for the lines of all of them."""
+    found = connection.execute(orders).all()
+    lines = _lines(connection, [row.id for row in found])
+    return [
+        OrderView(id_, status, currency, lines[id_], total_cents, created_at)
+        for id_, status, currency, total_cents, created_at in found
+    ]
+
+
+def by_id(order_id: UUID) -> Orders:
+    """Return the query for one order."""
+    return SHOWN.where(Order.id == order_id)
+
+
+def claim_of(connection: Connection, idempotency_key: str) -> Row[UUID, str | None] | None:
+    """Return the id and the fingerprint of the order that was placed with this key."""
+    return connection.execute(
+        select(Order.id, Order.fingerprint).where(Order.idempotency_key == idempotency_key)
+    ).one_or_none()
+
+
+def entity(session: Session, order_id: UUID) -> Order | None:
+    """Return an order to change, with its lines."""
+    return session.get(Order, order_id, options=[selectinload(Order.lines)])
+
+
+def _lines(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, list[PricedLine]]:
+    if not order_ids:
+        return {}
+    rows = connection.execute(LINES.where(OrderLine.order_id.in_(order_ids))).all()
+    return {
+        order_id: [PricedLine(*line[1:]) for line in lines]
+        for order_id, lines in groupby(rows, itemgetter(0))
+    }

@@ -1,0 +1,64 @@
+"""`/api/v1/orders`."""
+
+from typing import TypedDict
+from uuid import UUID
+
+from flask import Response, url_for
+
+from app.core import pagination
+from app.core.api import Blueprint, json_response
+from app.core.idempotency import IdempotencyHeaders
+from app.core.pagination import PageQuery, Position
+from app.orders import service
+from app.orders.schemas import OrderPageSchema, OrderSchema
+from app.quotes.schemas import BasketSchema
+from app.quotes.service import Basket
+
+blueprint = Blueprint("orders", __name__, description="Place orders and follow them")
+
+LOCATION = {"Location": {"description": "Where the order is", "schema": {"type": "string"}}}
+
+
+class _Page(TypedDict):
+    limit: int
+    cursor: Position | None
+
+
+class _Headers(TypedDict):
+    idempotency_key: str | None
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(IdempotencyHeaders, location="headers")
+@blueprint.arguments(BasketSchema)
+@blueprint.response(201, OrderSchema, headers=LOCATION)
+def create_order(headers: _Headers, basket: Basket) -> Response:
+    """Price a basket and order it; send an Idempotency-Key to be able to try again."""
+    order = service.place(basket, headers["idempotency_key"])
+    return json_response(order, 201, {"Location": url_for(".get_order", order_id=order.id)})
+
+
+@blueprint.route("", methods=["GET"])
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, OrderPageSchema)
+def list_orders(query: _Page) -> Response:
+    """Return the newest orders, a page at a time."""
+    page = service.newest(query["limit"], query["cursor"])
+    next_cursor = page.next and pagination.seal(page.next)
+    return json_response({"items": page.items, "next_cursor": next_cursor})
+
+
+@blueprint.route("/<uuid:order_id>", methods=["GET"])
+@blueprint.response(200, OrderSchema)
+@blueprint.problems(404)
+def get_order(order_id: UUID) -> Response:
+    """Return one order."""
+    return json_response(service.find(order_id))
+
+
+@blueprint.route("/<uuid:order_id>/cancel", methods=["POST"])
+@blueprint.response(200, OrderSchema)
+@blueprint.problems(404, 409)
+def cancel_order(order_id: UUID) -> Response:
+    """Cancel an order that is placed."""
+    return json_response(service.cancel(order_id))

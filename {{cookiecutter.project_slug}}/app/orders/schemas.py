@@ -1,0 +1,28 @@
+"""What orders are answered with; they are asked for with the basket of quotes."""
+
+from marshmallow import fields, validate
+
+from app.core.schemas import Schema
+from app.orders.models import OrderStatus
+from app.quotes.schemas import QuoteSchema
+
+
+class OrderSchema(QuoteSchema):
+    """An order as it is shown."""
+
+    id = fields.UUID(required=True)
+    status = fields.String(
+        required=True, validate=validate.OneOf([status.value for status in OrderStatus])
+    )
+    created_at = fields.AwareDateTime(required=True)
+
+
+class OrderPageSchema(Schema):
+    """Some orders, newest first."""
+
+    items = fields.List(fields.Nested(OrderSchema), required=True)
+    next_cursor = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Send it as cursor for the next page; null on the last one"},
+    )

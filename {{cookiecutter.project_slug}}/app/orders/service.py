@@ -1,0 +1,132 @@
+"""The rules of orders, and their transactions."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy.exc import IntegrityError
+
+from app.core.database import reading, writing
+from app.core.errors import Conflict, NotFound
+from app.core.idempotency import Claim, IdempotencyKeyReused
+from app.core.pagination import Position
+from app.orders import repository
+from app.orders.models import Order, OrderLine, OrderStatus
+from app.orders.repository import OrderView
+from app.quotes import service as quotes
+from app.quotes.service import Basket, PricedLine, Quote
+
+
+class OrderAlreadyCancelled(Conflict):
+    """There is nothing left to cancel."""
+
+    code = "order_already_cancelled"
+    detail = "This order is cancelled already."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some orders, and where the next ones begin."""
+
+    items: Sequence[OrderView]
+    next: Position | None
+
+
+def place(basket: Basket, idempotency_key: str | None = None) -> OrderView:
+    """Price a basket and store it as an order; the same key and basket give the same order.
+
+    Raises:
+        IdempotencyKeyReused: when the key came with another basket before.
+
+    """
+    claim = Claim.of(idempotency_key, basket) if idempotency_key else None
+    order = _priced(quotes.price(basket), claim)
+    try:
+        with writing() as session:
+            session.add(order)
+    except IntegrityError:
+        # The constraint decides, because a look beforehand would miss a request that runs at
+        # the same time.
+        placed = claim and _placed_before(claim)
+        if not placed:
+            raise
+        return placed
+    return _view(order)
+
+
+def find(order_id: UUID) -> OrderView:
+    """Return one order.
+
+    Raises:
+        NotFound: when there is none with this id.
+
+    """
+    with reading() as connection:
+        found = repository.views(connection, repository.by_id(order_id))
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def newest(limit: int, after: Position | None = None) -> Page:
+    """Return a page of orders, newest first."""
+    with reading() as connection:
+        # One more than asked for tells whether there is a next page, without counting them all.
+        found = repository.views(connection, repository.newest(limit + 1, after))
+    items = found[:limit]
+    more = len(found) > limit
+    return Page(items, Position(items[-1].created_at, items[-1].id) if more else None)
+
+
+def cancel(order_id: UUID) -> OrderView:
+    """Cancel an order.
+
+    Raises:
+        NotFound: when there is none with this id.
+        OrderAlreadyCancelled: when that has been done.
+
+    """
+    with writing() as session:
+        order = repository.entity(session, order_id)
+        if order is None:
+            raise NotFound
+        if order.status is OrderStatus.CANCELLED:
+            raise OrderAlreadyCancelled
+        order.status = OrderStatus.CANCELLED
+    return _view(order)
+
+
+def _priced(quote: Quote, claim: Claim | None) -> Order:
+    return Order(
+        id=uuid4(),
+        currency=quote.currency,
+        total_cents=quote.total_cents,
+        created_at=datetime.now(UTC),
+        idempotency_key=claim.key if claim else None,
+        fingerprint=claim.fingerprint if claim else None,
+        lines=[
+            OrderLine(position=position, **asdict(line))
+            for position, line in enumerate(quote.lines, start=1)
+        ],
+    )
+
+
+def _placed_before(claim: Claim) -> OrderView | None:
+    with reading() as connection:
+        placed = repository.claim_of(connection, claim.key)
+        if placed is None:
+            return None
+        if placed.fingerprint != claim.fingerprint:
+            raise IdempotencyKeyReused
+        return repository.views(connection, repository.by_id(placed.id))[0]
+
+
+def _view(order: Order) -> OrderView:
+    lines = [
+        PricedLine(line.sku, line.quantity, line.unit_price_cents, line.total_cents)
+        for line in order.lines
+    ]
+    return OrderView(
+        order.id, order.status, order.currency, lines, order.total_cents, order.created_at
+    )

@@ -1,0 +1,203 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import insert
+from werkzeug.test import TestResponse
+
+from app.core import pagination
+from app.core.database import writing
+from app.core.pagination import Position
+from app.orders import repository
+from app.orders.models import Order, OrderLine, OrderStatus
+from conftest import MakeApp
+from tests.database import CountQueries, Plan
+
+URL = "/api/v1/orders"
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def store_orders(app: Flask, count: int, *, apart: timedelta = timedelta(seconds=1)) -> list[str]:
+    """Store orders and return their ids, newest first."""
+    orders = [
+        Order(
+            id=uuid4(),
+            currency="EUR",
+            total_cents=900,
+            created_at=NOON + number * apart,
+            lines=[
+                OrderLine(
+                    position=position,
+                    sku=f"TEA-{position}",
+                    quantity=1,
+                    unit_price_cents=450,
+                    total_cents=450,
+                )
+                for position in (1, 2)
+            ],
+        )
+        for number in range(count)
+    ]
+    ids = [str(order.id) for order in reversed(orders)]
+    with app.app_context(), writing() as session:
+        session.add_all(orders)
+    return ids
+
+
+def body(answer: TestResponse) -> dict[str, Any]:
+    assert answer.status_code == 200
+    assert isinstance(answer.json, dict)
+    return answer.json
+
+
+def ids(page: dict[str, Any]) -> list[str]:
+    return [order["id"] for order in page["items"]]
+
+
+def test_no_orders_are_an_empty_page(client: FlaskClient) -> None:
+    assert body(client.get(URL)) == {"items": [], "next_cursor": None}
+
+
+def test_an_order_looks_the_same_in_the_list_and_alone(app: Flask, client: FlaskClient) -> None:
+    (order_id,) = store_orders(app, 1)
+
+    (listed,) = body(client.get(URL))["items"]
+
+    assert listed == body(client.get(f"{URL}/{order_id}"))
+    assert [line["sku"] for line in listed["lines"]] == ["TEA-1", "TEA-2"]
+
+
+@pytest.mark.parametrize("apart", [timedelta(0), timedelta(microseconds=1), timedelta(days=1)])
+def test_pages_follow_each_other_without_gap_or_repetition(
+    app: Flask, client: FlaskClient, apart: timedelta
+) -> None:
+    stored = store_orders(app, 7, apart=apart)
+
+    seen: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": 3}
+    while query:
+        page = body(client.get(URL, query_string=query))
+        seen += page["items"]
+        query = {"limit": 3, "cursor": page["next_cursor"]} if page["next_cursor"] else {}
+
+    assert sorted(order["id"] for order in seen) == sorted(stored)
+    times = [order["created_at"] for order in seen]
+    assert times == sorted(times, reverse=True)
+
+
+def test_a_page_that_ends_with_the_last_order_is_the_last_page(
+    app: Flask, client: FlaskClient
+) -> None:
+    store_orders(app, 3)
+
+    assert body(client.get(URL, query_string={"limit": 3}))["next_cursor"] is None
+
+
+def test_an_order_placed_meanwhile_does_not_move_the_next_page(
+    app: Flask, client: FlaskClient
+) -> None:
+    stored = store_orders(app, 4)
+    first = body(client.get(URL, query_string={"limit": 2}))
+
+    client.post(
+        URL,
+        json={
+            "currency": "EUR",
+            "lines": [{"sku": "NEW", "quantity": 1, "unit_price_cents": 1}],
+        },
+    )
+    second = body(client.get(URL, query_string={"limit": 2, "cursor": first["next_cursor"]}))
+
+    assert ids(second) == stored[2:]
+
+
+def test_a_page_has_20_orders_unless_another_limit_is_asked_for(
+    app: Flask, client: FlaskClient
+) -> None:
+    store_orders(app, 21)
+
+    assert len(body(client.get(URL))["items"]) == 20
+    assert len(body(client.get(URL, query_string={"limit": 100}))["items"]) == 21
+
+
+@pytest.mark.parametrize("stored", [1, 100])
+def test_a_page_takes_two_queries_however_many_orders_it_has(
+    app: Flask, client: FlaskClient, count_queries: CountQueries, stored: int
+) -> None:
+    store_orders(app, stored)
+
+    with count_queries(2):
+        page = body(client.get(URL, query_string={"limit": 100}))
+
+    assert len(page["items"]) == stored
+
+
+def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -> None:
+    columns = {"currency": "EUR", "total_cents": 0, "version": 1, "status": OrderStatus.PLACED}
+    with app.app_context(), writing() as session:
+        session.execute(
+            insert(Order),
+            [
+                {**columns, "id": uuid4(), "created_at": NOON + timedelta(seconds=number)}
+                for number in range(5_000)  # MariaDB rather sorts when there are few
+            ],
+        )
+
+    for after in (None, Position(NOON + timedelta(seconds=2_500), uuid4())):
+        words = plan(repository.newest(21, after)).lower()
+        assert "ix_orders_created_at_id" in words
+        assert "sort" not in words
+        assert "temp b-tree" not in words
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"limit": "0"}, "#/limit"),
+        ({"limit": "101"}, "#/limit"),
+        ({"limit": "ten"}, "#/limit"),
+        ({"limit": "9" * 5_000}, "#/limit"),
+        ({"cursor": ""}, "#/cursor"),
+        ({"cursor": "x"}, "#/cursor"),
+        ({"cursor": "ümlaut"}, "#/cursor"),
+        ({"cursor": "A" * 48}, "#/cursor"),
+        ({"cursor": "A" * 10_000}, "#/cursor"),
+        ({"page": "2"}, "#"),
+    ],
+)
+def test_a_wrong_query_is_refused_and_pointed_at(
+    client: FlaskClient, query: dict[str, str], pointer: str
+) -> None:
+    answer = client.get(URL, query_string=query)
+
+    assert answer.status_code == 422
+    assert answer.json is not None
+    (error,) = answer.json["errors"]
+    assert (error["in"], error["pointer"]) == ("query", pointer)
+
+
+def test_a_cursor_with_any_character_changed_is_refused(app: Flask) -> None:
+    position = Position(NOON, UUID(int=1))
+
+    with app.test_request_context(URL):
+        cursor = pagination.seal(position)
+        assert pagination.unseal(cursor) == position
+        for place, character in enumerate(cursor):
+            changed = "A" if character != "A" else "B"
+            with pytest.raises(ValueError, match="not a cursor"):
+                pagination.unseal(cursor[:place] + changed + cursor[place + 1 :])
+
+
+def test_a_cursor_fits_only_its_own_list_of_its_own_service(make_app: MakeApp) -> None:
+    position = Position(NOON, UUID(int=1))
+    with make_app().test_request_context(URL):
+        cursor = pagination.seal(position)
+
+    with make_app().test_request_context("/health/live"), pytest.raises(ValueError, match="cursor"):
+        pagination.unseal(cursor)
+    stranger = make_app(secret_key="another service's")
+    with stranger.test_request_context(URL), pytest.raises(ValueError, match="cursor"):
+        pagination.unseal(cursor)

@@ -1,0 +1,1 @@
+"""The steps, oldest first; each one names the step before it."""

@@ -1,0 +1,136 @@
+"""Fixtures for tests with a database: one for the whole run, and no row left from test to test.
+
+Without TEST_DATABASE_URL it is an SQLite file; with it, a database made and dropped on that server.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import Connection, Engine, NullPool, Select, create_engine, event, make_url
+
+from app import create_app
+from app.core import database
+from app.core.config import Environment
+from app.settings import Settings
+
+CountQueries = Callable[[int], AbstractContextManager[None]]
+Query = Select[*tuple[Any, ...]]
+Plan = Callable[[Query], str]
+NewDatabase = Callable[[], str]
+EXPLAIN = {
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql": ("ANALYZE", "EXPLAIN"),
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql": ("ANALYZE TABLE", "EXPLAIN"),
+    # {% endif %}
+    "sqlite": ("ANALYZE", "EXPLAIN QUERY PLAN"),
+}
+
+
+def settings(database_url: str) -> Settings:
+    """Return the settings of a test run on this database."""
+    return Settings.model_validate({"app_env": "testing", "database_url": database_url})
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
+    """Make empty databases that are gone after the run."""
+    server = os.environ.get("TEST_DATABASE_URL")
+    if not server:
+        yield lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/test.db"
+        return
+
+    url = settings(server).url
+    admin = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"test_{secrets.token_hex(6)}")
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {names[-1]}")
+        return url.set(database=names[-1]).render_as_string(hide_password=False)
+
+    yield make
+    with admin.connect() as connection:
+        for name in names:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_url(new_database: NewDatabase) -> Iterator[str]:
+    """Make the run's database, with every table: the one of applications that name no other."""
+    url = new_database()
+    with create_app(settings(url)).app_context():
+        upgrade()
+        database.db.engine.dispose()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(database.UNSET, Environment.TESTING, url)
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def empty_database(database_url: str) -> Iterator[None]:
+    """Leave no row and no open connection behind."""
+    used: set[Engine] = set()
+
+    def use(connection: Connection) -> None:
+        used.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", use)
+    yield
+    event.remove(Engine, "engine_connect", use)
+    name = make_url(database_url).database
+    # A test that never connected left nothing behind.
+    if engine := next((engine for engine in used if engine.url.database == name), None):
+        with engine.begin() as connection:
+            for table in reversed(database.db.metadata.sorted_tables):
+                connection.execute(table.delete())
+    for engine in used:
+        engine.dispose()
+
+
+@pytest.fixture
+def count_queries() -> CountQueries:
+    """Fail a block that sends more queries than it says, or fewer."""
+
+    @contextmanager
+    def counting(expected: int) -> Iterator[None]:
+        sent: list[str] = []
+
+        def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if not statement.startswith("BEGIN"):
+                sent.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", record)
+        try:
+            yield
+        finally:
+            event.remove(Engine, "before_cursor_execute", record)
+        if len(sent) != expected:
+            pytest.fail(f"{len(sent)} queries, not {expected}:\n" + "\n\n".join(sent))
+
+    return counting
+
+
+@pytest.fixture
+def plan(app: Flask) -> Plan:
+    """Tell in the database's own words how it would run a query, now that it has looked around."""
+
+    def explain(query: Query) -> str:
+        engine = database.reading_engine(app)
+        analyze, words = EXPLAIN[engine.dialect.name]
+        sql = query.compile(engine, compile_kwargs={"literal_binds": True})
+        with engine.connect() as connection:
+            for table in query.get_final_froms():
+                connection.exec_driver_sql(f"{analyze} {table}")
+            rows = connection.exec_driver_sql(f"{words} {sql}").all()
+        return "\n".join(" ".join(map(str, row)) for row in rows)
+
+    return explain

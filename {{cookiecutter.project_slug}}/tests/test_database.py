@@ -1,0 +1,324 @@
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import ValidationError
+from sqlalchemy import Dialect, func, select, text
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from app.core.database import (
+    DRIVERS,
+    UTCDateTime,
+    db,
+    engine_options,
+    reading,
+    reading_engine,
+    writing,
+)
+from app.orders.models import Order, OrderLine
+from app.settings import Settings
+from conftest import LogLines, MakeApp
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def settings(**values: object) -> Settings:
+    return Settings.model_validate({"app_env": "testing", **values})
+
+
+def order(**values: Any) -> Order:  # noqa: ANN401  any column
+    columns = {"id": uuid4(), "currency": "EUR", "total_cents": 0, "created_at": NOON, "lines": []}
+    return Order(**{**columns, **values})
+
+
+def stored_orders() -> int:
+    with reading() as connection:
+        return connection.execute(select(func.count()).select_from(Order)).scalar_one()
+
+
+def test_an_unset_url_is_a_file_in_development() -> None:
+    assert settings(app_env="development").url.drivername == "sqlite"
+
+
+def test_an_unset_url_is_refused_in_production(production: dict[str, str]) -> None:
+    del production["database_url"]
+
+    with pytest.raises(ValidationError, match="is required in production"):
+        Settings.model_validate(production)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql", "mariadb", "sqlite", "oracle"])
+def test_production_takes_only_the_database_that_this_service_is_made_for(
+    production: dict[str, str], scheme: str
+) -> None:
+    production["database_url"] = f"{scheme}://user:pass-word@db.example/service"
+
+    if scheme in DRIVERS:
+        assert Settings.model_validate(production).url.drivername == DRIVERS[scheme]
+    else:
+        with pytest.raises(ValidationError, match="must be the URL of a database, beginning with"):
+            Settings.model_validate(production)
+
+
+@pytest.mark.parametrize("url", ["service.db", "oracle://host/x", "sqlite://host:port/x", "://?"])
+def test_a_url_of_another_kind_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(database_url=url)
+
+    (error,) = refused.value.errors(include_url=False, include_input=False)
+    assert "sqlite://" in error["msg"]
+    assert url not in error["msg"]
+
+
+def test_nothing_is_said_about_the_url_when_the_environment_is_unknown() -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(app_env="staging")
+
+    assert [error["loc"] for error in refused.value.errors()] == [("app_env",)]
+
+
+def test_user_and_password_never_print() -> None:
+    shown = str(settings(database_url="sqlite://user:pass-word@/x"))
+
+    assert "pass-word" not in shown
+    assert "user" not in shown
+
+
+def test_fewer_connections_than_threads_are_warned_about() -> None:
+    scarce = {"database_pool_size": 1, "database_pool_overflow": 2}
+
+    (warning,) = [
+        warning for warning in settings(**scarce, web_threads=4).warnings() if "POOL" in warning
+    ]
+    assert "WEB_THREADS" in warning
+    assert "POOL" not in str(settings(**scarce, web_threads=3).warnings())
+
+
+def test_the_pool_is_made_as_the_settings_say() -> None:
+    options = engine_options(
+        settings(
+            database_url="sqlite:///x.db",
+            database_pool_size=7,
+            database_pool_overflow=3,
+            database_pool_seconds=1.5,
+            database_recycle_seconds=60,
+        )
+    )
+
+    assert options["pool_size"] == 7
+    assert options["max_overflow"] == 3
+    assert options["pool_timeout"] == 1.5
+    assert options["pool_recycle"] == 60
+    assert options["pool_pre_ping"] is True
+
+
+# {% if cookiecutter.database == "postgresql" %}
+def test_postgresql_is_given_time_limits_and_utc() -> None:
+    made = settings(
+        database_url="postgresql://host/x", database_statement_ms=250, database_connect_seconds=3
+    )
+
+    given = engine_options(made)["connect_args"]
+
+    assert given["connect_timeout"] == 3
+    assert given["options"] == "-c statement_timeout=250 -c timezone=UTC"
+    assert given["tcp_user_timeout"] == 3250
+    assert given["application_name"] == made.service_name
+
+
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> None:
+    made = settings(
+        database_url="mysql://host/x", database_statement_ms=250, database_connect_seconds=3
+    )
+
+    given = engine_options(made)["connect_args"]
+
+    assert given["connect_timeout"] == 3
+    assert given["read_timeout"] == given["write_timeout"] == 3.25
+    assert given["init_command"] == (
+        "SET time_zone = '+00:00', innodb_lock_wait_timeout = 1"
+        "/*!80000 , max_execution_time = 250 */"
+        "/*M! , max_statement_time = 0.25 */"
+    )
+
+
+# {% endif %}
+DIALECTS: list[Dialect] = [mysql.dialect(), postgresql.dialect(), sqlite.dialect()]  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_moment_goes_in_and_comes_out_in_utc(dialect: Dialect) -> None:
+    berlin = timezone(timedelta(hours=1))
+    column = UTCDateTime()
+
+    stored = column.process_bind_param(datetime(2026, 11, 22, 13, tzinfo=berlin), dialect)
+
+    assert stored is not None
+    assert stored.replace(tzinfo=UTC) == NOON
+    assert column.process_result_value(stored, dialect) == NOON
+    assert column.process_bind_param(None, dialect) is None
+    assert column.process_result_value(None, dialect) is None
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="without a time zone"):
+        UTCDateTime().process_bind_param(datetime(2026, 11, 22), sqlite.dialect())  # noqa: DTZ001
+
+
+def test_a_moment_keeps_its_microseconds(app: Flask) -> None:
+    moment = NOON + timedelta(microseconds=123_457)
+    with app.app_context():
+        with writing() as session:
+            session.add(order(created_at=moment))
+        with reading() as connection:
+            assert connection.execute(select(Order.created_at)).scalar_one() == moment
+
+
+def test_what_is_written_is_committed_at_the_end(app: Flask) -> None:
+    with app.app_context():
+        with writing() as session:
+            session.add(order())
+        assert stored_orders() == 1
+
+
+def test_an_exception_takes_everything_back(app: Flask) -> None:
+    def change_my_mind() -> None:
+        with writing() as session:
+            session.add(order())
+            session.flush()
+            raise KeyError
+
+    with app.app_context():
+        with pytest.raises(KeyError):
+            change_my_mind()
+        assert stored_orders() == 0
+
+
+def test_the_session_of_flask_sqlalchemy_has_transactions_too(app: Flask) -> None:
+    with app.app_context():
+        db.session.add(order())
+        db.session.flush()
+        db.session.rollback()
+        assert stored_orders() == 0
+
+
+def test_reading_sees_what_is_committed_meanwhile(app: Flask) -> None:
+    count = select(func.count()).select_from(Order)
+    with app.app_context(), reading() as connection:
+        before = connection.execute(count).scalar_one()
+        with writing() as session:
+            session.add(order())
+        after = connection.execute(count).scalar_one()
+
+    assert (before, after) == (0, 1)
+
+
+def test_both_doors_share_one_pool_and_leave_its_connections_as_they_were(app: Flask) -> None:
+    with app.app_context():
+        with writing() as session:
+            session.add(order())
+        with reading() as connection:
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
+            assert connection.dialect.detect_autocommit_setting(raw)
+        assert db.engine.pool is reading_engine(app).pool
+        assert reading_engine(app).pool.status().startswith("Pool size: 5  Connections in pool: 1")
+
+
+def test_applications_share_no_connections(make_app: MakeApp) -> None:
+    assert reading_engine(make_app()).pool is not reading_engine(make_app()).pool
+
+
+def test_an_application_in_memory_needs_no_pool(make_app: MakeApp) -> None:
+    app = make_app(database_url="sqlite://")
+
+    with app.app_context(), reading() as connection:
+        assert connection.execute(select(1)).scalar_one() == 1
+
+
+def test_foreign_keys_are_checked(app: Flask) -> None:
+    stray = OrderLine(position=1, sku="TEA", quantity=1, unit_price_cents=1, total_cents=1)
+    stray.order_id = uuid4()
+
+    with app.app_context(), pytest.raises(IntegrityError), writing() as session:
+        session.add(stray)
+
+
+def test_every_foreign_key_has_an_index() -> None:
+    for table in db.metadata.sorted_tables:
+        indexes = [list(table.primary_key.columns), *(list(i.columns) for i in table.indexes)]
+        for key in table.foreign_key_constraints:
+            columns = list(key.columns)
+            assert any(index[: len(columns)] == columns for index in indexes), key.name
+
+
+def test_values_do_not_reach_the_logs_with_an_error(app: Flask) -> None:
+    with app.app_context(), reading() as connection, pytest.raises(Exception) as refused:  # noqa: PT011
+        connection.execute(text("SELECT :value FROM nowhere"), {"value": "somebody's address"})
+
+    assert "somebody" not in str(refused.value)
+
+
+def held_to_503(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/orders")
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.json is not None
+    assert answer.json["code"] == "database_unavailable"
+    assert set(answer.json) == {"type", "title", "status", "code", "detail", "request_id"}
+
+
+@pytest.fixture
+def away(make_app: MakeApp, tmp_path: Path) -> Flask:
+    """Return an application whose database does not answer."""
+    return make_app(database_url=f"sqlite:///{tmp_path}/missing/x.db")
+
+
+def test_a_database_that_is_away_is_a_503_and_one_line_in_the_log(
+    away: Flask, log_lines: LogLines
+) -> None:
+    held_to_503(away.test_client())
+
+    (line,) = [line for line in log_lines if line["message"] == "database unavailable"]
+    assert line["reason"] == "unable to open database file"
+
+
+def test_a_database_that_is_away_makes_the_service_unready(
+    away: Flask, client: FlaskClient
+) -> None:
+    answer = away.test_client().get("/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["checks"]["database"] == "down"
+    ready = client.get("/health/ready")
+    assert ready.json is not None
+    assert ready.json["checks"]["database"] == "ok"
+
+
+def test_a_pool_without_a_free_connection_is_a_503(make_app: MakeApp) -> None:
+    app = make_app(
+        database_pool_size=1, database_pool_overflow=0, database_pool_seconds=0.01, web_threads=1
+    )
+
+    with app.app_context(), reading():
+        held_to_503(app.test_client())
+
+
+def test_a_lock_that_is_not_given_in_time_is_an_error_of_the_database(make_app: MakeApp) -> None:
+    app = make_app(database_statement_ms=20)
+    with app.app_context(), writing() as session:
+        first = order()
+        session.add(first)
+        session.flush()
+
+        with pytest.raises(OperationalError), writing() as late:
+            late.add(order(id=first.id))

@@ -1,0 +1,119 @@
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from flask_migrate import downgrade, migrate, upgrade
+from sqlalchemy import CheckConstraint, func, inspect, select
+
+from app.core.database import db, reading, reading_engine
+from app.orders import service
+from app.orders.models import OrderLine
+from conftest import MakeApp
+from tests.database import NewDatabase
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "next"
+down_revision = "7cb26759a0fc"
+
+def upgrade() -> None:
+    with op.batch_alter_table("orders") as orders:
+        orders.alter_column(
+            "currency", type_=sa.String(4), existing_type=sa.String(3), existing_nullable=False
+        )
+"""
+
+
+@pytest.fixture
+def app(make_app: MakeApp, new_database: NewDatabase) -> Flask:
+    """Return an application whose database has no table yet."""
+    return make_app(database_url=new_database())
+
+
+def tables(app: Flask) -> set[str]:
+    return set(inspect(reading_engine(app)).get_table_names()) - {"alembic_version"}
+
+
+def differences(app: Flask) -> list[object]:
+    with reading_engine(app).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, db.metadata))
+
+
+def test_the_migrations_make_what_the_models_say(app: Flask) -> None:
+    with app.app_context():
+        upgrade()
+
+    assert tables(app) == set(db.metadata.tables)
+    assert differences(app) == []
+
+
+def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None:
+    with app.app_context():
+        upgrade()
+
+    # Alembic does not compare checks.
+    found = inspect(reading_engine(app))
+    for name, table in db.metadata.tables.items():
+        checks = {check["name"] for check in found.get_check_constraints(name)}
+        said = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
+        assert checks == said
+
+
+def test_migrations_can_be_taken_back_and_made_again(app: Flask) -> None:
+    with app.app_context():
+        upgrade()
+        downgrade(revision="base")
+        assert tables(app) == set()
+
+        upgrade()
+        assert differences(app) == []
+
+
+def test_a_new_migration_holds_what_the_database_lacks(app: Flask, tmp_path: Path) -> None:
+    history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("*_*_*.py"))
+    with app.app_context():
+        migrate(str(history), "Start anew")
+        upgrade(str(history))
+        assert differences(app) == []
+
+        migrate(str(history), "Nothing is left to do")
+
+    (written,) = history.glob("versions/*_*_*.py")
+    assert written.name.endswith("_start_anew.py")
+
+
+def test_a_changed_table_keeps_the_rows_that_refer_to_it(app: Flask, tmp_path: Path) -> None:
+    history = copytree(MIGRATIONS, tmp_path / "migrations")
+    (history / "versions" / "next.py").write_text(NEXT)
+    lines = select(func.count()).select_from(OrderLine)
+    with app.app_context():
+        upgrade()
+        service.place(
+            {
+                "currency": "EUR",
+                "lines": [{"sku": "TEA-100", "quantity": 1, "unit_price_cents": 450}],
+            }
+        )
+
+        # SQLite copies the table and drops the old one, which would delete the order's lines.
+        upgrade(str(history))
+
+        with reading() as connection:
+            assert connection.execute(lines).scalar_one() == 1
+
+
+def test_the_statements_can_be_printed_for_somebody_else_to_run(
+    app: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with app.app_context():
+        upgrade(sql=True)
+
+    assert "CREATE TABLE order_lines" in capsys.readouterr().out
+    assert tables(app) == set()
