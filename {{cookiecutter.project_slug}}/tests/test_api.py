@@ -5,6 +5,7 @@ from flask import Flask
 from flask.json import dumps, loads
 from flask.testing import FlaskClient
 
+from app.core import api
 from conftest import MakeApp
 
 
@@ -13,8 +14,8 @@ def test_the_document_is_openapi_3_1(client: FlaskClient) -> None:
 
     assert document is not None
     assert document["openapi"].startswith("3.1")
-    assert document["info"]["title"] == "{{cookiecutter.project_name}}"
-    assert document["info"]["description"] == "{{cookiecutter.description}}"
+    assert document["info"]["title"] == api.TITLE
+    assert document["info"]["description"] == api.DESCRIPTION
     for schema in document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
 

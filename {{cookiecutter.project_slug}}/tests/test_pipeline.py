@@ -1,5 +1,6 @@
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -8,8 +9,11 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
 from app.core import pipeline
-from app.core.pipeline import Exchange
+from app.core.pipeline import Exchange, Pipeline
 from conftest import MakeApp
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 class Notebook:
@@ -26,16 +30,27 @@ class Notebook:
         self.ended.append(exchange)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
-    return make_app()
+    app = make_app()
+
+    @app.get("/stream")
+    def stream() -> Response:
+        return Response(iter([b"one", b"two"]))
+
+    @app.get("/interrupt")
+    def interrupt() -> str:
+        raise KeyboardInterrupt
+
+    return app
 
 
 @pytest.fixture
-def notebook(app: Flask) -> Notebook:
+def notebook(app: Flask) -> Iterator[Notebook]:
     notebook = Notebook()
     pipeline.of(app).observers.append(notebook)
-    return notebook
+    yield notebook
+    pipeline.of(app).observers.remove(notebook)
 
 
 def test_a_well_formed_request_id_is_kept(client: FlaskClient) -> None:
@@ -72,10 +87,6 @@ def test_probes_are_left_out(client: FlaskClient, notebook: Notebook) -> None:
 def test_a_response_is_finished_when_its_body_is_closed_and_only_once(
     app: Flask, notebook: Notebook
 ) -> None:
-    @app.get("/stream")
-    def stream() -> Response:
-        return Response(iter([b"one", b"two"]))
-
     environ = EnvironBuilder("/stream").get_environ()
     chunks, _, _ = run_wsgi_app(app.wsgi_app, environ)
     assert notebook.ended == []
@@ -88,16 +99,22 @@ def test_a_response_is_finished_when_its_body_is_closed_and_only_once(
     assert pipeline.current() is None
 
 
-def test_a_body_without_close_is_fine(app: Flask, notebook: Notebook) -> None:
-    app.extensions["pipeline"].wsgi_app = lambda _environ, start: (start("200 OK", []), [b"x"])[1]
+def test_a_body_without_close_is_fine() -> None:
+    notebook = Notebook()
 
-    list(run_wsgi_app(app.wsgi_app, EnvironBuilder("/").get_environ(), buffered=True)[0])
+    def serve(_environ: "WSGIEnvironment", start: "StartResponse") -> list[bytes]:
+        start("200 OK", [])
+        return [b"x"]
+
+    _serve_once(serve, notebook)
 
     assert notebook.began_with == [None]
     assert notebook.ended[0].sent_bytes == 1
 
 
-def test_a_body_that_breaks_while_closing_is_still_finished(app: Flask, notebook: Notebook) -> None:
+def test_a_body_that_breaks_while_closing_is_still_finished() -> None:
+    notebook = Notebook()
+
     class Broken:
         def __iter__(self) -> Iterator[bytes]:
             yield b"x"
@@ -105,22 +122,22 @@ def test_a_body_that_breaks_while_closing_is_still_finished(app: Flask, notebook
         def close(self) -> None:
             raise ConnectionResetError
 
-    def serve(_environ: object, start: "object") -> Broken:
-        start("200 OK", [])  # type: ignore[operator]
+    def serve(_environ: "WSGIEnvironment", start: "StartResponse") -> Broken:
+        start("200 OK", [])
         return Broken()
 
-    app.extensions["pipeline"].wsgi_app = serve
     with pytest.raises(ConnectionResetError):
-        run_wsgi_app(app.wsgi_app, EnvironBuilder("/").get_environ(), buffered=True)
+        _serve_once(serve, notebook)
 
     assert len(notebook.ended) == 1
 
 
-def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) -> None:
-    @app.get("/interrupt")
-    def interrupt() -> str:
-        raise KeyboardInterrupt
+def _serve_once(serve: "WSGIApplication", notebook: Notebook) -> None:
+    environ = EnvironBuilder("/").get_environ()
+    run_wsgi_app(Pipeline(serve, observers=[notebook]), environ, buffered=True)
 
+
+def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_wsgi_app(app.wsgi_app, EnvironBuilder("/interrupt").get_environ())
 
@@ -129,12 +146,11 @@ def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) 
     assert isinstance(exchange.error, KeyboardInterrupt)
 
 
-def test_applications_in_one_process_share_nothing(make_app: MakeApp) -> None:
-    first, second = make_app(), make_app(service_version="2")
-    seen = Notebook()
-    pipeline.of(first).observers.append(seen)
+def test_applications_in_one_process_share_nothing(
+    make_app: MakeApp, client: FlaskClient, notebook: Notebook
+) -> None:
+    make_app(service_version="2").test_client().get("/api/openapi.json")
+    assert notebook.ended == []
 
-    second.test_client().get("/api/openapi.json")
-    assert seen.ended == []
-    first.test_client().get("/api/openapi.json")
-    assert len(seen.ended) == 1
+    client.get("/api/openapi.json")
+    assert len(notebook.ended) == 1

@@ -14,10 +14,12 @@ from app.core.database import db
 from app.core.query_traces import observe
 from conftest import MakeApp
 
+TABLES = {"any": "SELECT :value", "missing": "SELECT :value FROM nowhere"}
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
-    return make_app()
+    return _with_a_query(make_app())
 
 
 @pytest.fixture
@@ -30,20 +32,20 @@ def spans(app: Flask) -> Iterator[InMemorySpanExporter]:
     app.extensions["tracing"].shut_down()
 
 
-def _query(app: Flask, statement: str) -> None:
-    @app.get("/query")
-    def query() -> str:
+def _with_a_query(app: Flask) -> Flask:
+    @app.get("/query/<table>")
+    def query(table: str) -> str:
         with db.engine.connect() as connection:
-            connection.execute(text(statement), {"value": 4711})
+            connection.execute(text(TABLES[table]), {"value": 4711})
         return ""
+
+    return app
 
 
 def test_a_query_is_a_child_of_its_request_and_shows_no_value(
     app: Flask, client: FlaskClient, spans: InMemorySpanExporter
 ) -> None:
-    _query(app, "SELECT :value")
-
-    client.get("/query")
+    client.get("/query/any")
 
     *_, query, request = spans.get_finished_spans()
     assert query.name == "SELECT"
@@ -56,27 +58,20 @@ def test_a_query_is_a_child_of_its_request_and_shows_no_value(
     assert "4711" not in str(query.attributes["db.query.text"])
 
 
-def test_a_query_that_fails_is_marked(
-    app: Flask, client: FlaskClient, spans: InMemorySpanExporter
-) -> None:
-    _query(app, "SELECT :value FROM nowhere")
-
-    client.get("/query")
+def test_a_query_that_fails_is_marked(client: FlaskClient, spans: InMemorySpanExporter) -> None:
+    client.get("/query/missing")
 
     *_, query, _ = spans.get_finished_spans()
     assert query.status.status_code is StatusCode.ERROR
 
 
-@pytest.mark.parametrize("statement", ["SELECT :value", "SELECT :value FROM nowhere"])
-def test_a_request_that_is_not_recorded_has_no_query_spans(
-    make_app: MakeApp, statement: str
-) -> None:
-    app = make_app(otel_traces_sampler="always_off")
+def test_a_request_that_is_not_recorded_has_no_query_spans(make_app: MakeApp) -> None:
+    app = _with_a_query(make_app(otel_traces_sampler="always_off"))
     exporter = InMemorySpanExporter()
     app.extensions["tracing"].provider().add_span_processor(SimpleSpanProcessor(exporter))
-    _query(app, statement)
 
-    app.test_client().get("/query")
+    for table in TABLES:
+        app.test_client().get(f"/query/{table}")
 
     assert exporter.get_finished_spans() == ()
 
@@ -94,10 +89,9 @@ def test_failing_to_connect_is_no_query(
 
 
 def test_switched_off_means_untouched_queries(make_app: MakeApp) -> None:
-    app = make_app(otel_sdk_disabled=True)
-    _query(app, "SELECT :value")
+    app = _with_a_query(make_app(otel_sdk_disabled=True))
 
-    assert app.test_client().get("/query").status_code == 200
+    assert app.test_client().get("/query/any").status_code == 200
 
 
 def db_system(app: Flask) -> str:

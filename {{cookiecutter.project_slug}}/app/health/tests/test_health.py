@@ -5,12 +5,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import checks
-from conftest import MakeApp
 
 
-@pytest.fixture
-def app(make_app: MakeApp) -> Flask:
-    return make_app()
+@pytest.fixture(autouse=True)
+def _as_if_new(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test begin with an application that depends on nothing yet."""
+    monkeypatch.setitem(app.extensions, "checks", checks.Checks(seconds=2))
+    monkeypatch.setitem(app.extensions, "started", None)
 
 
 def _down() -> None:
@@ -38,8 +39,10 @@ def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
     assert answer.json["checks"]["mail"] == "ok"
 
 
-def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(make_app: MakeApp) -> None:
-    app = make_app(readiness_seconds=0.05)
+def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
+    app: Flask, client: FlaskClient
+) -> None:
+    checks.init_app(app, seconds=0.05)
     asked: list[int] = []
     answer = threading.Event()
 
@@ -48,7 +51,6 @@ def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(make_app: MakeApp) 
         answer.wait(5)
 
     checks.of(app).probes["ledger"] = hang
-    client = app.test_client()
 
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/ready").status_code == 503
