@@ -13,11 +13,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import post_gen_project
-import pre_gen_project
 from cookiecutter.utils import create_env_with_context
 from covertable import make
 from jinja2 import nodes
+
+import post_gen_project
+import pre_gen_project
 
 Value = str | bool
 Answers = dict[str, Value]

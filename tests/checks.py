@@ -110,12 +110,12 @@ def typed(workshop: Workshop, project: Path) -> None:
     without a cache; 3 to 10 as fine-grained updates of a warm `dmypy` server, which also crashed
     in two of three ("Should not see a partial type here", mypy 2.4.1).
     """
-    workshop.run("types", project)
+    workshop.run(workshop.job("types", project))
 
 
 def layered(workshop: Workshop, project: Path) -> None:
     """Check the import contracts."""
-    workshop.run("contracts", project)
+    workshop.run(workshop.job("contracts", project))
 
 
 def passes_its_own_tests(workshop: Workshop, project: Path, **env: str) -> None:
@@ -124,22 +124,26 @@ def passes_its_own_tests(workshop: Workshop, project: Path, **env: str) -> None:
     Tests marked `process` start real servers: the covering set runs them too (see below).
     """
     arguments = ["-m", "not process"]
-    workshop.run("suite", project, "requirements-dev.txt", env=env, arguments=arguments)
+    workshop.run(
+        workshop.job("suite", project, "requirements-dev.txt", env=env, arguments=arguments)
+    )
 
 
 def starts(workshop: Workshop, project: Path) -> None:
     """Start the app with what is installed in production, the tools of development missing."""
-    workshop.run("start", project, "requirements.txt", env={"APP_ENV": "development"})
+    workshop.run(workshop.job("start", project, "requirements.txt", env={"APP_ENV": "development"}))
 
 
 def starts_cold(workshop: Workshop, project: Path) -> None:
     """Start the app as `starts` does, in an interpreter that has nothing loaded from elsewhere."""
-    workshop.run_cold("start", project, "requirements.txt", env={"APP_ENV": "development"})
+    workshop.run_cold(
+        workshop.job("start", project, "requirements.txt", env={"APP_ENV": "development"})
+    )
 
 
 def covers_every_line_and_branch(workshop: Workshop, project: Path) -> None:
     """Run the service's suite under coverage: 100 % of lines and branches."""
-    workshop.run("suite", project, "requirements-dev.txt", coverage=True)
+    workshop.run(workshop.job("suite", project, "requirements-dev.txt", coverage=True))
 
 
 def generated_right(workshop: Workshop, project: Path) -> None:

@@ -2,11 +2,11 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from workshop import Meter, Workshop
 
 MOST_CPU = 2.0  # seconds for each runtime combination, on average, everything included
@@ -19,7 +19,7 @@ class Tally:
         self.started = time.monotonic()
         self.combinations: dict[str, bool] = {}
         self.files = 0
-        self.cpu: Counter[str] = Counter()
+        self.cpu: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take down what a test says about itself, once, when all of it is over."""
@@ -28,12 +28,14 @@ class Tally:
             self.combinations[str(name)] = self.combinations.get(str(name), True) and report.passed
         if report.when == "teardown":
             self.files += int(str(found.get("files", 0)))
-            self.cpu.update(found.get("cpu", {}))  # type: ignore[arg-type]  # any object, says pytest
+            cpu = found.get("cpu")
+            for part, seconds in cpu.items() if isinstance(cpu, dict) else ():
+                self.cpu[part] = self.cpu.get(part, 0.0) + seconds
 
     @property
     def mean_cpu(self) -> float:
         """Average the CPU seconds over the combinations."""
-        return self.cpu.total() / max(len(self.combinations), 1)
+        return sum(self.cpu.values()) / max(len(self.combinations), 1)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Make a run fail in which the combinations have become too expensive."""
@@ -43,7 +45,7 @@ class Tally:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show what a combination costs, part by part."""
         if number := len(self.combinations):
-            parts = ", ".join(f"{part} {cost / number:.2f}" for part, cost in self.cpu.most_common())
+            parts = ", ".join(f"{part} {cost / number:.2f}" for part, cost in self.cpu.items())
             verdict = "more than" if self.mean_cpu > MOST_CPU else "at most"
             terminalreporter.write_line(
                 f"CPU seconds a combination: {self.mean_cpu:.2f} ({parts}), "
@@ -62,7 +64,9 @@ class Tally:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of `make quick`."""
-    parser.addoption("--quick", action="store_true", help="the covering set and the cheap tests only")
+    parser.addoption(
+        "--quick", action="store_true", help="the covering set and the cheap tests only"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -101,8 +105,7 @@ def all_services(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> It
 
 
 @pytest.fixture
-def workshop(all_services: Workshop, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+def workshop(all_services: Workshop) -> Workshop:
     """Lend the workshop to one test, with a meter of its own."""
     all_services.meter = Meter()
-    yield all_services
-    request.node.user_properties.append(("spent", all_services.meter.parts))
+    return all_services

@@ -1,5 +1,7 @@
 """Each file of the tree, rendered for every combination of the answers that it depends on."""
 
+from cookiecutter.utils import create_env_with_context
+
 import post_gen_project
 from answers import (
     TREE,
@@ -12,16 +14,18 @@ from answers import (
     texts,
     tree_files,
 )
-from cookiecutter.utils import create_env_with_context
 
-AWKWARD = "It's 50% off & more: #1 {x} <b> é ’ – $HOME `code` 注文 \U0001f680"
+AWKWARD = "It's 50% off & more: #1 {x} <b> é ’ – $HOME `code` 注文 \U0001f680"  # noqa: RUF001 - as phones type them
 # Texts that have to come out right wherever they stand, whatever their length and characters.
 TEXTS: dict[str, dict[str, str]] = {
     "default": {"project_slug": "order-service"},
     "awkward": dict.fromkeys(texts(), AWKWARD) | {"project_slug": "a1-b2_c3"},
     "short": dict.fromkeys(texts(), "A") | {"project_slug": "a"},
     "long": dict.fromkeys(texts(), "long words " * 18 + "end")
-    | {"project_name": "Service " * 7 + "of words", "project_slug": "s" + "-2345678" * 7 + "-abcdef"},
+    | {
+        "project_name": "Service " * 7 + "of words",
+        "project_slug": "s" + "-2345678" * 7 + "-abcdef",
+    },
 }
 
 

@@ -4,6 +4,7 @@ from itertools import combinations as pairs_of
 from itertools import product
 
 import pytest
+
 from answers import (
     Answers,
     Choices,

@@ -1,9 +1,9 @@
 """Every valid combination of runtime answers, generated and put through everything."""
 
 import pytest
-from answers import Answers, covering_set, ident, runtime_answers, runtime_combinations
+
+from answers import Answers, covering_set, ident, runtime_combinations
 from checks import (
-    FailedCheckError,
     covers_every_line_and_branch,
     generated_right,
     starts_cold,

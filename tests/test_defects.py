@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import checks
 import pytest
+
+import checks
 from answers import TREE, choices
 from workshop import FailedCheckError, Workshop
 
@@ -15,11 +16,6 @@ DEFAULTS = {name: values[0] for name, values in choices().items()}
 @pytest.fixture
 def template(all_services: Workshop, tmp_path: Path) -> Path:
     return Path(shutil.copytree(all_services.template, tmp_path / "template"))
-
-
-@pytest.fixture
-def tree(template: Path) -> Path:
-    return template / TREE.name
 
 
 def append(file: Path, text: str) -> None:
@@ -67,7 +63,9 @@ def break_layers(tree: Path) -> None:
 
 
 def break_test(tree: Path) -> None:
-    (tree / "tests" / "test_broken.py").write_text("def test_one_is_two() -> None:\n    assert 1 == 2\n")
+    (tree / "tests" / "test_broken.py").write_text(
+        "def test_one_is_two() -> None:\n    assert 1 == 2\n"
+    )
 
 
 def import_undeclared(tree: Path) -> None:
@@ -115,12 +113,11 @@ def every_file_check(_workshop: Workshop, project: Path) -> None:
 def test_a_defect_is_found(
     workshop: Workshop,
     template: Path,
-    tree: Path,
     defect: Callable[[Path], None],
     check: Callable[[Workshop, Path], None],
     said: str,
 ) -> None:
-    defect(tree)
+    defect(template / TREE.name)
     project = workshop.bake(DEFAULTS, template)
 
     with pytest.raises(FailedCheckError) as failure:
@@ -136,8 +133,8 @@ def test_a_module_of_an_answer_not_chosen_is_refused(workshop: Workshop) -> None
         checks.starts(workshop, project)
 
 
-def test_a_missing_file_makes_a_combination_fail(workshop: Workshop, template: Path, tree: Path) -> None:
-    (tree / "app" / "quotes" / "service.py").unlink()
+def test_a_missing_file_makes_a_combination_fail(workshop: Workshop, template: Path) -> None:
+    (template / TREE.name / "app" / "quotes" / "service.py").unlink()
     project = workshop.bake(DEFAULTS, template)
 
     with pytest.raises(FailedCheckError) as failure:
@@ -151,4 +148,4 @@ def test_a_hanging_job_is_ended(workshop: Workshop) -> None:
     append(project / "app" / "__init__.py", "\nimport time\n\ntime.sleep(60)\n")
 
     with pytest.raises(FailedCheckError, match="start ended with -14"):
-        workshop.run("start", project, "requirements.txt", timeout=2)
+        workshop.run(workshop.job("start", project, "requirements.txt", timeout=2))

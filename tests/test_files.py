@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+
 from answers import TREE, tree_files
 from checks import JINJA, LINK, fail_for
-from packaging.requirements import Requirement
 from rendering import TEXTS, exists, full, named, renderings
 from workshop import Workshop
 
@@ -30,17 +31,30 @@ def strings(data: Any) -> list[str]:  # noqa: ANN401 - parsed data of any shape
 
 def strings_of_python(text: str) -> list[str]:
     nodes = ast.walk(ast.parse(text))
-    return [text for node in nodes if isinstance(node, ast.Constant) for text in strings(node.value)]
+    return [
+        text for node in nodes if isinstance(node, ast.Constant) for text in strings(node.value)
+    ]
+
+
+class Reader(HTMLParser):
+    """Collects what a person reads on a page, and the values of attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.extend(value or "" for _, value in attrs)
 
 
 def strings_of_html(text: str) -> list[str]:
-    found: list[str] = []
-    parser = HTMLParser()
-    parser.handle_data = found.append  # type: ignore[method-assign]  # all that is wanted
-    parser.handle_starttag = lambda _, pairs: found.extend(value or "" for _, value in pairs)  # type: ignore[method-assign]
-    parser.feed(text)
-    parser.close()
-    return [" ".join("".join(found).split())]
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    return [" ".join("".join(reader.found).split())]
 
 
 def strings_of_env(text: str) -> list[str]:

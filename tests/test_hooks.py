@@ -4,9 +4,10 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import post_gen_project
 import pre_gen_project
-import pytest
 from answers import ROOT, TREE, Answers, questions
 from pre_gen_project import problems
 
@@ -30,7 +31,9 @@ def test_good_answers_raise_no_problem() -> None:
     assert found() == []
 
 
-@pytest.mark.parametrize("text", ["é", "'", "&", ":", "#", "{", "%", "<", "Ünïted – “quotes”", "注文"])
+@pytest.mark.parametrize(
+    "text", ["é", "'", "&", ":", "#", "{", "%", "<", "Ünïted \u2013 “quotes”", "注文"]
+)
 def test_these_are_welcome_in_free_text(text: str) -> None:
     assert found(project_name=f"A {text}", description=f"a {text} b") == []
 
@@ -76,7 +79,9 @@ def test_template_code_is_refused_even_when_it_has_been_rendered_already() -> No
     assert sentence.startswith("description contains template code")
 
 
-@pytest.mark.parametrize("slug", ["a", "orders", "order-service", "order_service", "a1", "a-1", "x" * 64])
+@pytest.mark.parametrize(
+    "slug", ["a", "orders", "order-service", "order_service", "a1", "a-1", "x" * 64]
+)
 def test_a_good_slug_is_accepted(slug: str) -> None:
     assert found(project_slug=slug) == []
 

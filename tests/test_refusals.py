@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Protocol
 
 import pytest
+
 from answers import questions
 from workshop import Workshop
 
@@ -35,7 +36,9 @@ def refuse(
         result = cookies.bake(answers, template=str(template))
         assert result.exit_code != 0
         assert result.project_path is None
-        places = [path.relative_to(tmp_path / "cookies") for path in (tmp_path / "cookies").rglob("*")]
+        places = [
+            path.relative_to(tmp_path / "cookies") for path in (tmp_path / "cookies").rglob("*")
+        ]
         assert places in ([], [Path("bake00")])
         said = capfd.readouterr().err.splitlines()
         return [line.removeprefix("  - ") for line in said if line.startswith("  - ")]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from answers import ROOT, TREE, template_files, tree_files
 from checks import linted_and_formatted, nothing_dead, nothing_empty, typed
 from post_gen_project import FILES
@@ -51,11 +52,19 @@ def test_the_tree_holds_nothing_empty_or_dead(tree: Path) -> None:
 
 
 def test_the_tree_passes_its_own_tests(workshop: Workshop, tree: Path) -> None:
-    workshop.run("suite", tree)
+    workshop.run(workshop.job("suite", tree))
 
 
 def test_nothing_untracked_or_ignored_lies_in_the_tree() -> None:
-    command = ["git", "status", "--porcelain", "--ignored", "--untracked-files=all", "--", TREE.name]
+    command = [
+        "git",
+        "status",
+        "--porcelain",
+        "--ignored",
+        "--untracked-files=all",
+        "--",
+        TREE.name,
+    ]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     strays = [line for line in listed.splitlines() if line.startswith(("??", "!!"))]
 

@@ -143,6 +143,8 @@ def work(job: Job) -> int:
     os.chdir(job["folder"])
     sys.path.insert(0, job["folder"])
     sys.argv = [job["kind"]]
+    sys.pycache_prefix = job["bytecode"]
+    sys.dont_write_bytecode = False
     if job["declared"] is not None:
         allow_only(job["declared"])
     return RUNNERS[job["kind"]](job)

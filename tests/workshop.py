@@ -1,6 +1,7 @@
 """Where services are generated and put to the test, with the CPU seconds that each part takes."""
 
 import ast
+import hashlib
 import json
 import os
 import resource
@@ -11,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from cookiecutter.main import cookiecutter
 
 from answers import TREE, Answers, copy_template, tree_files
-from cookiecutter.main import cookiecutter
 from requirements import pins
 
 WARM = Path(__file__).with_name("warm.py")
@@ -77,6 +78,19 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     } | more
 
 
+def date_by_content(project: Path) -> None:
+    """Give each Python file a date made from its content.
+
+    Bytecode (pytest's with its rewritten asserts too) is kept by a file's path, date and size: so
+    a file that comes out the same in the next combination is not compiled again, and one that
+    comes out otherwise always is.
+    """
+    for path in project.rglob("*.py"):
+        digest = hashlib.sha256(path.read_bytes()).digest()
+        date = int.from_bytes(digest[:4]) >> 1
+        os.utime(path, (date, date))
+
+
 class Warm:
     """A warm interpreter in which jobs are run by forking (see warm.py)."""
 
@@ -90,7 +104,7 @@ class Warm:
             env=environment(home),
         )
 
-    def run(self, job: dict[str, Any], meter: Meter) -> str:
+    def run(self, job: dict[str, object], meter: Meter) -> str:
         """Run one job and return its output; raise with the output when it fails."""
         output = self.home / "output.txt"
         stdin, stdout = self.process.stdin, self.process.stdout
@@ -100,7 +114,7 @@ class Warm:
         answer = json.loads(
             stdout.readline() or '{"status": "the warm interpreter died", "cpu": 0}'
         )
-        meter.add(job["kind"], answer["cpu"])
+        meter.add(str(job["kind"]), answer["cpu"])
         text = output.read_text(errors="replace") if output.exists() else ""
         if answer["status"]:
             message = f"{job['kind']} ended with {answer['status']}:\n{text}"
@@ -132,10 +146,13 @@ class Workshop:
         self.config = folder / "cookiecutter.yaml"
         self.config.write_text(f"replay_dir: {folder}\ncookiecutters_dir: {folder}\n")
 
-    def bake(self, answers: Answers, template: Path | None = None) -> Path:
+    def bake(
+        self, answers: Answers, template: Path | None = None, *, overwrite: bool = False
+    ) -> Path:
         """Generate a service with cookiecutter itself, its hooks included."""
         output = self.folder / "services"
-        shutil.rmtree(output, ignore_errors=True)
+        if not overwrite:
+            shutil.rmtree(output, ignore_errors=True)
         with self.meter.part("generation"):
             made = cookiecutter(
                 str(template or self.template),
@@ -143,33 +160,39 @@ class Workshop:
                 extra_context=dict(answers),
                 output_dir=str(output),
                 config_file=str(self.config),
+                overwrite_if_exists=overwrite,
             )
+            date_by_content(Path(made))
         return Path(made)
 
     def job(
-        self, kind: str, project: Path, declared: str | None = None, **more: Any
-    ) -> dict[str, Any]:  # noqa: ANN401
+        self,
+        kind: str,
+        project: Path,
+        declared: str | None = None,
+        env: dict[str, str] | None = None,
+        **more: object,
+    ) -> dict[str, object]:
         """Describe a job: only what the file `declared` pins can be imported in it."""
         return {
             "kind": kind,
             "folder": str(project),
             "declared": list(pins(project / declared)) if declared else None,
-            "env": environment(self.home) | more.pop("env", {}),
+            "env": environment(self.home) | (env or {}),
             "timeout": SECONDS,
             "cache": str(self.cache),
+            "bytecode": str(self.folder / "bytecode"),
         } | more
 
-    def run(self, kind: str, project: Path, declared: str | None = None, **more: Any) -> str:  # noqa: ANN401
-        """Run a job on a service in a process forked from the warm interpreter."""
-        return self.warm.run(self.job(kind, project, declared, **more), self.meter)
+    def run(self, job: dict[str, object]) -> str:
+        """Do a job in a process forked from the warm interpreter."""
+        return self.warm.run(job, self.meter)
 
-    def run_cold(self, kind: str, project: Path, declared: str, **more: Any) -> str:  # noqa: ANN401
-        """Run the same job in an interpreter that has imported nothing yet."""
-        job = self.job(kind, project, declared, **more)
-        with self.meter.part(f"cold {kind}"):
-            return self.command(
-                [sys.executable, "-P", str(WARM), "--once", json.dumps(job)], project
-            )
+    def run_cold(self, job: dict[str, object]) -> str:
+        """Do a job in an interpreter that has imported nothing yet."""
+        arguments = [sys.executable, "-P", str(WARM), "--once", json.dumps(job)]
+        with self.meter.part(f"cold {job['kind']}"):
+            return self.command(arguments, Path(str(job["folder"])))
 
     def command(self, arguments: list[str], folder: Path) -> str:
         """Run a command in a folder; raise with its output when it fails."""

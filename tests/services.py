@@ -1,0 +1,40 @@
+"""The servers that the database tests need, and whether they are there."""
+
+import os
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+# Loopback unless the environment says otherwise: TEST_POSTGRESQL_URL and the like.
+URLS = {
+    name: os.environ.get(f"TEST_{name.upper()}_URL", default)
+    for name, default in {
+        "postgresql": "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
+        "mysql": "mysql+pymysql://root@127.0.0.1:3306/test",
+        "redis": "redis://127.0.0.1:6379/0",
+    }.items()
+}
+
+
+def reachable(name: str) -> bool:
+    """Tell whether something listens where the server should be."""
+    address = urlsplit(URLS[name])
+    try:
+        socket.create_connection((address.hostname, address.port or 0), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def needed(*names: str) -> dict[str, str]:
+    """Give the servers' URLs; skip the test, or fail it under REQUIRE_SERVICES=1, without them."""
+    if missing := [name for name in names if not reachable(name)]:
+        message = "; ".join(
+            f"no {name} answers at {urlsplit(URLS[name]).hostname}: start one or set TEST_{name.upper()}_URL"
+            for name in missing
+        )
+        if os.environ.get("REQUIRE_SERVICES"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return {name: URLS[name] for name in names}

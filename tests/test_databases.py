@@ -1,0 +1,45 @@
+"""The suites of generated services on real PostgreSQL, MariaDB and Redis."""
+
+import pytest
+
+import services
+from answers import Answers, covering_set, ident
+from checks import passes_its_own_tests
+from workshop import Workshop
+
+pytestmark = pytest.mark.slow
+
+
+def servers(answers: Answers) -> dict[str, str]:
+    """Tell which server each variable of the service's suite needs to name."""
+    database = answers.get("database")
+    found = {"TEST_DATABASE_URL": str(database)} if database in services.URLS else {}
+    return found | ({"TEST_REDIS_URL": "redis"} if answers.get("rate_limiting") else {})
+
+
+@pytest.mark.parametrize("answers", [row for row in covering_set() if servers(row)], ids=ident)
+def test_the_suite_passes_on_real_servers(answers: Answers, workshop: Workshop) -> None:
+    urls = services.needed(*servers(answers).values())
+    env = {variable: urls[name] for variable, name in servers(answers).items()}
+
+    passes_its_own_tests(workshop, workshop.bake(answers), **env)
+
+
+def test_without_a_server_the_test_is_skipped_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("REQUIRE_SERVICES", raising=False)
+    monkeypatch.setitem(services.URLS, "redis", "redis://127.0.0.1:1/0")
+
+    with pytest.raises(pytest.skip.Exception, match=r"no redis answers at 127\.0\.0\.1: start one"):
+        services.needed("redis")
+
+
+def test_where_servers_are_required_the_test_fails_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUIRE_SERVICES", "1")
+    monkeypatch.setitem(services.URLS, "redis", "redis://127.0.0.1:1/0")
+
+    with pytest.raises(pytest.fail.Exception, match="no redis answers"):
+        services.needed("redis")

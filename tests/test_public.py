@@ -1,0 +1,62 @@
+"""The public door: what anyone gets who runs cookiecutter on this template."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Protocol
+
+import pytest
+
+import generation
+from answers import choices
+from checks import starts_cold
+from workshop import Workshop
+
+
+class Cookies(Protocol):
+    """What pytest-cookies gives: it generates as a user would, and keeps what went wrong."""
+
+    def bake(self, extra_context: dict[str, str], template: str) -> SimpleNamespace: ...
+
+
+def test_the_defaults_give_a_service_that_starts(
+    cookies: Cookies, workshop: Workshop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = cookies.bake({}, template=str(workshop.template))
+
+    assert result.exception is None
+    assert result.exit_code == 0
+    assert result.project_path.name == "order-service"
+    said = capfd.readouterr().out
+    assert [line.split()[0] for line in said.split("Next:")[1].splitlines() if line] == [
+        "cd",
+        "make",
+        "make",
+    ]
+    starts_cold(workshop, result.project_path)
+
+
+def test_yes_and_no_can_be_answered_the_way_people_type(
+    cookies: Cookies, workshop: Workshop
+) -> None:
+    result = cookies.bake({"tracing": "n", "dockerfile": "false"}, template=str(workshop.template))
+
+    assert not (result.project_path / "Dockerfile").exists()
+    assert not (result.project_path / "app" / "core" / "tracing.py").exists()
+
+
+def test_generating_over_a_service_again_changes_nothing(workshop: Workshop) -> None:
+    answers = {name: values[-1] for name, values in choices().items()}
+
+    def contents(project: Path) -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in project.rglob("*") if path.is_file()}
+
+    once = contents(workshop.bake(answers))
+    assert contents(workshop.bake(answers, overwrite=True)) == once
+
+
+def test_generation_is_as_quick_as_promised() -> None:
+    ours, theirs, files = generation.measure()
+
+    print(f"{ours:.2f} s for {files} files, {ours / theirs:.2f} times cookiecutter without hooks")
+    assert ours <= generation.MOST_SECONDS
+    assert ours <= generation.MOST_RATIO * theirs
