@@ -1,4 +1,5 @@
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from logging.config import dictConfig
@@ -38,6 +39,7 @@ def test_a_request_is_one_line_with_all_that_an_operator_asks(
     assert line["client_address"] == "127.0.0.1"
     assert line["user_agent"] == "curl/8"
     assert line["version"] == "test"
+    assert line["process"] == os.getpid()
     assert line["duration_ms"] > 0
     assert line["sent_bytes"] == len(answer.data)
     assert "4111" not in str(line)

@@ -79,6 +79,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": redact(record.getMessage()),
+            "process": record.process,
             **self._deployment,
             **_extra(record),
         }
