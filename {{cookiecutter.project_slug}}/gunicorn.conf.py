@@ -12,7 +12,9 @@ import os
 import sys
 from pathlib import Path
 
-from app.core import logs
+from app.core import (
+    logs,
+)
 from app.settings import Settings
 
 CGROUPS = Path("/sys/fs/cgroup")
