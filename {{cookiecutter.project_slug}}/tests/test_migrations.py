@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
@@ -6,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, migrate, upgrade
-from sqlalchemy import CheckConstraint, func, inspect, select
+from sqlalchemy import CheckConstraint, MetaData, func, inspect, select
 
 from app.core.database import db, reading, reading_engine
 from app.orders import service
@@ -30,10 +31,19 @@ def upgrade() -> None:
 """
 
 
-@pytest.fixture
-def app(make_app: MakeApp, new_database: NewDatabase) -> Flask:
-    """Return an application whose database has no table yet."""
+@pytest.fixture(scope="module")
+def other(make_app: MakeApp, new_database: NewDatabase) -> Flask:
+    """Return an application with a database of its own."""
     return make_app(database_url=new_database())
+
+
+@pytest.fixture
+def bare(other: Flask) -> Iterator[Flask]:
+    """Return an application whose database has no table yet."""
+    yield other
+    found = MetaData()
+    found.reflect(reading_engine(other))
+    found.drop_all(reading_engine(other))
 
 
 def tables(app: Flask) -> set[str]:
@@ -47,17 +57,11 @@ def differences(app: Flask) -> list[object]:
 
 
 def test_the_migrations_make_what_the_models_say(app: Flask) -> None:
-    with app.app_context():
-        upgrade()
-
     assert tables(app) == set(db.metadata.tables)
     assert differences(app) == []
 
 
 def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None:
-    with app.app_context():
-        upgrade()
-
     # Alembic does not compare checks.
     found = inspect(reading_engine(app))
     for name, table in db.metadata.tables.items():
@@ -66,22 +70,22 @@ def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None
         assert checks == said
 
 
-def test_migrations_can_be_taken_back_and_made_again(app: Flask) -> None:
-    with app.app_context():
+def test_migrations_can_be_taken_back_and_made_again(bare: Flask) -> None:
+    with bare.app_context():
         upgrade()
         downgrade(revision="base")
-        assert tables(app) == set()
+        assert tables(bare) == set()
 
         upgrade()
-        assert differences(app) == []
+        assert differences(bare) == []
 
 
-def test_a_new_migration_holds_what_the_database_lacks(app: Flask, tmp_path: Path) -> None:
+def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Path) -> None:
     history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("*_*_*.py"))
-    with app.app_context():
+    with bare.app_context():
         migrate(str(history), "Start anew")
         upgrade(str(history))
-        assert differences(app) == []
+        assert differences(bare) == []
 
         migrate(str(history), "Nothing is left to do")
 
@@ -89,11 +93,11 @@ def test_a_new_migration_holds_what_the_database_lacks(app: Flask, tmp_path: Pat
     assert written.name.endswith("_start_anew.py")
 
 
-def test_a_changed_table_keeps_the_rows_that_refer_to_it(app: Flask, tmp_path: Path) -> None:
+def test_a_changed_table_keeps_the_rows_that_refer_to_it(bare: Flask, tmp_path: Path) -> None:
     history = copytree(MIGRATIONS, tmp_path / "migrations")
     (history / "versions" / "next.py").write_text(NEXT)
     lines = select(func.count()).select_from(OrderLine)
-    with app.app_context():
+    with bare.app_context():
         upgrade()
         service.place(
             {
@@ -110,10 +114,10 @@ def test_a_changed_table_keeps_the_rows_that_refer_to_it(app: Flask, tmp_path: P
 
 
 def test_the_statements_can_be_printed_for_somebody_else_to_run(
-    app: Flask, capsys: pytest.CaptureFixture[str]
+    bare: Flask, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with app.app_context():
+    with bare.app_context():
         upgrade(sql=True)
 
     assert "CREATE TABLE order_lines" in capsys.readouterr().out
-    assert tables(app) == set()
+    assert tables(bare) == set()

@@ -136,17 +136,21 @@ def test_a_page_takes_two_queries_however_many_orders_it_has(
 
 
 def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -> None:
+    rows = 500
+    # {% if cookiecutter.database == "mysql" %}
+    rows = 5_000  # MariaDB rather sorts, when there are few
+    # {% endif %}
     columns = {"currency": "EUR", "total_cents": 0, "version": 1, "status": OrderStatus.PLACED}
     with app.app_context(), writing() as session:
         session.execute(
             insert(Order),
             [
                 {**columns, "id": uuid4(), "created_at": NOON + timedelta(seconds=number)}
-                for number in range(5_000)  # MariaDB rather sorts when there are few
+                for number in range(rows)
             ],
         )
 
-    for after in (None, Position(NOON + timedelta(seconds=2_500), uuid4())):
+    for after in (None, Position(NOON + timedelta(seconds=rows // 2), uuid4())):
         words = plan(repository.newest(21, after)).lower()
         assert "ix_orders_created_at_id" in words
         assert "sort" not in words
@@ -191,13 +195,13 @@ def test_a_cursor_with_any_character_changed_is_refused(app: Flask) -> None:
                 pagination.unseal(cursor[:place] + changed + cursor[place + 1 :])
 
 
-def test_a_cursor_fits_only_its_own_list_of_its_own_service(make_app: MakeApp) -> None:
+def test_a_cursor_fits_only_its_own_list_of_its_own_service(app: Flask, make_app: MakeApp) -> None:
     position = Position(NOON, UUID(int=1))
-    with make_app().test_request_context(URL):
+    with app.test_request_context(URL):
         cursor = pagination.seal(position)
 
-    with make_app().test_request_context("/health/live"), pytest.raises(ValueError, match="cursor"):
+    with app.test_request_context("/health/live"), pytest.raises(ValueError, match="not a cursor"):
         pagination.unseal(cursor)
     stranger = make_app(secret_key="another service's")
-    with stranger.test_request_context(URL), pytest.raises(ValueError, match="cursor"):
+    with stranger.test_request_context(URL), pytest.raises(ValueError, match="not a cursor"):
         pagination.unseal(cursor)
