@@ -23,6 +23,7 @@ from app.core.database import (
 from app.orders.models import Order, OrderLine
 from app.settings import Settings
 from conftest import LogLines, MakeApp
+from tests.database import CountQueries
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -162,7 +163,10 @@ def test_a_moment_goes_in_and_comes_out_in_utc(dialect: Dialect) -> None:
 
     assert stored is not None
     assert stored.replace(tzinfo=UTC) == NOON
-    assert column.process_result_value(stored, dialect) == NOON
+    returned = column.process_result_value(stored, dialect)
+    assert returned == NOON
+    assert returned.tzinfo is UTC
+    assert column.process_result_value(NOON.astimezone(berlin), dialect) == NOON
     assert column.process_bind_param(None, dialect) is None
     assert column.process_result_value(None, dialect) is None
 
@@ -240,6 +244,14 @@ def test_applications_share_no_connections_and_one_in_memory_has_but_one(
     assert reading_engine(other).pool is not reading_engine(app).pool
     with other.app_context(), reading() as connection:
         assert connection.execute(select(1)).scalar_one() == 1
+
+
+def test_counted_queries_are_listed_when_they_are_not_as_many(
+    app: Flask, count_queries: CountQueries
+) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"1 queries, not 2:\nSELECT count"):  # noqa: SIM117
+        with app.app_context(), count_queries(2):
+            stored_orders()
 
 
 def test_foreign_keys_are_checked(app: Flask) -> None:

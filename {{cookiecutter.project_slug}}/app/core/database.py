@@ -154,9 +154,11 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=zone)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Say that it is UTC: sessions of every database are kept in UTC."""
+        """Say that it is UTC, where the column kept no zone."""
         del dialect
-        return value and value.replace(tzinfo=UTC)
+        if value is None or value.tzinfo is None:
+            return value and value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
 
 
 class Base(MappedAsDataclass, DeclarativeBase):

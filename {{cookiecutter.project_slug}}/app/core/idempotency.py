@@ -16,7 +16,7 @@ from app.core.errors import Unprocessable
 from app.core.schemas import Schema
 
 DIGEST_LENGTH = 64  # SHA-256 in hexadecimal
-WELL_FORMED_KEY = r'(?P<quote>"?)[A-Za-z0-9][A-Za-z0-9._:~+/=-]{7,127}(?P=quote)\Z'
+WELL_FORMED_KEY = r'^"?[A-Za-z0-9][A-Za-z0-9._:~+/=-]{7,127}"?$'
 
 
 class IdempotencyKeyReused(Unprocessable):
@@ -31,7 +31,6 @@ class IdempotencyHeaders(Schema):
 
     idempotency_key = fields.String(
         data_key="Idempotency-Key",
-        load_default=None,
         validate=validate.Regexp(
             WELL_FORMED_KEY,
             error="Must be 8 to 128 letters, digits or any of . _ : ~ + / = -, such as a UUID.",

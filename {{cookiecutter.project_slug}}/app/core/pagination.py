@@ -91,6 +91,5 @@ class PageQuery(Schema):
         metadata={"description": "The most items that the answer may hold"},
     )
     cursor = CursorField(
-        load_default=None,
         metadata={"description": "The next_cursor of the page before; leave it out for the first"},
     )

@@ -1,6 +1,6 @@
 """`/api/v1/orders`."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from flask import Response, url_for
@@ -21,11 +21,11 @@ LOCATION = {"Location": {"description": "Where the order is", "schema": {"type":
 
 class _Page(TypedDict):
     limit: int
-    cursor: Position | None
+    cursor: NotRequired[Position]
 
 
 class _Headers(TypedDict):
-    idempotency_key: str | None
+    idempotency_key: NotRequired[str]
 
 
 @blueprint.route("", methods=["POST"])
@@ -34,7 +34,7 @@ class _Headers(TypedDict):
 @blueprint.response(201, OrderSchema, headers=LOCATION)
 def create_order(headers: _Headers, basket: Basket) -> Response:
     """Price a basket and order it; send an Idempotency-Key to be able to try again."""
-    order = service.place(basket, headers["idempotency_key"])
+    order = service.place(basket, headers.get("idempotency_key"))
     return json_response(order, 201, {"Location": url_for(".get_order", order_id=order.id)})
 
 
@@ -43,7 +43,7 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
 @blueprint.response(200, OrderPageSchema)
 def list_orders(query: _Page) -> Response:
     """Return the newest orders, a page at a time."""
-    page = service.newest(query["limit"], query["cursor"])
+    page = service.newest(query["limit"], query.get("cursor"))
     next_cursor = page.next and pagination.seal(page.next)
     return json_response({"items": page.items, "next_cursor": next_cursor})
 
