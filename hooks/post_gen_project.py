@@ -1,38 +1,37 @@
 """Remove what was not chosen from the new service and say how to start it."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 Answers = dict[str, str | bool]
-# An answer ("tracing" for anything but no or none, "database=mysql", or one of several:
-# "caching or rate_limiting") and the files and folders that exist only with it.
+# An answer ("tracing" for anything but no or none, "database=mysql"; several are joined by " and "
+# or " or ") and the files and folders that exist only with it.
 FILES = {
     "database": """
-        app/core/database.py app/core/idempotency.py app/core/pagination.py
-        app/core/query_traces.py app/orders migrations docs/database.md tests/test_database.py
-        tests/test_migrations.py tests/test_query_traces.py
+        app/core/database.py app/core/idempotency.py app/core/pagination.py app/orders migrations
+        docs/database.md tests/database.py tests/test_database.py tests/test_migrations.py
     """,
+    "database and tracing": "app/core/query_traces.py tests/test_query_traces.py",
     "dockerfile": ".dockerignore Dockerfile docs/container.md",
     "license": "LICENSE",
     "rate_limiting": "app/core/rate_limits.py docs/rate_limits.md tests/test_rate_limits.py",
-    "tracing": """
-        app/core/query_traces.py app/core/tracing.py docs/tracing.md tests/test_query_traces.py
-        tests/test_tracing.py
-    """,
+    "tracing": "app/core/tracing.py docs/tracing.md tests/test_tracing.py",
 }
 
 
 def chosen(answers: Answers, key: str) -> bool:
-    """Tell whether "tracing" (anything but no or none) or "database=mysql" was answered."""
+    """Tell whether what a key of FILES names was answered."""
+    for word, reduce in ((" or ", any), (" and ", all)):
+        if word in key:
+            return reduce(chosen(answers, each) for each in key.split(word))
     name, _, value = key.partition("=")
     return answers[name] == value if value else answers[name] not in (False, "none")
 
 
 def prune(project: Path, answers: Answers) -> None:
     """Remove what is not wanted, and the folders which that leaves empty."""
-    left_out = [key for key in FILES if not any(chosen(answers, k) for k in key.split(" or "))]
+    left_out = [key for key in FILES if not chosen(answers, key)]
     for path in (project / path for key in left_out for path in FILES[key].split()):
         if path.is_dir():
             shutil.rmtree(path)
@@ -45,6 +44,4 @@ if __name__ == "__main__":
     answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
     prune(Path.cwd(), answers)
     if "_output_dir" in answers:  # not under cruft, whose updates generate in temporary folders
-        # PWD is still where the user stands: cookiecutter runs hooks inside the project.
-        project = os.path.relpath(Path.cwd(), os.environ.get("PWD", Path.cwd().parent))
-        print(f"\nThe service is ready. Next:\n    cd {project}\n    make test\n    make run\n")
+        print(f"\nThe service is ready. Next:\n    cd {Path.cwd()}\n    make test\n    make run\n")

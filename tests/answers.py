@@ -5,6 +5,7 @@ what a file depends on from Jinja's own syntax tree and from `FILES`. No answer 
 """
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -76,7 +77,7 @@ def copy_template(target: Path) -> Path:
 
 def names_in(key: str) -> set[str]:
     """Tell which answers a key of `FILES` or `REQUIRES` asks about."""
-    return {each.partition("=")[0] for each in key.split(" or ")}
+    return {each.partition("=")[0] for each in re.split(" or | and ", key)}
 
 
 def exists_with(path: str) -> set[str]:

@@ -40,7 +40,7 @@ def exists(path: str, answers: Answers) -> bool:
     return path in there and not any(
         path == gone or path.startswith(f"{gone}/")
         for key, paths in post_gen_project.FILES.items()
-        if not any(post_gen_project.chosen(answers, each) for each in key.split(" or "))
+        if not post_gen_project.chosen(answers, key)
         for gone in paths.split()
     )
 

@@ -1,5 +1,6 @@
 """The list of combinations: what it must hold, checked by other means than those that made it."""
 
+import re
 from itertools import combinations as pairs_of
 from itertools import product
 
@@ -96,7 +97,7 @@ def test_every_answer_changes_some_file() -> None:
 
 def test_every_name_in_the_hooks_is_asked_for() -> None:
     for key in [*FILES, *REQUIRES, *(need for needs in REQUIRES.values() for need in needs)]:
-        for each in key.split(" or "):
+        for each in re.split(" or | and ", key):
             name, _, value = each.partition("=")
             assert name in choices()
             assert not value or value in choices()[name]

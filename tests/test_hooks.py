@@ -181,6 +181,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "database=mysql": "docs/deep/mysql.md",
         "caching": "app/orders/cache.py",
         "caching or auth": "app/tokens.py",
+        "caching and database=mysql or auth=oidc": "app/both.py",
     }
     monkeypatch.setattr(post_gen_project, "FILES", files)
     for path in [*" ".join(files.values()).split(), "app/orders/routes.py", "app/core/own.py"]:
@@ -205,6 +206,7 @@ def test_what_was_chosen_stays(project: Path) -> None:
     post_gen_project.prune(project, GOOD | {"database": "mysql", "caching": True})
 
     assert left(project) == {
+        "app/both.py",
         "app/core/database.py",
         "app/core/own.py",
         "app/orders/cache.py",
@@ -219,6 +221,23 @@ def test_a_file_inside_a_chosen_folder_can_have_its_own_answer(project: Path) ->
 
     assert (project / "app/orders/routes.py").exists()
     assert not (project / "app/orders/cache.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [
+        ({"caching": True, "database": "mysql"}, True),
+        ({"caching": True, "database": "sqlite"}, False),
+        ({"caching": False, "database": "mysql"}, False),
+        ({"auth": "oidc"}, True),
+    ],
+)
+def test_answers_can_be_joined_and_means_both(
+    project: Path, answers: Answers, *, kept: bool
+) -> None:
+    post_gen_project.prune(project, GOOD | answers)
+
+    assert (project / "app/both.py").exists() is kept
 
 
 @pytest.mark.parametrize(("auth", "caching"), [("jwt", False), ("none", True), ("jwt", True)])
