@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.core.pagination import Position
@@ -30,13 +30,17 @@ class OrderView:
 Orders = Select[UUID, OrderStatus, str, int, datetime]
 
 SHOWN = select(Order.id, Order.status, Order.currency, Order.total_cents, Order.created_at)
-LINES = select(
-    OrderLine.order_id,
-    OrderLine.sku,
-    OrderLine.quantity,
-    OrderLine.unit_price_cents,
-    OrderLine.total_cents,
-).order_by(OrderLine.order_id, OrderLine.position)
+LINES = (
+    select(
+        OrderLine.order_id,
+        OrderLine.sku,
+        OrderLine.quantity,
+        OrderLine.unit_price_cents,
+        OrderLine.total_cents,
+    )
+    .where(OrderLine.order_id.in_(bindparam("order_ids", expanding=True)))
+    .order_by(OrderLine.order_id, OrderLine.position)
+)
 
 
 def newest(limit: int, after: Position | None = None) -> Orders:
@@ -82,7 +86,7 @@ def entity(session: Session, order_id: UUID) -> Order | None:
 def _lines(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, list[PricedLine]]:
     if not order_ids:
         return {}
-    rows = connection.execute(LINES.where(OrderLine.order_id.in_(order_ids))).all()
+    rows = connection.execute(LINES, {"order_ids": order_ids}).all()
     return {
         order_id: [PricedLine(*line[1:]) for line in lines]
         for order_id, lines in groupby(rows, itemgetter(0))
