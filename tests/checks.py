@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from workshop import FailedCheckError, Workshop
@@ -43,25 +44,32 @@ def nothing_empty(project: Path) -> None:
     fail_for([f"{path.relative_to(project)} is empty" for path in [*folders, *blank, *idle]])
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    """Parse a module; most are the same in the next combination, and parsed once."""
+    return ast.parse(text)
+
+
 def says(path: Path) -> bool:
     """Tell whether a module holds more than text."""
-    body = ast.parse(path.read_text()).body
+    body = parsed(path.read_text()).body
     return any(
         not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)) for each in body
     )
 
 
-def imports(path: Path, package: str) -> set[str]:
-    """List the modules that a file names in its imports, relative ones made absolute."""
+@cache
+def imports(text: str, package: str) -> frozenset[str]:
+    """List the modules that a module names in its imports, relative ones made absolute."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package.split(".")[: -node.level + 1 or None] if node.level else []
             origin = ".".join([*base, *(node.module or "").split(".")]).rstrip(".")
             found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def nothing_dead(project: Path) -> None:
@@ -71,7 +79,7 @@ def nothing_dead(project: Path) -> None:
         for path in project.rglob("*.py")
     }
     wanted = set().union(
-        *(imports(path, name.rpartition(".")[0]) for name, path in sources.items())
+        *(imports(path.read_text(), name.rpartition(".")[0]) for name, path in sources.items())
     )
     fail_for(
         [
@@ -110,6 +118,7 @@ def typed(workshop: Workshop, project: Path) -> None:
     without a cache; 3 to 10 as fine-grained updates of a warm `dmypy` server, which also crashed
     in two of three ("Should not see a partial type here", mypy 2.4.1).
     """
+    workshop.warm_types()
     workshop.run(workshop.job("types", project))
 
 

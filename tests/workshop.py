@@ -1,6 +1,7 @@
 """Where services are generated and put to the test, with the CPU seconds that each part takes."""
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -9,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from requirements import pins
 WARM = Path(__file__).with_name("warm.py")
 # The machinery's own imports; those of the services are read from the tree.
 TOOLS = ["_pytest.assertion.rewrite", "coverage", "importlinter.cli", "mypy.main", "pytest"]
+ONCE = "once"  # the part of the CPU seconds that no combination is to blame for
 SECONDS = 300  # for one job: only a hang takes that long
 
 
@@ -38,7 +39,7 @@ class Meter:
         """Count seconds that another process tells of."""
         self.parts[part] = self.parts.get(part, 0.0) + seconds
 
-    @contextmanager
+    @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Count what this process and its finished children spend inside the block."""
         before = spent()
@@ -75,6 +76,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(home),  # pytest cleans up after other runs there, and two at once collide
     } | more
 
 
@@ -114,7 +116,7 @@ class Warm:
         answer = json.loads(
             stdout.readline() or '{"status": "the warm interpreter died", "cpu": 0}'
         )
-        meter.add(str(job["kind"]), answer["cpu"])
+        meter.add(str(job.get("part", job["kind"])), answer["cpu"])
         text = output.read_text(errors="replace") if output.exists() else ""
         if answer["status"]:
             message = f"{job['kind']} ended with {answer['status']}:\n{text}"
@@ -142,6 +144,7 @@ class Workshop:
         self.home.mkdir(parents=True)
         self.warm = Warm(sys.executable, self.home)
         self.meter = Meter()
+        self.types_are_warm = False
         self.template = copy_template(folder / "template")
         self.config = folder / "cookiecutter.yaml"
         self.config.write_text(f"replay_dir: {folder}\ncookiecutters_dir: {folder}\n")
@@ -187,6 +190,13 @@ class Workshop:
     def run(self, job: dict[str, object]) -> str:
         """Do a job in a process forked from the warm interpreter."""
         return self.warm.run(job, self.meter)
+
+    def warm_types(self) -> None:
+        """Let mypy read the libraries once, on the tree: a cost of the run, not of a combination."""
+        if not self.types_are_warm:
+            self.types_are_warm = True
+            with contextlib.suppress(FailedCheckError):  # the tree has a test of its own
+                self.run(self.job("types", self.template / TREE.name, part=ONCE))
 
     def run_cold(self, job: dict[str, object]) -> str:
         """Do a job in an interpreter that has imported nothing yet."""
