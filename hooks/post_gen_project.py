@@ -10,7 +10,8 @@ Answers = dict[str, str | bool]
 FILES = {
     "database": """
         app/core/database.py app/core/idempotency.py app/core/pagination.py app/orders migrations
-        docs/database.md tests/database.py tests/test_database.py tests/test_migrations.py
+        docs/database.md stubs/flask_migrate tests/database.py tests/test_database.py
+        tests/test_migrations.py
     """,
     "database and tracing": "app/core/query_traces.py tests/test_query_traces.py",
     "dockerfile": ".dockerignore Dockerfile docs/container.md",

@@ -132,6 +132,8 @@ def init_app(app: Flask, settings: ApiSettings) -> Api:
 def document(api: flask_smorest.Api) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of everything registered on this API."""
     described = deepcopy(api.spec.to_dict())
+    # flask-smorest describes its own pagination even where none is used.
+    described["components"]["schemas"].pop("PaginationMetadata", None)
     for response in described["components"]["responses"].values():
         # flask-smorest documents one media type for all; problems have their own.
         response["content"] = {errors.MEDIA_TYPE: response["content"].pop("application/json")}

@@ -4,6 +4,8 @@ from marshmallow import fields, validate
 
 from app.core.schemas import Schema
 
+# Patterns end in $(?!\n): readers of the OpenAPI document know no \Z (ECMA-262), and Python's $
+# alone would let a line break through.
 MAXIMUM_LINES = 100
 MAXIMUM_QUANTITY = 10_000
 MAXIMUM_UNIT_PRICE = 100_000_000  # cents; the largest total still fits 64 bits many times over
@@ -15,7 +17,7 @@ class LineSchema(Schema):
     sku = fields.String(
         required=True,
         validate=validate.Regexp(
-            r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z",
+            r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)",
             error="Must be 1 to 64 letters, digits, dots, underscores or hyphens.",
         ),
         metadata={"description": "The article's number", "example": "TEA-100"},
@@ -39,7 +41,7 @@ class BasketSchema(Schema):
 
     currency = fields.String(
         required=True,
-        validate=validate.Regexp(r"[A-Z]{3}\Z", error="Must be a currency code of ISO 4217."),
+        validate=validate.Regexp(r"^[A-Z]{3}$(?!\n)", error="Must be a currency code of ISO 4217."),
         metadata={"description": "Currency code of ISO 4217", "example": "EUR"},
     )
     lines = fields.List(
