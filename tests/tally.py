@@ -1,0 +1,87 @@
+"""What a whole run adds up to: counted from the tests' own results, never written by hand."""
+
+import time
+from collections.abc import Iterable
+
+import pytest
+
+from workshop import ONCE
+
+COMBINATION = "::test_a_combination_passes_everything["
+MOST_CPU = 2.0  # seconds for each runtime combination, on average, everything included
+
+
+class Tally:
+    """What the reports of all tests, from all workers, add up to."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.planned: set[str] = set()
+        self.finished: set[str] = set()
+        self.failed: set[str] = set()
+        self.files = 0
+        self.cpu: dict[str, float] = {}
+
+    def plan(self, tests: Iterable[str]) -> None:
+        """Take down which combinations are to be tested: one that never ran has not passed."""
+        self.planned |= {test for test in tests if COMBINATION in test}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Take the plan from a worker: with xdist, only they collect."""
+        self.plan(ids)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take down what a test says about itself, once, when all of it is over."""
+        if not report.passed:
+            self.failed.add(report.nodeid)
+        if report.when == "teardown":
+            self.finished.add(report.nodeid)
+            found = dict(report.user_properties)
+            self.files += int(str(found.get("files", 0)))
+            cpu = found.get("cpu")
+            for part, seconds in cpu.items() if isinstance(cpu, dict) else ():
+                self.cpu[part] = self.cpu.get(part, 0.0) + seconds
+
+    @property
+    def mean_cpu(self) -> float:
+        """Average the CPU seconds over the combinations."""
+        spent = sum(seconds for part, seconds in self.cpu.items() if part != ONCE)
+        return spent / max(len(self.planned & self.finished), 1)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Make a run fail in which the combinations have become too expensive."""
+        if self.mean_cpu > MOST_CPU and not session.exitstatus:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show what a combination costs, part by part."""
+        if number := len(self.planned & self.finished):
+            parts = ", ".join(
+                f"{part} {cost / number:.2f}" for part, cost in self.cpu.items() if part != ONCE
+            )
+            verdict = "more than" if self.mean_cpu > MOST_CPU else "at most"
+            terminalreporter.write_line(
+                f"CPU seconds a combination: {self.mean_cpu:.2f} ({parts}), "
+                f"{verdict} the {MOST_CPU:.0f} that are allowed; {self.cpu.get(ONCE, 0):.0f} once a run"
+            )
+
+    def closing_line(self) -> str:
+        """Say how many combinations passed and how many distinct files were checked."""
+        passed = self.planned & self.finished - self.failed
+        minutes, seconds = divmod(round(time.monotonic() - self.started), 60)
+        return (
+            f"{len(passed)} of {len(self.planned)} runtime combinations passed, "
+            f"{self.files} distinct files checked, in {minutes} min {seconds:02} s"
+        )
+
+
+def share(text: str) -> slice:
+    """Read "2/4": every fourth test, from the second on; nothing means all of them."""
+    if not text:
+        return slice(None)
+    number, _, shares = text.partition("/")
+    if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
+        message = f"SHARD is {text!r}: write it as 1/4, 2/4 and so on"
+        raise pytest.UsageError(message)
+    return slice(int(number) - 1, None, int(shares))

@@ -1,0 +1,85 @@
+"""The closing line and the shards: the numbers are those of the results."""
+
+import pytest
+
+from tally import COMBINATION, MOST_CPU, Tally, share
+
+NAMES = [f"tests/test_combinations.py{COMBINATION}{name}]" for name in "abc"]
+
+
+def report(name: str, outcome: str = "passed", **properties: object) -> list[pytest.TestReport]:
+    outcomes = {"setup": "passed", "call": outcome, "teardown": "passed"}
+    return [
+        pytest.TestReport(
+            name,
+            ("", 0, ""),
+            {},
+            result,  # type: ignore[arg-type]  # a literal type, says pytest
+            None,
+            phase,  # type: ignore[arg-type]
+            user_properties=list(properties.items()),
+        )
+        for phase, result in outcomes.items()
+    ]
+
+
+def tally(*reports: list[pytest.TestReport]) -> Tally:
+    made = Tally()
+    made.plan([*NAMES, "tests/test_hooks.py::test_other"])
+    for each in (each for some in reports for each in some):
+        made.pytest_runtest_logreport(each)
+    return made
+
+
+def test_the_closing_line_counts_combinations_and_files() -> None:
+    some = tally(*map(report, NAMES), report("a file", files=3), report("another file", files=4))
+
+    assert some.closing_line().startswith(
+        "3 of 3 runtime combinations passed, 7 distinct files checked, in 0 min 0"
+    )
+
+
+@pytest.mark.parametrize("outcome", ["failed", "skipped"])
+def test_a_combination_that_did_not_pass_is_not_counted_as_passed(outcome: str) -> None:
+    some = tally(report(NAMES[0]), report(NAMES[1], outcome), report(NAMES[2]))
+
+    assert some.closing_line().startswith("2 of 3 ")
+
+
+def test_a_combination_that_never_ran_is_not_counted_as_passed() -> None:
+    assert tally(report(NAMES[0])).closing_line().startswith("1 of 3 ")
+
+
+def test_what_is_paid_once_is_no_cost_of_a_combination() -> None:
+    cpu = [{"suite": 1.0, "types": 0.5}, {"suite": 2.0, "once": 20.0}]
+    some = tally(report(NAMES[0], cpu=cpu[0]), report(NAMES[1], cpu=cpu[1]))
+
+    assert some.mean_cpu == (1.0 + 0.5 + 2.0) / 2
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(MOST_CPU, 0), (MOST_CPU + 0.1, 1)])
+def test_a_run_in_which_combinations_cost_too_much_fails(seconds: float, status: int) -> None:
+    class Session:
+        exitstatus = 0
+
+    session = Session()
+    tally(report(NAMES[0], cpu={"suite": seconds})).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
+    assert session.exitstatus == status
+
+
+@pytest.mark.parametrize("shares", [1, 2, 3, 7])
+def test_the_shards_together_hold_every_test_once(shares: int) -> None:
+    tests = list(range(20))
+    parts = [tests[share(f"{number}/{shares}")] for number in range(1, shares + 1)]
+
+    assert sorted(test for part in parts for test in part) == tests
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
+def test_a_shard_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(pytest.UsageError, match="write it as 1/4"):
+        share(text)
+
+
+def test_without_a_shard_every_test_is_kept() -> None:
+    assert [1, 2, 3][share("")] == [1, 2, 3]
