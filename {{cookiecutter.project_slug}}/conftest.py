@@ -4,6 +4,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -17,6 +18,36 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.core.logs import JSONFormatter
 from app.settings import Settings
+
+
+class Contract:
+    """An OpenAPI document, and what its responses must look like."""
+
+    def __init__(self, text: bytes) -> None:
+        """Take the document as it is served."""
+        self.document = orjson.loads(text)
+        self.validators: dict[str, jsonschema.Draft202012Validator] = {}
+
+    def hold(self, path: str, response: TestResponse) -> None:
+        """Fail for an answer that the document does not describe."""
+        method, status = response.request.method.lower(), str(response.status_code)
+        documented = self.document["paths"][path][method]["responses"]
+        assert status in documented or status >= "400", f"{method} {path} answered {status}"
+        answer = documented.get(status, documented["default"])
+        if "$ref" in answer:
+            answer = self.document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        assert response.mimetype in answer["content"], f"{method} {path}: {response.mimetype}"
+        self._validator(answer["content"][response.mimetype]["schema"]).validate(response.json)
+
+    def _validator(self, schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+        key = str(schema)
+        if key not in self.validators:
+            whole = {**schema, "components": self.document["components"]}
+            self.validators[key] = jsonschema.Draft202012Validator(whole)
+        return self.validators[key]
+
+
+contract = cache(Contract)
 
 
 class ContractClient(FlaskClient):
@@ -33,27 +64,15 @@ class ContractClient(FlaskClient):
             )
             if rule.rule.startswith("/api/v1/"):
                 path = re.sub(r"<(?:[^<>]*:)?([^<>]*)>", r"{\1}", rule.rule)
-                self._hold_to_contract(path, request.method.lower(), response)
+                contract(self._document()).hold(path, response)
         return response
 
-    def _hold_to_contract(self, path: str, method: str, response: TestResponse) -> None:
-        document = self._document()
-        documented = document["paths"][path][method]["responses"]
-        status = str(response.status_code)
-        answer = documented.get(status, documented["default"])
-        assert status in documented or status >= "400", f"{method} {path} answered {status}"
-        if "$ref" in answer:
-            answer = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
-        assert response.mimetype in answer["content"], f"{method} {path}: {response.mimetype}"
-        schema = answer["content"][response.mimetype]["schema"]
-        jsonschema.validate(response.json, {**schema, "components": document["components"]})
-
-    def _document(self) -> dict[str, Any]:
-        cache = self.application.extensions
-        if "contract" not in cache:
+    def _document(self) -> bytes:
+        kept = self.application.extensions
+        if "contract" not in kept:
             plain = FlaskClient(self.application, response_wrapper=self.response_wrapper)
-            cache["contract"] = orjson.loads(plain.get("/api/openapi.json", buffered=True).data)
-        document: dict[str, Any] = cache["contract"]
+            kept["contract"] = plain.get("/api/openapi.json", buffered=True).data
+        document: bytes = kept["contract"]
         return document
 
 

@@ -1,6 +1,7 @@
 from uuid import UUID
 
 import jsonschema
+import pytest
 from flask import Flask
 from flask.json import dumps, loads
 from flask.testing import FlaskClient
@@ -48,6 +49,11 @@ def test_problems_are_documented_as_problem_documents(client: FlaskClient) -> No
         assert list(response["content"]) == ["application/problem+json"]
 
 
+def test_a_problem_is_described_before_it_is_documented() -> None:
+    with pytest.raises(LookupError, match="418"):
+        api.Blueprint("tea", __name__).problems(404, 418)
+
+
 def test_the_documentation_page_loads_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = client.get("/api/docs")
 
@@ -57,6 +63,7 @@ def test_the_documentation_page_loads_nothing_from_elsewhere(client: FlaskClient
     for name in ("start.js", "swagger-ui.css", "swagger-ui-bundle.js"):
         assert f"docs/{name}" in page.text
         assert client.get(f"/api/docs/{name}").status_code == 200
+    assert client.get("/api/docs/index.html").status_code == 404
 
 
 def test_an_operator_can_switch_the_page_off(make_app: MakeApp) -> None:

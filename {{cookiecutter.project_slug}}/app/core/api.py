@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from functools import cache, partial
+from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
@@ -32,6 +32,8 @@ DOCS_POLICY = (
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
 )
 A_DAY = 86_400  # seconds
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,7 +88,14 @@ class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = _Parser()
 
     def problems(self, *statuses: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Document the problems that a route answers besides those that any route may."""
+        """Document the problems that a route answers besides those that any route may.
+
+        Raises:
+            LookupError: for a status that app.core.errors does not describe.
+        """
+        if undescribed := set(statuses) - set(errors.DETAILS):
+            message = f"describe {sorted(undescribed)} in app.core.errors.DETAILS first"
+            raise LookupError(message)
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             for status in statuses:
@@ -99,12 +108,19 @@ class Blueprint(flask_smorest.Blueprint):
 class Api(flask_smorest.Api):
     """The document of one application's API."""
 
-    # A reference, because flask-smorest would resolve the schema for every status that exists,
-    # which makes two thirds of the time it takes to create an application.
-    ERROR_SCHEMA = {"$ref": "#/components/schemas/Problem"}  # noqa: RUF012  flask-smorest's own
-
     def _register_error_handlers(self) -> None:
         """Leave errors to app.core.errors."""
+
+    def _register_responses(self) -> None:
+        """Describe the problems that this service answers; each shows only where it is used."""
+        described = {HTTPStatus(status).name: text for status, text in errors.DETAILS.items()}
+        for name, text in {
+            **described,
+            self.DEFAULT_ERROR_RESPONSE_NAME: "Any other problem.",
+        }.items():
+            content = {errors.MEDIA_TYPE: {"schema": PROBLEM}}
+            problem = {"description": text, "content": content}
+            self.spec.components.response(name, problem, lazy=True)
 
 
 def json_response(
@@ -134,9 +150,6 @@ def document(api: flask_smorest.Api) -> dict[str, Any]:
     described = deepcopy(api.spec.to_dict())
     # flask-smorest describes its own pagination even where none is used.
     described["components"]["schemas"].pop("PaginationMetadata", None)
-    for response in described["components"]["responses"].values():
-        # flask-smorest documents one media type for all; problems have their own.
-        response["content"] = {errors.MEDIA_TYPE: response["content"].pop("application/json")}
     return described
 
 
@@ -151,12 +164,7 @@ def _pages(api: flask_smorest.Api, settings: ApiSettings) -> FlaskBlueprint:
 
     if settings.api_docs:
         blueprint.add_url_rule("/docs", view_func=_docs)
-        for name, folder in DOCS_FILES.items():
-            blueprint.add_url_rule(
-                f"/docs/{name}",
-                endpoint=f"docs_{name.replace('.', '_')}",
-                view_func=partial(send_from_directory, folder, name, max_age=A_DAY),
-            )
+        blueprint.add_url_rule("/docs/<name>", view_func=_docs_file)
     return blueprint
 
 
@@ -164,3 +172,9 @@ def _docs() -> Response:
     page = send_from_directory(PAGE, "index.html")
     page.headers["Content-Security-Policy"] = DOCS_POLICY
     return page
+
+
+def _docs_file(name: str) -> Response:
+    if name not in DOCS_FILES:
+        raise errors.NotFound
+    return send_from_directory(DOCS_FILES[name], name, max_age=A_DAY)

@@ -19,10 +19,12 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+# What each status means here, to clients and in the API document.
 DETAILS = {
     400: "The request could not be understood.",
     404: "Nothing is found at this URL.",
     405: "This URL does not take this method; the Allow header lists those it takes.",
+    409: "The request conflicts with the current state.",
     413: "The request body is larger than this service accepts.",
     415: "Send the body as application/json.",
     422: "Some values are not valid; every one of them is listed in errors.",
@@ -67,7 +69,7 @@ class Conflict(Problem):
 
     status = 409
     code = "conflict"
-    detail = "The request conflicts with the current state."
+    detail = DETAILS[409]
 
 
 class Unprocessable(Problem):

@@ -33,7 +33,7 @@ class Blueprint(flask.Blueprint):
     def doc(**kwargs: object) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
 
 class Api:
-    ERROR_SCHEMA: dict[str, str]
+    DEFAULT_ERROR_RESPONSE_NAME: str
     spec: APISpec
     def __init__(
         self, app: flask.Flask | None = ..., *, spec_kwargs: Mapping[str, object] = ...
