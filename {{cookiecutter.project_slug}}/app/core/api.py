@@ -92,6 +92,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         Raises:
             LookupError: for a status that app.core.errors does not describe.
+
         """
         if undescribed := set(statuses) - set(errors.DETAILS):
             message = f"describe {sorted(undescribed)} in app.core.errors.DETAILS first"
