@@ -14,6 +14,9 @@ from pathlib import Path
 
 from app.core import (
     logs,
+    # {% if cookiecutter.metrics %}
+    metrics,
+    # {% endif %}
 )
 from app.settings import Settings
 
@@ -99,6 +102,9 @@ limit_request_field_size = 8_190
 # The application decides which proxies it believes (TRUSTED_PROXIES); Gunicorn believes none.
 forwarded_allow_ips = ""
 
+# {% if cookiecutter.metrics %}
+on_starting, child_exit, on_exit = metrics.GUNICORN_HOOKS
+# {% endif %}
 # The application writes one line a request and says more than Gunicorn could.
 accesslog = None
 loglevel = _settings.log_level.lower()

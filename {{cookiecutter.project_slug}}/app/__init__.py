@@ -18,6 +18,9 @@ from app.core import (
     # {% endif %}
     errors,
     logs,
+    # {% if cookiecutter.metrics %}
+    metrics,
+    # {% endif %}
     pipeline,
     # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
     query_traces,
@@ -56,6 +59,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
     query_traces.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.metrics %}
+    metrics.init_app(app)
     # {% endif %}
     health.init_app(app)
 
