@@ -9,7 +9,6 @@ from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
 from app.core import database, pagination
-from app.core.database import writing
 from app.core.pagination import Position
 from app.orders import repository
 from app.orders.models import Order, OrderLine, OrderStatus
@@ -42,7 +41,7 @@ def store_orders(app: Flask, count: int, *, apart: timedelta = timedelta(seconds
         for number in range(count)
     ]
     ids = [str(order.id) for order in reversed(orders)]
-    with app.app_context(), writing() as session:
+    with app.app_context(), database.writing() as session:
         session.add_all(orders)
     return ids
 
@@ -142,7 +141,7 @@ def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -
         rows = 5_000  # MariaDB rather sorts, when there are few
     # {% endif %}
     columns = {"currency": "EUR", "total_cents": 0, "version": 1, "status": OrderStatus.PLACED}
-    with app.app_context(), writing() as session:
+    with app.app_context(), database.writing() as session:
         session.execute(
             insert(Order),
             [
