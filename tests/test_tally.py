@@ -2,7 +2,7 @@
 
 import pytest
 
-from tally import COMBINATION, MOST_CPU, Tally, share
+from tally import COMBINATION, MOST_UNITS, Tally, share
 
 NAMES = [f"tests/test_combinations.py{COMBINATION}{name}]" for name in "abc"]
 
@@ -57,13 +57,15 @@ def test_what_is_paid_once_is_no_cost_of_a_combination() -> None:
     assert some.mean_cpu == (1.0 + 0.5 + 2.0) / 2
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(MOST_CPU, 0), (MOST_CPU + 0.1, 1)])
-def test_a_run_in_which_combinations_cost_too_much_fails(seconds: float, status: int) -> None:
+@pytest.mark.parametrize(("units", "status"), [(MOST_UNITS - 1, 0), (MOST_UNITS + 1, 1)])
+def test_a_run_in_which_combinations_cost_too_much_fails(units: float, status: int) -> None:
     class Session:
         exitstatus = 0
 
     session = Session()
-    tally(report(NAMES[0], cpu={"suite": seconds})).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
+    some = tally()
+    some.pytest_runtest_logreport(report(NAMES[0], cpu={"suite": units * some.unit})[-1])
+    some.pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
     assert session.exitstatus == status
 
 

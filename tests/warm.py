@@ -83,7 +83,9 @@ def run_suite(job: Job) -> int:
     """Run the service's own tests; with "coverage", every line and branch must be run."""
     import pytest  # noqa: PLC0415 - each job imports only what it needs
 
-    arguments = ["-q", "--color=no", "-p", "no:cacheprovider", *job.get("arguments", [])]
+    plain = ["-q", "--color=no", "-p", "no:cacheprovider", "-p", "no:logging"]
+    arguments = [*plain, *job.get("arguments", [])]
+    gc.set_threshold(200_000, 20, 20)  # a short life: memory is cheaper than looking for garbage
     if not job.get("coverage"):
         return int(pytest.main(arguments))
     import coverage  # noqa: PLC0415
