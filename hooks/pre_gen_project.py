@@ -11,13 +11,12 @@ Answers = dict[str, str | bool]
 REQUIRES: dict[str, list[str]] = {}
 # A service named like a package it imports or installs would hide it, or ask pip for itself.
 TAKEN = """
-    app conftest docs main migrations pip python setuptools test tests uv wheel alembic authlib
-    celery click coverage factory-boy flask flask-caching flask-limiter flask-migrate flask-smorest
-    flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn hypothesis import-linter itsdangerous
-    jinja2 joserfc jsonschema limits marshmallow mypy opentelemetry-exporter-otlp-proto-http
-    opentelemetry-sdk orjson prometheus-client psycopg pwdlib pydantic pydantic-settings pyjwt
-    pymysql pytest redis requests ruff sqlalchemy standardwebhooks structlog types-jsonschema
-    types-pymysql werkzeug
+    app conftest docs main migrations pip python setuptools test tests uv wheel alembic click
+    coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui gunicorn
+    import-linter itsdangerous jinja2 jsonschema limits marshmallow mypy
+    opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg
+    pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy types-jsonschema types-pymysql
+    werkzeug
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 LONGEST = {"project_name": 64, "project_slug": 64}  # any other text: 200

@@ -170,6 +170,16 @@ def test_a_bug_marks_its_span_and_a_clients_mistake_does_not(
     assert missing.status.code == Status.STATUS_CODE_UNSET
 
 
+def test_a_request_that_is_not_sampled_has_ids_all_the_same(
+    app: Flask, client: FlaskClient, collector: Collector, log_lines: LogLines
+) -> None:
+    client.get("/bug", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
+    _flush(app)
+
+    assert collector.spans() == []
+    assert {line["trace_id"] for line in log_lines} == {TRACE}
+
+
 def test_probes_are_not_traced(app: Flask, client: FlaskClient, collector: Collector) -> None:
     client.get("/health/live")
     client.get("/health/ready")

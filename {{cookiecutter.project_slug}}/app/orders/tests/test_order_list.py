@@ -137,8 +137,8 @@ def test_a_page_takes_two_queries_however_many_orders_it_has(
 def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -> None:
     rows = 500
     # {% if cookiecutter.database == "mysql" %}
-    if database.reading_engine(app).dialect.name == "mysql":
-        rows = 5_000  # MariaDB rather sorts, when there are few
+    # MariaDB rather sorts, when there are few.
+    rows = 5_000 if database.reading_engine(app).dialect.name == "mysql" else rows
     # {% endif %}
     columns = {"currency": "EUR", "total_cents": 0, "version": 1, "status": OrderStatus.PLACED}
     with app.app_context(), database.writing() as session:
