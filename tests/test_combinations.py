@@ -26,11 +26,13 @@ def test_a_combination_passes_everything(
     generated_right(workshop, workshop.bake(answers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", COVERING, ids=ident)
 def test_a_cold_interpreter_starts_the_service_too(answers: Answers, workshop: Workshop) -> None:
     starts_cold(workshop, workshop.bake(answers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", COVERING, ids=ident)
 def test_its_own_tests_run_every_line_and_branch(answers: Answers, workshop: Workshop) -> None:
     covers_every_line_and_branch(workshop, workshop.bake(answers))

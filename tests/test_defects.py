@@ -10,6 +10,8 @@ import checks
 from answers import TREE, choices
 from workshop import FailedCheckError, Workshop
 
+pytestmark = pytest.mark.slow
+
 DEFAULTS = {name: values[0] for name, values in choices().items()}
 
 

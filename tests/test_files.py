@@ -149,7 +149,9 @@ def test_a_file_parses_and_free_text_arrives_in_it_as_it_was_typed(path: str, ki
         assert parse(text) == [retold(each) for each in parse(plain)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["default", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
+)
 def test_python_and_its_settings_are_linted_and_formatted(
     kind: str, workshop: Workshop, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from answers import choices
 from checks import starts_cold
 from workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 
 class Cookies(Protocol):
     """What pytest-cookies gives: it generates as a user would, and keeps what went wrong."""
