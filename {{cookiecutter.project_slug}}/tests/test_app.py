@@ -2,6 +2,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from app.core.cli import spelled
 from conftest import MakeApp
 
 
@@ -23,6 +24,20 @@ def test_check_prints_the_configuration_with_secrets_masked(
     assert "SECRET_KEY=**********" in printed
     for value in (production["secret_key"], "pass-word"):
         assert value not in printed
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (True, "true"),
+        (("a.example", "b.example"), "a.example,b.example"),
+        ({"GET /a": "1/hour", "GET /b": "2/hour"}, "GET /a=1/hour,GET /b=2/hour"),
+        (2.5, "2.5"),
+    ],
+)
+def test_check_spells_values_as_the_environment_does(value: object, text: str) -> None:
+    assert spelled(value) == text
 
 
 def test_check_says_what_is_unwise(make_app: MakeApp) -> None:

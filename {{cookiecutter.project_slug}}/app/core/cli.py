@@ -15,6 +15,20 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         # A configuration that is not valid never gets here: creating the application names
         # everything wrong with it and exits with code 1.
         for name, value in settings:
-            click.echo(f"{name.upper()}={value}")
+            click.echo(f"{name.upper()}={spelled(value)}")
         for warning in settings.warnings():
             click.secho(f"warning: {warning}", fg="yellow", err=True)
+
+
+def spelled(value: object) -> str:
+    """Write a value the way that the environment spells it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ",".join(map(str, value))
+        case dict():
+            return ",".join(f"{key}={part}" for key, part in value.items())
+    return str(value)
