@@ -2,7 +2,7 @@
 
 Importing the settings below also loads the application's modules in the master, so that workers
 share their memory and start at once. The application itself is made in each worker, after the
-fork: connections, background threads and the tracer must never be shared by two processes.
+fork: connections and background threads must never be shared by two processes.
 For both reasons a reload (`kill -HUP`) rereads the settings but not the code. To deploy, start
 the new version beside the old one (USR2, then TERM) or replace the container.
 """
@@ -70,7 +70,7 @@ bind = (
     else f"{_settings.host}:{_settings.port}"
 )
 
-# Threads wait for the database and other services; processes use the CPUs.
+# Threads wait for other services; processes use the CPUs.
 worker_class = "gthread"
 workers = _settings.web_concurrency or default_workers(cpu_quota(), usable_cpus())
 threads = _settings.web_threads

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.core.config import DEVELOPMENT_SECRET, Environment, InvalidSettings, SecretURL
+from app.core.config import (
+    DEVELOPMENT_SECRET,
+    Environment,
+    InvalidSettings,
+    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
+    SecretURL,
+    # {% endif %}
+)
 from app.settings import Settings
 
 GOOD_SECRET = "0f2b6a41c98d7e35" * 4
@@ -139,7 +146,9 @@ def test_secrets_never_print(production: dict[str, str]) -> None:
     settings = Settings.model_validate(production)
 
     assert GOOD_SECRET not in f"{settings!r} {settings} {settings.model_dump()}"
-    assert str(SecretURL("redis://me:hush@host:6379/0")) == "redis://***@host:6379/0"
+    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
+    assert str(SecretURL("https://me:hush@host/0")) == "https://***@host/0"
+    # {% endif %}
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
+    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
     Secret,
+    # {% endif %}
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -54,6 +56,7 @@ class InvalidSettings(SystemExit):
         )
 
 
+# {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
 class SecretURL(Secret[str]):
     """A URL whose user name and password never print."""
 
@@ -61,6 +64,7 @@ class SecretURL(Secret[str]):
         return re.sub(r"//[^/@]*@", "//***@", self.get_secret_value())
 
 
+# {% endif %}
 def required_in_production(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  any setting
     """Refuse an unset value in production, where there is no sensible default.
 

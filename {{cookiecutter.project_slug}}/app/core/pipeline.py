@@ -1,4 +1,4 @@
-"""One pass over every request, from which logs, metrics and traces are observers.
+"""One pass over every request, told to whatever observes requests.
 
 The pipeline sits at the WSGI level, so it also sees what Flask never routes, and it counts a
 response as finished when its body has been sent and closed. It knows no feature by name.

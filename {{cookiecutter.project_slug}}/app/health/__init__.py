@@ -7,6 +7,6 @@ from app.health.routes import blueprint
 
 
 def init_app(app: Flask) -> None:
-    """Serve the probes; they are neither logged nor limited nor traced."""
+    """Serve the probes, out of sight of what observes and guards requests."""
     app.register_blueprint(blueprint)
     pipeline.of(app).quiet_blueprints.add(blueprint.name)
