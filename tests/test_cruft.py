@@ -1,12 +1,13 @@
 """A service stays linked to its template: created, checked, updated and changed later by cruft."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import cruft
 import pytest
 
-from answers import TREE, Answers, Value, choices, combinations, copy_template
+from answers import TREE, Answers, Value, choices, combinations
 from workshop import Workshop
 
 DEFAULTS: Answers = {name: values[0] for name, values in choices().items()}
@@ -28,8 +29,10 @@ def commit(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = copy_template(tmp_path_factory.mktemp("template") / "template")
+def repository(all_services: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commit the very template that the workshop generates from, to compare like with like."""
+    folder = tmp_path_factory.mktemp("repository") / "template"
+    shutil.copytree(all_services.template, folder)
     commit(folder)
     return folder
 
