@@ -13,9 +13,9 @@ REQUIRES: dict[str, list[str]] = {}
 TAKEN = """
     app conftest docs main migrations pip python setuptools test tests uv wheel alembic click
     coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui gunicorn
-    import-linter itsdangerous jinja2 jsonschema limits marshmallow mypy
+    import-linter itsdangerous jinja2 jsonschema-rs limits marshmallow mypy
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg
-    pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy types-jsonschema types-pymysql
+    pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy types-pymysql
     werkzeug
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")

@@ -75,7 +75,7 @@ def import_undeclared(tree: Path) -> None:
 
 
 def import_development_tool(tree: Path) -> None:
-    append(tree / "app" / "settings.py", "\nimport jsonschema\n\nassert jsonschema\n")
+    append(tree / "app" / "settings.py", "\nimport jsonschema_rs\n\nassert jsonschema_rs\n")
 
 
 def forget_coverage(tree: Path) -> None:
@@ -107,8 +107,8 @@ def every_file_check(_workshop: Workshop, project: Path) -> None:
         (unlink_settings, checks.starts_cold, "No module named 'app.settings'"),
         (import_undeclared, checks.passes_its_own_tests, "No module named 'xdist'"),
         (import_undeclared, checks.starts, "No module named 'xdist'"),
-        (import_development_tool, checks.starts, "No module named 'jsonschema'"),
-        (import_development_tool, checks.starts_cold, "No module named 'jsonschema'"),
+        (import_development_tool, checks.starts, "No module named 'jsonschema_rs'"),
+        (import_development_tool, checks.starts_cold, "No module named 'jsonschema_rs'"),
         (forget_coverage, checks.covers_every_line_and_branch, "app/settings.py"),
     ],
 )

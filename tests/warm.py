@@ -40,6 +40,12 @@ def owners() -> dict[str, set[str]]:
     return {module: set(map(plain, names)) for module, names in found.items()}
 
 
+@cache
+def installed() -> list[tuple[str, importlib.metadata.Distribution]]:
+    """List what is installed, by name: each name is read from a file of its own, so only once."""
+    return [(plain(each.metadata["Name"]), each) for each in importlib.metadata.distributions()]
+
+
 def modules_outside(declared: Iterable[str]) -> set[str]:
     """List the top-level modules that belong to none of the declared distributions."""
     kept = set(map(plain, declared))
@@ -70,11 +76,13 @@ def allow_only(declared: Iterable[str]) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in outside]:
         del sys.modules[name]
     sys.meta_path.insert(0, Undeclared(outside))
-    # Entry points too: Flask loads the commands of every distribution that it sees.
-    discover = importlib.metadata.Distribution.discover
 
-    def discover_declared(**kwargs: Any) -> Iterator[importlib.metadata.Distribution]:  # noqa: ANN401
-        return (each for each in discover(**kwargs) if plain(each.metadata["Name"]) in kept)
+    # Entry points too: Flask loads the commands of every distribution that it sees.
+    def discover_declared(
+        *, name: str | None = None, **_: object
+    ) -> Iterator[importlib.metadata.Distribution]:
+        asked = kept & {plain(name)} if name else kept
+        return (each for known, each in installed() if known in asked)
 
     importlib.metadata.Distribution.discover = discover_declared  # type: ignore[method-assign]  # the one door
 
@@ -155,6 +163,7 @@ def work(job: Job) -> int:
 def work_in_child(job: Job) -> None:
     """Do one job with its output in a file, and never come back."""
     status = 1
+    known = set(sys.modules)
     try:
         output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -169,7 +178,19 @@ def work_in_child(job: Job) -> None:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
+            lesson(job).write_text("\n".join(imported_since(known, Path(job["folder"]))))
         os._exit(status)
+
+
+def lesson(job: Job) -> Path:
+    """Tell where a job leaves the names of modules that the next ones need not import again."""
+    return Path(job["output"]).with_suffix(".modules")
+
+
+def imported_since(known: set[str], folder: Path) -> list[str]:
+    """List the modules that were not known before, the service's own aside."""
+    own = {path.stem for path in folder.iterdir()}
+    return [name for name in sys.modules if name not in known and name.partition(".")[0] not in own]
 
 
 def serve(jobs: TextIO, answers: TextIO) -> None:
@@ -184,14 +205,17 @@ def serve(jobs: TextIO, answers: TextIO) -> None:
             "cpu": usage.ru_utime + usage.ru_stime,
         }
         print(json.dumps(answer), file=answers, flush=True)
+        if lesson(job).exists():
+            preload(lesson(job).read_text().split())
+            lesson(job).unlink()
 
 
 def preload(modules: Iterable[str]) -> None:
     """Import what the jobs will need; a module that this Python lacks is left to the job."""
     for name in modules:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             importlib.import_module(name)
-    owners()  # cached from here on
+    owners(), installed()  # cached from here on
     gc.collect()
     gc.freeze()  # the children then share the parent's memory longer
 

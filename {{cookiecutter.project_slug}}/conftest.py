@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import orjson
 import pytest
 from flask import Flask
@@ -26,7 +26,7 @@ class Contract:
     def __init__(self, text: bytes) -> None:
         """Take the document as it is served."""
         self.document = orjson.loads(text)
-        self.validators: dict[str, jsonschema.Draft202012Validator] = {}
+        self.validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
     def hold(self, path: str, response: TestResponse) -> None:
         """Fail for an answer that the document does not describe."""
@@ -39,11 +39,11 @@ class Contract:
         assert response.mimetype in answer["content"], f"{method} {path}: {response.mimetype}"
         self._validator(answer["content"][response.mimetype]["schema"]).validate(response.json)
 
-    def _validator(self, schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    def _validator(self, schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
         key = str(schema)
         if key not in self.validators:
             whole = {**schema, "components": self.document["components"]}
-            self.validators[key] = jsonschema.Draft202012Validator(whole)
+            self.validators[key] = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
         return self.validators[key]
 
 
@@ -95,9 +95,15 @@ EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
 @pytest.fixture(scope="session")
 def make_app() -> MakeApp:
     """Make further applications, with settings of their own."""
+    usual: dict[str, object] = {
+        "app_env": "testing",
+        # {% if cookiecutter.rate_limiting %}
+        "rate_limit": "1000000/minute",  # all tests are one client
+        # {% endif %}
+    }
 
     def make(**values: object) -> Flask:
-        app = create_app(Settings.model_validate({"app_env": "testing", **values}))
+        app = create_app(Settings.model_validate({**usual, **values}))
         app.test_client_class = ContractClient
         return app
 
@@ -116,11 +122,11 @@ def production() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def app(make_app: MakeApp) -> Flask:
     """Return an application as production runs it: TESTING stays off.
 
-    A test that changes its application, or that counts on a fresh one, makes its own.
+    All tests share it. One that changes its application, or counts on a fresh one, makes its own.
     """
     return make_app()
 

@@ -12,15 +12,24 @@ from conftest import LogLines, MakeApp
 SECRET_INPUT = "canary-7f3a"
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["TESTING off", "TESTING on"])
-def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
-    app = make_app()
-    app.testing = request.param
-    app.debug = request.param
+class NotModified(HTTPException):
+    code = 304
 
-    @app.get("/bug")
-    def bug() -> str:
-        raise RuntimeError(SECRET_INPUT)
+
+RAISED = {
+    "bug": RuntimeError(SECRET_INPUT),
+    "conflict": Conflict(headers={"Retry-After": "1"}, members={"hint": "later"}),
+    "unchanged": NotModified(),
+}
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    app = make_app()
+
+    @app.get("/raised/<name>")
+    def raised(name: str) -> str:
+        raise RAISED[name]
 
     @app.get("/bug-afterwards")
     def bug_afterwards() -> str:
@@ -31,10 +40,6 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
         if response.get_data() == b"fine so far":
             raise RuntimeError(SECRET_INPUT)
         return response
-
-    @app.get("/conflict")
-    def conflict() -> str:
-        raise Conflict(headers={"Retry-After": "1"}, members={"hint": "later"})
 
     @app.get("/described")
     def described() -> str:
@@ -55,40 +60,42 @@ def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
     return app
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "options", "status", "code"),
-    [
-        ("GET", f"/{SECRET_INPUT}", {}, 404, "not_found"),
-        ("DELETE", "/api/v1/quotes", {}, 405, "method_not_allowed"),
-        ("POST", "/api/v1/quotes", {"data": SECRET_INPUT}, 415, "unsupported_media_type"),
-        ("POST", "/api/v1/quotes", {"data": "x" * 2_000_000}, 413, "request_entity_too_large"),
-        ("POST", "/api/v1/quotes", {"json": {SECRET_INPUT: 1}}, 422, "validation_failed"),
-        ("POST", "/api/v1/quotes", {}, 422, "validation_failed"),
-        ("GET", "/bug", {}, 500, "internal_server_error"),
-        ("GET", "/bug-afterwards", {}, 500, "internal_server_error"),
-        ("GET", "/conflict", {}, 409, "conflict"),
-        ("GET", "/described", {}, 403, "forbidden"),
-        ("GET", "/unusual", {}, 418, "i_m_a_teapot"),
-    ],
-)
-def test_every_error_is_one_problem_document(
-    client: FlaskClient, method: str, path: str, options: dict[str, Any], status: int, code: str
-) -> None:
-    answer = client.open(path, method=method, **options)
+ERRORS: list[tuple[str, str, dict[str, Any], int, str]] = [
+    ("GET", f"/{SECRET_INPUT}", {}, 404, "not_found"),
+    ("DELETE", "/api/v1/quotes", {}, 405, "method_not_allowed"),
+    ("POST", "/api/v1/quotes", {"data": SECRET_INPUT}, 415, "unsupported_media_type"),
+    ("POST", "/api/v1/quotes", {"data": "x" * 2_000_000}, 413, "request_entity_too_large"),
+    ("POST", "/api/v1/quotes", {"json": {SECRET_INPUT: 1}}, 422, "validation_failed"),
+    ("POST", "/api/v1/quotes", {}, 422, "validation_failed"),
+    ("GET", "/raised/bug", {}, 500, "internal_server_error"),
+    ("GET", "/bug-afterwards", {}, 500, "internal_server_error"),
+    ("GET", "/raised/conflict", {}, 409, "conflict"),
+    ("GET", "/described", {}, 403, "forbidden"),
+    ("GET", "/unusual", {}, 418, "i_m_a_teapot"),
+]
 
-    assert answer.status_code == status
-    assert answer.mimetype == "application/problem+json"
-    assert answer.json is not None
-    assert answer.json["code"] == code
-    assert answer.json["status"] == status
-    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
-    assert SECRET_INPUT not in answer.text
-    assert "Traceback" not in answer.text
+
+@pytest.mark.parametrize("testing", [False, True], ids=["TESTING off", "TESTING on"])
+def test_every_error_is_one_problem_document(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, *, testing: bool
+) -> None:
+    monkeypatch.setitem(app.config, "TESTING", testing)
+    monkeypatch.setitem(app.config, "DEBUG", testing)
+    for method, path, options, status, code in ERRORS:
+        answer = client.open(path, method=method, **options)
+
+        problem = answer.json or {}
+        assert (answer.status_code, problem.get("code")) == (status, code), path
+        assert answer.mimetype == "application/problem+json", path
+        assert problem["status"] == status, path
+        assert problem["request_id"] == answer.headers["X-Request-ID"], path
+        assert SECRET_INPUT not in answer.text, path
+        assert "Traceback" not in answer.text, path
 
 
 def test_headers_that_belong_to_a_status_are_kept(client: FlaskClient) -> None:
     assert set(client.delete("/api/v1/quotes").headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
-    conflict = client.get("/conflict")
+    conflict = client.get("/raised/conflict")
     assert conflict.headers["Retry-After"] == "1"
     assert conflict.json is not None
     assert conflict.json["hint"] == "later"
@@ -99,38 +106,29 @@ def test_redirects_are_not_errors(client: FlaskClient) -> None:
     assert client.get("/folder").status_code == 308
 
 
-def test_an_answer_below_400_that_is_raised_passes(make_app: MakeApp) -> None:
-    app = make_app()
-
-    class NotModified(HTTPException):
-        code = 304
-
-    @app.get("/unchanged")
-    def unchanged() -> str:
-        raise NotModified
-
-    assert app.test_client().get("/unchanged").status_code == 304
+def test_an_answer_below_400_that_is_raised_passes(client: FlaskClient) -> None:
+    assert client.get("/raised/unchanged").status_code == 304
 
 
 def test_a_bug_is_logged_with_the_id_that_the_client_was_given(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = client.get("/bug")
+    answer = client.get("/raised/bug")
 
     (line,) = [line for line in log_lines if line["level"] == "ERROR"]
     assert line["request_id"] == answer.headers["X-Request-ID"]
     assert "RuntimeError" in line["exception"]
 
 
-@pytest.mark.parametrize("body", ["{", "[NaN]", '{"a": Infinity}', "[" * 5000, b"\xff\xfe"])
-def test_a_body_that_is_not_json_is_a_400(client: FlaskClient, body: str | bytes) -> None:
-    answer = client.post("/api/v1/quotes", data=body, content_type="application/json")
+def test_a_body_that_is_not_json_is_a_400(client: FlaskClient) -> None:
+    for body in ("{", "[NaN]", '{"a": Infinity}', "[" * 5000, b"\xff\xfe"):
+        answer = client.post("/api/v1/quotes", data=body, content_type="application/json")
 
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert answer.json["errors"] == [
-        {"in": "body", "pointer": "#", "detail": "The body is not valid JSON."}
-    ]
+        assert answer.status_code == 400, body
+        assert answer.json is not None
+        assert answer.json["errors"] == [
+            {"in": "body", "pointer": "#", "detail": "The body is not valid JSON."}
+        ], body
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones(client: FlaskClient) -> None:

@@ -37,31 +37,14 @@ def config(clean_environment: pytest.MonkeyPatch) -> dict[str, Any]:
     return runpy.run_path(CONFIG)
 
 
-@pytest.mark.parametrize(
-    ("cpu_max", "expected"),
-    [
-        ("max 100000\n", None),
-        ("150000 100000\n", 1.5),
-        ("400000 100000\n", 4.0),
-        ("", None),
-    ],
-)
-def test_the_limit_of_version_2_is_read(
-    config: dict[str, Any], cpu_max: str, expected: float | None
-) -> None:
-    assert config["quota_v2"](cpu_max) == expected
-
-
-@pytest.mark.parametrize(("quota", "expected"), [("-1\n", None), ("50000\n", 0.5)])
-def test_the_limit_of_version_1_is_read(
-    config: dict[str, Any], quota: str, expected: float | None
-) -> None:
-    assert config["quota_v1"](quota, "100000\n") == expected
-
-
 def test_the_limit_is_found_in_the_files_of_either_version(
     config: dict[str, Any], tmp_path: Path
 ) -> None:
+    version_1, version_2 = config["quota_v1"], config["quota_v2"]
+    assert (version_1("-1\n", "100000\n"), version_1("50000\n", "100000\n")) == (None, 0.5)
+    assert (version_2(""), version_2("max 100000\n")) == (None, None)
+    assert (version_2("150000 100000\n"), version_2("400000 100000\n")) == (1.5, 4.0)
+
     assert config["cpu_quota"](tmp_path) is None
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("300000\n")
@@ -73,14 +56,9 @@ def test_the_limit_is_found_in_the_files_of_either_version(
     assert config["cpu_quota"](tmp_path) is None
 
 
-@pytest.mark.parametrize(
-    ("quota", "cpus", "expected"),
-    [(None, 8, 8), (1.5, 8, 2), (0.5, 8, 2), (3.2, 8, 4), (64.0, 8, 8), (None, 1, 2)],
-)
-def test_there_is_a_worker_for_each_cpu_and_never_fewer_than_two(
-    config: dict[str, Any], quota: float | None, cpus: int, expected: int
-) -> None:
-    assert config["default_workers"](quota, cpus) == expected
+def test_there_is_a_worker_for_each_cpu_and_never_fewer_than_two(config: dict[str, Any]) -> None:
+    quotas = [(None, 8), (1.5, 8), (0.5, 8), (3.2, 8), (64.0, 8), (None, 1)]
+    assert [config["default_workers"](*each) for each in quotas] == [8, 2, 2, 4, 8, 2]
 
 
 def test_the_settings_of_the_service_decide(config: dict[str, Any]) -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -26,7 +29,12 @@ def _counts(text: str) -> dict[str, float]:
     return {labels: float(count) for labels, count in re.findall(COUNT, text, re.MULTILINE)}
 
 
-def test_requests_are_counted_by_route_template_and_status(make_app: MakeApp) -> None:
+def test_each_application_counts_its_requests_by_route_template_and_status(
+    client: FlaskClient, make_app: MakeApp
+) -> None:
+    client.get("/api/openapi.json")
+    before = _counts(client.get("/metrics").text)
+    other = client
     client = make_app().test_client()
     client.get("/api/openapi.json")
     client.get("/api/openapi.json")
@@ -44,32 +52,22 @@ def test_requests_are_counted_by_route_template_and_status(make_app: MakeApp) ->
         'method="GET",route="_unmatched",status="404"': 2,
         'method="_OTHER",route="_unmatched",status="404"': 1,
     }
+    assert _counts(other.get("/metrics").text) == before
 
 
-def test_applications_in_one_process_count_apart(client: FlaskClient, make_app: MakeApp) -> None:
-    before = _counts(client.get("/metrics").text)
-    make_app().test_client().get("/api/openapi.json")
-
-    assert _counts(client.get("/metrics").text) == before
-
-
-@pytest.mark.parametrize(
-    ("address", "headers"),
-    [
+def test_to_the_outside_there_is_nothing(client: FlaskClient) -> None:
+    callers: list[tuple[str, dict[str, str]]] = [
         ("8.8.8.8", {}),
         ("127.0.0.1", {"X-Forwarded-For": "10.0.0.1"}),
         ("127.0.0.1", {"Forwarded": "for=10.0.0.1"}),
         ("2606:4700::1111", {}),
         ("", {}),
-    ],
-)
-def test_to_the_outside_there_is_nothing(
-    client: FlaskClient, address: str, headers: dict[str, str]
-) -> None:
-    answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
+    ]
+    for address, headers in callers:
+        answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
 
-    assert answer.status_code == 404
-    assert answer.mimetype == "application/problem+json"
+        assert answer.status_code == 404, (address, headers)
+        assert answer.mimetype == "application/problem+json"
 
 
 def test_each_start_of_gunicorn_counts_from_zero_and_leaves_nothing(
@@ -106,7 +104,7 @@ def test_without_memory_the_temporary_folder_serves(
 
 
 @pytest.mark.process
-def test_under_gunicorn_every_worker_answers_for_all() -> None:
+def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -118,27 +116,37 @@ def test_under_gunicorn_every_worker_answers_for_all() -> None:
         "PORT": str(port),
         "WEB_CONCURRENCY": "3",
         "LOG_FORMAT": "json",
+        # {% if cookiecutter.rate_limiting %}
+        "RATE_LIMIT": "1000000/minute",
+        # {% endif %}
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", "gunicorn"],
-        cwd=PROJECT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "gunicorn"], cwd=PROJECT, env=environment, stdout=output
+        ) as server,
+    ):
         try:
             _wait_for(f"{url}/health/live")
-            for _ in range(60):
-                _get(f"{url}/api/openapi.json")
+            sent = 0
+            with ThreadPoolExecutor(12) as callers:
+                while len(_workers_that_answered(log)) < 2:
+                    list(callers.map(_get, [f"{url}/api/openapi.json"] * 24))
+                    sent += 24
+                    assert sent < 10_000, "one worker answers everything: nothing is added up"
+            _wait_for(f"{url}/metrics", lambda text: sum(_counts(text).values()) == sent)
             totals = {sum(_counts(_get(f"{url}/metrics")).values()) for _ in range(12)}
         finally:
             server.send_signal(signal.SIGTERM)
-            out, _ = server.communicate(timeout=20)
+            server.wait(timeout=20)
 
-    assert totals == {60.0}
-    lines = [json.loads(line) for line in out.splitlines()]
-    served = {line["process"] for line in lines if line["logger"] == "app.access"}
-    assert len(served) > 1, "one worker answered everything: nothing was added up"
+    assert totals == {sent}
+
+
+def _workers_that_answered(log: Path) -> set[int]:
+    lines = [json.loads(line) for line in log.read_bytes().splitlines(keepends=True)[:-1]]
+    return {line["process"] for line in lines if line["logger"] == "app.access"}
 
 
 def _get(url: str) -> str:
@@ -147,13 +155,11 @@ def _get(url: str) -> str:
         return text
 
 
-def _wait_for(url: str) -> None:
+def _wait_for(url: str, holds: Callable[[str], bool] = bool) -> None:
     deadline = time.monotonic() + 20
-    while True:
-        try:
-            _get(url)
-        except urllib.error.URLError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.URLError):
+            if holds(_get(url)):
+                return
+        time.sleep(0.05)
+    pytest.fail(f"waited in vain for {url}")

@@ -205,32 +205,27 @@ def test_a_collector_that_is_down_changes_no_answer(
     _flush(app)
 
 
-@pytest.mark.parametrize(
-    ("sampler", "ratio", "parent", "recorded"),
-    [
+def test_sampling_follows_the_settings_and_the_caller() -> None:
+    for sampler, ratio, parent, recorded in (
         ("always_on", 0, "00", True),
         ("always_off", 1, "01", False),
         ("traceidratio", 0, "01", False),
         ("parentbased_always_on", 1, "00", False),
         ("parentbased_always_off", 0, "01", True),
         ("parentbased_traceidratio", 0, "01", True),
-    ],
-)
-def test_sampling_follows_the_settings_and_the_caller(
-    sampler: str, ratio: float, parent: str, *, recorded: bool
-) -> None:
-    settings = Settings.model_validate(
-        {
-            "app_env": "testing",
-            "otel_traces_sampler": sampler,
-            "otel_traces_sampler_arg": ratio,
-        }
-    )
-    caller = tracing.PROPAGATOR.extract({"traceparent": f"00-{TRACE}-{PARENT}-{parent}"})
+    ):
+        settings = Settings.model_validate(
+            {
+                "app_env": "testing",
+                "otel_traces_sampler": sampler,
+                "otel_traces_sampler_arg": ratio,
+            }
+        )
+        caller = tracing.PROPAGATOR.extract({"traceparent": f"00-{TRACE}-{PARENT}-{parent}"})
 
-    span = tracing.start(settings).get_tracer("test").start_span("any", context=caller)
+        span = tracing.start(settings).get_tracer("test").start_span("any", context=caller)
 
-    assert span.is_recording() is recorded
+        assert span.is_recording() is recorded, sampler
 
 
 def test_nothing_starts_before_the_first_request_nor_when_switched_off(

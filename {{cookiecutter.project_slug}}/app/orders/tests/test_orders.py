@@ -166,16 +166,14 @@ def test_without_a_key_each_request_is_an_order(client: FlaskClient) -> None:
     assert body(first)["id"] != body(second)["id"]
 
 
-@pytest.mark.parametrize(
-    "key", ["short", "x" * 129, "with a space", '"quoted"twice"', "Schlüssel-1"]
-)
-def test_a_malformed_key_is_refused(client: FlaskClient, key: str) -> None:
-    answer = client.post(URL, json=BASKET, headers={"Idempotency-Key": key})
+def test_a_malformed_key_is_refused(client: FlaskClient) -> None:
+    for key in ("short", "x" * 129, "with a space", '"quoted"twice"', "Schlüssel-1"):
+        answer = client.post(URL, json=BASKET, headers={"Idempotency-Key": key})
 
-    assert answer.status_code == 422
-    (error,) = body(answer)["errors"]
-    assert (error["in"], error["pointer"]) == ("headers", "#/Idempotency-Key")
-    assert key not in error["detail"]
+        assert answer.status_code == 422, key
+        (error,) = body(answer)["errors"]
+        assert (error["in"], error["pointer"]) == ("headers", "#/Idempotency-Key"), key
+        assert key not in error["detail"]
 
 
 def test_requests_at_the_same_time_with_one_key_make_one_order(app: Flask) -> None:

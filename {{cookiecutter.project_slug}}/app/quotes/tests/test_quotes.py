@@ -1,4 +1,3 @@
-import pytest
 from flask.testing import FlaskClient
 
 LINE = {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}
@@ -46,13 +45,13 @@ def test_the_largest_basket_is_summed_exactly(client: FlaskClient) -> None:
     assert answer.json["total_cents"] == 100 * 10_000 * 100_000_000
 
 
-@pytest.mark.parametrize("sku", ["TEA\n", "-TEA", "T" * 65, "té"])
-def test_a_sku_is_a_plain_word(client: FlaskClient, sku: str) -> None:
-    answer = client.post(
-        "/api/v1/quotes", json={"currency": "EUR", "lines": [{**LINE, "sku": sku}]}
-    )
+def test_a_sku_is_a_plain_word(client: FlaskClient) -> None:
+    for sku in ("TEA\n", "-TEA", "T" * 65, "té"):
+        lines = [{**LINE, "sku": sku}]
 
-    assert answer.status_code == 422
+        answer = client.post("/api/v1/quotes", json={"currency": "EUR", "lines": lines})
+
+        assert answer.status_code == 422, sku
 
 
 def test_an_empty_basket_is_refused(client: FlaskClient) -> None:
