@@ -76,13 +76,14 @@ def allow_only(declared: Iterable[str]) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in outside]:
         del sys.modules[name]
     sys.meta_path.insert(0, Undeclared(outside))
+    everything = installed()  # before the door closes behind it
 
     # Entry points too: Flask loads the commands of every distribution that it sees.
     def discover_declared(
         *, name: str | None = None, **_: object
     ) -> Iterator[importlib.metadata.Distribution]:
         asked = kept & {plain(name)} if name else kept
-        return (each for known, each in installed() if known in asked)
+        return (each for known, each in everything if known in asked)
 
     importlib.metadata.Distribution.discover = discover_declared  # type: ignore[method-assign]  # the one door
 
