@@ -2,7 +2,7 @@
 
 import pytest
 
-from tally import COMBINATION, MOST_UNITS, Tally, share
+from tally import COMBINATION, MOST, Tally, share, unit
 
 NAMES = [f"tests/test_combinations.py{COMBINATION}{name}]" for name in "abc"]
 
@@ -57,16 +57,22 @@ def test_what_is_paid_once_is_no_cost_of_a_combination() -> None:
     assert some.mean_cpu == (1.0 + 0.5 + 2.0) / 2
 
 
-@pytest.mark.parametrize(("units", "status"), [(MOST_UNITS - 1, 0), (MOST_UNITS + 1, 1)])
-def test_a_run_in_which_combinations_cost_too_much_fails(units: float, status: int) -> None:
+@pytest.mark.parametrize(("units", "status"), [(MOST - 1, 0), (MOST + 1, 1)])
+def test_a_run_in_which_combinations_cost_too_much_fails(units: int, status: int) -> None:
     class Session:
         exitstatus = 0
 
     session = Session()
-    some = tally()
-    some.pytest_runtest_logreport(report(NAMES[0], cpu={"suite": units * some.unit})[-1])
-    some.pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
+    slow, fast = (
+        report(name, cpu={"suite": units * unit}, unit=unit)
+        for name, unit in zip(NAMES, (0.06, 0.03), strict=False)
+    )
+    tally(slow, fast).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
     assert session.exitstatus == status
+
+
+def test_a_unit_is_worth_measuring() -> None:
+    assert 0 < unit() < 10
 
 
 @pytest.mark.parametrize("shares", [1, 2, 3, 7])

@@ -132,7 +132,11 @@ def run_types(job: Job) -> int:
     from mypy.main import main  # noqa: PLC0415
 
     try:
-        main(args=["--cache-dir", job["cache"]], stdout=sys.stdout, stderr=sys.stderr)
+        main(
+            args=["--cache-dir", job["cache"], "--no-sqlite-cache"],
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+        )
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0

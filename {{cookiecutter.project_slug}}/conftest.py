@@ -4,7 +4,6 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -16,16 +15,18 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.core.api import document
 from app.core.logs import JSONFormatter
 from app.settings import Settings
+from tests.environments import PRODUCTION, TESTING
 
 
 class Contract:
     """An OpenAPI document, and what its responses must look like."""
 
-    def __init__(self, text: bytes) -> None:
-        """Take the document as it is served."""
-        self.document = orjson.loads(text)
+    def __init__(self, document: dict[str, Any]) -> None:
+        """Take the document."""
+        self.document = document
         self.validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
     def hold(self, path: str, response: TestResponse) -> None:
@@ -47,7 +48,7 @@ class Contract:
         return self.validators[key]
 
 
-contract = cache(Contract)
+contracts: dict[frozenset[str], Contract] = {}
 
 
 class ContractClient(FlaskClient):
@@ -64,16 +65,15 @@ class ContractClient(FlaskClient):
             )
             if rule.rule.startswith("/api/v1/"):
                 path = re.sub(r"<(?:[^<>]*:)?([^<>]*)>", r"{\1}", rule.rule)
-                contract(self._document()).hold(path, response)
+                self._contract().hold(path, response)
         return response
 
-    def _document(self) -> bytes:
-        kept = self.application.extensions
-        if "contract" not in kept:
-            plain = FlaskClient(self.application, response_wrapper=self.response_wrapper)
-            kept["contract"] = plain.get("/api/openapi.json", buffered=True).data
-        document: bytes = kept["contract"]
-        return document
+    def _contract(self) -> Contract:
+        """Return the document's; it is the same for all applications with the same routes."""
+        routes = frozenset(map(str, self.application.url_map.iter_rules()))
+        if routes not in contracts:
+            contracts[routes] = Contract(document(self.application))
+        return contracts[routes]
 
 
 MakeApp = Callable[..., Flask]
@@ -81,29 +81,14 @@ LogLines = list[dict[str, Any]]
 # {% if cookiecutter.database != "none" %}
 pytest_plugins = ["tests.database"]
 # {% endif %}
-# {% if cookiecutter.database == "postgresql" %}
-EXAMPLE_URL = "postgresql://service:pass-word@127.0.0.1:1/service"
-# {% endif %}
-# {% if cookiecutter.database == "mysql" %}
-EXAMPLE_URL = "mysql://service:pass-word@127.0.0.1:1/service"
-# {% endif %}
-# {% if cookiecutter.database == "sqlite" %}
-EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
-# {% endif %}
 
 
 @pytest.fixture(scope="session")
 def make_app() -> MakeApp:
     """Make further applications, with settings of their own."""
-    usual: dict[str, object] = {
-        "app_env": "testing",
-        # {% if cookiecutter.rate_limiting %}
-        "rate_limit": "1000000/minute",  # all tests are one client
-        # {% endif %}
-    }
 
     def make(**values: object) -> Flask:
-        app = create_app(Settings.model_validate({**usual, **values}))
+        app = create_app(Settings.model_validate({**TESTING, **values}))
         app.test_client_class = ContractClient
         return app
 
@@ -113,13 +98,7 @@ def make_app() -> MakeApp:
 @pytest.fixture
 def production() -> dict[str, str]:
     """Return the least that production must be told."""
-    return {
-        "app_env": "production",
-        "secret_key": "0f2b6a41c98d7e35" * 4,
-        # {% if cookiecutter.database != "none" %}
-        "database_url": EXAMPLE_URL,
-        # {% endif %}
-    }
+    return PRODUCTION.copy()
 
 
 @pytest.fixture(scope="session")

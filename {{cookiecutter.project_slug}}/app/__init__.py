@@ -65,10 +65,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     health.init_app(app)
 
-    version_1 = api.init_app(app, settings)
-    version_1.register_blueprint(quotes.blueprint, url_prefix="/api/v1/quotes")
+    api.init_app(app, settings)
+    app.register_blueprint(quotes.blueprint, url_prefix="/api/v1/quotes")
     # {% if cookiecutter.database != "none" %}
-    version_1.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
+    app.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
     # {% endif %}
 
     # {% if cookiecutter.rate_limiting %}

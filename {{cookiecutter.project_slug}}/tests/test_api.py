@@ -74,6 +74,12 @@ def test_an_operator_can_switch_the_page_off(make_app: MakeApp) -> None:
     assert client.get("/api/openapi.json").status_code == 200
 
 
+def test_an_operator_can_print_the_document(app: Flask, client: FlaskClient) -> None:
+    printed = app.test_cli_runner().invoke(args=["api-document"]).output
+
+    assert loads(printed) == client.get("/api/openapi.json").json
+
+
 def test_json_of_any_extension_is_strict_and_knows_uuids(app: Flask) -> None:
     with app.app_context():
         assert loads(dumps({"id": UUID(int=1)})) == {"id": str(UUID(int=1))}

@@ -32,12 +32,12 @@ def _counts(text: str) -> dict[str, float]:
 def test_each_application_counts_its_requests_by_route_template_and_status(
     client: FlaskClient, make_app: MakeApp
 ) -> None:
-    client.get("/api/openapi.json")
+    client.get("/api/docs")
     before = _counts(client.get("/metrics").text)
     other = client
     client = make_app().test_client()
-    client.get("/api/openapi.json")
-    client.get("/api/openapi.json")
+    client.get("/api/docs")
+    client.get("/api/docs")
     client.get("/made-up-1")
     client.get("/made-up-2")
     client.open("/made-up-3", method="BREW")
@@ -48,7 +48,7 @@ def test_each_application_counts_its_requests_by_route_template_and_status(
     assert answer.status_code == 200
     assert answer.content_type.startswith("text/plain; version=")
     assert _counts(answer.text) == {
-        'method="GET",route="/api/openapi.json",status="200"': 2,
+        'method="GET",route="/api/docs",status="200"': 2,
         'method="GET",route="_unmatched",status="404"': 2,
         'method="_OTHER",route="_unmatched",status="404"': 1,
     }
@@ -78,7 +78,7 @@ def test_each_start_of_gunicorn_counts_from_zero_and_leaves_nothing(
     server = object()
     metrics.on_starting(server)
     (folder,) = tmp_path.iterdir()
-    client.get("/api/openapi.json")
+    client.get("/api/docs")
     # The folder holds the files of workers, and this process is none.
     assert _counts(client.get("/metrics").text) == {}
 
@@ -132,7 +132,7 @@ def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
             sent = 0
             with ThreadPoolExecutor(12) as callers:
                 while len(_workers_that_answered(log)) < 2:
-                    list(callers.map(_get, [f"{url}/api/openapi.json"] * 24))
+                    list(callers.map(_get, [f"{url}/api/docs"] * 24))
                     sent += 24
                     assert sent < 10_000, "one worker answers everything: nothing is added up"
             _wait_for(f"{url}/metrics", lambda text: sum(_counts(text).values()) == sent)

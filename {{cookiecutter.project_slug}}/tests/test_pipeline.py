@@ -68,11 +68,11 @@ def test_any_other_request_id_is_replaced(client: FlaskClient) -> None:
 def test_an_observer_sees_the_route_template_and_how_it_ended(
     client: FlaskClient, notebook: Notebook
 ) -> None:
-    answer = client.get("/api/openapi.json")
+    answer = client.get("/api/docs")
 
     (exchange,) = notebook.ended
-    assert notebook.began_with == ["/api/openapi.json"]
-    assert exchange.route == "/api/openapi.json"
+    assert notebook.began_with == ["/api/docs"]
+    assert exchange.route == "/api/docs"
     assert exchange.status == 200
     assert exchange.sent_bytes == len(answer.data)
     assert exchange.seconds > 0
@@ -149,8 +149,8 @@ def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) 
 def test_applications_in_one_process_share_nothing(
     make_app: MakeApp, client: FlaskClient, notebook: Notebook
 ) -> None:
-    make_app(service_version="2").test_client().get("/api/openapi.json")
+    make_app(service_version="2").test_client().get("/api/docs")
     assert notebook.ended == []
 
-    client.get("/api/openapi.json")
+    client.get("/api/docs")
     assert len(notebook.ended) == 1

@@ -13,7 +13,7 @@ from app.core.rate_limits import client_key
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 
-PATH = "/api/openapi.json"
+PATH = "/api/docs"
 NOWHERE = "redis://127.0.0.1:1/0"
 
 

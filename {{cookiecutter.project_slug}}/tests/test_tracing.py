@@ -114,20 +114,20 @@ def _flush(app: Flask) -> None:
 def test_a_request_becomes_a_span_at_the_collector(
     app: Flask, client: FlaskClient, collector: Collector
 ) -> None:
-    client.get("/api/openapi.json?token=abc", headers={"User-Agent": "curl/8"})
+    client.get("/api/docs?token=abc", headers={"User-Agent": "curl/8"})
     _flush(app)
 
     (span,) = collector.spans()
-    assert span.name == "GET /api/openapi.json"
+    assert span.name == "GET /api/docs"
     assert span.kind == Span.SPAN_KIND_SERVER
     assert span.end_time_unix_nano > span.start_time_unix_nano
     assert _values(span.attributes) == {
         "client.address": "127.0.0.1",
         "http.request.method": "GET",
         "http.response.status_code": 200,
-        "http.route": "/api/openapi.json",
+        "http.route": "/api/docs",
         "server.address": "localhost",
-        "url.path": "/api/openapi.json",
+        "url.path": "/api/docs",
         "url.scheme": "http",
         "user_agent.original": "curl/8",
     }
@@ -189,7 +189,7 @@ def test_probes_are_not_traced(app: Flask, client: FlaskClient, collector: Colle
 
 
 def test_one_request_leaves_nothing_to_the_next(app: Flask, client: FlaskClient) -> None:
-    client.get("/api/openapi.json")
+    client.get("/api/docs")
 
     assert not get_current_span().get_span_context().is_valid
     _flush(app)
@@ -201,7 +201,7 @@ def test_a_collector_that_is_down_changes_no_answer(
     monkeypatch.setattr(tracing, "EXPORT_SECONDS", 0.1)
     app = make_app(otel_exporter_otlp_endpoint="http://127.0.0.1:1")
 
-    assert app.test_client().get("/api/openapi.json").status_code == 200
+    assert app.test_client().get("/api/docs").status_code == 200
     _flush(app)
 
 
@@ -235,10 +235,10 @@ def test_nothing_starts_before_the_first_request_nor_when_switched_off(
     assert not any(exporter in thread.name for thread in threading.enumerate())
     _flush(app)
 
-    make_app(otel_sdk_disabled=True).test_client().get("/api/openapi.json")
+    make_app(otel_sdk_disabled=True).test_client().get("/api/docs")
     assert not any(exporter in thread.name for thread in threading.enumerate())
 
-    client.get("/api/openapi.json")
+    client.get("/api/docs")
     assert any(exporter in thread.name for thread in threading.enumerate())
     _flush(app)
 

@@ -185,15 +185,17 @@ class CoreSettings(BaseSettings):
 def _environment(cls: type[CoreSettings], dotenv: Path) -> tuple[dict[str, Any], dict[str, str]]:
     from_files, problems = _named_files(cls)
     values = {**EnvSettingsSource(cls)(), **from_files}
-    in_dotenv = {
-        name: value
-        for name, value in DotEnvSettingsSource(cls, env_file=dotenv)().items()
-        if name in cls.model_fields
-    }
     # Production never depends on a file that lies about: .env counts in development alone.
+    in_dotenv = _dotenv(cls, dotenv) if dotenv.is_file() else {}
     if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
         values = {**in_dotenv, **values}
     return values, problems
+
+
+def _dotenv(cls: type[CoreSettings], path: Path) -> dict[str, Any]:
+    """Read the settings in a file that may also hold variables of other programs."""
+    found = DotEnvSettingsSource(cls, env_file=path)()
+    return {name: value for name, value in found.items() if name in cls.model_fields}
 
 
 def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str]]:

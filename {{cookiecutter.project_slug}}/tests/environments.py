@@ -1,0 +1,25 @@
+"""What the tests tell an application when they have nothing special in mind."""
+
+# {% if cookiecutter.database == "postgresql" %}
+EXAMPLE_URL = "postgresql://service:pass-word@127.0.0.1:1/service"
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+EXAMPLE_URL = "mysql://service:pass-word@127.0.0.1:1/service"
+# {% endif %}
+# {% if cookiecutter.database == "sqlite" %}
+EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
+# {% endif %}
+# The least that production must be told.
+PRODUCTION: dict[str, str] = {
+    "app_env": "production",
+    "secret_key": "0f2b6a41c98d7e35" * 4,
+    # {% if cookiecutter.database != "none" %}
+    "database_url": EXAMPLE_URL,
+    # {% endif %}
+}
+TESTING: dict[str, object] = {
+    "app_env": "testing",
+    # {% if cookiecutter.rate_limiting %}
+    "rate_limit": "1000000/minute",  # all tests are one client
+    # {% endif %}
+}
