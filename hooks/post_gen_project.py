@@ -8,17 +8,20 @@ Answers = dict[str, str | bool]
 # An answer ("tracing" for anything but no or none, "database=mysql"; several are joined by " and "
 # or " or ") and the files and folders that exist only with it.
 FILES = {
-    "database": """
-        app/core/database.py app/core/idempotency.py app/core/pagination.py app/orders migrations
-        docs/database.md stubs/flask_migrate tests/database.py tests/test_database.py
-        tests/test_migrations.py
-    """,
+    "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py
+        app/orders migrations docs/database.md stubs/flask_migrate tests/database.py
+        tests/test_database.py tests/test_migrations.py""",
     "database and tracing": "app/core/query_traces.py tests/test_query_traces.py",
     "dockerfile": ".dockerignore Dockerfile docs/container.md",
     "license": "LICENSE",
     "metrics": "app/core/metrics.py docs/metrics.md tests/test_metrics.py",
     "rate_limiting": "app/core/rate_limits.py docs/rate_limits.md tests/test_rate_limits.py",
     "tracing": "app/core/tracing.py docs/tracing.md tests/test_tracing.py",
+    "webhooks": "app/core/signatures.py app/webhooks docs/webhooks.md tests/test_signatures.py",
+    "webhooks and database": """app/orders/payments.py app/webhooks/commands.py
+        app/webhooks/models.py app/webhooks/service.py app/webhooks/tests/test_payments.py
+        migrations/versions/3f1c5b0e9a42_create_webhook_deliveries.py""",
+    "webhooks and database=none": "app/webhooks/replays.py app/webhooks/tests/test_replays.py",
 }
 
 

@@ -15,11 +15,10 @@ TAKEN = """
     coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui gunicorn
     import-linter itsdangerous jinja2 jsonschema-rs limits marshmallow mypy
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg
-    pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy types-pymysql
+    pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy standardwebhooks types-pymysql
     werkzeug
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-LONGEST = {"project_name": 64, "project_slug": 64}  # any other text: 200
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too
 
 
@@ -33,7 +32,7 @@ def text_problems(name: str, text: str, typed: str) -> Iterator[str]:
     """Say what makes a text unfit; `typed` is the answer before cookiecutter rendered it."""
     if text != text.strip():
         yield f"{name} begins or ends with a blank: take the blanks away."
-    if len(text) > (limit := LONGEST.get(name, 200)):
+    if len(text) > (limit := 64 if name in {"project_name", "project_slug"} else 200):
         yield f"{name} has {len(text)} characters: use at most {limit}."
     if refused := sorted({c for c in text if c in '"\\' or not c.isprintable()}):
         yield f"{name} contains {', '.join(map(ascii, refused))}: leave that out."
@@ -62,9 +61,7 @@ def problems(answers: Answers, typed: Answers) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    found = problems(
-        json.loads(r"""{{ cookiecutter | jsonify }}"""),
-        json.loads(r"""{{ _cookiecutter | default({}) | jsonify }}"""),  # cruft has none
-    )
-    if sentences := "".join(f"\n  - {sentence}" for sentence in found):
-        sys.exit(f"Nothing was generated:{sentences}\n")
+    answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
+    typed = json.loads(r"""{{ _cookiecutter | default({}) | jsonify }}""")  # cruft has none
+    if found := "".join(f"\n  - {sentence}" for sentence in problems(answers, typed)):
+        sys.exit(f"Nothing was generated:{found}\n")

@@ -8,6 +8,9 @@ from app import (
     orders,
     # {% endif %}
     quotes,
+    # {% if cookiecutter.webhooks %}
+    webhooks,
+    # {% endif %}
 )
 from app.core import (
     api,
@@ -71,6 +74,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
     # {% endif %}
 
+    # {% if cookiecutter.webhooks %}
+    webhooks.init_app(app, settings)
+    # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.init_app(app, settings)
     # {% endif %}

@@ -8,6 +8,9 @@ from app.core import (
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
+    # {% if cookiecutter.webhooks %}
+    signatures,
+    # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing,
     # {% endif %}
@@ -20,6 +23,9 @@ class Settings(
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.RateLimitSettings,
+    # {% endif %}
+    # {% if cookiecutter.webhooks %}
+    signatures.WebhookSettings,
     # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing.TracingSettings,

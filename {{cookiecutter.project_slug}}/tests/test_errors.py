@@ -1,3 +1,4 @@
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -129,6 +130,20 @@ def test_a_body_that_is_not_json_is_a_400(client: FlaskClient) -> None:
         assert answer.json["errors"] == [
             {"in": "body", "pointer": "#", "detail": "The body is not valid JSON."}
         ], body
+
+
+def test_a_chunked_body_that_is_too_large_is_refused_and_not_cut_off(make_app: MakeApp) -> None:
+    client = make_app(max_body_bytes=1024).test_client()
+    chunked = {"wsgi.input_terminated": True}
+
+    for size, status in ((1024, 422), (1025, 413), (5000, 413)):
+        answer = client.post(
+            "/api/v1/quotes",
+            input_stream=BytesIO(b"{}" + b" " * (size - 2)),
+            content_type="application/json",
+            environ_overrides=chunked,
+        )
+        assert answer.status_code == status, size
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones(client: FlaskClient) -> None:

@@ -5,6 +5,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, migrate, upgrade
 from sqlalchemy import CheckConstraint, MetaData, func, inspect, select
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "next"
-down_revision = "7cb26759a0fc"
+down_revision = "{head}"
 
 def upgrade() -> None:
     with op.batch_alter_table("orders") as orders:
@@ -95,7 +96,8 @@ def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Pa
 
 def test_a_changed_table_keeps_the_rows_that_refer_to_it(bare: Flask, tmp_path: Path) -> None:
     history = copytree(MIGRATIONS, tmp_path / "migrations")
-    (history / "versions" / "next.py").write_text(NEXT)
+    head = ScriptDirectory(str(history)).get_current_head()
+    (history / "versions" / "next.py").write_text(NEXT.format(head=head))
     lines = select(func.count()).select_from(OrderLine)
     with bare.app_context():
         upgrade()

@@ -16,7 +16,7 @@ from flask import Flask, Request, Response, send_from_directory
 from flask.json.provider import JSONProvider
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser, abort, is_json_request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.core import errors
 from app.core.config import CoreSettings
@@ -67,7 +67,7 @@ class _Parser(FlaskParser):
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ANN401, ARG002
         """Parse the body; a body of another media type is a 415, not an empty one."""
-        body = req.get_data()
+        body = raw_body(req)
         if not body:
             return missing
         if not is_json_request(req):
@@ -76,6 +76,19 @@ class _Parser(FlaskParser):
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             _refuse_body("The body is not valid JSON.")
+
+
+def raw_body(request: Request) -> bytes:
+    """Return the body as it came.
+
+    Raises:
+        RequestEntityTooLarge: also for a chunked body, which werkzeug cuts off at the limit.
+
+    """
+    body = request.get_data()
+    if len(body) == request.max_content_length and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
 
 
 def _refuse_body(sentence: str) -> NoReturn:
@@ -122,6 +135,16 @@ class _Document(flask_smorest.Api):
             content = {errors.MEDIA_TYPE: {"schema": PROBLEM}}
             problem = {"description": text, "content": content}
             self.spec.components.response(name, problem, lazy=True)
+
+
+def body(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
+    """Return the request's JSON body, for routes outside of the API's document.
+
+    Raises:
+        HTTPException: a 400, 415 or 422, as for a body of the API.
+
+    """
+    return Blueprint.ARGUMENTS_PARSER.parse(schema, location="json")
 
 
 def json_response(

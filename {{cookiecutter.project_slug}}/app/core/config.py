@@ -78,13 +78,14 @@ def required_in_production(value: Any, info: ValidationInfo) -> Any:  # noqa: AN
     return value
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
+    """Take several words from one variable, separated by commas."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 """Several words in one variable, separated by commas."""
 
 

@@ -56,8 +56,9 @@ class Claim:
     def of(cls, key: str, body: Mapping[str, Any]) -> Self:
         """Return the claim of a request with this key and this body."""
         canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-        return cls(_digest(key.strip('"').encode()), _digest(canonical))
+        return cls(digest(key.strip('"').encode()), digest(canonical))
 
 
-def _digest(value: bytes) -> str:
+def digest(value: bytes) -> str:
+    """Return what is stored in place of a client's own text."""
     return hashlib.sha256(value).hexdigest()

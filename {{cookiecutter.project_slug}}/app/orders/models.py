@@ -39,6 +39,9 @@ class Order(Base, kw_only=True):
     currency: Mapped[str] = mapped_column(String(3))
     total_cents: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
+    # {% if cookiecutter.webhooks %}
+    paid_at: Mapped[datetime | None] = mapped_column(default=None)
+    # {% endif %}
     # NULL for whoever sent no key: NULLs are never equal, so the constraint lets them all in.
     idempotency_key: Mapped[str | None] = mapped_column(
         String(DIGEST_LENGTH), unique=True, default=None

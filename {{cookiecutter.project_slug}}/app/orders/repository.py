@@ -22,14 +22,35 @@ class OrderView:
     id: UUID
     status: OrderStatus
     currency: str
-    lines: Sequence[PricedLine]
     total_cents: int
     created_at: datetime
+    # {% if cookiecutter.webhooks %}
+    paid_at: datetime | None
+    # {% endif %}
+    lines: Sequence[PricedLine]
 
 
-Orders = Select[UUID, OrderStatus, str, int, datetime]
+Orders = Select[
+    UUID,
+    OrderStatus,
+    str,
+    int,
+    datetime,
+    # {% if cookiecutter.webhooks %}
+    datetime | None,
+    # {% endif %}
+]
 
-SHOWN = select(Order.id, Order.status, Order.currency, Order.total_cents, Order.created_at)
+SHOWN: Orders = select(
+    Order.id,
+    Order.status,
+    Order.currency,
+    Order.total_cents,
+    Order.created_at,
+    # {% if cookiecutter.webhooks %}
+    Order.paid_at,
+    # {% endif %}
+)
 LINES = (
     select(
         OrderLine.order_id,
@@ -60,10 +81,7 @@ def views(connection: Connection, orders: Orders) -> list[OrderView]:
     """Run a query of orders and one for the lines of all of them."""
     found = connection.execute(orders).all()
     lines = _lines(connection, [row.id for row in found])
-    return [
-        OrderView(id_, status, currency, lines[id_], total_cents, created_at)
-        for id_, status, currency, total_cents, created_at in found
-    ]
+    return [OrderView(*row, lines=lines[row.id]) for row in found]
 
 
 def by_id(order_id: UUID) -> Orders:

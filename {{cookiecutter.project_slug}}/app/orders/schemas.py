@@ -15,6 +15,9 @@ class OrderSchema(QuoteSchema):
         required=True, validate=validate.OneOf([status.value for status in OrderStatus])
     )
     created_at = fields.AwareDateTime(required=True)
+    # {% if cookiecutter.webhooks %}
+    paid_at = fields.AwareDateTime(required=True, allow_none=True)
+    # {% endif %}
 
 
 class OrderPageSchema(Schema):

@@ -25,6 +25,15 @@ class OrderAlreadyCancelled(Conflict):
     detail = "This order is cancelled already."
 
 
+# {% if cookiecutter.webhooks %}
+class OrderAlreadyPaid(Conflict):
+    """The customer's money is here."""
+
+    code = "order_already_paid"
+    detail = "This order is paid; it cannot be cancelled any more."
+
+
+# {% endif %}
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some orders, and where the next ones begin."""
@@ -85,6 +94,9 @@ def cancel(order_id: UUID) -> OrderView:
     Raises:
         NotFound: when there is none with this id.
         OrderAlreadyCancelled: when that has been done.
+        # {% if cookiecutter.webhooks %}
+        OrderAlreadyPaid: when there is money to give back first.
+        # {% endif %}
 
     """
     with writing() as session:
@@ -93,6 +105,10 @@ def cancel(order_id: UUID) -> OrderView:
             raise NotFound
         if order.status is OrderStatus.CANCELLED:
             raise OrderAlreadyCancelled
+        # {% if cookiecutter.webhooks %}
+        if order.paid_at:
+            raise OrderAlreadyPaid
+        # {% endif %}
         order.status = OrderStatus.CANCELLED
     return _view(order)
 
@@ -128,5 +144,13 @@ def _view(order: Order) -> OrderView:
         for line in order.lines
     ]
     return OrderView(
-        order.id, order.status, order.currency, lines, order.total_cents, order.created_at
+        id=order.id,
+        status=order.status,
+        currency=order.currency,
+        total_cents=order.total_cents,
+        created_at=order.created_at,
+        # {% if cookiecutter.webhooks %}
+        paid_at=order.paid_at,
+        # {% endif %}
+        lines=lines,
     )

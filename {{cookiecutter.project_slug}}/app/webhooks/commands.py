@@ -1,0 +1,17 @@
+"""Commands for operators: `flask --app app prune-webhooks`."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+from flask.cli import with_appcontext
+
+from app.webhooks import service
+
+
+@click.command("prune-webhooks")
+@click.option("--days", type=click.IntRange(1), default=30, show_default=True)
+@with_appcontext
+def prune(days: int) -> None:
+    """Forget deliveries that no sender tries again."""
+    number = service.forget_before(datetime.now(UTC) - timedelta(days))
+    click.echo(f"{number} deliveries forgotten")

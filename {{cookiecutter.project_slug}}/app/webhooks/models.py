@@ -1,0 +1,18 @@
+"""The table of deliveries."""
+
+from datetime import datetime
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base
+from app.core.idempotency import DIGEST_LENGTH
+
+
+class Delivery(Base, kw_only=True):
+    """A delivery whose effect is stored; the digest, because ids differ by case alone."""
+
+    __tablename__ = "webhook_deliveries"
+
+    digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH), primary_key=True)
+    received_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,53 @@
+"""`POST /webhooks/payments`."""
+
+import logging
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, current_app, request
+
+from app.core import api
+from app.core.signatures import Verifier
+from app.webhooks import (
+    # {% if cookiecutter.database == "none" %}
+    replays,
+    # {% endif %}
+    schemas,
+    # {% if cookiecutter.database != "none" %}
+    service,
+    # {% endif %}
+)
+
+logger = logging.getLogger(__name__)
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every delivery has to pass."""
+
+    verifier: Verifier
+    max_bytes: int
+
+
+@blueprint.post("/payments")
+def receive_payment() -> Response:
+    """Take an event about a payment; 204 tells the sender not to send it again."""
+    door: Door = current_app.extensions["webhooks"]
+    request.max_content_length = door.max_bytes
+    # The bytes as they came are what is signed, so nothing is parsed before.
+    delivery_id = door.verifier.verify(request.headers, api.raw_body(request))
+    kind = api.body(schemas.EventSchema())["type"]
+    if kind not in schemas.EVENTS:
+        # A sender may add types at any time, and would send a refused one again and again.
+        words = {"webhook_id": delivery_id, "event_type": kind}
+        logger.warning("webhook of an unknown type", extra=words)
+        return Response(status=204)
+    payment = api.body(schemas.EVENTS[kind])["data"]
+    # {% if cookiecutter.database == "none" %}
+    replays.payment_succeeded(delivery_id, payment)
+    # {% endif %}
+    # {% if cookiecutter.database != "none" %}
+    service.payment_succeeded(delivery_id, payment)
+    # {% endif %}
+    return Response(status=204)

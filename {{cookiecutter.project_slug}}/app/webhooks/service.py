@@ -1,0 +1,55 @@
+"""What events bring about. A delivery counts once, however often it comes."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import cast
+
+from sqlalchemy import CursorResult, delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.core.database import writing
+from app.core.idempotency import digest
+from app.orders.payments import Payment, pay
+from app.webhooks.models import Delivery
+
+logger = logging.getLogger(__name__)
+
+
+class _SeenBefore(Exception):  # noqa: N818  it ends a transaction, and is no error
+    """The delivery is stored already."""
+
+
+def payment_succeeded(delivery_id: str, payment: Payment) -> None:
+    """Mark the order as paid.
+
+    Raises:
+        PaymentMismatch: when no order matches; nothing is stored, so the sender tries again.
+
+    """
+    _once(delivery_id, partial(pay, payment=payment))
+
+
+def forget_before(moment: datetime) -> int:
+    """Delete older deliveries and return how many there were."""
+    with writing() as session:
+        done = session.execute(delete(Delivery).where(Delivery.received_at < moment))
+    return cast("CursorResult[None]", done).rowcount
+
+
+def _once(delivery_id: str, effect: Callable[[Session], None]) -> None:
+    """Store the delivery and its effect in one transaction; the unique key decides who is first."""
+    try:
+        with writing() as session:
+            session.add(
+                Delivery(digest=digest(delivery_id.encode()), received_at=datetime.now(UTC))
+            )
+            try:
+                session.flush()
+            except IntegrityError:
+                raise _SeenBefore from None
+            effect(session)
+    except _SeenBefore:
+        logger.info("webhook delivered again", extra={"webhook_id": delivery_id})

@@ -1,0 +1,148 @@
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.core import signatures
+from app.webhooks.tests import SECRET, URL, deliver, event, payment, signed
+from conftest import LogLines, MakeApp
+
+
+def forgeries(body: bytes) -> Iterator[tuple[str, bytes, dict[str, str]]]:
+    """Yield what an attacker would make of a delivery: a name for it, the body and the headers."""
+    good = signed(body)
+    signature = good["webhook-signature"]
+    for name in good:
+        yield f"no {name}", body, {key: good[key] for key in good if key != name}
+        yield f"empty {name}", body, {**good, name: ""}
+        yield f"non-ASCII {name}", body, {**good, name: "é" + good[name]}
+        yield f"long {name}", body, {**good, name: good[name] * 200}
+    yield "another id", body, {**good, "webhook-id": "msg_other"}
+    yield "an id with a full stop", body, signed(body, "msg.1")
+    for number in range(0, len(body), 10):
+        flipped = bytearray(body)
+        flipped[number] ^= 1
+        yield f"body bit {number} flipped", bytes(flipped), good
+    for number in range(3, len(signature), 5):
+        other = signature[:number] + chr(ord(signature[number]) ^ 1) + signature[number + 1 :]
+        yield f"signature bit {number} flipped", body, {**good, "webhook-signature": other}
+    now = int(good["webhook-timestamp"])
+    for seconds in (-301, 302, -86_400, 10**9, -now):
+        words = signatures.sign(SECRET, good["webhook-id"], now + seconds, body)
+        sent = {"webhook-timestamp": str(now + seconds), "webhook-signature": words}
+        yield f"{seconds} seconds away", body, {**good, **sent}
+    for timestamp in ("now", "1e9", "-1", f"{now}.5", f" {now}", "9" * 40):
+        yield f"timestamp {timestamp}", body, {**good, "webhook-timestamp": timestamp}
+    for made_up in (
+        signature.replace("v1,", "v2,"),
+        signature.replace("v1,", ""),
+        signature[3:],
+        "v1,",
+        "v1",
+        signature.lower(),
+        signature.rstrip("="),
+        " ".join([signature.replace("v1,", "v1a,")] * 3),
+        " ".join([*["v1,AAAA"] * 10, signature]),  # too many to compare them all
+    ):
+        yield f"signature {made_up[:20]}", body, {**good, "webhook-signature": made_up}
+    foreign = signatures.sign(b"x" * 32, good["webhook-id"], now, body)
+    yield "another secret", body, {**good, "webhook-signature": foreign}
+    yield (
+        "an empty secret",
+        body,
+        {
+            **good,
+            "webhook-signature": signatures.sign(b"", good["webhook-id"], now, body),
+        },
+    )
+
+
+@pytest.mark.attack
+def test_a_forged_delivery_is_refused_and_not_told_why(
+    client: FlaskClient, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    for name, body, headers in forgeries(payment()):
+        with subtests.test(name):
+            answer = deliver(client, body, headers)
+
+            assert answer.status_code == 403
+            assert answer.mimetype == "application/problem+json"
+            assert answer.json is not None
+            assert answer.json["code"] == "webhook_refused"
+            assert "errors" not in answer.json
+    assert {line["logger"] for line in log_lines} <= {"app.access"}
+
+
+@pytest.mark.attack
+def test_a_large_body_is_not_even_read(client: FlaskClient) -> None:
+    body = payment(note="x" * 70_000)
+
+    assert deliver(client, body).status_code == 413
+
+    chunked = client.post(
+        URL,
+        input_stream=BytesIO(body),
+        headers={"Transfer-Encoding": "chunked", **signed(body)},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert chunked.status_code == 413
+
+
+@pytest.mark.attack
+def test_a_signed_body_of_another_kind_is_refused(client: FlaskClient) -> None:
+    for body, status in ((b"{", 400), (b"[]", 422), (b"null", 422), (b"", 422), (b"\xff", 400)):
+        assert deliver(client, body).status_code == status, body
+    body = payment()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        answer = client.post(URL, data=body, headers=signed(body), content_type=kind)
+        assert answer.status_code == 415, kind
+
+
+def test_every_wrong_value_of_a_known_event_is_named(client: FlaskClient) -> None:
+    answer = deliver(client, payment(order_id="1", amount_cents="2100", currency="euro"))
+
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert {error["pointer"] for error in answer.json["errors"]} == {
+        "#/data/order_id",
+        "#/data/amount_cents",
+        "#/data/currency",
+    }
+
+
+def test_an_unknown_event_is_acknowledged_and_logged(
+    client: FlaskClient, log_lines: LogLines
+) -> None:
+    answer = deliver(client, event("payment.disputed", reason="unknown"))
+
+    assert (answer.status_code, answer.data) == (204, b"")
+    (line,) = [line for line in log_lines if line["logger"] == "app.webhooks.routes"]
+    assert line["level"] == "WARNING"
+    assert line["event_type"] == "payment.disputed"
+
+
+def test_while_a_secret_is_changed_both_are_good(make_app: MakeApp) -> None:
+    old, new = (f"whsec_{letter * 32}" for letter in "ab")
+    client = make_app(webhook_secrets=f"{old},{new}").test_client()
+    body = event("payment.disputed")
+
+    for secrets in ([old], [new], [old, new], [new, "whsec_" + "c" * 32]):
+        sent = signatures.headers(map(signatures.key, secrets), "msg_1", body)
+        assert deliver(client, body, sent).status_code == 204, secrets
+    assert deliver(client, body).status_code == 403
+
+
+def test_the_tolerance_and_the_size_can_be_set(make_app: MakeApp) -> None:
+    client = make_app(webhook_tolerance_seconds=1, webhook_max_bytes=1024).test_client()
+    body = event("payment.disputed")
+    sent = signed(body)
+    late = int(sent["webhook-timestamp"]) - 3
+    sent |= {
+        "webhook-timestamp": str(late),
+        "webhook-signature": signatures.sign(SECRET, sent["webhook-id"], late, body),
+    }
+
+    assert deliver(client, body, sent).status_code == 403
+    assert deliver(client, event("payment.disputed", note="x" * 1024)).status_code == 413
+    assert deliver(client, body).status_code == 204
