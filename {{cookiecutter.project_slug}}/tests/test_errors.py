@@ -134,14 +134,13 @@ def test_a_body_that_is_not_json_is_a_400(client: FlaskClient) -> None:
 
 def test_a_chunked_body_that_is_too_large_is_refused_and_not_cut_off(make_app: MakeApp) -> None:
     client = make_app(max_body_bytes=1024).test_client()
-    chunked = {"wsgi.input_terminated": True}
-
     for size, status in ((1024, 422), (1025, 413), (5000, 413)):
         answer = client.post(
             "/api/v1/quotes",
             input_stream=BytesIO(b"{}" + b" " * (size - 2)),
             content_type="application/json",
-            environ_overrides=chunked,
+            headers={"Transfer-Encoding": "chunked"},
+            environ_overrides={"wsgi.input_terminated": True},  # as Gunicorn does
         )
         assert answer.status_code == status, size
 

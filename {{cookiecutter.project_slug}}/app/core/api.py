@@ -137,16 +137,6 @@ class _Document(flask_smorest.Api):
             self.spec.components.response(name, problem, lazy=True)
 
 
-def body(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
-    """Return the request's JSON body, for routes outside of the API's document.
-
-    Raises:
-        HTTPException: a 400, 415 or 422, as for a body of the API.
-
-    """
-    return Blueprint.ARGUMENTS_PARSER.parse(schema, location="json")
-
-
 def json_response(
     value: object, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
