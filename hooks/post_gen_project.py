@@ -14,7 +14,7 @@ FILES = {
     "database and tracing": "app/core/query_traces.py tests/test_query_traces.py",
     "dockerfile": ".dockerignore Dockerfile docs/container.md",
     "license": "LICENSE",
-    "metrics": "app/core/metrics.py docs/metrics.md tests/test_metrics.py",
+    "metrics": "app/core/internal.py app/core/metrics.py docs/metrics.md tests/test_internal.py tests/test_metrics.py",
     "rate_limiting": "app/core/rate_limits.py docs/rate_limits.md tests/test_rate_limits.py",
     "tracing": "app/core/tracing.py docs/tracing.md tests/test_tracing.py",
     "webhooks": "app/core/signatures.py app/webhooks docs/webhooks.md tests/test_signatures.py",

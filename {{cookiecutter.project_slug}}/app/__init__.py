@@ -16,6 +16,7 @@ from app.core import (
     api,
     checks,
     cli,
+    cors,
     # {% if cookiecutter.database != "none" %}
     database,
     # {% endif %}
@@ -64,9 +65,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     query_traces.init_app(app)
     # {% endif %}
     # {% if cookiecutter.metrics %}
-    metrics.init_app(app)
+    metrics.init_app(app, settings)
     # {% endif %}
     health.init_app(app)
+    cors.init_app(app, settings)
 
     api.init_app(app, settings)
     app.register_blueprint(quotes.blueprint, url_prefix="/api/v1/quotes")

@@ -2,8 +2,12 @@
 
 from app.core import (
     api,
+    cors,
     # {% if cookiecutter.database != "none" %}
     database,
+    # {% endif %}
+    # {% if cookiecutter.metrics %}
+    internal,
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
@@ -21,6 +25,9 @@ class Settings(
     # {% if cookiecutter.database != "none" %}
     database.DatabaseSettings,
     # {% endif %}
+    # {% if cookiecutter.metrics %}
+    internal.InternalSettings,
+    # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.RateLimitSettings,
     # {% endif %}
@@ -30,6 +37,7 @@ class Settings(
     # {% if cookiecutter.tracing %}
     tracing.TracingSettings,
     # {% endif %}
+    cors.CorsSettings,
     api.ApiSettings,
 ):
     """The settings of the core and of each piece; each piece keeps its own beside its code."""

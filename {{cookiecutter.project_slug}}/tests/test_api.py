@@ -21,6 +21,16 @@ def test_the_document_is_openapi_3_1(client: FlaskClient) -> None:
         jsonschema_rs.meta.validate(schema)
 
 
+def test_the_document_is_sent_again_only_when_it_has_changed(client: FlaskClient) -> None:
+    first = client.get("/api/openapi.json")
+    again = client.get("/api/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    other = client.get("/api/openapi.json", headers={"If-None-Match": '"another"'})
+
+    assert first.headers["Cache-Control"] == "no-cache"
+    assert (again.status_code, again.data) == (304, b"")
+    assert (other.status_code, other.data) == (200, first.data)
+
+
 def test_every_route_of_the_api_is_in_the_document(app: Flask, client: FlaskClient) -> None:
     document = client.get("/api/openapi.json").json
     assert document is not None

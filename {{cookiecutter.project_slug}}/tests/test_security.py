@@ -48,6 +48,24 @@ def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
         assert "Strict-Transport-Security" not in headers
+        for name in ("Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy"):
+            assert headers[name] == "same-origin"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "camera=()" in headers["Permissions-Policy"]
+
+
+def test_an_answer_is_stored_nowhere_unless_its_view_says_so(client: FlaskClient) -> None:
+    stored = {
+        path: client.get(path).headers["Cache-Control"]
+        for path in ("/health/live", "/nowhere", "/api/openapi.json", "/api/docs/start.js")
+    }
+    assert stored == {
+        "/health/live": "no-store",
+        "/nowhere": "no-store",
+        "/api/openapi.json": "no-cache",
+        "/api/docs/start.js": "public, max-age=86400",
+    }
 
 
 def test_production_adds_https_only_and_secure_cookies(

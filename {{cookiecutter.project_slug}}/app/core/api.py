@@ -12,7 +12,7 @@ import flask_smorest
 import marshmallow as ma
 import orjson
 from flask import Blueprint as FlaskBlueprint
-from flask import Flask, Request, Response, send_from_directory
+from flask import Flask, Request, Response, request, send_from_directory
 from flask.json.provider import JSONProvider
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser, abort, is_json_request
@@ -181,7 +181,11 @@ def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        return Response(rendered(), mimetype="application/json")
+        answer = Response(rendered(), mimetype="application/json")
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.add_etag()
+        answer.make_conditional(request)
+        return answer
 
     if settings.api_docs:
         blueprint.add_url_rule("/docs", view_func=_docs)

@@ -5,17 +5,16 @@ of all. prometheus_client decides for files when it is imported, so that happens
 after the master has made their folder.
 """
 
-import ipaddress
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
 
-from app.core import pipeline
-from app.core.errors import NotFound
+from app.core import internal, pipeline
+from app.core.internal import InternalSettings
 from app.core.pipeline import Exchange
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -23,8 +22,6 @@ MEMORY = Path("/dev/shm")  # noqa: S108  only folders with names of their own ar
 # Seconds: fine where a healthy service answers, coarse up to Gunicorn's own limit.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# A proxy adds one of these, and what came through a proxy came from outside.
-FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 class Metrics:
@@ -68,32 +65,16 @@ class Metrics:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, settings: InternalSettings) -> None:
     """Count every request but those that watch the service, and serve the numbers inside."""
     metrics = Metrics()
     blueprint = Blueprint("metrics", __name__)
-
-    @blueprint.get("/metrics")
-    def expose() -> Response:
-        """Answer inside; to the outside there is nothing here."""
-        if not _is_inside():
-            raise NotFound
-        return metrics.exposition()
-
+    internal.guard(blueprint, settings)
+    blueprint.add_url_rule("/metrics", view_func=metrics.exposition)
     app.register_blueprint(blueprint)
     around = pipeline.of(app)
     around.quiet_blueprints.add(blueprint.name)
     around.observers.append(metrics)
-
-
-def _is_inside() -> bool:
-    """Tell whether a loopback or private address calls the process itself, not a proxy."""
-    if any(name in request.environ for name in FORWARDED):
-        return False
-    try:
-        return ipaddress.ip_address(request.remote_addr or "").is_private
-    except ValueError:
-        return False
 
 
 class Worker(Protocol):

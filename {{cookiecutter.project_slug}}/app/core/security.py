@@ -10,13 +10,19 @@ from werkzeug.sansio.utils import host_is_trusted
 from app.core import pipeline
 from app.core.config import CoreSettings
 
-# OWASP Secure Headers Project; an API loads nothing, so its policy allows nothing.
+# OWASP Secure Headers Project, for each answer that has no such header of its own. An API loads
+# nothing, so its policy allows nothing.
 HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ("X-Permitted-Cross-Domain-Policies", "none"),
+    # An answer is for whoever asked; a view whose answers may be kept says so.
+    ("Cache-Control", "no-store"),
 ]
 HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 

@@ -1,0 +1,64 @@
+"""The boundary around internal routes: to the outside there is nothing here."""
+
+import ipaddress
+from typing import Annotated
+
+from flask import Blueprint, request
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+from app.core.config import CoreSettings, split
+from app.core.errors import NotFound
+
+# A proxy adds one of these, and what came through a proxy came from outside.
+FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+    )
+)
+
+
+def _network(value: object) -> object:
+    try:
+        return ipaddress.ip_network(value) if isinstance(value, str) else value
+    except ValueError:
+        message = "must be networks such as 10.0.0.0/8, separated by commas"
+        raise ValueError(message) from None
+
+
+class InternalSettings(CoreSettings):
+    """Who is inside."""
+
+    internal_networks: Annotated[
+        tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(split)
+    ] = PRIVATE
+
+
+def guard(blueprint: Blueprint, settings: InternalSettings) -> None:
+    """Answer a blueprint's routes only to direct callers from the internal networks."""
+    networks = settings.internal_networks
+
+    @blueprint.before_request
+    def refuse_outsiders() -> None:
+        if not _is_inside(networks):
+            raise NotFound
+
+
+def _is_inside(networks: tuple[Network, ...]) -> bool:
+    """Tell whether an internal address calls the process itself, not a proxy."""
+    if any(name in request.environ for name in FORWARDED):
+        return False
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
