@@ -8,6 +8,10 @@ Answers = dict[str, str | bool]
 # An answer ("tracing" for anything but no or none, "database=mysql"; several are joined by " and "
 # or " or ") and the files and folders that exist only with it.
 FILES = {
+    "auth": "app/core/access.py tests/test_access.py",
+    "auth and database": """app/orders/tests/test_owners.py
+        migrations/versions/5b1e7d20c4a8_own_orders.py""",
+    "auth=jwt": "app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
     "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py
         app/orders migrations docs/database.md stubs/flask_migrate tests/database.py
         tests/test_database.py tests/test_migrations.py""",

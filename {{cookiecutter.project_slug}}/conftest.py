@@ -18,7 +18,12 @@ from app import create_app
 from app.core.api import document
 from app.core.logs import JSONFormatter
 from app.settings import Settings
-from tests.environments import PRODUCTION, TESTING
+from tests import (
+    environments,
+    # {% if cookiecutter.auth == "jwt" %}
+    own_callers,
+    # {% endif %}
+)
 
 
 class Contract:
@@ -54,6 +59,13 @@ contracts: dict[frozenset[str], Contract] = {}
 class ContractClient(FlaskClient):
     """A client that checks each answer of the API against the service's own OpenAPI document."""
 
+    # {% if cookiecutter.auth != "none" %}
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Flask's signature
+        """Send an ordinary caller's token, unless a request has another Authorization."""
+        super().__init__(*args, **kwargs)
+        self.environ_base["HTTP_AUTHORIZATION"] = authorization(self.application)
+
+    # {% endif %}
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:  # noqa: ANN401  Flask's signature
         """Send a request, read the whole answer and hold it to the document."""
         kwargs.setdefault("buffered", True)
@@ -77,6 +89,9 @@ class ContractClient(FlaskClient):
         return contracts[routes]
 
 
+# {% if cookiecutter.auth == "jwt" %}
+authorization, caller_id = own_callers.authorization, own_callers.caller_id
+# {% endif %}
 MakeApp = Callable[..., Flask]
 LogLines = list[dict[str, Any]]
 # {% if cookiecutter.database != "none" %}
@@ -89,7 +104,7 @@ def make_app() -> MakeApp:
     """Make further applications, with settings of their own."""
 
     def make(**values: object) -> Flask:
-        app = create_app(Settings.model_validate({**TESTING, **values}))
+        app = create_app(Settings.model_validate({**environments.TESTING, **values}))
         app.test_client_class = ContractClient
         return app
 
@@ -99,7 +114,7 @@ def make_app() -> MakeApp:
 @pytest.fixture
 def production() -> dict[str, str]:
     """Return the least that production must be told."""
-    return PRODUCTION.copy()
+    return environments.PRODUCTION.copy()
 
 
 @pytest.fixture(scope="session")

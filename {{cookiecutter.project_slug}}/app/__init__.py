@@ -33,6 +33,9 @@ from app.core import (
     rate_limits,
     # {% endif %}
     security,
+    # {% if cookiecutter.auth == "jwt" %}
+    tokens,
+    # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing,
     # {% endif %}
@@ -66,6 +69,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.metrics %}
     metrics.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    tokens.init_app(app, settings)
     # {% endif %}
     health.init_app(app)
     cors.init_app(app, settings)

@@ -15,6 +15,9 @@ from app.core import (
     # {% if cookiecutter.webhooks %}
     signatures,
     # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    tokens,
+    # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing,
     # {% endif %}
@@ -33,6 +36,9 @@ class Settings(
     # {% endif %}
     # {% if cookiecutter.webhooks %}
     signatures.WebhookSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    tokens.TokenSettings,
     # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing.TracingSettings,

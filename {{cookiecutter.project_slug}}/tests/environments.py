@@ -16,6 +16,9 @@ PRODUCTION: dict[str, str] = {
     # {% if cookiecutter.database != "none" %}
     "database_url": EXAMPLE_URL,
     # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    "jwt_keys": '{"keys": [{"kty": "oct", "kid": "1", "k": "%s"}]}' % ("dGVzdHMn" * 6),
+    # {% endif %}
     # {% if cookiecutter.webhooks %}
     "webhook_secrets": "whsec_" + "dGhlIHRlc3RzJyBvd24g" * 2,
     # {% endif %}

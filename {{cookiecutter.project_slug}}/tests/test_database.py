@@ -34,6 +34,9 @@ def settings(**values: object) -> Settings:
 
 def order(**values: Any) -> Order:  # noqa: ANN401  any column
     columns = {"id": uuid4(), "currency": "EUR", "total_cents": 0, "created_at": NOON, "lines": []}
+    # {% if cookiecutter.auth != "none" %}
+    columns["owner_id"] = uuid4()
+    # {% endif %}
     return Order(**{**columns, **values})
 
 

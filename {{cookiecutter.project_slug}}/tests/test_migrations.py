@@ -13,7 +13,12 @@ from sqlalchemy import CheckConstraint, MetaData, func, inspect, select
 from app.core.database import db, reading, reading_engine
 from app.orders import service
 from app.orders.models import OrderLine
-from conftest import MakeApp
+from conftest import (
+    MakeApp,
+    # {% if cookiecutter.auth != "none" %}
+    caller_id,
+    # {% endif %}
+)
 from tests.database import NewDatabase
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -105,7 +110,10 @@ def test_a_changed_table_keeps_the_rows_that_refer_to_it(bare: Flask, tmp_path: 
             {
                 "currency": "EUR",
                 "lines": [{"sku": "TEA-100", "quantity": 1, "unit_price_cents": 450}],
-            }
+            },
+            # {% if cookiecutter.auth != "none" %}
+            owner_id=caller_id(bare),
+            # {% endif %}
         )
 
         # SQLite copies the table and drops the old one, which would delete the order's lines.

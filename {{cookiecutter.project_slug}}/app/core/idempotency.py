@@ -6,7 +6,12 @@ second, a second later or at the same instant, finds the row of the first.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import (
+    dataclass,
+    # {% if cookiecutter.auth != "none" %}
+    replace,
+    # {% endif %}
+)
 from typing import Any, Self
 
 import orjson
@@ -57,6 +62,14 @@ class Claim:
         """Return the claim of a request with this key and this body."""
         canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
         return cls(digest(key.strip('"').encode()), digest(canonical))
+
+    # {% if cookiecutter.auth != "none" %}
+
+    def owned_by(self, owner: object) -> Self:
+        """Return the claim of this owner: whoever else chooses the same key has another one."""
+        return replace(self, key=digest(f"{owner} {self.key}".encode()))
+
+    # {% endif %}
 
 
 def digest(value: bytes) -> str:

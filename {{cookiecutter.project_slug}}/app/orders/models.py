@@ -24,6 +24,9 @@ class Order(Base, kw_only=True):
     __tablename__ = "orders"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    # {% if cookiecutter.auth != "none" %}
+    owner_id: Mapped[UUID]
+    # {% endif %}
     # Plain text with a check, because a database's own enumeration is hard to change.
     status: Mapped[OrderStatus] = mapped_column(
         Enum(
@@ -58,6 +61,9 @@ class Order(Base, kw_only=True):
 
     __table_args__ = (
         Index(None, "created_at", "id"),
+        # {% if cookiecutter.auth != "none" %}
+        Index(None, "owner_id", "created_at", "id"),
+        # {% endif %}
         CheckConstraint("total_cents >= 0", name="total_cents"),
     )
     # An UPDATE names the version it has seen: of two changes at once, the second one fails.

@@ -89,6 +89,13 @@ def by_id(order_id: UUID) -> Orders:
     return SHOWN.where(Order.id == order_id)
 
 
+# {% if cookiecutter.auth != "none" %}
+def owned(orders: Orders, owner_id: UUID) -> Orders:
+    """Narrow a query down to the orders of one owner."""
+    return orders.where(Order.owner_id == owner_id)
+
+
+# {% endif %}
 def claim_of(connection: Connection, idempotency_key: str) -> Row[UUID, str | None] | None:
     """Return the id and the fingerprint of the order that was placed with this key."""
     return connection.execute(

@@ -42,7 +42,14 @@ class Page:
     next: Position | None
 
 
-def place(basket: Basket, idempotency_key: str | None = None) -> OrderView:
+def place(
+    basket: Basket,
+    idempotency_key: str | None = None,
+    # {% if cookiecutter.auth != "none" %}
+    *,
+    owner_id: UUID,
+    # {% endif %}
+) -> OrderView:
     """Price a basket and store it as an order; the same key and basket give the same order.
 
     Raises:
@@ -50,7 +57,16 @@ def place(basket: Basket, idempotency_key: str | None = None) -> OrderView:
 
     """
     claim = Claim.of(idempotency_key, basket) if idempotency_key else None
-    order = _priced(quotes.price(basket), claim)
+    # {% if cookiecutter.auth != "none" %}
+    claim = claim and claim.owned_by(owner_id)
+    # {% endif %}
+    order = _priced(
+        quotes.price(basket),
+        claim,
+        # {% if cookiecutter.auth != "none" %}
+        owner_id,
+        # {% endif %}
+    )
     try:
         with writing() as session:
             session.add(order)
@@ -64,31 +80,59 @@ def place(basket: Basket, idempotency_key: str | None = None) -> OrderView:
     return _view(order)
 
 
-def find(order_id: UUID) -> OrderView:
+def find(
+    order_id: UUID,
+    # {% if cookiecutter.auth != "none" %}
+    owner_id: UUID,
+    # {% endif %}
+) -> OrderView:
     """Return one order.
 
     Raises:
         NotFound: when there is none with this id.
+        # {% if cookiecutter.auth != "none" %}
+            Somebody else's is none, so that nobody learns which ids exist.
+        # {% endif %}
 
     """
+    query = repository.by_id(order_id)
+    # {% if cookiecutter.auth != "none" %}
+    query = repository.owned(query, owner_id)
+    # {% endif %}
     with reading() as connection:
-        found = repository.views(connection, repository.by_id(order_id))
+        found = repository.views(connection, query)
     if not found:
         raise NotFound
     return found[0]
 
 
-def newest(limit: int, after: Position | None = None) -> Page:
+def newest(
+    limit: int,
+    after: Position | None = None,
+    # {% if cookiecutter.auth != "none" %}
+    *,
+    owner_id: UUID,
+    # {% endif %}
+) -> Page:
     """Return a page of orders, newest first."""
+    # One more than asked for tells whether there is a next page, without counting them all.
+    query = repository.newest(limit + 1, after)
+    # {% if cookiecutter.auth != "none" %}
+    query = repository.owned(query, owner_id)
+    # {% endif %}
     with reading() as connection:
-        # One more than asked for tells whether there is a next page, without counting them all.
-        found = repository.views(connection, repository.newest(limit + 1, after))
+        found = repository.views(connection, query)
     items = found[:limit]
     more = len(found) > limit
     return Page(items, Position(items[-1].created_at, items[-1].id) if more else None)
 
 
-def cancel(order_id: UUID) -> OrderView:
+def cancel(
+    order_id: UUID,
+    # {% if cookiecutter.auth != "none" %}
+    owner_id: UUID,
+    # {% endif %}
+) -> OrderView:
     """Cancel an order.
 
     Raises:
@@ -103,6 +147,10 @@ def cancel(order_id: UUID) -> OrderView:
         order = repository.entity(session, order_id)
         if order is None:
             raise NotFound
+        # {% if cookiecutter.auth != "none" %}
+        if order.owner_id != owner_id:
+            raise NotFound
+        # {% endif %}
         if order.status is OrderStatus.CANCELLED:
             raise OrderAlreadyCancelled
         # {% if cookiecutter.webhooks %}
@@ -113,9 +161,18 @@ def cancel(order_id: UUID) -> OrderView:
     return _view(order)
 
 
-def _priced(quote: Quote, claim: Claim | None) -> Order:
+def _priced(
+    quote: Quote,
+    claim: Claim | None,
+    # {% if cookiecutter.auth != "none" %}
+    owner_id: UUID,
+    # {% endif %}
+) -> Order:
     return Order(
         id=uuid4(),
+        # {% if cookiecutter.auth != "none" %}
+        owner_id=owner_id,
+        # {% endif %}
         currency=quote.currency,
         total_cents=quote.total_cents,
         created_at=datetime.now(UTC),

@@ -6,7 +6,12 @@ from alembic import op
 from app.core.database import UTCDateTime
 
 revision = "3f1c5b0e9a42"
+# {% if cookiecutter.auth == "none" %}
 down_revision = "7cb26759a0fc"
+# {% endif %}
+# {% if cookiecutter.auth != "none" %}
+down_revision = "5b1e7d20c4a8"
+# {% endif %}
 branch_labels = None
 depends_on = None
 

@@ -12,6 +12,11 @@ from app.core import database, pagination
 from app.core.pagination import Position
 from app.orders import repository
 from app.orders.models import Order, OrderLine, OrderStatus
+
+# {% if cookiecutter.auth != "none" %}
+from conftest import caller_id
+
+# {% endif %}
 from tests.database import CountQueries, Plan
 
 URL = "/api/v1/orders"
@@ -22,12 +27,18 @@ ORDER = {"currency": "EUR", "total_cents": 900, "version": 1, "status": OrderSta
 def store_orders(app: Flask, count: int, *, apart: timedelta = timedelta(seconds=1)) -> list[str]:
     """Store orders of two lines each and return their ids, newest first."""
     ids = [uuid4() for _ in range(count)]
+    order = {
+        **ORDER,
+        # {% if cookiecutter.auth != "none" %}
+        "owner_id": caller_id(app),
+        # {% endif %}
+    }
     line = {"quantity": 1, "unit_price_cents": 450, "total_cents": 450}
     with app.app_context(), database.writing() as session:
         session.execute(
             insert(Order),
             [
-                {**ORDER, "id": order_id, "created_at": NOON + number * apart}
+                {**order, "id": order_id, "created_at": NOON + number * apart}
                 for number, order_id in enumerate(ids)
             ],
         )
@@ -140,16 +151,30 @@ def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -
         session.execute(
             insert(Order),
             [
-                {**ORDER, "id": uuid4(), "created_at": NOON + timedelta(seconds=number)}
+                {
+                    **ORDER,
+                    "id": uuid4(),
+                    "created_at": NOON + timedelta(seconds=number),
+                    # {% if cookiecutter.auth != "none" %}
+                    "owner_id": UUID(int=number % 10),
+                    # {% endif %}
+                }
                 for number in range(rows)
             ],
         )
 
     for after in (None, Position(NOON + timedelta(seconds=rows // 2), uuid4())):
-        words = plan(repository.newest(21, after)).lower()
+        query = repository.newest(21, after)
+        words = plan(query).lower()
         assert "ix_orders_created_at_id" in words
         assert "sort" not in words
         assert "temp b-tree" not in words
+        # {% if cookiecutter.auth != "none" %}
+        words = plan(repository.owned(query, UUID(int=7))).lower()
+        assert "ix_orders_owner_id_created_at_id" in words
+        assert "sort" not in words
+        assert "temp b-tree" not in words
+        # {% endif %}
 
 
 def test_a_wrong_query_is_refused_and_pointed_at(client: FlaskClient) -> None:

@@ -16,7 +16,12 @@ from app.core.database import reading, reading_engine
 from app.orders import service
 from app.orders.models import Order, OrderStatus
 from app.quotes.service import Basket, Line
-from conftest import MakeApp
+from conftest import (
+    MakeApp,
+    # {% if cookiecutter.auth != "none" %}
+    caller_id,
+    # {% endif %}
+)
 
 URL = "/api/v1/orders"
 LINES: list[Line] = [
@@ -109,7 +114,13 @@ def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> N
     def slow_cancel(order_id: UUID) -> str:
         with Session(reading_engine(app)) as slow:
             order = slow.get_one(Order, order_id)
-            service.cancel(order_id)  # somebody was faster
+            # Somebody was faster.
+            service.cancel(
+                order_id,
+                # {% if cookiecutter.auth != "none" %}
+                caller_id(app),
+                # {% endif %}
+            )
             order.status = OrderStatus.CANCELLED
             return slow.scalars(select(Order.currency)).one()  # the change is sent first
 
@@ -199,7 +210,13 @@ def test_a_row_that_the_database_refuses_is_not_taken_for_a_repetition(
     lines: list[Line] = [{"sku": "TEA-100", "quantity": 0, "unit_price_cents": 450}]
 
     with app.app_context(), pytest.raises(DatabaseError):
-        service.place({"currency": "EUR", "lines": lines}, key)
+        service.place(
+            {"currency": "EUR", "lines": lines},
+            key,
+            # {% if cookiecutter.auth != "none" %}
+            owner_id=caller_id(app),
+            # {% endif %}
+        )
 
     with app.app_context():
         assert count_orders() == 0
