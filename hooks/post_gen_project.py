@@ -9,7 +9,8 @@ Answers = dict[str, str | bool]
 # or " or ") and the files and folders that exist only with it.
 FILES = {
     "auth": "app/core/access.py tests/test_access.py",
-    "auth and database": """app/orders/tests/test_owners.py
+    "auth and database": """app/admin docs/admin.md migrations/versions/8c2f4a91d7e0_create_audit_entries.py
+        app/orders/administration.py app/orders/tests/test_owners.py
         migrations/versions/5b1e7d20c4a8_own_orders.py""",
     "auth=jwt": "app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
     "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py

@@ -3,6 +3,9 @@
 from flask import Flask
 
 from app import (
+    # {% if cookiecutter.auth != "none" and cookiecutter.database != "none" %}
+    admin,
+    # {% endif %}
     health,
     # {% if cookiecutter.database != "none" %}
     orders,
@@ -80,6 +83,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(quotes.blueprint, url_prefix="/api/v1/quotes")
     # {% if cookiecutter.database != "none" %}
     app.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
+    # {% endif %}
+    # {% if cookiecutter.auth != "none" and cookiecutter.database != "none" %}
+    app.register_blueprint(admin.blueprint, url_prefix="/api/v1/admin")
     # {% endif %}
 
     # {% if cookiecutter.webhooks %}

@@ -20,6 +20,9 @@ RULES = {
     "POST /api/v1/orders": (401, 422, 422),
     "GET /api/v1/orders/<uuid:order_id>": (401, 404, 404),
     "POST /api/v1/orders/<uuid:order_id>/cancel": (401, 404, 404),
+    "GET /api/v1/admin/audit": (401, 403, 200),
+    "GET /api/v1/admin/orders": (401, 403, 200),
+    "POST /api/v1/admin/orders/<uuid:order_id>/cancel": (401, 403, 404),
     # {% endif %}
 }
 

@@ -4,13 +4,16 @@ import base64
 import binascii
 import hmac
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, TypeVarTuple
 from uuid import UUID
 
 from flask import current_app, request
 from marshmallow import ValidationError, fields, validate
+from sqlalchemy import Select, or_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.schemas import Schema
 
@@ -30,6 +33,63 @@ class Position(NamedTuple):
 
     created_at: datetime
     id: UUID
+
+
+class Row(Protocol):
+    """What can be listed: it has a key, which is also its place in the order."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it came to be."""
+
+    @property
+    def id(self) -> UUID:
+        """What tells it from others of that moment."""
+
+
+Item = TypeVar("Item", bound=Row)
+Columns = TypeVarTuple("Columns")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some rows of a list, and where the next ones begin."""
+
+    items: Sequence[Item]
+    next: Position | None
+
+    @classmethod
+    def of(cls, found: Sequence[Item], limit: int) -> "Page[Item]":
+        """Make a page of what was found when one row more than wanted was asked for.
+
+        That row tells whether there is a next page, without counting them all.
+        """
+        items = found[:limit]
+        more = len(found) > limit
+        return cls(items, Position(items[-1].created_at, items[-1].id) if more else None)
+
+    def shown(self) -> dict[str, object]:
+        """Return the page as it is answered."""
+        return {"items": self.items, "next_cursor": self.next and seal(self.next)}
+
+
+def newest(
+    rows: Select[*Columns],
+    created_at: InstrumentedAttribute[datetime],
+    identity: InstrumentedAttribute[UUID],
+    limit: int,
+    after: Position | None = None,
+) -> Select[*Columns]:
+    """Narrow a query down to the newest rows, or to the next ones after a position."""
+    page = rows.order_by(created_at.desc(), identity.desc()).limit(limit)
+    if after is None:
+        return page
+    # Said so that every database enters its index at this moment, which none but PostgreSQL
+    # does for a comparison of pairs.
+    return page.where(
+        created_at <= after.created_at,
+        or_(created_at < after.created_at, identity < after.id),
+    )
 
 
 def seal(position: Position) -> str:

@@ -7,9 +7,10 @@ from itertools import groupby
 from operator import itemgetter
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, bindparam, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 from sqlalchemy.orm import Session, selectinload
 
+from app.core import pagination
 from app.core.pagination import Position
 from app.orders.models import Order, OrderLine, OrderStatus
 from app.quotes.service import PricedLine
@@ -66,15 +67,7 @@ LINES = (
 
 def newest(limit: int, after: Position | None = None) -> Orders:
     """Return the query for the newest orders, or for the next ones after a position."""
-    page = SHOWN.order_by(Order.created_at.desc(), Order.id.desc()).limit(limit)
-    if after is None:
-        return page
-    # Said so that every database enters its index at this moment, which none but PostgreSQL
-    # does for a comparison of pairs.
-    return page.where(
-        Order.created_at <= after.created_at,
-        or_(Order.created_at < after.created_at, Order.id < after.id),
-    )
+    return pagination.newest(SHOWN, Order.created_at, Order.id, limit, after)
 
 
 def views(connection: Connection, orders: Orders) -> list[OrderView]:

@@ -5,12 +5,10 @@ from uuid import UUID
 
 from flask import Response, url_for
 
-from app.core import (
-    # {% if cookiecutter.auth != "none" %}
-    access,
-    # {% endif %}
-    pagination,
-)
+# {% if cookiecutter.auth != "none" %}
+from app.core import access
+
+# {% endif %}
 from app.core.api import Blueprint, json_response
 from app.core.idempotency import IdempotencyHeaders
 from app.core.pagination import PageQuery, Position
@@ -67,8 +65,7 @@ def list_orders(query: _Page) -> Response:
         owner_id=access.caller().id,
         # {% endif %}
     )
-    next_cursor = page.next and pagination.seal(page.next)
-    return json_response({"items": page.items, "next_cursor": next_cursor})
+    return json_response(page.shown())
 
 
 @blueprint.route("/<uuid:order_id>", methods=["GET"])

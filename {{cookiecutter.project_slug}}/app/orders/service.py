@@ -1,7 +1,6 @@
 """The rules of orders, and their transactions."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.core.database import reading, writing
 from app.core.errors import Conflict, NotFound
 from app.core.idempotency import Claim, IdempotencyKeyReused
-from app.core.pagination import Position
+from app.core.pagination import Page, Position
 from app.orders import repository
 from app.orders.models import Order, OrderLine, OrderStatus
 from app.orders.repository import OrderView
@@ -34,14 +33,6 @@ class OrderAlreadyPaid(Conflict):
 
 
 # {% endif %}
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some orders, and where the next ones begin."""
-
-    items: Sequence[OrderView]
-    next: Position | None
-
-
 def place(
     basket: Basket,
     idempotency_key: str | None = None,
@@ -113,18 +104,14 @@ def newest(
     *,
     owner_id: UUID,
     # {% endif %}
-) -> Page:
+) -> Page[OrderView]:
     """Return a page of orders, newest first."""
-    # One more than asked for tells whether there is a next page, without counting them all.
     query = repository.newest(limit + 1, after)
     # {% if cookiecutter.auth != "none" %}
     query = repository.owned(query, owner_id)
     # {% endif %}
     with reading() as connection:
-        found = repository.views(connection, query)
-    items = found[:limit]
-    more = len(found) > limit
-    return Page(items, Position(items[-1].created_at, items[-1].id) if more else None)
+        return Page.of(repository.views(connection, query), limit)
 
 
 def cancel(
@@ -151,13 +138,18 @@ def cancel(
         if order.owner_id != owner_id:
             raise NotFound
         # {% endif %}
-        if order.status is OrderStatus.CANCELLED:
-            raise OrderAlreadyCancelled
-        # {% if cookiecutter.webhooks %}
-        if order.paid_at:
-            raise OrderAlreadyPaid
-        # {% endif %}
-        order.status = OrderStatus.CANCELLED
+        return cancel_entity(order)
+
+
+def cancel_entity(order: Order) -> OrderView:
+    """Cancel an order in the transaction that it was read in; it raises what `cancel` does."""
+    if order.status is OrderStatus.CANCELLED:
+        raise OrderAlreadyCancelled
+    # {% if cookiecutter.webhooks %}
+    if order.paid_at:
+        raise OrderAlreadyPaid
+    # {% endif %}
+    order.status = OrderStatus.CANCELLED
     return _view(order)
 
 

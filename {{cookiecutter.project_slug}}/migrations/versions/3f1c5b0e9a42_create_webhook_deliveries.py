@@ -10,7 +10,7 @@ revision = "3f1c5b0e9a42"
 down_revision = "7cb26759a0fc"
 # {% endif %}
 # {% if cookiecutter.auth != "none" %}
-down_revision = "5b1e7d20c4a8"
+down_revision = "8c2f4a91d7e0"
 # {% endif %}
 branch_labels = None
 depends_on = None

@@ -1,0 +1,43 @@
+"""The queries of the audit log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select
+
+from app.admin.models import AuditEntry
+from app.core import pagination
+from app.core.pagination import Position
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """An entry as it is shown."""
+
+    id: UUID
+    caller_id: UUID
+    action: str
+    subject_id: UUID
+    created_at: datetime
+
+
+Entries = Select[UUID, UUID, str, UUID, datetime]
+
+
+def newest(limit: int, after: Position | None = None) -> Entries:
+    """Return the query for the newest entries, or for the next ones after a position."""
+    shown = select(
+        AuditEntry.id,
+        AuditEntry.caller_id,
+        AuditEntry.action,
+        AuditEntry.subject_id,
+        AuditEntry.created_at,
+    )
+    return pagination.newest(shown, AuditEntry.created_at, AuditEntry.id, limit, after)
+
+
+def views(connection: Connection, entries: Entries) -> Sequence[EntryView]:
+    """Run a query of entries."""
+    return [EntryView(*row) for row in connection.execute(entries)]

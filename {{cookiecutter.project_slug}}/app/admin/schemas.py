@@ -1,0 +1,29 @@
+"""What administrators ask with and are answered."""
+
+from marshmallow import fields
+
+from app.core.pagination import PageQuery
+from app.core.schemas import Schema
+
+
+class OrderQuery(PageQuery):
+    """Whose orders are wanted."""
+
+    owner_id = fields.UUID(metadata={"description": "Leave it out for everybody's"})
+
+
+class EntrySchema(Schema):
+    """An entry of the audit log."""
+
+    id = fields.UUID(required=True)
+    caller_id = fields.UUID(required=True, metadata={"description": "Who changed something"})
+    action = fields.String(required=True, metadata={"example": "order.cancel"})
+    subject_id = fields.UUID(required=True, metadata={"description": "What was changed"})
+    created_at = fields.AwareDateTime(required=True)
+
+
+class EntryPageSchema(Schema):
+    """Some entries, newest first."""
+
+    items = fields.List(fields.Nested(EntrySchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

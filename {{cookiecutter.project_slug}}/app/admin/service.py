@@ -1,0 +1,48 @@
+"""The rules of administration. A change and its entry in the audit log are one transaction."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy.orm import Session
+
+from app.admin import repository
+from app.admin.models import AuditEntry
+from app.admin.repository import EntryView
+from app.core.database import reading, writing
+from app.core.pagination import Page, Position
+from app.orders import administration as orders
+from app.orders.repository import OrderView
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def audited(caller_id: UUID, action: str, subject_id: UUID) -> Iterator[Session]:
+    """Open a transaction for a change, which is committed with its entry or not at all."""
+    with writing() as session:
+        yield session
+        session.add(
+            AuditEntry(
+                id=uuid4(),
+                caller_id=caller_id,
+                action=action,
+                subject_id=subject_id,
+                created_at=datetime.now(UTC),
+            )
+        )
+    logger.info("audit", extra={"action": action, "subject_id": str(subject_id)})
+
+
+def entries(limit: int, after: Position | None = None) -> Page[EntryView]:
+    """Return a page of the audit log, newest first."""
+    with reading() as connection:
+        return Page.of(repository.views(connection, repository.newest(limit + 1, after)), limit)
+
+
+def cancel_order(caller_id: UUID, order_id: UUID) -> OrderView:
+    """Cancel anybody's order; it raises what cancelling one's own does."""
+    with audited(caller_id, "order.cancel", order_id) as session:
+        return orders.cancel(session, order_id)

@@ -1,0 +1,101 @@
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from conftest import LogLines, MakeApp, authorization, caller_id
+from tests.database import CountQueries
+
+ORDERS = "/api/v1/orders"
+ADMIN = "/api/v1/admin"
+BASKET = {
+    "currency": "EUR",
+    "lines": [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}],
+}
+
+
+@pytest.fixture
+def admin(app: Flask) -> FlaskClient:
+    """Return a client of an administrator."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = authorization(app, "admin")
+    return client
+
+
+def found(client: FlaskClient, path: str, **query: object) -> list[dict[str, Any]]:
+    answer = client.get(f"{ADMIN}/{path}", query_string=query).json
+    assert answer is not None
+    items: list[dict[str, Any]] = answer["items"]
+    return items
+
+
+def place(client: FlaskClient) -> dict[str, Any]:
+    placed = client.post(ORDERS, json=BASKET).json
+    assert isinstance(placed, dict)
+    return placed
+
+
+def test_an_administrator_sees_the_orders_of_everybody_and_of_one_owner(
+    app: Flask, admin: FlaskClient, client: FlaskClient, count_queries: CountQueries
+) -> None:
+    of_the_admin, of_a_user = place(admin), place(client)
+
+    with count_queries(2):
+        assert found(admin, "orders") == [of_a_user, of_the_admin]
+    assert found(admin, "orders", owner_id=str(caller_id(app))) == [of_a_user]
+    assert found(admin, "orders", owner_id=str(uuid4())) == []
+
+
+def test_each_change_leaves_one_entry_that_says_who_and_what(
+    app: Flask, admin: FlaskClient, client: FlaskClient, log_lines: LogLines
+) -> None:
+    order = place(client)
+
+    cancelled = admin.post(f"{ADMIN}/orders/{order['id']}/cancel")
+
+    assert cancelled.json == {**order, "status": "cancelled"}
+    (entry,) = found(admin, "audit")
+    del entry["id"], entry["created_at"]
+    assert entry == {
+        "caller_id": str(caller_id(app, "admin")),
+        "action": "order.cancel",
+        "subject_id": order["id"],
+    }
+    assert [line["action"] for line in log_lines if line["message"] == "audit"] == ["order.cancel"]
+
+
+def test_a_change_that_fails_leaves_no_entry(admin: FlaskClient, client: FlaskClient) -> None:
+    order = place(client)
+    client.post(f"{ORDERS}/{order['id']}/cancel")
+
+    assert admin.post(f"{ADMIN}/orders/{order['id']}/cancel").status_code == 409
+    assert admin.post(f"{ADMIN}/orders/{uuid4()}/cancel").status_code == 404
+    assert found(admin, "audit") == []
+
+
+def test_the_audit_log_has_pages(admin: FlaskClient, client: FlaskClient) -> None:
+    ids = [place(client)["id"] for _ in range(3)]
+    for order_id in ids:
+        admin.post(f"{ADMIN}/orders/{order_id}/cancel")
+
+    first = admin.get(f"{ADMIN}/audit", query_string={"limit": 2}).json
+    assert first is not None
+    rest = found(admin, "audit", limit=2, cursor=first["next_cursor"])
+    seen = [entry["subject_id"] for entry in [*first["items"], *rest]]
+    assert seen == ids[::-1]
+
+
+@pytest.mark.attack
+def test_a_route_that_forgets_to_say_whom_it_lets_in_lets_in_administrators_alone(
+    make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
+    app = make_app()
+    app.add_url_rule("/forgotten", "admin.forgotten", lambda: "open")
+    callers = (("", 401), (authorization(app), 403), (authorization(app, "admin"), 200))
+    for header, status in callers:
+        with subtests.test(status=status):
+            answer = app.test_client().get("/forgotten", headers={"Authorization": header})
+
+            assert answer.status_code == status
