@@ -5,29 +5,34 @@ import shutil
 from pathlib import Path
 
 Answers = dict[str, str | bool]
+# What a word of FILES may stand for: a domain, or a module of the core, with its tests and its page.
+PLACES = """{0} app/{0} app/core/{0}.py docs/{0}.md tests/{0}.py tests/test_{0}.py
+    migrations/versions/{0}.py"""
 # An answer ("tracing" for anything but no or none, "database=mysql"; several are joined by " and "
-# or " or ") and the files and folders that exist only with it.
+# or " or ") and what exists only with it.
 FILES = {
-    "auth": "app/core/access.py tests/test_access.py",
-    "auth and database": """app/admin docs/admin.md migrations/versions/8c2f4a91d7e0_create_audit_entries.py
-        app/orders/administration.py app/orders/tests/test_owners.py
-        migrations/versions/5b1e7d20c4a8_own_orders.py""",
-    "auth=jwt": "app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
-    "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py
-        app/orders migrations docs/database.md stubs/flask_migrate tests/database.py
-        tests/test_database.py tests/test_migrations.py""",
-    "database and tracing": "app/core/query_traces.py tests/test_query_traces.py",
-    "dockerfile": ".dockerignore Dockerfile docs/container.md",
+    "auth": "access",
+    "auth and database": """admin app/orders/administration.py app/orders/tests/test_owners.py
+        5b1e7d20c4a8_own_orders 8c2f4a91d7e0_create_audit_entries""",
+    "auth=jwt": "tokens own_callers",
+    "database": "database idempotency migrations orders pagination stubs/flask_migrate",
+    "database and tracing": "query_traces",
+    "dockerfile": "container .dockerignore Dockerfile",
     "license": "LICENSE",
-    "metrics": "app/core/internal.py app/core/metrics.py docs/metrics.md tests/test_internal.py tests/test_metrics.py",
-    "rate_limiting": "app/core/rate_limits.py docs/rate_limits.md tests/test_rate_limits.py",
-    "tracing": "app/core/tracing.py docs/tracing.md tests/test_tracing.py",
-    "webhooks": "app/core/signatures.py app/webhooks docs/webhooks.md tests/test_signatures.py",
-    "webhooks and database": """app/orders/payments.py app/webhooks/commands.py
-        app/webhooks/models.py app/webhooks/service.py app/webhooks/tests/test_payments.py
-        migrations/versions/3f1c5b0e9a42_create_webhook_deliveries.py""",
+    "metrics": "internal metrics",
+    "rate_limiting": "rate_limits",
+    "tracing": "tracing",
+    "webhooks": "signatures webhooks",
+    "webhooks and database": """app/orders/payments.py app/webhooks/commands.py app/webhooks/models.py
+        app/webhooks/service.py app/webhooks/tests/test_payments.py
+        3f1c5b0e9a42_create_webhook_deliveries""",
     "webhooks and database=none": "app/webhooks/replays.py app/webhooks/tests/test_replays.py",
 }
+
+
+def paths(key: str) -> list[str]:
+    """List what exists only with the answers that a key of FILES names, if it exists at all."""
+    return " ".join(PLACES.format(word) for word in FILES[key].split()).split()
 
 
 def chosen(answers: Answers, key: str) -> bool:
@@ -42,7 +47,7 @@ def chosen(answers: Answers, key: str) -> bool:
 def prune(project: Path, answers: Answers) -> None:
     """Remove what is not wanted, and the folders which that leaves empty."""
     left_out = [key for key in FILES if not chosen(answers, key)]
-    for path in (project / path for key in left_out for path in FILES[key].split()):
+    for path in (project / path for key in left_out for path in paths(key)):
         if path.is_dir():
             shutil.rmtree(path)
         path.unlink(missing_ok=True)

@@ -83,7 +83,8 @@ def names_in(key: str) -> set[str]:
 def exists_with(path: str) -> set[str]:
     """Tell which answers decide whether this file exists."""
     places = {path, *map(str, Path(path).parents)}
-    keys = (key for key, paths in post_gen_project.FILES.items() if places & set(paths.split()))
+    files = post_gen_project.FILES
+    keys = (key for key in files if places & set(post_gen_project.paths(key)))
     return set().union(*map(names_in, keys))
 
 

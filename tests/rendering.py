@@ -39,9 +39,9 @@ def exists(path: str, answers: Answers) -> bool:
     there = {each for file in tree_files() for each in (file, *folders_of(file))}
     return path in there and not any(
         path == gone or path.startswith(f"{gone}/")
-        for key, paths in post_gen_project.FILES.items()
+        for key in post_gen_project.FILES
         if not post_gen_project.chosen(answers, key)
-        for gone in paths.split()
+        for gone in post_gen_project.paths(key)
     )
 
 

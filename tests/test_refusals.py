@@ -1,5 +1,6 @@
 """Answers that are refused, through the front door: nothing is written, everything is said."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -93,12 +94,18 @@ def test_a_slug_that_is_no_folder_name_writes_nothing(refuse: Refuse, slug: str)
     refuse(project_slug=slug)
 
 
-def test_excluded_combinations_are_refused(refuse: Refuse, template: Path) -> None:
+def test_excluded_combinations_are_refused(refuse: Refuse) -> None:
+    assert refuse(database="none") == ["auth=jwt needs database: change one of the two answers."]
+
+
+def test_everything_that_excludes_each_other_is_named_at_once(
+    refuse: Refuse, template: Path
+) -> None:
     hook = template / "hooks" / "pre_gen_project.py"
-    empty = "REQUIRES: dict[str, list[str]] = {}"
-    assert empty in hook.read_text()
+    needs = re.search("^REQUIRES = .*$", hook.read_text(), re.MULTILINE)
+    assert needs
     made_up = 'REQUIRES = {"tracing": ["database", "license=MIT"]}'
-    hook.write_text(hook.read_text().replace(empty, made_up))
+    hook.write_text(hook.read_text().replace(needs.group(), made_up))
 
     assert refuse(tracing="yes", database="none", license="none") == [
         "tracing needs database: change one of the two answers.",

@@ -13,7 +13,7 @@ import yaml
 
 from answers import ROOT, TREE, template_files, tree_files
 from checks import linted_and_formatted, nothing_dead, nothing_empty, typed
-from post_gen_project import FILES
+from post_gen_project import FILES, paths
 from requirements import pins
 from warm import plain
 from workshop import Workshop
@@ -71,9 +71,14 @@ def test_nothing_untracked_or_ignored_lies_in_the_tree() -> None:
     assert not strays, "cookiecutter would copy these into every service"
 
 
-@pytest.mark.parametrize("path", " ".join(FILES.values()).split())
-def test_a_path_of_the_manifest_is_in_the_tree(path: str) -> None:
-    assert [each for each in tree_files() if each == path or each.startswith(f"{path}/")]
+@pytest.mark.parametrize("word", sorted({word for each in FILES.values() for word in each.split()}))
+def test_each_word_of_the_manifest_names_something_in_the_tree(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FILES, "word", word)
+    places = paths("word")
+
+    assert [each for each in tree_files() for path in places if f"{each}/".startswith(f"{path}/")]
 
 
 def test_the_environment_holds_exactly_the_versions_that_the_tree_pins() -> None:
