@@ -53,6 +53,12 @@ class Contract:
         return self.validators[key]
 
 
+def body(answer: TestResponse) -> dict[str, Any]:
+    """Return the JSON object that was answered."""
+    assert isinstance(answer.json, dict)
+    return answer.json
+
+
 contracts: dict[frozenset[str], Contract] = {}
 
 

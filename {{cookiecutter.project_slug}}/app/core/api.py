@@ -110,24 +110,6 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = _Parser()
 
-    def problems(self, *statuses: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Document the problems that a route answers besides those that any route may.
-
-        Raises:
-            LookupError: for a status that app.core.errors does not describe.
-
-        """
-        if undescribed := set(statuses) - set(errors.DETAILS):
-            message = f"describe {sorted(undescribed)} in app.core.errors.DETAILS first"
-            raise LookupError(message)
-
-        def decorate(view: Callable[P, R]) -> Callable[P, R]:
-            for status in statuses:
-                view = self.alt_response(status, HTTPStatus(status).name)(view)
-            return view
-
-        return decorate
-
     # {% if cookiecutter.auth != "none" %}
     def requires(self, scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Let in only callers with this scope, and say so in the document.
@@ -149,6 +131,23 @@ class Blueprint(flask_smorest.Blueprint):
         return decorate
 
     # {% endif %}
+    def problems(self, *statuses: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Document the problems that a route answers besides those that any route may.
+
+        Raises:
+            LookupError: for a status that app.core.errors does not describe.
+
+        """
+        if undescribed := set(statuses) - set(errors.DETAILS):
+            message = f"describe {sorted(undescribed)} in app.core.errors.DETAILS first"
+            raise LookupError(message)
+
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            for status in statuses:
+                view = self.alt_response(status, HTTPStatus(status).name)(view)
+            return view
+
+        return decorate
 
 
 class _Document(flask_smorest.Api):

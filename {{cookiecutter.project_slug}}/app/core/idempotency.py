@@ -57,19 +57,17 @@ class Claim:
     key: str
     fingerprint: str
 
-    @classmethod
-    def of(cls, key: str, body: Mapping[str, Any]) -> Self:
-        """Return the claim of a request with this key and this body."""
-        canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-        return cls(digest(key.strip('"').encode()), digest(canonical))
-
     # {% if cookiecutter.auth != "none" %}
-
     def owned_by(self, owner: object) -> Self:
         """Return the claim of this owner: whoever else chooses the same key has another one."""
         return replace(self, key=digest(f"{owner} {self.key}".encode()))
 
     # {% endif %}
+    @classmethod
+    def of(cls, key: str, body: Mapping[str, Any]) -> Self:
+        """Return the claim of a request with this key and this body."""
+        canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        return cls(digest(key.strip('"').encode()), digest(canonical))
 
 
 def digest(value: bytes) -> str:

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from flask import Response, url_for
 
-# {% if cookiecutter.auth != "none" %}
-from app.core import access
-
-# {% endif %}
-from app.core.api import Blueprint, json_response
+from app.core import (
+    # {% if cookiecutter.auth != "none" %}
+    access,
+    # {% endif %}
+    api,
+)
 from app.core.idempotency import IdempotencyHeaders
 from app.core.pagination import PageQuery, Position
 from app.orders import service
@@ -17,7 +18,7 @@ from app.orders.schemas import OrderPageSchema, OrderSchema
 from app.quotes.schemas import BasketSchema
 from app.quotes.service import Basket
 
-blueprint = Blueprint("orders", __name__, description="Place orders and follow them")
+blueprint = api.Blueprint("orders", __name__, description="Place orders and follow them")
 
 LOCATION = {"Location": {"description": "Where the order is", "schema": {"type": "string"}}}
 
@@ -47,7 +48,7 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return json_response(order, 201, {"Location": url_for(".get_order", order_id=order.id)})
+    return api.json_response(order, 201, {"Location": url_for(".get_order", order_id=order.id)})
 
 
 @blueprint.route("", methods=["GET"])
@@ -65,7 +66,7 @@ def list_orders(query: _Page) -> Response:
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return json_response(page.shown())
+    return api.json_response(page.shown())
 
 
 @blueprint.route("/<uuid:order_id>", methods=["GET"])
@@ -82,7 +83,7 @@ def get_order(order_id: UUID) -> Response:
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return json_response(order)
+    return api.json_response(order)
 
 
 @blueprint.route("/<uuid:order_id>/cancel", methods=["POST"])
@@ -99,4 +100,4 @@ def cancel_order(order_id: UUID) -> Response:
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return json_response(order)
+    return api.json_response(order)

@@ -5,7 +5,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from conftest import LogLines, MakeApp, authorization, caller_id
+from conftest import LogLines, MakeApp, authorization, body, caller_id
 from tests.database import CountQueries
 
 ORDERS = "/api/v1/orders"
@@ -32,9 +32,7 @@ def found(client: FlaskClient, path: str, **query: object) -> list[dict[str, Any
 
 
 def place(client: FlaskClient) -> dict[str, Any]:
-    placed = client.post(ORDERS, json=BASKET).json
-    assert isinstance(placed, dict)
-    return placed
+    return body(client.post(ORDERS, json=BASKET))
 
 
 def test_an_administrator_sees_the_orders_of_everybody_and_of_one_owner(

@@ -6,17 +6,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert
-from werkzeug.test import TestResponse
 
 from app.core import database, pagination
 from app.core.pagination import Position
 from app.orders import repository
 from app.orders.models import Order, OrderLine, OrderStatus
-
-# {% if cookiecutter.auth != "none" %}
-from conftest import caller_id
-
-# {% endif %}
+from conftest import (
+    body,
+    # {% if cookiecutter.auth != "none" %}
+    caller_id,
+    # {% endif %}
+)
 from tests.database import CountQueries, Plan
 
 URL = "/api/v1/orders"
@@ -51,12 +51,6 @@ def store_orders(app: Flask, count: int, *, apart: timedelta = timedelta(seconds
             ],
         )
     return [str(order_id) for order_id in reversed(ids)]
-
-
-def body(answer: TestResponse) -> dict[str, Any]:
-    assert answer.status_code == 200
-    assert isinstance(answer.json, dict)
-    return answer.json
 
 
 def ids(page: dict[str, Any]) -> list[str]:

@@ -1,7 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +17,7 @@ from app.orders.models import Order, OrderStatus
 from app.quotes.service import Basket, Line
 from conftest import (
     MakeApp,
+    body,
     # {% if cookiecutter.auth != "none" %}
     caller_id,
     # {% endif %}
@@ -30,11 +30,6 @@ LINES: list[Line] = [
 ]
 BASKET: Basket = {"currency": "EUR", "lines": LINES}
 KEY = {"Idempotency-Key": "5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e"}
-
-
-def body(answer: TestResponse) -> dict[str, Any]:
-    assert isinstance(answer.json, dict)
-    return answer.json
 
 
 def count_orders() -> int:

@@ -5,7 +5,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from conftest import authorization
+from conftest import authorization, body
 
 URL = "/api/v1/orders"
 BASKET = {
@@ -23,9 +23,7 @@ def other(app: Flask) -> FlaskClient:
 
 
 def place(client: FlaskClient, **headers: str) -> dict[str, Any]:
-    placed = client.post(URL, json=BASKET, headers=headers).json
-    assert isinstance(placed, dict)
-    return placed
+    return body(client.post(URL, json=BASKET, headers=headers))
 
 
 def test_each_list_holds_the_orders_of_its_owner(client: FlaskClient, other: FlaskClient) -> None:
