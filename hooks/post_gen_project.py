@@ -8,10 +8,17 @@ Answers = dict[str, str | bool]
 # An answer ("tracing" for anything but no or none, "database=mysql"; several are joined by " and "
 # or " or ") and the files and folders that exist only with it.
 FILES = {
-    "auth": "app/core/access.py tests/test_access.py",
+    "auth": "app/core/access.py docs/access.md tests/test_access.py",
     "auth and database": """app/orders/tests/test_owners.py
         migrations/versions/5b1e7d20c4a8_own_orders.py""",
-    "auth=jwt": "app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
+    "auth=jwt": """app/auth app/core/fingerprints.py app/core/links.py app/core/mail.py
+        app/core/passwords.py app/core/tokens.py app/sessions/refresh_tokens.py
+        app/sessions/tests/test_refresh_tokens.py app/users docs/accounts.md
+        migrations/versions/c19e5a7d4b02_create_users.py tests/own_callers.py
+        tests/test_fingerprints.py tests/test_links.py tests/test_mail.py tests/test_passwords.py
+        tests/test_tokens.py""",
+    "auth=jwt or web_ui and auth=oidc and database": """app/core/logins.py app/sessions
+        migrations/versions/8d4f02b71c36_create_sessions.py""",
     "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py
         app/orders migrations docs/database.md stubs/flask_migrate tests/database.py
         tests/test_database.py tests/test_migrations.py""",

@@ -3,11 +3,20 @@
 from flask import Flask
 
 from app import (
+    # {% if cookiecutter.auth == "jwt" %}
+    auth,
+    # {% endif %}
     health,
     # {% if cookiecutter.database != "none" %}
     orders,
     # {% endif %}
     quotes,
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
+    sessions,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    users,
+    # {% endif %}
     # {% if cookiecutter.webhooks %}
     webhooks,
     # {% endif %}
@@ -21,9 +30,18 @@ from app.core import (
     database,
     # {% endif %}
     errors,
+    # {% if cookiecutter.auth == "jwt" %}
+    links,
+    # {% endif %}
     logs,
+    # {% if cookiecutter.auth == "jwt" %}
+    mail,
+    # {% endif %}
     # {% if cookiecutter.metrics %}
     metrics,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    passwords,
     # {% endif %}
     pipeline,
     # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
@@ -72,6 +90,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens.init_app(app, settings)
+    passwords.init_app(app, settings)
+    mail.init_app(app, settings)
+    links.init_app(app, settings)
     # {% endif %}
     health.init_app(app)
     cors.init_app(app, settings)
@@ -80,6 +101,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(quotes.blueprint, url_prefix="/api/v1/quotes")
     # {% if cookiecutter.database != "none" %}
     app.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
+    sessions.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    users.init_app(app, settings)
+    app.register_blueprint(auth.blueprint, url_prefix="/api/v1/auth")
     # {% endif %}
 
     # {% if cookiecutter.webhooks %}
