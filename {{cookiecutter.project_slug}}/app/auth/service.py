@@ -11,10 +11,10 @@ from app.sessions import service as sessions
 from app.sessions.refresh_tokens import InvalidRefreshToken
 from app.users import service as users
 from app.users.attempts import TooManyAttempts
-from app.users.models import Role
 from app.users.service import WrongCredentials
 
 __all__ = [
+    "InvalidRefreshToken",
     "Login",
     "TooManyAttempts",
     "WrongCredentials",
@@ -78,5 +78,5 @@ def log_out_everywhere(owner_id: UUID) -> None:
         sessions.end_all(transaction, owner_id)
 
 
-def _caller(owner_id: UUID, role: Role, session_id: UUID) -> Caller:
+def _caller(owner_id: UUID, role: str, session_id: UUID) -> Caller:
     return Caller(owner_id, access.SCOPES[role], session_id)
