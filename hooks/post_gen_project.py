@@ -6,15 +6,17 @@ from pathlib import Path
 
 Answers = dict[str, str | bool]
 # What a word of FILES may stand for: a domain, or a module of the core, with its tests and its page.
-PLACES = """{0} app/{0} app/core/{0}.py docs/{0}.md tests/{0}.py tests/test_{0}.py
+PLACES = """{0} app/{0} app/{0}.py app/core/{0}.py docs/{0}.md tests/{0}.py tests/test_{0}.py
     migrations/versions/{0}.py"""
 # An answer ("tracing" for anything but no or none, "database=mysql"; several are joined by " and "
 # or " or ") and what exists only with it.
 FILES = {
     "auth": "access",
-    "auth and database": """admin app/orders/administration.py app/orders/tests/test_owners.py
+    "auth and database": """admin orders/administration orders/tests/test_owners
         5b1e7d20c4a8_own_orders 8c2f4a91d7e0_create_audit_entries""",
-    "auth=jwt": "tokens own_callers",
+    "auth=jwt": """accounts auth fingerprints links mail own_callers passwords sessions/refresh_tokens
+        sessions/tests/test_refresh_tokens tokens users c19e5a7d4b02_create_users""",
+    "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
     "database": "database idempotency migrations orders pagination stubs/flask_migrate",
     "database and tracing": "query_traces",
     "dockerfile": "container .dockerignore Dockerfile",
@@ -23,10 +25,9 @@ FILES = {
     "rate_limiting": "rate_limits",
     "tracing": "tracing",
     "webhooks": "signatures webhooks",
-    "webhooks and database": """app/orders/payments.py app/webhooks/commands.py app/webhooks/models.py
-        app/webhooks/service.py app/webhooks/tests/test_payments.py
-        3f1c5b0e9a42_create_webhook_deliveries""",
-    "webhooks and database=none": "app/webhooks/replays.py app/webhooks/tests/test_replays.py",
+    "webhooks and database": """orders/payments webhooks/commands webhooks/models webhooks/service
+        webhooks/tests/test_payments 3f1c5b0e9a42_create_webhook_deliveries""",
+    "webhooks and database=none": "webhooks/replays webhooks/tests/test_replays",
 }
 
 

@@ -42,6 +42,9 @@ class Contract:
         answer = documented.get(status, documented["default"])
         if "$ref" in answer:
             answer = self.document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        if "content" not in answer:
+            assert response.data == b"", f"{method} {path} answered more than its status"
+            return
         assert response.mimetype in answer["content"], f"{method} {path}: {response.mimetype}"
         self._validator(answer["content"][response.mimetype]["schema"]).validate(response.json)
 

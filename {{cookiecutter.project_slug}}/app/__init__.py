@@ -6,11 +6,20 @@ from app import (
     # {% if cookiecutter.auth != "none" and cookiecutter.database != "none" %}
     admin,
     # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    auth,
+    # {% endif %}
     health,
     # {% if cookiecutter.database != "none" %}
     orders,
     # {% endif %}
     quotes,
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
+    sessions,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    users,
+    # {% endif %}
     # {% if cookiecutter.webhooks %}
     webhooks,
     # {% endif %}
@@ -24,9 +33,18 @@ from app.core import (
     database,
     # {% endif %}
     errors,
+    # {% if cookiecutter.auth == "jwt" %}
+    links,
+    # {% endif %}
     logs,
+    # {% if cookiecutter.auth == "jwt" %}
+    mail,
+    # {% endif %}
     # {% if cookiecutter.metrics %}
     metrics,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    passwords,
     # {% endif %}
     pipeline,
     # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
@@ -75,6 +93,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens.init_app(app, settings)
+    passwords.init_app(app, settings)
+    mail.init_app(app, settings)
+    links.init_app(app, settings)
     # {% endif %}
     health.init_app(app)
     cors.init_app(app, settings)
@@ -86,6 +107,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.auth != "none" and cookiecutter.database != "none" %}
     app.register_blueprint(admin.blueprint, url_prefix="/api/v1/admin")
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
+    sessions.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    users.init_app(app, settings)
+    app.register_blueprint(auth.blueprint, url_prefix="/api/v1/auth")
     # {% endif %}
 
     # {% if cookiecutter.webhooks %}

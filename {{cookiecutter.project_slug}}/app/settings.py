@@ -9,6 +9,16 @@ from app.core import (
     # {% if cookiecutter.metrics %}
     internal,
     # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    links,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
+    logins,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    mail,
+    passwords,
+    # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
@@ -30,6 +40,16 @@ class Settings(
     # {% endif %}
     # {% if cookiecutter.metrics %}
     internal.InternalSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    links.LinkSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
+    logins.LoginSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    mail.MailSettings,
+    passwords.PasswordSettings,
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.RateLimitSettings,

@@ -17,6 +17,9 @@ PRODUCTION: dict[str, str] = {
     "database_url": EXAMPLE_URL,
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
+    "mail_url": "smtps://service:pass-word@mail.example",
+    "mail_from": "service@shop.example",
+    "public_url": "https://shop.example",
     "jwt_keys": '{"keys": [{"kty": "oct", "kid": "1", "k": "%s"}]}' % ("dGVzdHMn" * 6),
     # {% endif %}
     # {% if cookiecutter.webhooks %}

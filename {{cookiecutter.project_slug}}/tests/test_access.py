@@ -15,6 +15,22 @@ from conftest import LogLines, MakeApp, authorization, caller_id
 RULES = {
     # route: (nobody, a user, an administrator)
     "POST /api/v1/quotes": (422, 422, 422),
+    # {% if cookiecutter.auth == "jwt" %}
+    "POST /api/v1/auth/email-change/confirm": (422, 422, 422),
+    "POST /api/v1/auth/email-verification": (422, 422, 422),
+    "POST /api/v1/auth/email-verification/confirm": (422, 422, 422),
+    "POST /api/v1/auth/login": (422, 422, 422),
+    "POST /api/v1/auth/logout": (401, 204, 204),
+    "POST /api/v1/auth/logout-everywhere": (401, 204, 204),
+    "POST /api/v1/auth/password-reset": (422, 422, 422),
+    "POST /api/v1/auth/password-reset/confirm": (422, 422, 422),
+    "POST /api/v1/auth/refresh": (422, 422, 422),
+    "POST /api/v1/users": (422, 422, 422),
+    "DELETE /api/v1/users/me": (401, 422, 422),
+    "GET /api/v1/users/me": (401, 404, 404),
+    "POST /api/v1/users/me/email": (401, 422, 422),
+    "POST /api/v1/users/me/password": (401, 422, 422),
+    # {% endif %}
     # {% if cookiecutter.database != "none" %}
     "GET /api/v1/orders": (401, 200, 200),
     "POST /api/v1/orders": (401, 422, 422),

@@ -15,8 +15,25 @@ from app.core.errors import DETAILS, Problem
 
 SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}  # as OpenAPI names it
 SCOPES = {
-    "user": frozenset({"orders:read", "orders:write"}),
-    "admin": frozenset({"orders:read", "orders:write", "admin"}),
+    "user": frozenset(
+        {
+            # {% if cookiecutter.auth == "jwt" %}
+            "account",
+            # {% endif %}
+            "orders:read",
+            "orders:write",
+        }
+    ),
+    "admin": frozenset(
+        {
+            # {% if cookiecutter.auth == "jwt" %}
+            "account",
+            # {% endif %}
+            "admin",
+            "orders:read",
+            "orders:write",
+        }
+    ),
 }
 """What each role may do."""
 

@@ -9,8 +9,14 @@ revision = "3f1c5b0e9a42"
 # {% if cookiecutter.auth == "none" %}
 down_revision = "7cb26759a0fc"
 # {% endif %}
-# {% if cookiecutter.auth != "none" %}
+# {% if cookiecutter.auth == "oidc" and not cookiecutter.web_ui %}
 down_revision = "8c2f4a91d7e0"
+# {% endif %}
+# {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+down_revision = "8d4f02b71c36"
+# {% endif %}
+# {% if cookiecutter.auth == "jwt" %}
+down_revision = "c19e5a7d4b02"
 # {% endif %}
 branch_labels = None
 depends_on = None

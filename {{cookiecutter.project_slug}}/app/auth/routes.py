@@ -1,0 +1,136 @@
+"""`/api/v1/auth`."""
+
+from typing import TypedDict
+
+from flask import Response, current_app, request
+
+from app.auth import service
+from app.auth.schemas import LoginSchema, RefreshSchema, TokensSchema
+from app.core import access, tokens
+from app.core.api import Blueprint, json_response
+from app.users import service as users
+from app.users.schemas import EmailSchema, ResetSchema, TokenSchema
+
+blueprint = Blueprint("auth", __name__, description="Log in and out, and prove an e-mail address")
+
+LETTER = "A letter is on its way, if this address can have one"
+
+
+class _Credentials(TypedDict):
+    email: str
+    password: str
+
+
+class _Refresh(TypedDict):
+    refresh_token: str
+
+
+class _Email(TypedDict):
+    email: str
+
+
+class _Token(TypedDict):
+    token: str
+
+
+class _Reset(_Token):
+    password: str
+
+
+@blueprint.route("/login", methods=["POST"])
+@blueprint.arguments(LoginSchema)
+@blueprint.response(200, TokensSchema)
+@blueprint.problems(401, 429)
+def log_in(sent: _Credentials) -> Response:
+    """Log in with an e-mail address that is confirmed, and its password."""
+    return _answer(service.log_in(sent["email"], sent["password"], str(request.remote_addr)))
+
+
+@blueprint.route("/refresh", methods=["POST"])
+@blueprint.arguments(RefreshSchema)
+@blueprint.response(200, TokensSchema)
+@blueprint.problems(401)
+def refresh(sent: _Refresh) -> Response:
+    """Take the refresh token for new tokens; a token that is used again ends its login."""
+    return _answer(service.refresh(sent["refresh_token"]))
+
+
+@blueprint.route("/logout", methods=["POST"])
+@blueprint.requires("account")
+@blueprint.response(204)
+def log_out() -> Response:
+    """End the login that the access token came from; the token itself expires soon."""
+    service.log_out(access.caller().session)
+    return Response(status=204)
+
+
+@blueprint.route("/logout-everywhere", methods=["POST"])
+@blueprint.requires("account")
+@blueprint.response(204)
+def log_out_everywhere() -> Response:
+    """End every login of the caller."""
+    service.log_out_everywhere(access.caller().id)
+    return Response(status=204)
+
+
+@blueprint.route("/password-reset", methods=["POST"])
+@blueprint.arguments(EmailSchema)
+@blueprint.response(202, description=LETTER)
+@blueprint.problems(429)
+def ask_to_reset_password(sent: _Email) -> Response:
+    """Ask for a letter with a link to choose a new password."""
+    users.ask_to_reset_password(sent["email"], str(request.remote_addr))
+    return Response(status=202)
+
+
+@blueprint.route("/password-reset/confirm", methods=["POST"])
+@blueprint.arguments(ResetSchema)
+@blueprint.response(204)
+@blueprint.problems(400)
+def reset_password(sent: _Reset) -> Response:
+    """Choose a new password with the token of the link; every login ends."""
+    users.reset_password(sent["token"], sent["password"])
+    return Response(status=204)
+
+
+@blueprint.route("/email-verification", methods=["POST"])
+@blueprint.arguments(EmailSchema)
+@blueprint.response(202, description=LETTER)
+@blueprint.problems(429)
+def ask_to_verify_email(sent: _Email) -> Response:
+    """Ask once more for the letter with the link that confirms an address."""
+    users.ask_to_verify_email(sent["email"], str(request.remote_addr))
+    return Response(status=202)
+
+
+@blueprint.route("/email-verification/confirm", methods=["POST"])
+@blueprint.arguments(TokenSchema)
+@blueprint.response(204)
+@blueprint.problems(400)
+def verify_email(sent: _Token) -> Response:
+    """Confirm the address of a new account with the token of the link."""
+    users.verify_email(sent["token"])
+    return Response(status=204)
+
+
+@blueprint.route("/email-change/confirm", methods=["POST"])
+@blueprint.arguments(TokenSchema)
+@blueprint.response(204)
+@blueprint.problems(400)
+def change_email(sent: _Token) -> Response:
+    """Use a new address from now on, with the token of the link that was sent there."""
+    users.change_email(sent["token"])
+    return Response(status=204)
+
+
+def _answer(login: service.Login) -> Response:
+    """Answer with tokens; every answer is marked to be stored nowhere."""
+    issued = tokens.of(current_app).issue(login.caller)
+    return json_response(
+        {
+            "access_token": issued.value,
+            "token_type": "Bearer",
+            "expires_in": issued.seconds,
+            "refresh_token": login.refresh_token,
+        }
+    )

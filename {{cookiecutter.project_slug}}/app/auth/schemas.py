@@ -1,0 +1,42 @@
+"""What logging in asks for and answers."""
+
+from marshmallow import fields, validate
+
+from app.core.schemas import Schema
+from app.users.schemas import LONGEST_PASSWORD, LONGEST_TOKEN
+
+LONGEST_EMAIL = 320  # characters; what is no address is refused like a wrong one
+
+
+class LoginSchema(Schema):
+    """Who is logging in."""
+
+    email = fields.String(
+        required=True,
+        validate=validate.Length(1, LONGEST_EMAIL),
+        metadata={"example": "ada@example.com"},
+    )
+    password = fields.String(
+        required=True,
+        validate=validate.Length(1, LONGEST_PASSWORD),
+        metadata={"format": "password", "example": "correct horse battery staple"},
+    )
+
+
+class RefreshSchema(Schema):
+    """The refresh token that was handed out last."""
+
+    refresh_token = fields.String(required=True, validate=validate.Length(1, LONGEST_TOKEN))
+
+
+class TokensSchema(Schema):
+    """Tokens as OAuth 2.0 answers them (RFC 6749, section 5.1)."""
+
+    access_token = fields.String(required=True)
+    token_type = fields.String(required=True, validate=validate.Equal("Bearer"))
+    expires_in = fields.Integer(
+        required=True, metadata={"description": "For how many seconds the access token is good"}
+    )
+    refresh_token = fields.String(
+        required=True, metadata={"description": "Good once; the answer to it holds the next one"}
+    )

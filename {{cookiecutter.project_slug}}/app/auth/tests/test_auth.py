@@ -1,0 +1,272 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from app.auth import service
+from app.core import access, tokens
+from app.core.database import writing
+from app.sessions.models import LoginSession
+from app.users import service as users
+from app.users.models import Role, User
+from app.users.tests import (
+    OTHER_PASSWORD,
+    PASSWORD,
+    bearer,
+    letters,
+    log_in,
+    logged_in,
+    make,
+    new_address,
+    token,
+)
+from conftest import LogLines
+
+AUTH = "/api/v1/auth"
+
+
+@pytest.fixture
+def email(app: Flask) -> str:
+    """Return the address of an account."""
+    address = new_address()
+    make(app, address)
+    return address
+
+
+def refresh(client: FlaskClient, held: dict[str, str]) -> tuple[int, dict[str, str]]:
+    answer = client.post(f"{AUTH}/refresh", json={"refresh_token": held["refresh_token"]})
+    return answer.status_code, answer.json or {}
+
+
+def reset_token(app: Flask, client: FlaskClient, email: str) -> str:
+    answer = client.post(f"{AUTH}/password-reset", json={"email": email})
+    assert (answer.status_code, answer.data) == (202, b"")
+    return token(app, email, "reset-password")
+
+
+def test_a_login_answers_tokens_that_speak_for_the_account(app: Flask, client: FlaskClient) -> None:
+    for role in Role:
+        email = new_address()
+        user_id = make(app, email, role=role)
+
+        answer = log_in(client, email.upper())
+
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        said = answer.json
+        assert said is not None
+        assert said.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
+        assert (said["token_type"], said["expires_in"]) == ("Bearer", 600)
+        caller = tokens.of(app).verify(said["access_token"])
+        assert (caller.id, caller.scopes) == (user_id, access.SCOPES[role])
+        assert caller.session is not None
+
+
+def test_pages_log_in_by_the_service(app: Flask, email: str) -> None:
+    with app.test_request_context():
+        login = service.log_in(email, PASSWORD, "192.0.2.1")
+        service.log_out(login.caller.session)
+
+        with pytest.raises(service.InvalidRefreshToken):
+            service.refresh(login.refresh_token)
+        with pytest.raises(service.WrongCredentials):
+            service.log_in(email, OTHER_PASSWORD, "192.0.2.1")
+
+
+def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, email: str) -> None:
+    unconfirmed = new_address()
+    make(app, unconfirmed, email_verified_at=None)
+    answers = [
+        log_in(client, who, password)
+        for who, password in (
+            (email, OTHER_PASSWORD),
+            (email, PASSWORD[:-1]),
+            (email, PASSWORD + " "),
+            (unconfirmed, PASSWORD),
+            (new_address(), PASSWORD),
+            ("not an address", PASSWORD),
+            (f" {email}", PASSWORD),
+            (f"{email}\0", PASSWORD),
+            ("' OR 1=1 --", PASSWORD),
+        )
+    ]
+
+    said = [{**(answer.json or {}), "request_id": ""} for answer in answers]
+    assert said == said[:1] * len(said)
+    assert said[0]["code"] == "wrong_credentials"
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
+
+
+def test_a_login_goes_on_with_the_rights_that_the_account_has_now(
+    app: Flask, client: FlaskClient
+) -> None:
+    email = new_address()
+    user_id = make(app, email, role=Role.ADMIN)
+    first = logged_in(client, email)
+    with app.app_context(), writing() as transaction:
+        transaction.get_one(User, user_id).role = Role.USER
+
+    status, second = refresh(client, first)
+
+    assert status == 200
+    before, after = (tokens.of(app).verify(each["access_token"]) for each in (first, second))
+    assert after.session == before.session
+    assert after.scopes == access.SCOPES["user"]
+    assert refresh(client, second)[0] == 200
+
+
+@pytest.mark.attack
+def test_a_login_does_not_go_on_when_it_should_not(
+    app: Flask, client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    yesterday = datetime.now(UTC) - timedelta(1)
+    for name, change in (
+        ("a closed account", update(User).values(deactivated_at=yesterday)),
+        ("an expired login", update(LoginSession).values(expires_at=yesterday)),
+        ("a login that ended", update(LoginSession).values(ended_at=yesterday)),
+    ):
+        with subtests.test(name):
+            email = new_address()
+            make(app, email)
+            held = logged_in(client, email)
+            with app.app_context(), writing() as transaction:
+                transaction.execute(change)
+
+            status, said = refresh(client, held)
+
+            assert status == 401
+            assert said["code"] == "invalid_refresh_token"
+    with subtests.test("an access token"):
+        assert refresh(client, {"refresh_token": held["access_token"]})[0] == 401
+    with subtests.test("a refresh token as an access token"):
+        header = bearer({"access_token": held["refresh_token"]})
+        assert client.get("/api/v1/users/me", headers=header).status_code == 401
+
+
+@pytest.mark.attack
+def test_a_refresh_token_used_again_ends_the_login(client: FlaskClient, email: str) -> None:
+    stolen = logged_in(client, email)
+    status, newest = refresh(client, stolen)
+    assert status == 200
+
+    assert refresh(client, stolen)[0] == 401
+    assert refresh(client, newest)[0] == 401
+
+
+def test_logging_out_ends_this_login_or_all(client: FlaskClient, email: str) -> None:
+    first, second, third, fourth = (logged_in(client, email) for _ in range(4))
+
+    assert client.post(f"{AUTH}/logout", headers=bearer(first)).status_code == 204
+    assert refresh(client, first)[0] == 401
+    status, second = refresh(client, second)
+    assert status == 200
+
+    assert client.post(f"{AUTH}/logout-everywhere", headers=bearer(third)).status_code == 204
+    assert [refresh(client, each)[0] for each in (second, third, fourth)] == [401] * 3
+
+
+def test_who_has_forgotten_the_password_chooses_a_new_one_once(
+    app: Flask, client: FlaskClient, email: str
+) -> None:
+    held = logged_in(client, email)
+    link = {"token": reset_token(app, client, email), "password": OTHER_PASSWORD}
+
+    weak = client.post(f"{AUTH}/password-reset/confirm", json={**link, "password": "short"})
+    assert weak.status_code == 422
+    assert weak.json is not None
+    assert weak.json["code"] == "weak_password"
+    assert client.post(f"{AUTH}/password-reset/confirm", json=link).status_code == 204
+
+    assert client.post(f"{AUTH}/password-reset/confirm", json=link).status_code == 400
+    assert refresh(client, held)[0] == 401
+    assert log_in(client, email, PASSWORD).status_code == 401
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+    assert "password has been changed" in letters(app, email)[0][1]
+
+
+@pytest.mark.attack
+def test_asking_for_letters_does_not_tell_who_has_an_account(
+    app: Flask, client: FlaskClient, email: str
+) -> None:
+    closed, missing = new_address(), new_address()
+    make(app, closed, deactivated_at=datetime.now(UTC))
+    for route in ("password-reset", "email-verification"):
+        answers = [
+            client.post(f"{AUTH}/{route}", json={"email": each})
+            for each in (email, closed, missing)
+        ]
+
+        assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert letters(app, closed) == letters(app, missing) == []
+    assert len(letters(app, email)) == 1
+
+
+@pytest.mark.attack
+def test_a_link_never_leads_where_a_request_says(
+    app: Flask, client: FlaskClient, email: str
+) -> None:
+    client.post(
+        f"{AUTH}/password-reset",
+        json={"email": email},
+        headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"},
+    )
+
+    ((_, text),) = letters(app, email)
+    assert "http://127.0.0.1:8000/account/reset-password?token=" in text
+    assert "evil" not in text
+
+
+@pytest.mark.attack
+def test_a_link_for_one_purpose_is_refused_at_the_doors_of_others(
+    app: Flask, client: FlaskClient, email: str
+) -> None:
+    link = {"token": reset_token(app, client, email)}
+
+    for door in ("email-verification", "email-change"):
+        assert client.post(f"{AUTH}/{door}/confirm", json=link).status_code == 400, door
+
+
+@pytest.mark.attack
+def test_a_password_that_changes_during_a_login_ends_that_one_too(app: Flask, email: str) -> None:
+    with app.test_request_context():
+        proven = users.authenticate(email, PASSWORD, "192.0.2.1")
+        with writing() as transaction:
+            transaction.get_one(User, proven.id).password_hash = "another"
+
+        with writing() as transaction, pytest.raises(users.WrongCredentials):
+            users.admit(transaction, proven)
+
+
+@pytest.mark.attack
+def test_no_log_line_holds_a_password_a_token_or_an_address(
+    app: Flask, client: FlaskClient, log_lines: LogLines
+) -> None:
+    email = new_address()
+    client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
+    link = token(app, email, "verify-email")
+    client.post(f"{AUTH}/email-verification/confirm", json={"token": link})
+    held = logged_in(client, email)
+    _, renewed = refresh(client, held)
+    client.get("/api/v1/users/me", headers=bearer(renewed))
+    refresh(client, held)
+    log_in(client, email, OTHER_PASSWORD)
+    forgotten = reset_token(app, client, email)
+    client.post(
+        f"{AUTH}/password-reset/confirm?token={forgotten}",
+        json={"token": forgotten, "password": OTHER_PASSWORD, "unknown": OTHER_PASSWORD},
+    )
+
+    assert len(log_lines) > 9
+    written = str(log_lines)
+    for secret in (
+        PASSWORD,
+        OTHER_PASSWORD,
+        email,
+        link,
+        forgotten,
+        *(each[name] for each in (held, renewed) for name in ("access_token", "refresh_token")),
+    ):
+        assert secret not in written

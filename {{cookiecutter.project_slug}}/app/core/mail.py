@@ -1,0 +1,200 @@
+"""Letters: sent by a thread of their own, so that no request waits for a mail server.
+
+They wait in memory, a bounded number of them, and are lost when the process is killed; whoever
+misses one asks again.
+"""
+
+import logging
+import re
+import smtplib
+import ssl
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, localtime, make_msgid
+from threading import BoundedSemaphore
+from typing import cast
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import click
+from flask import Flask, current_app
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
+
+logger = logging.getLogger(__name__)
+
+NAME = "{{cookiecutter.project_name}}"
+DEVELOPMENT_FROM = "service@localhost"
+PORTS = {"smtp": 587, "smtps": 465}
+SECONDS = 10  # the longest that one answer of the mail server may take
+MOST_WAITING = 100
+MOST_KEPT = 100
+# As HTML checks <input type=email>, and in ASCII: no line break, comma or quote that a header could
+# be written with, and no two spellings that a collation takes for one.
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+ADDRESS = re.compile(
+    rf"(?=.{{3,254}}\Z)[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*"
+)
+
+
+class MailSettings(CoreSettings):
+    """Who sends letters for us, and in whose name."""
+
+    mail_url: SecretURL | None = Field(default=None, validate_default=True)
+    mail_from: str = Field(default="", validate_default=True)
+
+    @field_validator("mail_url")
+    @classmethod
+    def _a_server(cls, value: SecretURL | None, info: ValidationInfo) -> SecretURL | None:
+        required_in_production(value, info)
+        if value and not _server(value):
+            message = "must be smtp://user:password@host:587 or smtps://user:password@host:465"
+            raise ValueError(message)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            required_in_production(None, info)
+            return DEVELOPMENT_FROM
+        if not ADDRESS.fullmatch(value):
+            message = "must be an e-mail address"
+            raise ValueError(message)
+        return value
+
+
+def normalised(email: str) -> str | None:
+    """Return the one spelling of an address that is stored, or None for what is no address."""
+    return email.lower() if ADDRESS.fullmatch(email) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is written; None for nobody, which takes as long as any other."""
+
+    to: str | None
+    subject: str
+    text: str
+
+
+Deliver = Callable[[EmailMessage], object]
+
+
+class Outbox:
+    """Takes letters and has them delivered, one after the other."""
+
+    def __init__(self, settings: MailSettings) -> None:
+        """Take who delivers: a mail server, the console or, in tests, nobody."""
+        self.kept: deque[EmailMessage] = deque(maxlen=MOST_KEPT)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
+        self._room = BoundedSemaphore(MOST_WAITING)
+        self._from = settings.mail_from
+        self._deliver: Deliver = _print
+        if settings.mail_url:
+            self._deliver = Server(settings.mail_url, self._from).deliver
+        elif settings.app_env is Environment.TESTING:
+            self._deliver = self.kept.append
+
+    def send(self, letter: Letter) -> None:
+        """Take a letter; when too many wait already it is dropped, and the log says so."""
+        if self._room.acquire(blocking=False):
+            self.thread.submit(self._send, letter)
+        else:
+            logger.error("letter dropped, because too many wait")
+
+    def _send(self, letter: Letter) -> None:
+        try:
+            if letter.to:
+                self._deliver(self._message(letter.to, letter))
+        except Exception as error:  # noqa: BLE001  the next letter must go out whatever this one met
+            # The server's own words may repeat the address.
+            logger.error("letter not sent", extra={"reason": type(error).__name__})  # noqa: TRY400
+        finally:
+            self._room.release()
+
+    def _message(self, to: str, letter: Letter) -> EmailMessage:
+        message = EmailMessage(policy.SMTP)
+        message["From"] = Address(NAME, addr_spec=self._from)
+        message["To"] = to
+        message["Subject"] = letter.subject
+        message["Date"] = format_datetime(localtime())
+        message["Message-ID"] = make_msgid(domain=_domain(self._from))
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        message.set_content(letter.text)
+        return message
+
+
+class Server:
+    """A mail server."""
+
+    def __init__(self, url: SecretURL, sender: str) -> None:
+        """Take its address, and in whose name it is spoken to."""
+        parts = cast("SplitResult", _server(url))
+        self._encrypted = parts.scheme == "smtps"
+        self._host = str(parts.hostname)
+        self._port = parts.port or PORTS[parts.scheme]
+        self._user = unquote(parts.username or "")
+        self._password = unquote(parts.password or "")
+        self._name = _domain(sender)
+
+    def deliver(self, message: EmailMessage) -> None:
+        """Hand a letter over.
+
+        Raises:
+            OSError: when the server is away or refuses it, or would take the password in the clear.
+
+        """
+        context = ssl.create_default_context()
+        where = (self._host, self._port, self._name)
+        client = (
+            smtplib.SMTP_SSL(*where, timeout=SECONDS, context=context)
+            if self._encrypted
+            else smtplib.SMTP(*where, timeout=SECONDS)
+        )
+        with client:
+            client.ehlo()
+            if client.has_extn("starttls"):
+                client.starttls(context=context)
+            elif self._user and not self._encrypted:
+                raise smtplib.SMTPNotSupportedError
+            if self._user:
+                client.login(self._user, self._password)
+            client.send_message(message)
+
+
+def _server(url: SecretURL) -> SplitResult | None:
+    """Return the parts of the URL of a mail server, or None for anything else."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        fits = parts.scheme in PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if fits and not (parts.path.strip("/") or parts.query or parts.fragment) else None
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]
+
+
+def _print(message: EmailMessage) -> None:
+    """Show a letter to whoever runs the service on a laptop: its links are meant to be followed."""
+    click.echo(
+        f"\n--- letter to {message['To']}: {message['Subject']} ---\n{message.get_content()}---",
+        err=True,
+    )
+
+
+def of_app() -> Outbox:
+    """Return the outbox of the current application."""
+    return cast("Outbox", current_app.extensions["mail"])
+
+
+def init_app(app: Flask, settings: MailSettings) -> None:
+    """Give the application an outbox."""
+    app.extensions["mail"] = Outbox(settings)

@@ -1,0 +1,17 @@
+"""Commands for operators: `flask --app app prune-sessions`."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+from flask.cli import with_appcontext
+
+from app.sessions import service
+
+
+@click.command("prune-sessions")
+@click.option("--days", type=click.IntRange(0), default=90, show_default=True)
+@with_appcontext
+def prune(days: int) -> None:
+    """Forget logins that ended or expired so long ago."""
+    number = service.forget_before(datetime.now(UTC) - timedelta(days))
+    click.echo(f"{number} sessions forgotten")

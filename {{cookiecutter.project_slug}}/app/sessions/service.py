@@ -1,0 +1,91 @@
+"""Logins: opened and ended. Whoever changes an account ends them in the same transaction."""
+
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID, uuid4
+
+from flask import current_app
+from sqlalchemy import CursorResult, delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.core.database import reading, writing
+from app.sessions.models import LoginSession
+
+LIFE = "session_life"
+
+
+def open_session(
+    transaction: Session,
+    owner_id: UUID,
+    # {% if cookiecutter.auth == "jwt" %}
+    network_digest: str,
+    # {% endif %}
+) -> LoginSession:
+    """Store that somebody has logged in."""
+    now = datetime.now(UTC)
+    opened = LoginSession(
+        id=uuid4(),
+        owner_id=owner_id,
+        created_at=now,
+        expires_at=now + current_app.extensions[LIFE],
+        # {% if cookiecutter.auth == "jwt" %}
+        network_digest=network_digest,
+        # {% endif %}
+    )
+    transaction.add(opened)
+    return opened
+
+
+# {% if cookiecutter.web_ui %}
+def is_open(session_id: UUID) -> bool:
+    """Tell whether a login still counts."""
+    query = exists().where(
+        LoginSession.id == session_id,
+        LoginSession.ended_at.is_(None),
+        LoginSession.expires_at > datetime.now(UTC),
+    )
+    with reading() as connection:
+        return bool(connection.execute(select(query)).scalar_one())
+
+
+# {% endif %}
+# {% if cookiecutter.auth == "jwt" %}
+def is_known(owner_id: UUID, network_digest: str) -> bool:
+    """Tell whether somebody has logged in from this network before."""
+    query = exists().where(
+        LoginSession.owner_id == owner_id, LoginSession.network_digest == network_digest
+    )
+    with reading() as connection:
+        return bool(connection.execute(select(query)).scalar_one())
+
+
+# {% endif %}
+def end(session_id: UUID) -> None:
+    """End one login."""
+    with writing() as transaction:
+        transaction.execute(
+            update(LoginSession)
+            .where(LoginSession.id == session_id, LoginSession.ended_at.is_(None))
+            .values(ended_at=datetime.now(UTC))
+        )
+
+
+def end_all(transaction: Session, owner_id: UUID, besides: UUID | None = None) -> None:
+    """End every login of somebody, but for one."""
+    ending = update(LoginSession).where(
+        LoginSession.owner_id == owner_id, LoginSession.ended_at.is_(None)
+    )
+    if besides:
+        ending = ending.where(LoginSession.id != besides)
+    transaction.execute(ending.values(ended_at=datetime.now(UTC)))
+
+
+def forget_before(moment: datetime) -> int:
+    """Delete the logins that ended or expired before a moment, and return how many."""
+    with writing() as transaction:
+        done = transaction.execute(
+            delete(LoginSession).where(
+                or_(LoginSession.ended_at < moment, LoginSession.expires_at < moment)
+            )
+        )
+    return cast("CursorResult[None]", done).rowcount

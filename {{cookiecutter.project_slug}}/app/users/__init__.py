@@ -1,0 +1,14 @@
+"""Keeps accounts: who somebody is, and how they prove it."""
+
+from flask import Flask
+
+from app.core.logins import LoginSettings
+from app.users import commands, routes, service
+
+
+def init_app(app: Flask, settings: LoginSettings) -> None:
+    """Serve `/api/v1/users`, and give operators their commands."""
+    app.extensions[service.OPEN] = settings.registration_open
+    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")
+    app.cli.add_command(commands.users)
+    app.cli.add_command(commands.prune)

@@ -1,0 +1,66 @@
+"""The tables of accounts, and of attempts at them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Enum, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base
+
+EMAIL_LENGTH = 254  # RFC 5321, erratum 1690
+DIGEST_LENGTH = 64
+
+
+class Role(StrEnum):
+    """What somebody is here for; app.core.access says what that allows."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class User(Base, kw_only=True):
+    """An account. It is never deleted, so that nobody else gets its address and its orders."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    # ASCII in lower case, so that every collation takes the same addresses for equal.
+    email: Mapped[str] = mapped_column(String(EMAIL_LENGTH), unique=True)
+    email_verified_at: Mapped[datetime | None] = mapped_column(default=None)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[Role] = mapped_column(
+        Enum(
+            Role,
+            name="role",
+            native_enum=False,
+            create_constraint=True,
+            length=16,
+            values_callable=lambda kind: [role.value for role in kind],
+        ),
+        default=Role.USER,
+    )
+    created_at: Mapped[datetime]
+    deactivated_at: Mapped[datetime | None] = mapped_column(default=None)
+    version: Mapped[int] = mapped_column(init=False)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
+
+
+class Attempt(Base, kw_only=True):
+    """A try that may be one of many: a login that did not succeed, or a letter that was asked for."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    account_digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH))
+    network_digest: Mapped[str] = mapped_column(String(DIGEST_LENGTH))
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "kind", "account_digest", "at"),
+        Index(None, "kind", "network_digest", "at"),
+        Index(None, "at"),
+    )

@@ -1,0 +1,357 @@
+"""The rules of accounts. Nothing that anybody is answered tells which addresses have one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from flask import current_app
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.core import fingerprints, links, mail, passwords
+from app.core.access import Unauthenticated
+from app.core.database import writing
+from app.core.errors import NotFound, Problem
+from app.core.links import InvalidLink, Link, Purpose
+from app.core.mail import Letter
+from app.sessions import service as sessions
+from app.users import attempts, letters, repository
+from app.users.models import Role, User
+from app.users.repository import Credentials, UserView
+
+OPEN = "registration_open"
+NOBODY = UUID(int=0)
+
+
+class WrongCredentials(Unauthenticated):
+    """Nobody can log in so; it is not told whether the account exists, is confirmed or in use."""
+
+    code = "wrong_credentials"
+    detail = "No account that can be used has this e-mail address and this password."
+
+
+class WrongPassword(Problem):
+    """The caller is known, and has not proven it once more."""
+
+    status = 403
+    code = "wrong_password"
+    detail = "The current password is not right."
+
+
+class RegistrationClosed(Problem):
+    """Accounts are made by operators alone."""
+
+    status = 403
+    code = "registration_closed"
+    detail = "This service takes no new accounts."
+
+
+class UnfitAddress(ValueError):  # noqa: N818  it is what the operator is told
+    """An operator named an address that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Somebody who knew the password, as the account was then."""
+
+    id: UUID
+    role: Role
+    password_hash: str
+    renewed_hash: str | None
+    """The same password, hashed as dear as hashes are now."""
+    attempt_id: UUID
+
+
+def register(email: str, password: str, address: str) -> None:
+    """Make an account that can be used once its address is confirmed.
+
+    Whoever has one already is told so by letter, and the caller nothing: the same answer goes out.
+
+    Raises:
+        RegistrationClosed: when this service takes no new accounts.
+        WeakPassword: when the password is not good enough.
+        TooManyAttempts: when too many letters have been asked for.
+
+    """
+    if not current_app.extensions[OPEN]:
+        raise RegistrationClosed
+    passwords.of_app().check(password, email)
+    _spend_a_letter(email, address)
+    user = _new(email, password)
+    try:
+        with writing() as transaction:
+            transaction.add(user)
+    except IntegrityError:
+        # Also an account that was never confirmed: whoever reads the mailbox chooses a password
+        # of their own, instead of confirming one that a stranger has chosen.
+        owner = repository.by_email(email)
+        _write(letters.taken, Purpose.RESET_PASSWORD, owner, _reader(owner))
+    else:
+        _write(letters.verify, Purpose.VERIFY_EMAIL, user, email)
+
+
+def create_admin(email: str, password: str) -> None:
+    """Make the account of an administrator.
+
+    Raises:
+        UnfitAddress: when it is no address, or has an account.
+        WeakPassword: when the password is not good enough.
+
+    """
+    address = mail.normalised(email)
+    if address is None:
+        message = "That is no e-mail address."
+        raise UnfitAddress(message)
+    passwords.of_app().check(password, address)
+    user = _new(address, password)
+    user.role = Role.ADMIN
+    user.email_verified_at = user.created_at
+    try:
+        with writing() as transaction:
+            transaction.add(user)
+    except IntegrityError:
+        message = "This address has an account already."
+        raise UnfitAddress(message) from None
+
+
+def find(user_id: UUID) -> UserView:
+    """Return an account as its owner sees it.
+
+    Raises:
+        NotFound: when there is none in use.
+
+    """
+    found = repository.view(user_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def role_of(user_id: UUID) -> Role | None:
+    """Return the role of an account, or None when it is not in use."""
+    found = repository.view(user_id)
+    return found.role if found else None
+
+
+def authenticate(email: str, password: str, address: str) -> Proven:
+    """Return whose address and password these are.
+
+    Raises:
+        WrongCredentials: when they are nobody's who can log in.
+        TooManyAttempts: when that has been tried too often.
+
+    """
+    found = repository.by_email(mail.normalised(email) or "")
+    return _prove(found, email.lower(), password, address)
+
+
+def admit(transaction: Session, proven: Proven) -> User:
+    """Return the account of whoever has proven to be its owner, locked for a change.
+
+    Raises:
+        WrongCredentials: when it has changed since.
+
+    """
+    user = transaction.get_one(User, proven.id, with_for_update=True)
+    if user.deactivated_at or user.password_hash != proven.password_hash:
+        raise WrongCredentials
+    if proven.renewed_hash:
+        user.password_hash = proven.renewed_hash
+    attempts.take_back(transaction, proven.attempt_id)
+    return user
+
+
+def change_password(
+    user_id: UUID, current: str, password: str, address: str, *, session_id: UUID | None
+) -> None:
+    """Change the password, and end every other login.
+
+    Raises:
+        WrongPassword: when the current one is not right.
+        WeakPassword: when the new one is not good enough.
+        TooManyAttempts: when that has been tried too often.
+
+    """
+    proven = _prove_again(user_id, current, address)
+    new_hash = passwords.of_app().hash(password)
+    with writing() as transaction:
+        user = admit(transaction, proven)
+        passwords.of_app().check(password, user.email)
+        user.password_hash = new_hash
+        sessions.end_all(transaction, user_id, besides=session_id)
+    mail.of_app().send(letters.changed(user.email, "Your password has been changed."))
+
+
+def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -> None:
+    """Write to a new address; the account uses it once it is confirmed.
+
+    Raises:
+        WrongPassword: when the current password is not right.
+        TooManyAttempts: when that has been tried too often.
+
+    """
+    proven = _prove_again(user_id, current, address)
+    _spend_a_letter(email, address)
+    with writing() as transaction:
+        user = admit(transaction, proven)
+    # Whoever has an account gets no letter, and the caller does not learn that.
+    free = repository.by_email(email) is None
+    _write(letters.change, Purpose.CHANGE_EMAIL, user, email if free else None)
+
+
+def change_email(token: str) -> None:
+    """Use the new address that a link was sent to, and tell the old one.
+
+    Raises:
+        InvalidLink: when the link is not good.
+
+    """
+    link = links.of_app().open(Purpose.CHANGE_EMAIL, token)
+    try:
+        with writing() as transaction:
+            user = _follow(transaction, link)
+            old, user.email = user.email, link.email
+            user.email_verified_at = datetime.now(UTC)
+    except IntegrityError:  # somebody else has taken it meanwhile
+        raise InvalidLink from None
+    mail.of_app().send(letters.changed(old, "Your account uses another e-mail address now."))
+
+
+def ask_to_verify_email(email: str, address: str) -> None:
+    """Write once more to whoever has not confirmed an address.
+
+    Raises:
+        TooManyAttempts: when too many letters have been asked for.
+
+    """
+    _spend_a_letter(email, address)
+    found = repository.by_email(email)
+    waiting = found is not None and found.email_verified_at is None
+    _write(letters.verify, Purpose.VERIFY_EMAIL, found, _reader(found) if waiting else None)
+
+
+def verify_email(token: str) -> None:
+    """Take an address for confirmed; its account can be used from now on.
+
+    Raises:
+        InvalidLink: when the link is not good.
+
+    """
+    link = links.of_app().open(Purpose.VERIFY_EMAIL, token)
+    with writing() as transaction:
+        user = _follow(transaction, link)
+        user.email_verified_at = datetime.now(UTC)
+
+
+def ask_to_reset_password(email: str, address: str) -> None:
+    """Write to whoever has forgotten a password.
+
+    Raises:
+        TooManyAttempts: when too many letters have been asked for.
+
+    """
+    _spend_a_letter(email, address)
+    found = repository.by_email(email)
+    _write(letters.reset, Purpose.RESET_PASSWORD, found, _reader(found))
+
+
+def reset_password(token: str, password: str) -> None:
+    """Change the password of whoever reads the account's mailbox, and end every login.
+
+    Raises:
+        InvalidLink: when the link is not good.
+        WeakPassword: when the password is not good enough; the link stays good.
+
+    """
+    link = links.of_app().open(Purpose.RESET_PASSWORD, token)
+    new_hash = passwords.of_app().hash(password)
+    with writing() as transaction:
+        user = _follow(transaction, link)
+        passwords.of_app().check(password, user.email)
+        user.password_hash = new_hash
+        user.email_verified_at = user.email_verified_at or datetime.now(UTC)
+        sessions.end_all(transaction, user.id)
+    mail.of_app().send(letters.changed(user.email, "Your password has been changed."))
+
+
+def deactivate(user_id: UUID, current: str, address: str) -> None:
+    """Close an account, and end every login.
+
+    Raises:
+        WrongPassword: when the current password is not right.
+        TooManyAttempts: when that has been tried too often.
+
+    """
+    proven = _prove_again(user_id, current, address)
+    with writing() as transaction:
+        user = admit(transaction, proven)
+        user.deactivated_at = datetime.now(UTC)
+        sessions.end_all(transaction, user_id)
+
+
+def _new(email: str, password: str) -> User:
+    return User(
+        id=uuid4(),
+        email=email,
+        password_hash=passwords.of_app().hash(password),
+        created_at=datetime.now(UTC),
+    )
+
+
+def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:
+    """Compare a password; whoever there is or is not, it takes the same queries and a hash."""
+    network = fingerprints.of_network(address)
+    attempt = attempts.begin(attempts.LOGIN, fingerprints.of_account(email), network)
+    known = sessions.is_known(found.id if found else NOBODY, network)
+    attempts.check(attempt, known=known)
+    stored = found.password_hash if found and found.usable else None
+    right, renewed = passwords.of_app().verify(password, stored)
+    if found is None or not right:
+        raise WrongCredentials
+    return Proven(found.id, found.role, found.password_hash, renewed, attempt.id)
+
+
+def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
+    """Ask for the password although the caller is known: a token may have been stolen."""
+    found = repository.by_id(user_id)
+    if found is None:
+        raise NotFound
+    try:
+        return _prove(found, found.email, password, address)
+    except WrongCredentials:
+        raise WrongPassword from None
+
+
+def _spend_a_letter(email: str, address: str) -> None:
+    account, network = fingerprints.of_account(email), fingerprints.of_network(address)
+    attempts.check(attempts.begin(attempts.LETTER, account, network))
+
+
+def _reader(found: Credentials | None) -> str | None:
+    """Return to whom a letter about an account goes, if to anybody."""
+    return found.email if found and not found.deactivated_at else None
+
+
+def _write(
+    letter: Callable[[str | None, str], Letter],
+    purpose: Purpose,
+    owner: Credentials | User | None,
+    to: str | None,
+) -> None:
+    """Send a letter with a link; what is written to nobody takes as long, and is not sent."""
+    account, state = (owner.id, _state(owner)) if owner else (NOBODY, fingerprints.of_state())
+    url = links.of_app().to(purpose, Link(account, state, to or ""))
+    mail.of_app().send(letter(to, url))
+
+
+def _follow(transaction: Session, link: Link) -> User:
+    """Return the account that a link is about, locked for the change."""
+    user = transaction.get(User, link.account, with_for_update=True)
+    if user is None or user.deactivated_at or not link.fits(_state(user)):
+        raise InvalidLink
+    return user
+
+
+def _state(owner: Credentials | User) -> str:
+    return fingerprints.of_state(owner.email, bool(owner.email_verified_at), owner.password_hash)

@@ -1,0 +1,75 @@
+"""Tests of accounts; how to make one, and how to read its letters."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.core import mail, passwords
+from app.core.database import writing
+from app.users.models import User
+
+PASSWORD = "correct horse battery staple"  # noqa: S105  of nobody
+OTHER_PASSWORD = "another long one for tests"  # noqa: S105
+
+
+def new_address() -> str:
+    """Return an address that no other test uses."""
+    return f"{uuid4().hex}@mail.example"
+
+
+def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any column
+    """Store an account that can be used, with these values instead of usual ones."""
+    now = datetime.now(UTC)
+    with app.app_context():
+        usual = {
+            "id": uuid4(),
+            "email": email,
+            "email_verified_at": now,
+            "password_hash": passwords.of_app().hash(PASSWORD),
+            "created_at": now,
+        }
+        user = User(**{**usual, **values})
+        with writing() as transaction:
+            transaction.add(user)
+    return user.id
+
+
+def letters(app: Flask, to: str) -> list[tuple[str, str]]:
+    """Return the subject and the text of every letter to an address, since the last look."""
+    outbox: mail.Outbox = app.extensions["mail"]
+    outbox.thread.submit(lambda: None).result()  # all before it are written now
+    found = [letter for letter in outbox.kept if letter["To"] == to]
+    for letter in found:
+        outbox.kept.remove(letter)
+    return [(letter["Subject"], letter.get_content()) for letter in found]
+
+
+def token(app: Flask, to: str, purpose: str) -> str:
+    """Return the token in the only letter to an address."""
+    ((_, text),) = letters(app, to)
+    (found,) = re.findall(
+        rf"^http://127.0.0.1:8000/account/{purpose}\?token=(\S+)$", text, re.MULTILINE
+    )
+    return str(found)
+
+
+def log_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
+    """Log in as anybody would."""
+    return client.post("/api/v1/auth/login", json={"email": email, "password": password})
+
+
+def logged_in(client: FlaskClient, email: str, password: str = PASSWORD) -> dict[str, str]:
+    """Log in and return the tokens."""
+    tokens = log_in(client, email, password).json or {}
+    assert "access_token" in tokens, tokens  # noqa: S101  what tests do
+    return tokens
+
+
+def bearer(tokens: dict[str, str]) -> dict[str, str]:
+    """Return the header that an access token is sent in."""
+    return {"Authorization": f"Bearer {tokens['access_token']}"}

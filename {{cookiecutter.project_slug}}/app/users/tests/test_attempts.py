@@ -1,0 +1,162 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
+from werkzeug.test import TestResponse
+
+from app.core import fingerprints
+from app.core.database import reading, writing
+from app.users import attempts
+from app.users.models import Attempt
+from app.users.tests import PASSWORD, make, new_address
+from conftest import MakeApp
+from tests.database import CountQueries
+
+HOME, ELSEWHERE = "192.0.2.1", "198.51.100.1"
+WRONG = "a guess of somebody"
+
+
+def log_in(client: FlaskClient, email: str, address: str, password: str = WRONG) -> TestResponse:
+    sent = {"email": email, "password": password}
+    return client.post("/api/v1/auth/login", json=sent, environ_base={"REMOTE_ADDR": address})
+
+
+def count(app: Flask) -> int:
+    with app.app_context(), reading() as connection:
+        return connection.execute(select(func.count(Attempt.id))).scalar_one()
+
+
+def later(app: Flask, seconds: float) -> None:
+    """Let all attempts be older."""
+    with app.app_context(), writing() as transaction:
+        then = datetime.now(UTC) - timedelta(seconds=seconds)
+        transaction.execute(update(Attempt).values(at=then))
+
+
+@pytest.mark.attack
+def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
+    app: Flask, client: FlaskClient
+) -> None:
+    existing, missing = new_address(), new_address()
+    make(app, existing)
+    for email in (existing, missing, "no address"):
+        tries = [log_in(client, email, HOME) for _ in range(5)]
+        assert {answer.status_code for answer in tries} == {401}
+
+        refused = log_in(client, email.upper(), HOME, PASSWORD)
+
+        assert refused.status_code == 429
+        assert refused.json is not None
+        assert refused.json["code"] == "too_many_attempts"
+        assert 890 <= int(refused.headers["Retry-After"]) <= 900
+    # From elsewhere the owner is let in, and that forgives nothing at home.
+    assert log_in(client, existing, ELSEWHERE, PASSWORD).status_code == 200
+    assert log_in(client, existing, HOME, PASSWORD).status_code == 429
+    assert count(app) == 15  # what was refused or went well does not count
+
+    later(app, attempts.LOGIN.seconds - 2)
+    assert int(log_in(client, existing, HOME, PASSWORD).headers["Retry-After"]) <= 2
+    later(app, attempts.LOGIN.seconds + 1)
+    assert log_in(client, existing, HOME, PASSWORD).status_code == 200
+
+
+@pytest.mark.attack
+def test_one_network_cannot_try_account_after_account(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        network = fingerprints.of_network(HOME)
+        for number in range(attempts.LOGIN.network):
+            attempts.begin(attempts.LOGIN, f"account {number}", network)
+
+    assert log_in(client, new_address(), HOME).status_code == 429
+    assert log_in(client, new_address(), ELSEWHERE).status_code == 401
+
+
+@pytest.mark.attack
+def test_nobody_locks_an_owner_out(app: Flask, client: FlaskClient) -> None:
+    email = new_address()
+    make(app, email)
+    assert log_in(client, email, HOME, PASSWORD).status_code == 200
+    with app.app_context():
+        account = fingerprints.of_account(email)
+        for number in range(attempts.LOGIN.account):
+            attempts.begin(attempts.LOGIN, account, f"network {number}")
+
+    assert log_in(client, email, ELSEWHERE, PASSWORD).status_code == 429
+    assert log_in(client, email, HOME, PASSWORD).status_code == 200
+
+
+@pytest.mark.attack
+def test_many_guesses_at_once_are_not_each_the_first(app: Flask) -> None:
+    email = new_address()
+    barrier = Barrier(12)
+
+    def guess(_: int) -> int:
+        client = app.test_client()
+        barrier.wait()
+        return log_in(client, email, HOME).status_code
+
+    with ThreadPoolExecutor(12) as threads:
+        statuses = list(threads.map(guess, range(12)))
+
+    assert statuses.count(401) <= attempts.LOGIN.pair
+    assert set(statuses) <= {401, 429}
+
+
+def test_whoever_there_is_or_is_not_the_same_queries_are_sent(
+    app: Flask, client: FlaskClient, count_queries: CountQueries
+) -> None:
+    wrong, unconfirmed, closed = (new_address() for _ in range(3))
+    make(app, wrong)
+    make(app, unconfirmed, email_verified_at=None)
+    make(app, closed, deactivated_at=datetime.now(UTC))
+    for email, password in (
+        (new_address(), PASSWORD),
+        (wrong, WRONG),
+        (unconfirmed, PASSWORD),
+        (closed, PASSWORD),
+    ):
+        with count_queries(4):  # account; attempt; known network; all counts
+            assert log_in(client, email, HOME, password).status_code == 401
+
+
+@pytest.mark.attack
+def test_the_time_of_a_refusal_does_not_tell_what_there_is(
+    app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "check", lambda *_, **__: None)
+    # Dear enough to stand out from what all the rest of a request takes.
+    client = make_app(password_memory_kib=8_192, password_passes=2).test_client()
+    existing, closed = new_address(), new_address()
+    with client.application.app_context():
+        make(client.application, existing)
+        make(client.application, closed, deactivated_at=datetime.now(UTC))
+
+    def seconds(email: str) -> float:
+        # Of computing, because the machine that tests run on does other things too.
+        before = time.thread_time()
+        log_in(client, email, HOME)
+        return time.thread_time() - before
+
+    emails = {"existing": existing, "closed": closed, "missing": new_address()}
+    took: dict[str, list[float]] = {name: [] for name in emails}
+    for _ in range(7):
+        for name, email in emails.items():
+            took[name].append(seconds(email))
+    quickest = [min(each) for each in took.values()]
+
+    assert max(quickest) < 2 * min(quickest), took
+    assert count(app) == 21
+
+
+def test_attempts_that_count_no_more_can_be_forgotten(app: Flask, client: FlaskClient) -> None:
+    log_in(client, new_address(), HOME)
+    invoke = app.test_cli_runner().invoke
+
+    assert invoke(args=["prune-attempts"]).output == "0 attempts forgotten\n"
+    later(app, attempts.LETTER.seconds + 1)
+    assert invoke(args=["prune-attempts"]).output == "1 attempts forgotten\n"

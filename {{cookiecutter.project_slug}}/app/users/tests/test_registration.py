@@ -1,0 +1,144 @@
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.core.database import reading
+from app.users.models import User
+from app.users.tests import OTHER_PASSWORD, PASSWORD, letters, log_in, make, new_address, token
+from conftest import MakeApp
+
+URL = "/api/v1/users"
+CONFIRM = "/api/v1/auth/email-verification/confirm"
+
+
+def register(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
+    return client.post(URL, json={"email": email, "password": password})
+
+
+def test_an_account_can_be_used_once_its_address_is_confirmed(
+    app: Flask, client: FlaskClient
+) -> None:
+    email = new_address()
+
+    answer = register(client, email.upper())
+
+    assert (answer.status_code, answer.data) == (202, b"")
+    assert log_in(client, email).status_code == 401
+    link = {"token": token(app, email, "verify-email")}
+    assert client.post(CONFIRM, json=link).status_code == 204
+    assert log_in(client, email).status_code == 200
+    again = client.post(CONFIRM, json=link)
+    assert again.status_code == 400
+    assert again.json is not None
+    assert again.json["code"] == "invalid_link"
+
+
+def test_the_letter_can_be_asked_for_once_more(app: Flask, client: FlaskClient) -> None:
+    email = new_address()
+    register(client, email)
+    first = token(app, email, "verify-email")
+
+    assert client.post("/api/v1/auth/email-verification", json={"email": email}).status_code == 202
+
+    for each in (token(app, email, "verify-email"), first):
+        last = client.post(CONFIRM, json={"token": each}).status_code
+    assert last == 400  # both were for the same account, and one of them is enough
+    assert log_in(client, email).status_code == 200
+
+
+@pytest.mark.attack
+def test_registering_does_not_tell_which_addresses_are_taken(
+    app: Flask, client: FlaskClient
+) -> None:
+    taken, free, closed = new_address(), new_address(), new_address()
+    make(app, taken)
+    make(app, closed, deactivated_at=datetime.now(UTC))
+
+    answers = [register(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
+
+    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    # Nor does logging in afterwards.
+    tries = [log_in(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
+    assert {(each.status_code, (each.json or {})["code"]) for each in tries} == {
+        (401, "wrong_credentials")
+    }
+    # The mailbox alone does.
+    assert letters(app, taken)[0][0].startswith("You have an account")
+    assert letters(app, free)[0][0].startswith("Confirm your address")
+    assert letters(app, closed) == []
+    assert log_in(client, taken).status_code == 200
+
+
+@pytest.mark.attack
+def test_whoever_registers_an_address_of_somebody_else_first_gains_nothing(
+    app: Flask, client: FlaskClient
+) -> None:
+    email = new_address()
+    register(client, email, "the password of a stranger")
+    of_the_stranger = token(app, email, "verify-email")
+
+    register(client, email, PASSWORD)  # now the owner of the address
+    link = {"token": token(app, email, "reset-password"), "password": PASSWORD}
+    assert client.post("/api/v1/auth/password-reset/confirm", json=link).status_code == 204
+
+    assert log_in(client, email, PASSWORD).status_code == 200
+    assert log_in(client, email, "the password of a stranger").status_code == 401
+    assert client.post(CONFIRM, json={"token": of_the_stranger}).status_code == 400
+
+
+@pytest.mark.attack
+def test_nobody_chooses_more_than_address_and_password(app: Flask, client: FlaskClient) -> None:
+    email = new_address()
+    for name in ("role", "id", "email_verified_at", "verified", "version", "scopes", "is_admin"):
+        sent = {"email": email, "password": PASSWORD, name: "admin"}
+        assert client.post(URL, json=sent).status_code == 422, name
+
+    register(client, email)
+    with app.app_context(), reading() as connection:
+        query = select(User.role, User.email_verified_at).where(User.email == email)
+        assert connection.execute(query).one() == ("user", None)
+
+
+def test_what_makes_no_account_is_said_at_once(app: Flask, client: FlaskClient) -> None:
+    for sent, code, pointers in (
+        ({}, "validation_failed", ["#/email", "#/password"]),
+        ({"email": "ada", "password": PASSWORD}, "validation_failed", ["#/email"]),
+        ({"email": 1, "password": 1}, "validation_failed", ["#/email", "#/password"]),
+        ({"email": "a@b", "password": "a@b"}, "weak_password", ["#/password"] * 3),
+        ({"email": "a@b", "password": "x" * 1_025}, "validation_failed", ["#/password"]),
+    ):
+        answer = client.post(URL, json=sent)
+
+        assert answer.status_code == 422, sent
+        assert answer.json is not None
+        assert answer.json["code"] == code, sent
+        assert sorted(error["pointer"] for error in answer.json["errors"]) == pointers, sent
+    assert letters(app, "a@b") == []
+
+
+def test_registration_can_be_closed(make_app: MakeApp) -> None:
+    client = make_app(registration_open=False).test_client()
+
+    answer = register(client, new_address())
+
+    assert answer.status_code == 403
+    assert answer.json is not None
+    assert answer.json["code"] == "registration_closed"
+
+
+@pytest.mark.attack
+def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClient) -> None:
+    email = new_address()
+    make(app, email)
+    routes = ("/api/v1/auth/password-reset", "/api/v1/auth/email-verification")
+
+    answers = [client.post(routes[n % 2], json={"email": email}) for n in range(6)]
+    answers.append(register(client, email))
+
+    assert [answer.status_code for answer in answers] == [202] * 3 + [429] * 4
+    assert 3_590 <= int(answers[-1].headers["Retry-After"]) <= 3_600
+    assert len(letters(app, email)) == 2  # it is confirmed already

@@ -1,0 +1,250 @@
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core.database import writing
+from app.users.models import User
+from app.users.tests import (
+    OTHER_PASSWORD,
+    PASSWORD,
+    bearer,
+    letters,
+    log_in,
+    logged_in,
+    make,
+    new_address,
+    token,
+)
+from conftest import MakeApp
+from tests.database import CountQueries
+
+ME = "/api/v1/users/me"
+REFRESH = "/api/v1/auth/refresh"
+CONFIRM = "/api/v1/auth/email-change/confirm"
+
+
+@pytest.fixture
+def email(app: Flask) -> str:
+    """Return the address of an account."""
+    address = new_address()
+    make(app, address)
+    return address
+
+
+@pytest.fixture
+def me(client: FlaskClient, email: str) -> dict[str, str]:
+    """Return the header of its owner."""
+    return bearer(logged_in(client, email))
+
+
+def goes_on(client: FlaskClient, tokens: dict[str, str]) -> bool:
+    sent = {"refresh_token": tokens["refresh_token"]}
+    return client.post(REFRESH, json=sent).status_code == 200
+
+
+def test_one_query_shows_the_callers_account(
+    app: Flask, client: FlaskClient, count_queries: CountQueries
+) -> None:
+    address = new_address()
+    user_id = make(app, address)
+    header = bearer(logged_in(client, address))
+
+    with count_queries(1):
+        answer = client.get(ME, headers=header)
+
+    assert answer.status_code == 200
+    shown = answer.json
+    assert shown is not None
+    assert datetime.fromisoformat(shown.pop("created_at")) <= datetime.now(UTC)
+    assert shown == {"id": str(user_id), "email": address, "role": "user"}
+
+
+def test_a_new_password_ends_every_other_login(app: Flask, client: FlaskClient, email: str) -> None:
+    mine, other = logged_in(client, email), logged_in(client, email)
+    sent = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
+
+    assert client.post(f"{ME}/password", json=sent, headers=bearer(mine)).status_code == 204
+
+    assert not goes_on(client, other)
+    assert goes_on(client, mine)
+    assert log_in(client, email, PASSWORD).status_code == 401
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+    ((subject, text),) = letters(app, email)
+    assert "changed" in subject
+    assert "password" in text
+
+
+@pytest.mark.attack
+def test_a_stolen_token_changes_nothing_without_the_password(
+    client: FlaskClient, email: str, me: dict[str, str], subtests: pytest.Subtests
+) -> None:
+    for method, path, sent in (
+        ("POST", f"{ME}/password", {"password": OTHER_PASSWORD}),
+        ("POST", f"{ME}/email", {"email": "eve@evil.example"}),
+        ("DELETE", ME, {}),
+    ):
+        with subtests.test(f"{method} {path}"):
+            wrong = {**sent, "current_password": "a guess of somebody"}
+
+            without = client.open(path, method=method, json=sent, headers=me)
+            guessed = client.open(path, method=method, json=wrong, headers=me)
+
+            assert without.status_code == 422
+            assert guessed.status_code == 403
+            assert guessed.json is not None
+            assert guessed.json["code"] == "wrong_password"
+    for _ in range(2):
+        client.delete(ME, json={"current_password": "another guess"}, headers=me)
+    with subtests.test("many guesses"):
+        right = client.delete(ME, json={"current_password": PASSWORD}, headers=me)
+        assert right.status_code == 429
+    assert client.get(ME, headers=me).json["email"] == email  # type: ignore[index]  # it is an object
+
+
+def test_a_weak_new_password_is_refused(
+    client: FlaskClient, email: str, me: dict[str, str]
+) -> None:
+    sent = {"current_password": PASSWORD, "password": email}
+
+    answer = client.post(f"{ME}/password", json=sent, headers=me)
+
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert answer.json["code"] == "weak_password"
+    assert log_in(client, email).status_code == 200
+
+
+def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
+    app: Flask, client: FlaskClient, email: str, me: dict[str, str]
+) -> None:
+    new = new_address()
+    sent = {"current_password": PASSWORD, "email": new.upper()}
+
+    answer = client.post(f"{ME}/email", json=sent, headers=me)
+
+    assert (answer.status_code, answer.data) == (202, b"")
+    assert letters(app, email) == []
+    assert log_in(client, new).status_code == 401
+    link = {"token": token(app, new, "change-email")}
+    assert client.post(CONFIRM, json=link).status_code == 204
+    assert client.get(ME, headers=me).json["email"] == new  # type: ignore[index]  # it is an object
+    assert log_in(client, email).status_code == 401
+    assert log_in(client, new).status_code == 200
+    ((_, text),) = letters(app, email)
+    assert "another e-mail address" in text
+    assert new not in text
+    assert client.post(CONFIRM, json=link).status_code == 400
+
+
+@pytest.mark.attack
+def test_changing_the_address_does_not_tell_which_ones_are_taken(
+    app: Flask, client: FlaskClient, email: str, me: dict[str, str]
+) -> None:
+    taken, free = new_address(), new_address()
+    make(app, taken)
+
+    answers = [
+        client.post(f"{ME}/email", json={"current_password": PASSWORD, "email": new}, headers=me)
+        for new in (taken, free, email)
+    ]
+
+    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert letters(app, taken) == letters(app, email) == []
+    # Taken after the letter went out: the link is no good any more.
+    make(app, free)
+    assert client.post(CONFIRM, json={"token": token(app, free, "change-email")}).status_code == 400
+    assert log_in(client, email).status_code == 200
+
+
+@pytest.mark.attack
+def test_a_link_ends_with_what_it_was_made_for(
+    app: Flask, client: FlaskClient, email: str, me: dict[str, str]
+) -> None:
+    new = new_address()
+    reset = "/api/v1/auth/password-reset"
+    client.post(reset, json={"email": email})
+    to_reset = {"token": token(app, email, "reset-password"), "password": "yet another long one"}
+    sent = {"current_password": PASSWORD, "email": new}
+    client.post(f"{ME}/email", json=sent, headers=me)
+    to_change = {"token": token(app, new, "change-email")}
+
+    sent = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
+    assert client.post(f"{ME}/password", json=sent, headers=me).status_code == 204
+
+    assert client.post(f"{reset}/confirm", json=to_reset).status_code == 400
+    assert client.post(CONFIRM, json=to_change).status_code == 400
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+
+
+def test_a_closed_account_lets_nobody_in(app: Flask, client: FlaskClient, email: str) -> None:
+    mine, other = logged_in(client, email), logged_in(client, email)
+    client.post("/api/v1/auth/password-reset", json={"email": email})
+    link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
+    sent = {"current_password": PASSWORD}
+
+    assert client.delete(ME, json=sent, headers=bearer(mine)).status_code == 204
+
+    assert not goes_on(client, mine)
+    assert not goes_on(client, other)
+    assert client.post("/api/v1/auth/password-reset/confirm", json=link).status_code == 400
+    refused = log_in(client, email)
+    assert refused.status_code == 401
+    assert refused.json is not None
+    assert refused.json["code"] == "wrong_credentials"
+    assert client.get(ME, headers=bearer(mine)).status_code == 404
+    assert client.delete(ME, json=sent, headers=bearer(mine)).status_code == 403
+    client.post("/api/v1/auth/password-reset", json={"email": email})
+    assert letters(app, email) == []
+
+
+def test_a_caller_without_an_account_has_nothing_to_change(client: FlaskClient) -> None:
+    sent = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
+
+    assert client.post(f"{ME}/password", json=sent).status_code == 404
+
+
+def test_an_operator_makes_administrators(app: Flask, client: FlaskClient) -> None:
+    email = new_address()
+    invoke = app.test_cli_runner().invoke
+
+    made = invoke(args=["users", "create-admin", email.upper()], input=f"{PASSWORD}\n{PASSWORD}\n")
+
+    assert "can log in" in made.output
+    assert PASSWORD not in made.output
+    found = client.get(ME, headers=bearer(logged_in(client, email))).json
+    assert found is not None
+    assert found["role"] == "admin"
+
+
+def test_what_is_wrong_with_an_administrator_is_said_at_once(app: Flask) -> None:
+    email = new_address()
+    make(app, email)
+    for address, password, said in (
+        (new_address(), "short", ["12 to 128"]),
+        ("a@b", "a@b", ["12 to 128", "5 different", "e-mail address"]),
+        ("ada", PASSWORD, ["no e-mail address"]),
+        (email, PASSWORD, ["has an account already"]),
+    ):
+        refused = app.test_cli_runner().invoke(
+            args=["users", "create-admin", address, "--password-file", "-"], input=f"{password}\n"
+        )
+
+        assert refused.exit_code == 1
+        for words in said:
+            assert words in refused.output
+
+
+def test_a_password_of_former_days_is_hashed_anew_when_it_is_used(
+    app: Flask, make_app: MakeApp
+) -> None:
+    email = new_address()
+    user_id = make(app, email)
+    dearer = make_app(password_passes=2)
+
+    logged_in(dearer.test_client(), email)
+
+    with dearer.app_context(), writing() as transaction:
+        assert "t=2" in transaction.get_one(User, user_id).password_hash
+    logged_in(dearer.test_client(), email)

@@ -1,0 +1,38 @@
+from flask import Flask
+
+from app.core import fingerprints
+from conftest import MakeApp
+
+
+def test_addresses_of_one_network_have_one_fingerprint(app: Flask) -> None:
+    with app.app_context():
+        for one, other, same in (
+            ("192.0.2.1", "192.0.2.1", True),
+            ("192.0.2.1", "192.0.2.2", False),
+            ("192.0.2.1", "::ffff:192.0.2.1", True),
+            ("2001:db8::1", "2001:db8::ffff:1", True),
+            ("2001:db8::1", "2001:db8:0:1::1", False),
+            ("None", "None", True),
+        ):
+            found = fingerprints.of_network(one) == fingerprints.of_network(other)
+            assert found is same, (one, other)
+
+
+def test_fingerprints_of_different_things_differ(app: Flask) -> None:
+    with app.app_context():
+        made = {
+            fingerprints.of_account("a"),
+            fingerprints.of_network("a"),
+            fingerprints.of_state("a"),
+            fingerprints.of_state("a", "b"),
+        }
+
+    assert {len(each) for each in made} == {64}
+    assert len(made) == 4
+
+
+def test_nobody_finds_an_address_without_the_secret_key(app: Flask, make_app: MakeApp) -> None:
+    with app.app_context():
+        ours = fingerprints.of_network("192.0.2.1")
+    with make_app(secret_key="of another service").app_context():
+        assert fingerprints.of_network("192.0.2.1") != ours

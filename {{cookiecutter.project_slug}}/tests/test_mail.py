@@ -1,0 +1,282 @@
+import base64
+import datetime as dt
+import ipaddress
+import socketserver
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
+
+from app.core import mail
+from app.core.mail import Letter, Outbox
+from app.settings import Settings
+from conftest import LogLines
+
+LETTER = Letter("ada@mail.example", "Gr\u00fc\u00dfe", "Hello Ada,\n.\n\u00e4 \u4e0a\n")
+LOGIN = base64.b64encode(b"\0user@shop\0pass:word").decode()
+
+
+@dataclass
+class Heard:
+    """What a mail server was told."""
+
+    lines: list[str] = field(default_factory=list)
+    letter: str = ""
+    encrypted: bool = False
+
+
+def speaking(
+    heard: Heard, context: ssl.SSLContext, *, offers: tuple[str, ...], encrypted: bool
+) -> type[socketserver.BaseRequestHandler]:
+    """Return a mail server that knows just enough of RFC 5321."""
+
+    class Speaker(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            connection = self.request
+            if encrypted:
+                connection = context.wrap_socket(connection, server_side=True)
+            heard.encrypted = encrypted
+            words = connection.makefile("rb")
+            connection.sendall(b"220 ready\r\n")
+            while line := words.readline().decode().rstrip("\r\n"):
+                heard.lines.append(line)
+                match line.partition(" ")[0].upper():
+                    case "EHLO":
+                        lines = [
+                            "at your service",
+                            *(() if heard.encrypted else offers),
+                            "AUTH PLAIN",
+                        ]
+                        said = [f"250-{each}" for each in lines[:-1]] + [f"250 {lines[-1]}"]
+                        connection.sendall("\r\n".join([*said, ""]).encode())
+                    case "STARTTLS":
+                        connection.sendall(b"220 go ahead\r\n")
+                        connection = context.wrap_socket(connection, server_side=True)
+                        words = connection.makefile("rb")
+                        heard.encrypted = True
+                    case "AUTH":
+                        connection.sendall(b"235 welcome\r\n")
+                    case "DATA":
+                        connection.sendall(b"354 go ahead\r\n")
+                        while (part := words.readline()) != b".\r\n":
+                            heard.letter += part.decode()
+                        connection.sendall(b"250 taken\r\n")
+                    case "QUIT":
+                        connection.sendall(b"221 bye\r\n")
+                        connection.close()
+                        return
+                    case _:
+                        connection.sendall(b"250 fine\r\n")
+
+    return Speaker
+
+
+@contextmanager
+def server(
+    context: ssl.SSLContext, *, offers: tuple[str, ...] = (), encrypted: bool = False
+) -> Iterator[tuple[Heard, int]]:
+    heard = Heard()
+    handler = speaking(heard, context, offers=offers, encrypted=encrypted)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as listening:
+        Thread(target=listening.serve_forever, args=(0.01,)).start()
+        yield heard, listening.server_address[1]
+        listening.shutdown()
+
+
+@pytest.fixture
+def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return what a server on loopback proves who it is with, and believe it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail")])
+    now = dt.datetime.now(dt.UTC)
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = (tmp_path / "certificate.pem", tmp_path / "key.pem")
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
+    return context
+
+
+def outbox(**values: object) -> Outbox:
+    given = {"app_env": "testing", "mail_from": "service@shop.example", **values}
+    return Outbox(Settings.model_validate(given))
+
+
+def sent(box: Outbox, *letters: Letter) -> None:
+    for letter in letters:
+        box.send(letter)
+    box.thread.shutdown()  # waits
+
+
+def test_a_letter_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: LogLines) -> None:
+    for scheme, user, offers in (
+        ("smtps", "user%40shop:pass%3Aword@", ()),
+        ("smtp", "user%40shop:pass%3Aword@", ("STARTTLS",)),
+        ("smtp", "", ("STARTTLS",)),
+        ("smtp", "", ()),
+    ):
+        with server(certified, offers=offers, encrypted=scheme == "smtps") as (heard, port):
+            sent(outbox(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), LETTER)
+
+        assert log_lines == []
+        assert "mail FROM:<service@shop.example>" in " ".join(heard.lines)
+        assert "rcpt TO:<ada@mail.example>" in heard.lines
+        assert heard.encrypted is (scheme == "smtps" or bool(offers))
+        assert (f"AUTH PLAIN {LOGIN}" in heard.lines) is bool(user)
+        assert "To: ada@mail.example\r\n" in heard.letter
+        assert "Auto-Submitted: auto-generated\r\n" in heard.letter
+        assert "<service@shop.example>\r\n" in heard.letter
+        assert "@shop.example>\r\n" in heard.letter.partition("Message-ID:")[2]
+
+
+@pytest.mark.attack
+def test_a_password_is_never_sent_in_the_clear(
+    certified: ssl.SSLContext, log_lines: LogLines
+) -> None:
+    with server(certified) as (heard, port):
+        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), LETTER)
+
+    assert not [line for line in heard.lines if line.startswith("AUTH")]
+    assert heard.letter == ""
+    assert log_lines[-1]["reason"] == "SMTPNotSupportedError"
+
+
+@pytest.mark.attack
+def test_a_server_that_cannot_prove_its_name_gets_nothing(
+    certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with server(certified, offers=("STARTTLS",)) as (heard, port):
+        # Its thread meets the refusal too.
+        monkeypatch.setattr(socketserver.BaseServer, "handle_error", lambda *_: None)
+        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), LETTER)
+
+    assert heard.letter == ""
+    assert log_lines[-1]["reason"] == "SSLCertVerificationError"
+
+
+def test_a_server_that_is_away_is_logged_without_the_address(log_lines: LogLines) -> None:
+    box = outbox(mail_url="smtp://127.0.0.1:1")
+
+    sent(box, LETTER, LETTER)
+
+    assert [line["message"] for line in log_lines] == ["letter not sent"] * 2
+    assert log_lines[0]["reason"] == "ConnectionRefusedError"
+    assert "ada@" not in str(log_lines)
+
+
+def test_no_request_waits_for_a_slow_server_and_letters_beyond_the_bound_are_dropped(
+    monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    monkeypatch.setattr(mail, "MOST_WAITING", 2)
+    box = outbox()
+    barrier = Barrier(2)
+    box.thread.submit(barrier.wait)
+
+    for _ in range(4):
+        box.send(LETTER)
+
+    assert len(box.kept) == 0
+    assert [line["message"] for line in log_lines] == ["letter dropped, because too many wait"] * 2
+    barrier.wait()
+    sent(box)
+    assert len(box.kept) == 2
+
+
+def test_a_letter_to_nobody_goes_nowhere() -> None:
+    box = outbox()
+
+    sent(box, Letter(None, "", ""))
+
+    assert not box.kept
+
+
+def test_development_shows_letters_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    sent(outbox(app_env="development"), LETTER)
+
+    shown = capsys.readouterr().err
+    assert "ada@mail.example" in shown
+    assert "\u00e4 \u4e0a" in shown
+
+
+@pytest.mark.attack
+def test_nobody_writes_a_header_of_their_own(
+    subtests: pytest.Subtests, log_lines: LogLines
+) -> None:
+    for text in (
+        "ada@mail.example\r\nBcc: eve@evil.example",
+        "ada@mail.example\nBcc: eve@evil.example",
+        "ada@mail.example\rBcc: eve@evil.example",
+        "ada@mail.example\n",
+        "ada@mail.example, eve@evil.example",
+        "ada@mail.example;eve@evil.example",
+        "Ada <ada@mail.example>",
+        '"ada\r\n"@mail.example',
+        "ada@mail.example\0",
+        "ada@mail.example\u2028Bcc: eve@evil.example",
+        "ada@[127.0.0.1]",
+        "ada@-mail.example",
+        "ada@mail..example",
+        "\u212ada@mail.example",  # the Kelvin sign, which is k in lower case
+        "ada@m\u00e4il.example",
+        f"{'a' * 65}@mail.example",
+        f"ada@{'a.' * 130}example",
+        "ada",
+        "@mail.example",
+        "",
+    ):
+        with subtests.test(text[:40]):
+            assert mail.normalised(text) is None
+
+    # And the library refuses what would get past that.
+    sent(box := outbox(), Letter("a@b", "Hello\r\nBcc: eve@evil.example", ""))
+    assert not box.kept
+    assert log_lines[-1]["reason"] == "ValueError"
+
+
+def test_an_address_has_one_spelling() -> None:
+    assert mail.normalised("Ada.O'Hara+shop@MAIL.example") == "ada.o'hara+shop@mail.example"
+    assert mail.normalised("root@localhost") == "root@localhost"
+
+
+def test_a_server_is_named_by_its_url_and_never_printed(production: dict[str, str]) -> None:
+    for url in (
+        "mail.example",
+        "http://mail.example",
+        "smtp://",
+        "smtp://mail.example:port",
+        "smtp://mail.example:0",
+        "smtp://mail.example/path",
+        "smtp://mail.example?x",
+        "smtp://[canary",
+    ):
+        with pytest.raises(ValidationError, match=r"must be smtp://user:password@host:587"):
+            Settings.model_validate({**production, "mail_url": url})
+    for name in ("mail_url", "mail_from"):
+        without = {key: value for key, value in production.items() if key != name}
+        with pytest.raises(ValidationError, match="is required in production"):
+            Settings.model_validate(without)
+    with pytest.raises(ValidationError, match="must be an e-mail address"):
+        Settings.model_validate({**production, "mail_from": "Shop <shop@shop.example>"})
+    assert "pass-word" not in str(Settings.model_validate(production).mail_url)

@@ -1,0 +1,101 @@
+import time
+
+import pytest
+from flask import Flask
+from pydantic import ValidationError
+
+from app.core import passwords
+from app.core.passwords import Passwords, WeakPassword
+from app.settings import Settings
+
+EMAIL = "ada.lovelace@mail.example"
+GOOD = "correct horse battery"
+
+
+@pytest.fixture
+def ours(app: Flask) -> Passwords:
+    found: Passwords = app.extensions["passwords"]
+    return found
+
+
+def test_a_password_is_right_or_wrong_to_its_last_character(ours: Passwords) -> None:
+    longest = "abcdefgh" * 16
+    stored = ours.hash(longest)
+
+    assert stored.startswith("$argon2id$")
+    assert ours.verify(longest, stored) == (True, None)
+    for wrong in (longest[:-1], f"{longest}a", longest.upper(), ""):
+        assert ours.verify(wrong, stored) == (False, None)
+
+
+def test_each_keyboard_writes_the_same_password(ours: Passwords) -> None:
+    assert ours.verify("cafe\u0301 au lait, s'il vous", ours.hash("caf\u00e9 au lait, s'il vous"))[
+        0
+    ]
+
+
+def test_without_a_stored_password_every_one_is_wrong(ours: Passwords) -> None:
+    for password in ("", GOOD, "\0"):
+        assert ours.verify(password, None) == (False, None)
+
+
+def test_any_long_text_is_a_good_password(ours: Passwords) -> None:
+    for good in (
+        GOOD,
+        "abcdefghijkl",
+        "p\u00e4ssw\u00f6rter \u4e0a\u6d77!",
+        "ada and charles",
+        "a b c d e f ",
+    ):
+        ours.check(good, EMAIL)
+    ours.check("abode of adam 1815", "ad@mail.example")  # too short a name to matter
+
+
+def test_all_that_is_wrong_with_a_password_is_said_at_once(app: Flask, ours: Passwords) -> None:
+    name = "{{cookiecutter.project_slug}}"
+    for bad, said in (
+        ("a" * 129, ["12 to 128", "5 different"]),
+        ("aaaa", ["12 to 128", "5 different"]),
+        ("", ["12 to 128", "5 different"]),
+        (f"my {EMAIL.upper()}", ["the e-mail address"]),
+        ("Ada.Lovelace1815", ["the e-mail address"]),
+        (f"{name} password", ["the name of this service"]),
+        ("\ufb01" * 6, ["5 different"]),  # one character that becomes two
+    ):
+        with pytest.raises(WeakPassword) as refused:
+            ours.check(bad, EMAIL)
+        assert len(refused.value.sentences) == len(said), bad
+        for sentence, words in zip(refused.value.sentences, said, strict=True):
+            assert words in sentence
+    assert app.extensions["passwords"] is ours
+
+
+def test_hashes_become_dearer_when_they_are_used(ours: Passwords) -> None:
+    dearer = Passwords(Settings.model_validate({"app_env": "testing", "password_passes": 2}))
+    stored = ours.hash(GOOD)
+
+    right, renewed = dearer.verify(GOOD, stored)
+
+    assert right
+    assert renewed is not None
+    assert dearer.verify(GOOD, renewed) == (True, None)
+    assert dearer.verify("wrong", stored) == (False, None)
+
+
+def test_production_hashes_as_owasp_recommends_and_no_cheaper(production: dict[str, str]) -> None:
+    usual = Settings.model_validate(production)
+    assert (usual.password_passes, usual.password_memory_kib) == (2, 19_456)
+    for passes, least in passwords.LEAST_KIB.items():
+        cost = {"password_passes": passes, "password_memory_kib": least}
+        assert Settings.model_validate({**production, **cost}).password_memory_kib == least
+        with pytest.raises(ValidationError, match=f"must be {least} or more"):
+            Settings.model_validate({**production, **cost, "password_memory_kib": least - 1})
+
+
+def test_in_tests_a_hash_takes_less_than_a_millisecond(ours: Passwords) -> None:
+    def seconds() -> float:
+        before = time.perf_counter()
+        ours.hash(GOOD)
+        return time.perf_counter() - before
+
+    assert min(seconds() for _ in range(10)) < 0.001
