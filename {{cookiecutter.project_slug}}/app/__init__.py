@@ -25,6 +25,9 @@ from app.core import (
     # {% if cookiecutter.metrics %}
     metrics,
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc,
+    # {% endif %}
     pipeline,
     # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
     query_traces,
@@ -69,6 +72,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.metrics %}
     metrics.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens.init_app(app, settings)

@@ -9,6 +9,9 @@ from app.core import (
     # {% if cookiecutter.metrics %}
     internal,
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc,
+    # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
@@ -30,6 +33,9 @@ class Settings(
     # {% endif %}
     # {% if cookiecutter.metrics %}
     internal.InternalSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc.OidcSettings,
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.RateLimitSettings,
