@@ -235,10 +235,14 @@ def _fit_keys(
 
 
 def _is_for_signatures(member: Mapping[str, Any]) -> bool:
-    """Tell whether a key has a name and is meant for checking signatures (RFC 7517, section 4)."""
+    """Tell whether a key has a name and is meant for checking signatures (RFC 7517, section 4).
+
+    With one whose private half is published, anybody signs.
+    """
     operations = member.get("key_ops", ["verify"])
     return (
         isinstance(member.get("kid"), str)
+        and "d" not in member
         and member.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
@@ -256,6 +260,7 @@ def _algorithms(key: Key, stated: object) -> frozenset[str]:
             possible = EDWARDS
         case _:
             return frozenset()
-    if stated is None or (stated in EDWARDS and possible is EDWARDS):
+    if stated is None:
         return possible
-    return frozenset(each for each in possible if each == stated)
+    meant = frozenset(each for each in possible if each == stated)
+    return EDWARDS if meant & EDWARDS else meant
