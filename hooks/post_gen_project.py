@@ -12,6 +12,8 @@ FILES = {
     "auth and database": """app/orders/tests/test_owners.py
         migrations/versions/5b1e7d20c4a8_own_orders.py""",
     "auth=jwt": "app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
+    "auth=oidc": """app/core/oidc.py app/core/provider.py docs/oidc.md tests/provider.py
+        tests/provider_process.py tests/test_oidc.py tests/test_provider.py""",
     "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py
         app/orders migrations docs/database.md stubs/flask_migrate tests/database.py
         tests/test_database.py tests/test_migrations.py""",
