@@ -23,6 +23,9 @@ from tests import (
     # {% if cookiecutter.auth == "jwt" %}
     own_callers,
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    provider,
+    # {% endif %}
 )
 
 
@@ -98,6 +101,9 @@ class ContractClient(FlaskClient):
         return contracts[routes]
 
 
+# {% if cookiecutter.auth == "oidc" %}
+authorization, caller_id = provider.authorization, provider.caller_id
+# {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
 authorization, caller_id = own_callers.authorization, own_callers.caller_id
 # {% endif %}
@@ -108,6 +114,16 @@ pytest_plugins = ["tests.database"]
 # {% endif %}
 
 
+# {% if cookiecutter.auth == "oidc" %}
+@pytest.fixture(scope="session", autouse=True)
+def openid_provider() -> Iterator[provider.OpenIDProvider]:
+    """Start the OpenID provider that the applications of all tests trust."""
+    with provider.OpenIDProvider() as running:
+        environments.TESTING["oidc_issuer"] = running.realm(provider.KEY).issuer
+        yield running
+
+
+# {% endif %}
 @pytest.fixture(scope="session")
 def make_app() -> MakeApp:
     """Make further applications, with settings of their own."""

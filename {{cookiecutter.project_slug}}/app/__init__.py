@@ -43,6 +43,9 @@ from app.core import (
     # {% if cookiecutter.metrics %}
     metrics,
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc,
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     passwords,
     # {% endif %}
@@ -90,6 +93,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.metrics %}
     metrics.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens.init_app(app, settings)

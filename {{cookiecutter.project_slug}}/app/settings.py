@@ -19,6 +19,9 @@ from app.core import (
     mail,
     passwords,
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc,
+    # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
@@ -50,6 +53,9 @@ class Settings(
     # {% if cookiecutter.auth == "jwt" %}
     mail.MailSettings,
     passwords.PasswordSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc.OidcSettings,
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.RateLimitSettings,

@@ -22,12 +22,21 @@ PRODUCTION: dict[str, str] = {
     "public_url": "https://shop.example",
     "jwt_keys": '{"keys": [{"kty": "oct", "kid": "1", "k": "%s"}]}' % ("dGVzdHMn" * 6),
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    "oidc_issuer": "https://login.example/realms/shop",
+    "oidc_audience": "https://orders.example",
+    # {% endif %}
     # {% if cookiecutter.webhooks %}
     "webhook_secrets": "whsec_" + "dGhlIHRlc3RzJyBvd24g" * 2,
     # {% endif %}
 }
 TESTING: dict[str, object] = {
     "app_env": "testing",
+    # {% if cookiecutter.auth == "oidc" %}
+    "oidc_audience": "https://orders.example",  # of the issuer that conftest.py starts
+    "oidc_role_claim": "realm_access.roles",
+    "oidc_admin_needs": "role:admin",
+    # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     "rate_limit": "1000000/minute",  # all tests are one client
     # {% endif %}

@@ -1,0 +1,139 @@
+"""An OpenID provider for tests, in a process of its own, and callers with its tokens.
+
+Each realm is an issuer with keys of its own, so tests share the process and nothing else. Tokens
+are signed here with the realm's private keys: only what the service asks for crosses HTTP.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from http.client import HTTPConnection
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from flask import Flask
+from joserfc.jwk import ECKey, Key
+from joserfc.jws import JWSRegistry
+
+from tests import environments
+
+PROCESS = Path(__file__).with_name("provider_process.py")
+KEY = ECKey.generate_key("P-256", {"kid": "first", "use": "sig", "alg": "ES256"})
+DISCOVERY = "/.well-known/openid-configuration"
+KEYS = "/keys"
+
+
+class OpenIDProvider:
+    """A provider that runs until its `with` block ends."""
+
+    def __enter__(self) -> Self:
+        """Start the process."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.port = listening.getsockname()[1]
+            number = listening.fileno()
+            self._process = subprocess.Popen(  # noqa: S603  nothing here comes from outside
+                [sys.executable, "-I", "-S", str(PROCESS), str(number)],
+                stdin=subprocess.PIPE,
+                pass_fds=[number],
+            )
+        self._names = count()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the process, and wait for that."""
+        self._process.communicate()
+
+    def realm(self, *keys: Key) -> "Realm":
+        """Return a new issuer with these keys."""
+        found = Realm(self, f"/realm-{next(self._names)}")
+        found.describe()
+        found.publish(*keys)
+        return found
+
+    def request(self, method: str, path: str, body: str | None = None) -> str:
+        """Tell or ask the process something."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(method, path, body)
+        answer = connection.getresponse().read().decode()
+        connection.close()
+        return answer
+
+
+class Realm:
+    """One issuer of a provider."""
+
+    def __init__(self, provider: OpenIDProvider, path: str) -> None:
+        """Take where it is."""
+        self._provider = provider
+        self._path = path
+        self.issuer = f"http://127.0.0.1:{provider.port}{path}"
+
+    def describe(self, **changes: object) -> None:
+        """Serve a discovery document, with changes to what it should say."""
+        document = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}{KEYS}", **changes}
+        self.answer(DISCOVERY, json.dumps(document))
+
+    def publish(self, *keys: Key | dict[str, Any]) -> None:
+        """Serve these keys and no others."""
+        public = [key if isinstance(key, dict) else key.as_dict(private=False) for key in keys]
+        self.answer(KEYS, json.dumps({"keys": public}))
+
+    def answer(
+        self,
+        path: str,
+        *pieces: str,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        seconds: float = 0,
+    ) -> None:
+        """Say what a path answers: a body in pieces, each after some seconds."""
+        told = {"status": status, "headers": headers or {}, "pieces": pieces, "seconds": seconds}
+        self._provider.request("PUT", f"{self._path}{path}", json.dumps(told))
+
+    def asked(self, path: str) -> int:
+        """Return how often a path was asked for since it was told what to answer."""
+        return int(self._provider.request("GET", f"/asked{self._path}{path}"))
+
+
+def claims(issuer: str, subject: str = "user", **others: object) -> dict[str, Any]:
+    """Return what an ordinary access token of this issuer says."""
+    now = int(time.time())
+    audience = environments.TESTING["oidc_audience"]
+    return {"iss": issuer, "aud": audience, "sub": subject, "iat": now, "exp": now + 60, **others}
+
+
+def signed(claims: dict[str, Any], key: Key = KEY, **header: Any) -> str:  # noqa: ANN401  any value
+    """Return a token; it may make as little sense as a test likes."""
+    told = {"alg": key.alg, "kid": key.kid, "typ": "at+jwt", **header}
+    content = f"{part(told)}.{part(claims)}"
+    signature = JWSRegistry.algorithms[str(told["alg"])].sign(content.encode(), key)
+    return f"{content}.{encoded(signature)}"
+
+
+def part(value: object) -> str:
+    """Return a value as a token's header or body holds it."""
+    return encoded(json.dumps(value).encode())
+
+
+def encoded(value: bytes) -> str:
+    """Return bytes as a token holds them (RFC 7515, section 2)."""
+    return urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def caller_id(app: Flask, name: str = "user") -> UUID:
+    """Return the id of somebody by this name; of an administrator by the name of admin."""
+    del app
+    return uuid5(uuid5(NAMESPACE_URL, str(environments.TESTING["oidc_issuer"])), name)
+
+
+def authorization(app: Flask, name: str = "user") -> str:
+    """Return the header that proves who somebody is."""
+    del app
+    roles = {"realm_access": {"roles": ["admin"] if name == "admin" else []}}
+    issuer = str(environments.TESTING["oidc_issuer"])
+    return f"Bearer {signed(claims(issuer, name, **roles))}"
