@@ -11,7 +11,7 @@ FILES = {
     "auth": "app/core/access.py tests/test_access.py",
     "auth and database": """app/orders/tests/test_owners.py
         migrations/versions/5b1e7d20c4a8_own_orders.py""",
-    "auth=jwt": "app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
+    "auth=jwt": "app/auth app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
     "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py
         app/orders migrations docs/database.md stubs/flask_migrate tests/database.py
         tests/test_database.py tests/test_migrations.py""",
@@ -21,6 +21,14 @@ FILES = {
     "metrics": "app/core/internal.py app/core/metrics.py docs/metrics.md tests/test_internal.py tests/test_metrics.py",
     "rate_limiting": "app/core/rate_limits.py docs/rate_limits.md tests/test_rate_limits.py",
     "tracing": "app/core/tracing.py docs/tracing.md tests/test_tracing.py",
+    "web_ui": "app/pages docs/pages.md stubs/flask_wtf",
+    "web_ui and auth": """app/core/browser.py app/pages/tests/test_visitors.py
+        app/pages/visitors.py tests/test_browser.py""",
+    "web_ui and auth=jwt": """app/pages/sign_in.py app/pages/templates/pages/sign_in.html
+        app/pages/tests/test_sign_in.py""",
+    "web_ui and database": """app/pages/orders.py app/pages/templates/pages/new_order.html
+        app/pages/templates/pages/order.html app/pages/templates/pages/orders.html
+        app/pages/tests/test_order_pages.py""",
     "webhooks": "app/core/signatures.py app/webhooks docs/webhooks.md tests/test_signatures.py",
     "webhooks and database": """app/orders/payments.py app/webhooks/commands.py
         app/webhooks/models.py app/webhooks/service.py app/webhooks/tests/test_payments.py

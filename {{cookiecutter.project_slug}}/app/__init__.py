@@ -7,6 +7,9 @@ from app import (
     # {% if cookiecutter.database != "none" %}
     orders,
     # {% endif %}
+    # {% if cookiecutter.web_ui %}
+    pages,
+    # {% endif %}
     quotes,
     # {% if cookiecutter.webhooks %}
     webhooks,
@@ -14,6 +17,9 @@ from app import (
 )
 from app.core import (
     api,
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser,
+    # {% endif %}
     checks,
     cli,
     cors,
@@ -84,6 +90,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     # {% if cookiecutter.webhooks %}
     webhooks.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.web_ui %}
+    pages.init_app(app)
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.init_app(app, settings)

@@ -2,6 +2,9 @@
 
 from app.core import (
     api,
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser,
+    # {% endif %}
     cors,
     # {% if cookiecutter.database != "none" %}
     database,
@@ -25,6 +28,9 @@ from app.core import (
 
 
 class Settings(
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser.BrowserSettings,
+    # {% endif %}
     # {% if cookiecutter.database != "none" %}
     database.DatabaseSettings,
     # {% endif %}
