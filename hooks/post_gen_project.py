@@ -21,14 +21,10 @@ FILES = {
     "metrics": "app/core/internal.py app/core/metrics.py docs/metrics.md tests/test_internal.py tests/test_metrics.py",
     "rate_limiting": "app/core/rate_limits.py docs/rate_limits.md tests/test_rate_limits.py",
     "tracing": "app/core/tracing.py docs/tracing.md tests/test_tracing.py",
-    "web_ui": "app/pages docs/pages.md stubs/flask_wtf",
-    "web_ui and auth": """app/core/browser.py app/pages/tests/test_visitors.py
-        app/pages/visitors.py tests/test_browser.py""",
-    "web_ui and auth=jwt": """app/pages/sign_in.py app/pages/templates/pages/sign_in.html
-        app/pages/tests/test_sign_in.py""",
-    "web_ui and database": """app/pages/orders.py app/pages/templates/pages/new_order.html
-        app/pages/templates/pages/order.html app/pages/templates/pages/orders.html
-        app/pages/tests/test_order_pages.py""",
+    "web_ui": "app/pages docs/pages.md stubs/flask_wtf tests/browsers.py",
+    "web_ui and auth": "app/core/browser.py app/pages/visitors.py tests/test_browser.py",
+    "web_ui and auth=jwt": "app/pages/sign_in.py app/pages/templates/pages/accounts app/pages/tests/test_sign_in.py",
+    "web_ui and database": "app/pages/orders.py app/pages/templates/pages/orders app/pages/tests/test_order_pages.py",
     "webhooks": "app/core/signatures.py app/webhooks docs/webhooks.md tests/test_signatures.py",
     "webhooks and database": """app/orders/payments.py app/webhooks/commands.py
         app/webhooks/models.py app/webhooks/service.py app/webhooks/tests/test_payments.py

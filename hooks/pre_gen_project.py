@@ -12,10 +12,10 @@ REQUIRES = {"auth=jwt": ["database"]}
 # A service named like a package it imports or installs would hide it, or ask pip for itself.
 TAKEN = """
     app conftest docs main migrations pip python setuptools test tests uv wheel alembic click
-    coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui gunicorn
+    coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn
     import-linter itsdangerous jinja2 jsonschema-rs limits marshmallow mypy
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg
-    pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy standardwebhooks types-pymysql
+    pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy standardwebhooks types-pymysql types-wtforms
     werkzeug
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")

@@ -26,7 +26,6 @@ class Mistake:
     """What to correct, for the list above a form."""
 
     field_id: str
-    label: str
     sentence: str
 
 
@@ -91,7 +90,7 @@ class BasketForm(FlaskForm):
             self.currency.errors = found
         lines = messages.get("lines", {})
         if isinstance(lines, list):
-            self.form_errors.extend(lines)
+            self.form_errors.append(f"There may be at most {MAXIMUM_LINES} lines.")
             return
         for position, wrong in lines.items():
             line = used[position]
@@ -106,10 +105,10 @@ def mistakes(form: FlaskForm) -> Iterator[Mistake]:
     """Yield what has to be corrected in a form: what concerns all of it, then field by field."""
     first = next(field for _, field in _fields(form))
     for sentence in form.form_errors:
-        yield Mistake(first.id, "Form", sentence)
+        yield Mistake(first.id, sentence)
     for label, field in _fields(form):
         for sentence in field.errors:
-            yield Mistake(field.id, label, sentence)
+            yield Mistake(field.id, f"{label}: {sentence}")
 
 
 def _fields(form: Form, prefix: str = "") -> Iterator[tuple[str, Field]]:

@@ -57,7 +57,7 @@ def index() -> Response:
     )
     following = found.next and url_for(".index", cursor=pagination.seal(found.next))
     return rendering.page(
-        "orders.html", orders=found.items, later=after is not None, following=following
+        "orders/index.html", orders=found.items, later=after is not None, following=following
     )
 
 
@@ -69,7 +69,7 @@ def new() -> Response:
     """Show the form of a new order, and place it once it is sent."""
     form = OrderForm()
     if form.wants_line():
-        return rendering.page("new_order.html", form=form)
+        return rendering.page("orders/new.html", form=form)
     if basket := form.basket():
         try:
             order = service.place(
@@ -86,7 +86,7 @@ def new() -> Response:
         else:
             flash("The order is placed.", "success")
             return redirect(url_for(".order", order_id=order.id), 303)
-    return rendering.page("new_order.html", 422 if form.is_submitted() else 200, form=form)
+    return rendering.page("orders/new.html", 422 if form.is_submitted() else 200, form=form)
 
 
 @blueprint.get("/orders/<uuid:order_id>")
@@ -102,7 +102,7 @@ def order(order_id: UUID) -> Response:
         # {% endif %}
     )
     return rendering.page(
-        "order.html", order=found, facts=_facts(found), cancellable=_cancellable(found)
+        "orders/order.html", order=found, facts=_facts(found), cancellable=_cancellable(found)
     )
 
 

@@ -40,13 +40,15 @@ def sign_in() -> Response:
     if browser.visitor():
         return redirect(onward, 303)
     if not form.validate_on_submit():
-        return rendering.page("sign_in.html", 422 if form.is_submitted() else 200, form=form)
+        return rendering.page(
+            "accounts/sign_in.html", 422 if form.is_submitted() else 200, form=form
+        )
     email = str(form.email.data)
     try:
         login = service.log_in(email, str(form.password.data), request.remote_addr or "")
     except (WrongCredentials, TooManyAttempts) as problem:
         form.form_errors.append(problem.detail)
-        answer = rendering.page("sign_in.html", problem.status, form=form)
+        answer = rendering.page("accounts/sign_in.html", problem.status, form=form)
         answer.headers.update(problem.headers)
         return answer
     browser.sign_in(login.caller, email)

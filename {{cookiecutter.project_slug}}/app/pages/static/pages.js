@@ -13,7 +13,7 @@ for (const button of document.querySelectorAll("button[data-add-line]")) {
   button.addEventListener("click", (event) => {
     const lines = button.form.querySelectorAll("fieldset.line");
     const number = lines.length;
-    if (number >= 100) return; // the service answers
+    if (number >= Number(button.dataset.addLine)) return; // the service answers
     event.preventDefault();
     const line = lines[number - 1].cloneNode(true);
     const renumbered = (text) => text.replaceAll(/lines-\d+-/g, `lines-${number}-`);
@@ -28,9 +28,7 @@ for (const button of document.querySelectorAll("button[data-add-line]")) {
       input.value = "";
       input.removeAttribute("value");
       input.removeAttribute("aria-invalid");
-      const hint = document.getElementById(input.id) ? null : line.querySelector(`[id="${input.id}-hint"]`);
-      if (hint) input.setAttribute("aria-describedby", hint.id);
-      else input.removeAttribute("aria-describedby");
+      input.removeAttribute("aria-describedby");
     }
     lines[number - 1].after(line);
     line.querySelector("input").focus();
