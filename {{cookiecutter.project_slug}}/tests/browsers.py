@@ -31,7 +31,7 @@ SENT = {**ACCEPT, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 
 def visitor(app: Flask) -> FlaskClient:
     """Return the browser of somebody who may see every page."""
-    client = app.test_client()
+    client: FlaskClient = app.test_client()
     # {% if cookiecutter.auth != "none" %}
     sign_in(client, access.Caller(SOME_ID, access.SCOPES["user"]))
     # {% endif %}

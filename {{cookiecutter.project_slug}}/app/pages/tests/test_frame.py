@@ -46,7 +46,7 @@ class Outline(HTMLParser):
 @pytest.fixture(scope="module")
 def pages(app: Flask) -> dict[str, TestResponse]:
     """Return every page once; who is signed in is not asked to sign in."""
-    seen = {path: visitor(app).get(path, headers=ACCEPT) for path in PAGES}
+    seen: dict[str, TestResponse] = {path: visitor(app).get(path, headers=ACCEPT) for path in PAGES}
     # {% if cookiecutter.auth == "jwt" %}
     seen["/sign-in"] = app.test_client().get("/sign-in", headers=ACCEPT)
     # {% endif %}
