@@ -25,6 +25,10 @@ FILES = {
     "metrics": "internal metrics",
     "rate_limiting": "rate_limits",
     "tracing": "tracing",
+    "web_ui": "browsers pages stubs/flask_wtf",
+    "web_ui and auth": "browser pages/visitors",
+    "web_ui and auth=jwt": "pages/sign_in pages/templates/pages/accounts pages/tests/test_sign_in",
+    "web_ui and database": "pages/orders pages/templates/pages/orders pages/tests/test_order_pages",
     "webhooks": "signatures webhooks",
     "webhooks and database": """orders/payments webhooks/commands webhooks/models webhooks/service
         webhooks/tests/test_payments 3f1c5b0e9a42_create_webhook_deliveries""",

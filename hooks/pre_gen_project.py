@@ -16,7 +16,7 @@ TAKEN = """
     import-linter itsdangerous jinja2 joserfc jsonschema-rs limits marshmallow mypy
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg pwdlib
     pydantic pydantic-settings pymysql pytest redis requests ruff schemathesis sqlalchemy
-    standardwebhooks types-pymysql types-requests werkzeug
+    standardwebhooks types-pymysql types-requests types-wtforms werkzeug
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -88,6 +89,12 @@ def exists_with(path: str) -> set[str]:
     return set().union(*map(names_in, keys))
 
 
+@cache
+def copied(path: str) -> bool:
+    """Tell whether cookiecutter copies this file of the tree as it stands, without rendering it."""
+    return any(fnmatch(path, pattern) for pattern in questions().get("_copy_without_render", []))
+
+
 def mentions(source: str) -> set[str]:
     """Tell which answers this template text mentions."""
     env = create_env_with_context({"cookiecutter": questions()})
@@ -103,7 +110,8 @@ def mentions(source: str) -> set[str]:
 @cache
 def depends_on(path: str) -> frozenset[str]:
     """Tell which answers, free text aside, change this file of the tree or its existence."""
-    names = exists_with(path) | mentions((TREE / path).read_text())
+    said = set() if copied(path) else mentions((TREE / path).read_text())
+    names = exists_with(path) | said
     return frozenset(names & choices().keys())
 
 

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from answers import copied
 from workshop import FailedCheckError, Workshop
 
 JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
+OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -24,14 +26,20 @@ def fail_for(problems: list[str]) -> None:
         raise FailedCheckError("\n".join(problems))
 
 
+def trace_of_template(path: str, text: str) -> re.Match[str] | None:
+    """Find template code of ours; a file that is copied as it stands has a right to its own."""
+    return (OUR_OWN if copied(path) else JINJA).search(text)
+
+
 def no_trace_of_jinja(project: Path) -> None:
     """Find template code, and the word itself, left in names or text."""
+    paths = {path: str(path.relative_to(project)) for path in files(project)}
     fail_for(
         [
-            f"{path.relative_to(project)}: {found.group()!r} is left over"
-            for path in files(project)
-            for text in (str(path.relative_to(project)), path.read_text(errors="replace"))
-            if (found := JINJA.search(text))
+            f"{name}: {found.group()!r} is left over"
+            for path, name in paths.items()
+            for text in (name, path.read_text(errors="replace"))
+            if (found := trace_of_template(name, text))
         ]
     )
 

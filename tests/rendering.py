@@ -7,6 +7,7 @@ from answers import (
     TREE,
     Answers,
     choices,
+    copied,
     depends_on,
     exists_with,
     grouped,
@@ -57,12 +58,13 @@ def renderings(path: str, kind: str, targets: tuple[str, ...] = ()) -> list[tupl
     `targets` are paths whose existence matters to the file too: what it links to.
     """
     env = create_env_with_context({"cookiecutter": questions()})
-    template = env.from_string((TREE / path).read_text())
+    source = (TREE / path).read_text()
+    template = None if copied(path) else env.from_string(source)
     names = depends_on(path).union(*map(exists_with, targets))
     found: dict[tuple[str, tuple[bool, ...]], Answers] = {}
     for rows in grouped(names).values():
         if exists(path, rows[0]):
-            text = template.render(cookiecutter=full(kind) | rows[0])
+            text = template.render(cookiecutter=full(kind) | rows[0]) if template else source
             there = tuple(exists(target, rows[0]) for target in targets)
             found.setdefault((text, there), rows[0])
     return [(text, answers) for (text, _), answers in found.items()]

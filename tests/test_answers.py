@@ -1,5 +1,6 @@
 """The list of combinations: what it must hold, checked by other means than those that made it."""
 
+import fnmatch
 import re
 from itertools import combinations as pairs_of
 from itertools import product
@@ -7,13 +8,16 @@ from itertools import product
 import pytest
 
 from answers import (
+    TREE,
     Answers,
     Choices,
     Requires,
     choices,
+    copied,
     covering_rows,
     covering_set,
     depends_on,
+    mentions,
     questions,
     runtime_answers,
     runtime_combinations,
@@ -93,6 +97,21 @@ def test_every_answer_changes_some_file() -> None:
     used = set().union(*map(depends_on, tree_files()))
 
     assert used == choices().keys()
+
+
+def test_a_file_that_is_copied_depends_on_the_manifest_alone() -> None:
+    pages = [path for path in tree_files() if copied(path)]
+
+    assert "app/pages/templates/pages/base.html" in pages
+    assert not [path for path in pages if path.endswith(".py")]
+    assert depends_on("app/pages/templates/pages/base.html") == {"web_ui"}
+    # Its loops over lists in brackets would be answers, were it read as a template of ours.
+    assert mentions((TREE / "app/pages/templates/pages/base.html").read_text())
+
+
+def test_each_pattern_of_copied_files_fits_some_file() -> None:
+    for pattern in questions()["_copy_without_render"]:
+        assert fnmatch.filter(tree_files(), pattern)
 
 
 def test_every_name_in_the_hooks_is_asked_for() -> None:

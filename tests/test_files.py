@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from answers import TREE, tree_files
-from checks import JINJA, LINK, fail_for
+from checks import LINK, fail_for, trace_of_template
 from rendering import TEXTS, exists, full, named, renderings
 from workshop import Workshop
 
@@ -121,7 +121,7 @@ def test_a_file_has_no_trace_of_its_template(path: str, kind: str, record_proper
             f"{path} with {named(answers, path)}: {what}"
             for text, answers in found
             for what, wrong in {
-                "template code is left over": JINJA.search(text),
+                "template code is left over": trace_of_template(path, text),
                 "it is empty": not text.strip(),
                 "it does not end with one line break": not re.search(r"\S\n\Z", text),
                 "a line ends with blanks": re.search(r"[ \t]+$", text, re.MULTILINE),

@@ -13,6 +13,9 @@ from app import (
     # {% if cookiecutter.database != "none" %}
     orders,
     # {% endif %}
+    # {% if cookiecutter.web_ui %}
+    pages,
+    # {% endif %}
     quotes,
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
     sessions,
@@ -26,6 +29,9 @@ from app import (
 )
 from app.core import (
     api,
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser,
+    # {% endif %}
     checks,
     cli,
     cors,
@@ -103,6 +109,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     mail.init_app(app, settings)
     links.init_app(app, settings)
     # {% endif %}
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser.init_app(app, settings)
+    # {% endif %}
     health.init_app(app)
     cors.init_app(app, settings)
 
@@ -124,6 +133,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     # {% if cookiecutter.webhooks %}
     webhooks.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.web_ui %}
+    pages.init_app(app)
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.init_app(app, settings)

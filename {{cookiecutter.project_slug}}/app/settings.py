@@ -2,6 +2,9 @@
 
 from app.core import (
     api,
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser,
+    # {% endif %}
     cors,
     # {% if cookiecutter.database != "none" %}
     database,
@@ -17,10 +20,12 @@ from app.core import (
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     mail,
-    passwords,
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     oidc,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    passwords,
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
@@ -38,6 +43,9 @@ from app.core import (
 
 
 class Settings(
+    # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
+    browser.BrowserSettings,
+    # {% endif %}
     # {% if cookiecutter.database != "none" %}
     database.DatabaseSettings,
     # {% endif %}

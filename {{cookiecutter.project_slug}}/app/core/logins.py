@@ -10,7 +10,7 @@ from app.core.config import CoreSettings
 class LoginSettings(CoreSettings):
     """Who may log in, and for how long."""
 
-    session_days: int = Field(default=30, ge=1, le=365)
+    login_days: int = Field(default=30, ge=1, le=365)
     """However often it is used, a login ends then."""
     # {% if cookiecutter.auth == "jwt" %}
     registration_open: bool = True
@@ -20,4 +20,4 @@ class LoginSettings(CoreSettings):
     @property
     def session_life(self) -> timedelta:
         """The longest that a login lasts."""
-        return timedelta(days=self.session_days)
+        return timedelta(days=self.login_days)

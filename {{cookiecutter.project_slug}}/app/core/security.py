@@ -32,6 +32,11 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key.get_secret_value(),
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        # {% if cookiecutter.web_ui %}
+        # Browsers take a cookie of that prefix only with Secure, the path / and no domain, so no
+        # other host of the domain can plant one (RFC 6265bis, 4.1.3.2).
+        SESSION_COOKIE_NAME="__Host-session" if settings.in_production else "session",
+        # {% endif %}
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.in_production,

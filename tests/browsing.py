@@ -1,0 +1,158 @@
+"""A real browser before a running service: what a visitor sees, with a record of what went wrong."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from workshop import environment
+
+Scheme = Literal["dark", "light"]
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# As root in a container, with nothing that asks for the network by itself.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+START_SECONDS = 30
+# Chromium reports the status of a page like that of a failed picture; a form that was refused is
+# meant to have one.
+MEANT = "Failed to load resource: the server responded with a status of 422"
+SEVERE = {"critical", "serious"}
+
+
+def chromium() -> str:
+    """Find the browser; skip the test, or fail it under REQUIRE_SERVICES=1, without one."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        message = "no Chromium is on the PATH: install one, such as the package chromium of Debian"
+        if os.environ.get("REQUIRE_SERVICES"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+@contextmanager
+def opened() -> Iterator[Browser]:
+    """Open the browser."""
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def running(project: Path, **env: str) -> Iterator[str]:
+    """Start a service as `make run` does, and give its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    flask = [sys.executable, "-m", "flask", "--app", "app"]
+    settings = environment(project, APP_ENV="development", LOG_LEVEL="WARNING", **env)
+    if (project / "migrations").exists():
+        subprocess.run([*flask, "db", "upgrade"], cwd=project, env=settings, check=True)
+    process = subprocess.Popen([*flask, "run", "--port", str(port)], cwd=project, env=settings)
+    try:
+        wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the service listens."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError("the service did not start")
+
+
+@dataclass
+class Visit:
+    """One visitor's page, and what the browser complained of meanwhile."""
+
+    page: Page
+    site: str
+    scripts: bool
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        """Keep errors and warnings; what a policy refuses is among them."""
+        if message.type in {"error", "warning"} and not message.text.startswith(MEANT):
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith(f"{self.site}/"):
+            self.complaints.append(f"asked {request.url}")
+
+    def goto(self, path: str) -> None:
+        """Open a page of the service."""
+        self.page.goto(self.site + path)
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def fill(self, line: int, sku: str, quantity: str, price: str) -> None:
+        """Fill in a line of a basket."""
+        group = self.page.get_by_role("group", name=f"Line {line}", exact=True)
+        group.get_by_label("Article number").fill(sku)
+        group.get_by_label("Quantity").fill(quantity)
+        group.get_by_label("Price of one").fill(price)
+
+    def reads(self, text: str) -> None:
+        """Wait until a text is on the page."""
+        self.page.get_by_text(text).first.wait_for(timeout=10_000)
+
+    def is_accessible(self) -> None:
+        """Let axe look for barriers; it needs scripts of its own."""
+        if self.scripts:
+            found = Axe().run(self.page).response["violations"]
+            severe = [each for each in found if each["impact"] in SEVERE]
+            assert not severe, [(each["id"], each["nodes"][0]["html"]) for each in severe]
+
+
+@contextmanager
+def visiting(
+    browser: Browser, site: str, scheme: Scheme = "light", *, scripts: bool = True
+) -> Iterator[Visit]:
+    """Send a visitor who was never here; at the end the browser must have complained of nothing."""
+    context = browser.new_context(
+        color_scheme=scheme,
+        java_script_enabled=scripts,
+        viewport={"width": 1000, "height": 720},
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    visit = Visit(context.new_page(), site, scripts)
+    yield visit
+    context.close()
+    assert not visit.complaints, visit.complaints

@@ -1,0 +1,180 @@
+"""The pages of generated services, in a real browser: with scripts and without, light and dark."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Dialog
+
+import browsing
+from answers import Answers, choices
+from browsing import Scheme, Visit
+from workshop import Workshop
+
+pytestmark = pytest.mark.slow
+
+# Without extras, so that a page has nothing but its own.
+PLAIN: Answers = {
+    **{name: False for name, values in choices().items() if isinstance(values[0], bool)},
+    "web_ui": True,
+    "license": "none",
+}
+SIGHTS: list[tuple[Scheme, bool]] = [("light", True), ("dark", True), ("light", False)]
+
+
+def nothing(_visit: Visit) -> None:
+    """Do not sign in: everything is open."""
+
+
+# How a visitor signs in, by the answer `auth`.
+SIGN_IN: dict[str, Callable[[Visit], None]] = {"none": nothing}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing.opened() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def sites(
+    browser: Browser, all_services: Workshop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str, str], str]]:
+    """Start each service once, when the first test asks for it."""
+    assert browser  # without one nothing has to be started
+    urls: dict[tuple[str, str], str] = {}
+    with ExitStack() as stack:
+
+        def site(database: str, auth: str) -> str:
+            if (database, auth) not in urls:
+                made = all_services.bake(PLAIN | {"database": database, "auth": auth})
+                kept = Path(shutil.copytree(made, tmp_path_factory.mktemp("site") / "service"))
+                urls[database, auth] = stack.enter_context(browsing.running(kept))
+            return urls[database, auth]
+
+        yield site
+
+
+Sites = Callable[[str, str], str]
+
+
+@pytest.fixture(params=SIGHTS, ids=lambda sight: f"{sight[0]}-{'scripts' if sight[1] else 'plain'}")
+def sight(request: pytest.FixtureRequest) -> tuple[Scheme, bool]:
+    chosen: tuple[Scheme, bool] = request.param
+    return chosen
+
+
+def test_a_visitor_prices_a_basket(
+    browser: Browser, sites: Sites, sight: tuple[Scheme, bool]
+) -> None:
+    scheme, scripts = sight
+    with browsing.visiting(browser, sites("none", "none"), scheme, scripts=scripts) as visit:
+        visit.goto("/")
+        visit.is_accessible()
+        visit.press("Show the price")
+        visit.reads("Line 1, Quantity: Fill this in.")
+        assert visit.page.locator(":focus").get_attribute("class") == "mistakes"
+        visit.is_accessible()
+        visit.page.get_by_role("link", name="Line 1, Quantity: Fill this in.").click()
+        assert visit.page.locator(":focus").get_attribute("id") == "lines-0-quantity"
+        visit.fill(1, "TEA-100", "2", "4,50")
+        visit.press("Add a line")
+        visit.fill(2, "CUP-1", "1", "12")
+        visit.press("Show the price")
+        visit.reads("21.00 EUR")
+        visit.is_accessible()
+
+
+@pytest.mark.parametrize("auth", SIGN_IN)
+def test_a_visitor_places_an_order_and_cancels_it(
+    browser: Browser, sites: Sites, sight: tuple[Scheme, bool], auth: str
+) -> None:
+    scheme, scripts = sight
+    with browsing.visiting(browser, sites("sqlite", auth), scheme, scripts=scripts) as visit:
+        SIGN_IN[auth](visit)
+        visit.goto("/orders/new")
+        visit.fill(1, "no spaces", "two", "x")
+        visit.press("Place the order")
+        visit.reads("Line 1, Price of one: Must be an amount such as 4.50.")
+        visit.is_accessible()
+        visit.fill(1, "TEA-100", "2", "4.50")
+        visit.press("Place the order")
+        visit.reads("The order is placed.")
+        visit.reads("9.00 EUR")
+        visit.is_accessible()
+        asked: list[str] = []
+
+        def agree(dialog: Dialog) -> None:
+            asked.append(dialog.message)
+            dialog.accept()
+
+        visit.page.on("dialog", agree)
+        visit.press("Cancel the order")
+        visit.reads("The order is cancelled.")
+        assert asked == (["Cancel this order?"] if scripts else [])
+        visit.is_accessible()
+
+
+@pytest.mark.parametrize("auth", SIGN_IN)
+def test_a_visitor_goes_through_the_pages_of_orders_by_keyboard(
+    browser: Browser, sites: Sites, sight: tuple[Scheme, bool], auth: str
+) -> None:
+    scheme, scripts = sight
+    with browsing.visiting(browser, sites("sqlite", auth), scheme, scripts=scripts) as visit:
+        SIGN_IN[auth](visit)
+        for _ in range(21):
+            visit.goto("/orders/new")
+            visit.fill(1, "TEA-100", "1", "1")
+            visit.page.keyboard.press("Enter")  # and not "Add a line"
+            visit.reads("The order is placed.")
+        visit.goto("/")
+        visit.is_accessible()
+        visit.page.keyboard.press("Tab")
+        assert visit.page.locator(":focus").inner_text() == "Skip to the content"
+        visit.page.keyboard.press("Enter")
+        visit.page.get_by_role("link", name="Older orders").press("Enter")
+        visit.reads("Newest orders")
+        visit.is_accessible()
+        visit.page.get_by_role("link", name="Newest orders").press("Enter")
+        visit.page.get_by_role("table").get_by_role("link").first.press("Enter")
+        visit.page.get_by_role("heading", name="Order ").wait_for()
+
+
+def test_a_page_that_complains_would_be_noticed(browser: Browser, sites: Sites) -> None:
+    def suffer(script: str) -> None:
+        with browsing.visiting(browser, sites("none", "none")) as visit:
+            visit.goto("/")
+            visit.page.evaluate(f"() => {{ {script} }}")
+            visit.page.wait_for_timeout(200)
+
+    for script, complaint in {
+        "document.body.setAttribute('onclick', '1'); document.body.click()": "inline event handler",
+        "document.head.append(Object.assign(document.createElement('script'), {text: '1'}))": "inline",
+        "console.error('oh')": "oh",
+        "setTimeout(() => { throw new Error('a bug') })": "a bug",
+        "location.href = 'http://127.0.0.1:1/'": "asked http://127.0.0.1:1/",
+    }.items():
+        with pytest.raises(AssertionError, match=complaint):
+            suffer(script)
+
+
+def test_a_barrier_would_be_noticed(browser: Browser, sites: Sites) -> None:
+    with browsing.visiting(browser, sites("none", "none")) as visit:
+        visit.goto("/")
+        visit.page.evaluate("() => document.querySelector('label').remove()")
+        with pytest.raises(AssertionError, match="label"):
+            visit.is_accessible()
+
+
+def test_without_a_browser_the_test_is_skipped_or_fails_where_one_is_required(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("REQUIRE_SERVICES", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no Chromium is on the PATH"):
+        browsing.chromium()
+    monkeypatch.setenv("REQUIRE_SERVICES", "1")
+    with pytest.raises(pytest.fail.Exception, match="no Chromium is on the PATH"):
+        browsing.chromium()

@@ -1,0 +1,137 @@
+"""The form of a basket. Its rules are the API's: what people typed is held to the same schema."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import request
+from flask_wtf import FlaskForm
+from marshmallow import ValidationError
+from wtforms import Field, FieldList, Form, FormField, HiddenField, StringField
+
+from app.core.errors import Problem
+from app.pages import money
+from app.quotes.schemas import MAXIMUM_LINES, MAXIMUM_UNIT_PRICE, BasketSchema
+from app.quotes.service import Basket
+
+# WTForms reads the numbers of lines with int(), which takes neither "²" nor thousands of digits.
+NAME = re.compile(r"csrf_token|currency|key|add|lines-[0-9]{1,4}-(?:sku|quantity|price)", re.ASCII)
+WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
+MISSING = "Fill this in."
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What to correct, for the list above a form."""
+
+    field_id: str
+    sentence: str
+
+
+class LineForm(Form):
+    """One article and how many of it."""
+
+    sku = StringField("Article number")
+    quantity = StringField("Quantity", render_kw={"inputmode": "numeric"})
+    price = StringField("Price of one", render_kw={"inputmode": "decimal"})
+
+    def typed(self) -> dict[str, str]:
+        """Return what was typed, by field."""
+        return {field.short_name: text for field in self if (text := _text(field))}
+
+
+class BasketForm(FlaskForm):
+    """Lines in one currency; lines that were left empty do not count."""
+
+    currency = StringField("Currency", default="EUR", description="Three letters, such as EUR")
+    lines: "FieldList[FormField[LineForm]]" = FieldList(
+        FormField(LineForm),
+        min_entries=1,
+        max_entries=MAXIMUM_LINES + 1,  # one too many, so that the schema can say so
+    )
+
+    def __init__(self) -> None:
+        """Read the form that was sent, if one was.
+
+        Raises:
+            Problem: for a field that this form does not have.
+
+        """
+        if not all(map(NAME.fullmatch, request.form)):
+            raise Problem
+        super().__init__()
+
+    def wants_line(self) -> bool:
+        """Tell whether another line was asked for; then give it."""
+        if "add" not in request.form:
+            return False
+        if len(self.lines) < MAXIMUM_LINES:
+            self.lines.append_entry()
+        return True
+
+    def basket(self) -> Basket | None:
+        """Return the basket that was sent; None when none was, or when the form has mistakes."""
+        if not self.validate_on_submit():
+            return None
+        used = [entry.form for entry in self.lines if entry.form.typed()]
+        used = used or [self.lines[0].form]
+        currency = _text(self.currency).upper()
+        sent = {"currency": currency, "lines": [_line(line, currency) for line in used]}
+        try:
+            return cast("Basket", BasketSchema().load(sent))
+        except ValidationError as error:
+            self._show(cast("Mapping[str, Any]", error.messages), used)
+            return None
+
+    def _show(self, messages: Mapping[str, Any], used: list[LineForm]) -> None:
+        """Put the schema's messages beside the fields that they are about."""
+        if found := messages.get("currency"):
+            self.currency.errors = found
+        lines = messages.get("lines", {})
+        if isinstance(lines, list):
+            self.form_errors.append(f"There may be at most {MAXIMUM_LINES} lines.")
+            return
+        for position, wrong in lines.items():
+            line = used[position]
+            fields = {"sku": line.sku, "quantity": line.quantity, "unit_price_cents": line.price}
+            for name, sentences in wrong.items():
+                field = fields[name]
+                # A price that is no amount never reached the schema.
+                field.errors = field.errors or (sentences if _text(field) else [MISSING])
+
+
+def mistakes(form: FlaskForm) -> Iterator[Mistake]:
+    """Yield what has to be corrected in a form: what concerns all of it, then field by field."""
+    first = next(field for _, field in _fields(form))
+    for sentence in form.form_errors:
+        yield Mistake(first.id, sentence)
+    for label, field in _fields(form):
+        for sentence in field.errors:
+            yield Mistake(field.id, f"{label}: {sentence}")
+
+
+def _fields(form: Form, prefix: str = "") -> Iterator[tuple[str, Field]]:
+    for field in form:
+        if isinstance(field, FieldList):
+            for number, entry in enumerate(field, start=1):
+                yield from _fields(entry.form, f"Line {number}, ")
+        elif not isinstance(field, HiddenField):
+            yield f"{prefix}{field.label.text}", field
+
+
+def _text(field: Field) -> str:
+    return str(field.data or "").strip()
+
+
+def _line(line: LineForm, currency: str) -> dict[str, object]:
+    """Return a line as the API takes it, without what was not typed or is no amount."""
+    found: dict[str, object] = dict(line.typed())
+    if WHOLE.fullmatch(_text(line.quantity)):
+        found["quantity"] = int(_text(line.quantity))
+    if price := found.pop("price", None):
+        try:
+            found["unit_price_cents"] = money.read(str(price), currency, MAXIMUM_UNIT_PRICE)
+        except ValueError as error:
+            line.price.errors = [str(error)]
+    return found

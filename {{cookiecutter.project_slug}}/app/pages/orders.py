@@ -1,0 +1,144 @@
+"""The pages of orders: all of them, a new one, one of them."""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import HiddenField
+
+from app.core import (
+    # {% if cookiecutter.auth != "none" %}
+    access,
+    # {% endif %}
+    pagination,
+)
+from app.core.errors import Conflict, NotFound
+from app.core.idempotency import IdempotencyKeyReused
+from app.orders import service
+from app.orders.models import OrderStatus
+from app.orders.repository import OrderView
+from app.pages import (
+    rendering,
+    # {% if cookiecutter.auth != "none" %}
+    visitors,
+    # {% endif %}
+)
+from app.pages.forms import BasketForm
+
+ORDERS = 20  # on a page
+
+blueprint = Blueprint("orders", __name__)
+
+
+class OrderForm(BasketForm):
+    """A basket to order; it is ordered once, however often the button is pressed."""
+
+    key = HiddenField(default=lambda: str(uuid4()))
+
+
+@blueprint.get("/")
+# {% if cookiecutter.auth != "none" %}
+@visitors.only("orders:read")
+# {% endif %}
+def index() -> Response:
+    """List the newest orders, a page at a time."""
+    cursor = request.args.get("cursor")
+    try:
+        after = pagination.unseal(cursor) if cursor else None
+    except ValueError:
+        raise NotFound from None
+    found = service.newest(
+        ORDERS,
+        after,
+        # {% if cookiecutter.auth != "none" %}
+        owner_id=access.caller().id,
+        # {% endif %}
+    )
+    following = found.next and url_for(".index", cursor=pagination.seal(found.next))
+    return rendering.page(
+        "orders/index.html", orders=found.items, later=after is not None, following=following
+    )
+
+
+@blueprint.route("/orders/new", methods=["GET", "POST"])
+# {% if cookiecutter.auth != "none" %}
+@visitors.only("orders:write")
+# {% endif %}
+def new() -> Response:
+    """Show the form of a new order, and place it once it is sent."""
+    form = OrderForm()
+    if form.wants_line():
+        return rendering.page("orders/new.html", form=form)
+    if basket := form.basket():
+        try:
+            order = service.place(
+                basket,
+                form.key.data,
+                # {% if cookiecutter.auth != "none" %}
+                owner_id=access.caller().id,
+                # {% endif %}
+            )
+        except IdempotencyKeyReused:
+            # Somebody went back to a form that they had sent, and changed it.
+            form.key.data = str(uuid4())
+            form.form_errors.append("This order was placed before. Send it again to order more.")
+        else:
+            flash("The order is placed.", "success")
+            return redirect(url_for(".order", order_id=order.id), 303)
+    return rendering.page("orders/new.html", 422 if form.is_submitted() else 200, form=form)
+
+
+@blueprint.get("/orders/<uuid:order_id>")
+# {% if cookiecutter.auth != "none" %}
+@visitors.only("orders:read")
+# {% endif %}
+def order(order_id: UUID) -> Response:
+    """Show one order."""
+    found = service.find(
+        order_id,
+        # {% if cookiecutter.auth != "none" %}
+        owner_id=access.caller().id,
+        # {% endif %}
+    )
+    return rendering.page(
+        "orders/order.html", order=found, facts=_facts(found), cancellable=_cancellable(found)
+    )
+
+
+@blueprint.post("/orders/<uuid:order_id>/cancel")
+# {% if cookiecutter.auth != "none" %}
+@visitors.only("orders:write")
+# {% endif %}
+def cancel(order_id: UUID) -> Response:
+    """Cancel an order, and show it."""
+    try:
+        service.cancel(
+            order_id,
+            # {% if cookiecutter.auth != "none" %}
+            owner_id=access.caller().id,
+            # {% endif %}
+        )
+    except Conflict as problem:
+        flash(problem.detail, "failure")
+    else:
+        flash("The order is cancelled.", "success")
+    return redirect(url_for(".order", order_id=order_id), 303)
+
+
+def _facts(order: OrderView) -> Iterator[tuple[str, object]]:
+    """Yield what is told of an order besides its lines; moments are shown as such."""
+    yield "Number", order.id
+    yield "Placed", order.created_at
+    # {% if cookiecutter.webhooks %}
+    yield "Paid", order.paid_at or "not yet"
+    # {% endif %}
+
+
+def _cancellable(order: OrderView) -> bool:
+    """Tell whether a button to cancel makes sense; the service decides when it is pressed."""
+    # {% if cookiecutter.webhooks %}
+    if order.paid_at:
+        return False
+    # {% endif %}
+    return order.status is OrderStatus.PLACED

@@ -1,0 +1,83 @@
+"""How a page is made: its frame, its headers, and problems as pages."""
+
+import secrets
+
+import orjson
+from flask import Response, render_template, request, url_for
+
+from app.core import errors
+from app.pages import (
+    assets,
+    # {% if cookiecutter.auth != "none" %}
+    visitors,
+    # {% endif %}
+)
+
+SITE = "{{cookiecutter.project_name}}"
+ABOUT = "{{cookiecutter.description}}"
+# What the frame links to, on every page.
+NAVIGATION = {
+    # {% if cookiecutter.database != "none" %}
+    "Orders": "pages.orders.index",
+    "New order": "pages.orders.new",
+    # {% endif %}
+    "Price a basket": "pages.quotes.quote",
+}
+# Scripts run only with the answer's own nonce, which no injected one can know; forms are sent here
+# and nowhere else.
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HTML = "text/html"
+
+
+def page(template: str, status: int = 200, **context: object) -> Response:
+    """Answer with a page."""
+    answer = Response(status=status)
+    navigation = _navigation()
+    # {% if cookiecutter.auth != "none" %}
+    navigation |= visitors.links()
+    context["actions"] = visitors.actions()
+    # {% endif %}
+    _fill(answer, template, navigation, context)
+    return answer
+
+
+def show_problem(answer: Response) -> Response:
+    """Turn a problem document into a page for a browser (an after_request function).
+
+    `app.core.errors` made the document, and the API's answers stay as they are.
+    """
+    if answer.mimetype != errors.MEDIA_TYPE or request.path.startswith("/api/"):
+        return answer
+    answer.vary.add("Accept")
+    if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:
+        context: dict[str, object] = {"problem": orjson.loads(answer.get_data())}
+        _fill(answer, "problem.html", _navigation(), context)
+    return answer
+
+
+def _navigation() -> dict[str, str]:
+    return {label: url_for(endpoint) for label, endpoint in NAVIGATION.items()}
+
+
+def _fill(
+    answer: Response, template: str, navigation: dict[str, str], context: dict[str, object]
+) -> None:
+    nonce = secrets.token_urlsafe(16)
+    answer.set_data(
+        render_template(
+            f"pages/{template}",
+            nonce=nonce,
+            site=SITE,
+            about=ABOUT,
+            versioned=assets.versioned,
+            navigation=navigation,
+            **context,
+        )
+    )
+    answer.mimetype = HTML
+    answer.headers["Content-Security-Policy"] = POLICY.format(nonce)
+    # With the service's own "no-referrer" a browser sends `Origin: null` with a form (Fetch).
+    answer.headers["Referrer-Policy"] = "same-origin"

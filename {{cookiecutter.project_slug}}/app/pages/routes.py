@@ -1,0 +1,26 @@
+"""Where each page is."""
+
+from flask import Blueprint
+
+from app.pages import (
+    assets,
+    # {% if cookiecutter.database != "none" %}
+    orders,
+    # {% endif %}
+    protection,
+    quotes,
+    # {% if cookiecutter.auth == "jwt" %}
+    sign_in,
+    # {% endif %}
+)
+
+blueprint = Blueprint("pages", __name__, template_folder="templates")
+blueprint.before_request(protection.refuse_foreign_forms)
+blueprint.register_blueprint(assets.blueprint)
+blueprint.register_blueprint(quotes.blueprint)
+# {% if cookiecutter.database != "none" %}
+blueprint.register_blueprint(orders.blueprint)
+# {% endif %}
+# {% if cookiecutter.auth == "jwt" %}
+blueprint.register_blueprint(sign_in.blueprint)
+# {% endif %}

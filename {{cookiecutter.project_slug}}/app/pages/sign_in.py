@@ -1,0 +1,66 @@
+"""Signing in with a password, and out again."""
+
+from flask import Blueprint, flash, redirect, request
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import EmailField, HiddenField, PasswordField
+from wtforms.validators import InputRequired, Length
+
+from app.auth import service
+from app.auth.service import TooManyAttempts, WrongCredentials
+from app.core import browser
+from app.pages import rendering
+from app.pages.forms import MISSING
+from app.pages.visitors import SIGN_IN, SIGN_OUT
+
+blueprint = Blueprint("sign_in", __name__)
+
+
+class SignInForm(FlaskForm):
+    """An e-mail address and a password."""
+
+    email = EmailField(
+        "E-mail address",
+        [InputRequired(MISSING), Length(max=254, message="Is too long.")],
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField(
+        "Password",
+        [InputRequired(MISSING), Length(max=1_024, message="Is too long.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+    next = HiddenField()
+
+
+@blueprint.route(SIGN_IN, methods=["GET", "POST"])
+def sign_in() -> Response:
+    """Show the form, and once it is sent begin a session and lead on."""
+    form = SignInForm(next=request.args.get("next"))
+    onward = browser.inside(form.next.data or "/")
+    if browser.visitor():
+        return redirect(onward, 303)
+    if not form.validate_on_submit():
+        return rendering.page(
+            "accounts/sign_in.html", 422 if form.is_submitted() else 200, form=form
+        )
+    email = str(form.email.data)
+    try:
+        login = service.log_in(email, str(form.password.data), request.remote_addr or "")
+    except (WrongCredentials, TooManyAttempts) as problem:
+        form.form_errors.append(problem.detail)
+        answer = rendering.page("accounts/sign_in.html", problem.status, form=form)
+        answer.headers.update(problem.headers)
+        return answer
+    browser.sign_in(login.caller, email)
+    return redirect(onward, 303)
+
+
+@blueprint.post(SIGN_OUT)
+def sign_out() -> Response:
+    """End the session, and the login that it came from."""
+    caller = browser.caller()
+    if caller and caller.session:
+        service.log_out(caller.session)
+    browser.sign_out()
+    flash("You are signed out.", "success")
+    return redirect(SIGN_IN, 303)

@@ -1,0 +1,216 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.pages.quotes import PATH
+from conftest import MakeApp
+from tests.browsers import ACCEPT, SOME_ID, visitor
+
+PAGES = [
+    PATH,
+    # {% if cookiecutter.database != "none" %}
+    "/",
+    "/orders/new",
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    "/sign-in",
+    # {% endif %}
+    f"/orders/{SOME_ID}",
+]
+CONTENT = {
+    "pages.css": "text/css",
+    "pages.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+
+
+class Outline(HTMLParser):
+    """Collects the tags of a page with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def pages(app: Flask) -> dict[str, TestResponse]:
+    """Return every page once; who is signed in is not asked to sign in."""
+    seen: dict[str, TestResponse] = {path: visitor(app).get(path, headers=ACCEPT) for path in PAGES}
+    # {% if cookiecutter.auth == "jwt" %}
+    seen["/sign-in"] = app.test_client().get("/sign-in", headers=ACCEPT)
+    # {% endif %}
+    return seen
+
+
+def test_every_page_has_its_landmarks_and_names_its_fields(
+    pages: dict[str, TestResponse],
+) -> None:
+    for path, answer in pages.items():
+        page = Outline(answer.text)
+        assert page.all("html") == [{"lang": "en"}], path
+        for tag in ("title", "header", "main", "footer", "h1"):
+            assert len(page.all(tag)) == 1, f"{path}: {tag}"
+        assert page.all("a")[0] == {"class": "skip", "href": "#content"}, path
+        shown = [each["id"] for each in page.all("input") if each["type"] != "hidden"]
+        assert shown == [each["for"] for each in page.all("label")], path
+        ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+        assert len(ids) == len(set(ids)), path
+
+
+def test_every_page_has_a_title_of_its_own(pages: dict[str, TestResponse]) -> None:
+    titles = {re.search("<title>(.*)</title>", answer.text) for answer in pages.values()}
+
+    assert len({found[1] for found in titles if found}) == len(pages)
+
+
+def test_a_script_runs_only_with_the_nonce_of_its_answer(pages: dict[str, TestResponse]) -> None:
+    nonces = set()
+    for path, answer in pages.items():
+        policy = answer.headers["Content-Security-Policy"]
+        found = re.search(r"script-src 'nonce-([\w-]{22})';", policy)
+        assert found, path
+        page = Outline(answer.text)
+        assert [each["nonce"] for each in page.all("script")] == [found[1]], path
+        inline = [
+            name
+            for _, attributes in page.tags
+            for name in attributes
+            if name == "style" or name.startswith("on")
+        ]
+        assert not inline, path
+        assert not page.all("style"), path
+        nonces.add(found[1])
+    assert len(nonces) == len(pages)
+
+
+def test_pages_are_stored_nowhere_and_say_what_they_may_load(
+    pages: dict[str, TestResponse],
+) -> None:
+    for path, answer in pages.items():
+        assert answer.mimetype == "text/html", path
+        assert answer.headers["Cache-Control"] == "no-store", path
+        assert answer.headers["Referrer-Policy"] == "same-origin", path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+        policy = answer.headers["Content-Security-Policy"]
+        for directive in (
+            "default-src 'none'",
+            "style-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ):
+            assert directive in policy, path
+        assert "unsafe" not in policy, path
+
+
+def test_files_are_kept_for_as_long_as_they_stay_the_same(client: FlaskClient) -> None:
+    page = client.get(PATH).text
+    for name, kind in CONTENT.items():
+        (url,) = {
+            found.replace("&amp;", "&") for found in re.findall(f'"(/static/{name}[^"]*)"', page)
+        }
+        answer = client.get(url)
+        assert answer.status_code == 200
+        assert answer.mimetype == kind
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        again = client.get(f"/static/{name}?v=old")
+        assert again.headers["Cache-Control"] == "no-cache"
+        unchanged = client.get(f"/static/{name}", headers={"If-None-Match": again.headers["ETag"]})
+        assert unchanged.status_code == 304
+
+
+def test_the_icon_is_there_for_whoever_asks_by_habit(client: FlaskClient) -> None:
+    assert client.get("/favicon.ico").mimetype == "image/svg+xml"
+
+
+@pytest.mark.attack
+def test_no_other_file_is_served(client: FlaskClient, subtests: pytest.Subtests) -> None:
+    for name in (
+        "..",
+        "../routes.py",
+        "%2e%2e%2froutes.py",
+        "..%5croutes.py",
+        "x",
+        "pages.css/",
+        "a%00",
+    ):
+        with subtests.test(name):
+            assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_a_browser_sees_a_problem_as_a_page(app: Flask) -> None:
+    answer = visitor(app).get("/nowhere", headers=ACCEPT)
+
+    assert answer.status_code == 404
+    assert answer.mimetype == "text/html"
+    assert "<h1>Not Found</h1>" in answer.text
+    assert answer.headers["X-Request-ID"] in answer.text
+
+
+def test_whoever_does_not_prefer_pages_gets_the_document(client: FlaskClient) -> None:
+    for path, accept in (
+        ("/nowhere", "*/*"),
+        ("/nowhere", "application/json"),
+        ("/nowhere", "application/problem+json, text/html"),
+        ("/nowhere", ""),
+        ("/api/v1/nowhere", "text/html"),
+    ):
+        answer = client.get(path, headers={"Accept": accept})
+
+        assert answer.mimetype == "application/problem+json", accept
+        assert "Accept" in answer.headers.get("Vary", "") or path != "/nowhere"
+
+
+def test_headers_that_belong_to_a_problem_stay_on_its_page(client: FlaskClient) -> None:
+    answer = client.delete(PATH, headers=ACCEPT)
+
+    assert answer.status_code == 405
+    assert answer.mimetype == "text/html"
+    assert "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.attack
+def test_the_page_of_a_bug_tells_nothing_of_it(make_app: MakeApp) -> None:
+    app = make_app()
+
+    @app.get("/bug/<text>")
+    def bug(text: str) -> str:
+        raise RuntimeError(text)
+
+    answer = app.test_client().get("/bug/canary<b>", headers=ACCEPT)
+
+    assert answer.status_code == 500
+    assert "Internal Server Error" in answer.text
+    assert "canary" not in answer.text
+    assert "RuntimeError" not in answer.text
+
+
+@pytest.mark.attack
+def test_what_a_client_sends_reaches_no_problem_page(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    injected = "<script>alert(1)</script>"
+    for name, headers in {
+        "the path": {},
+        "the request id": {"X-Request-ID": injected},
+        "the host": {"Host": "localhost'\"><script>alert(1)<"},
+        "the referrer": {"Referer": f"http://localhost/{injected}"},
+        "the user agent": {"User-Agent": injected},
+        "the language": {"Accept-Language": injected},
+    }.items():
+        with subtests.test(name):
+            answer = client.get(f"/{injected}", headers={**ACCEPT, **headers})
+
+            assert "<script>alert" not in answer.text
+            assert "alert" not in str(answer.headers)

@@ -1,0 +1,232 @@
+import re
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core import (
+    # {% if cookiecutter.auth != "none" %}
+    access,
+    # {% endif %}
+    database,
+)
+from app.orders import service
+from app.orders.models import Order
+from app.pages.orders import ORDERS
+from tests.browsers import (
+    ACCEPT,
+    SENT,
+    SOME_ID,
+    line,
+    send,
+    # {% if cookiecutter.auth != "none" %}
+    sign_in,
+    # {% endif %}
+    token,
+    visitor,
+)
+from tests.database import CountQueries
+
+INJECTED = "\"'><script>alert(1)</script>"
+FORM = {"currency": "EUR", **line("TEA-100", "2", "4.50")}
+
+
+@pytest.fixture
+def browser(app: Flask) -> FlaskClient:
+    """Return a browser of somebody who may order."""
+    return visitor(app)
+
+
+def place(app: Flask, sku: str = "TEA-100", currency: str = "EUR") -> UUID:
+    with app.app_context():
+        order = service.place(
+            {
+                "currency": currency,
+                "lines": [{"sku": sku, "quantity": 2, "unit_price_cents": 450}],
+            },
+            # {% if cookiecutter.auth != "none" %}
+            owner_id=SOME_ID,
+            # {% endif %}
+        )
+        return order.id
+
+
+def test_an_order_is_placed_and_shown(browser: FlaskClient) -> None:
+    placed = send(browser, "/orders/new", FORM)
+
+    assert placed.status_code == 303
+    shown = browser.get(placed.location)
+    assert "The order is placed." in shown.text
+    assert "9.00 EUR" in shown.text
+    assert "Cancel the order" in shown.text
+    assert "The order is placed." not in browser.get(placed.location).text
+    assert placed.location in browser.get("/").text
+
+
+def test_pressing_the_button_twice_orders_once(browser: FlaskClient) -> None:
+    page = browser.get("/orders/new").text
+    (key,) = re.findall('name="key"[^>]* value="([^"]+)"', page)
+    form = {**FORM, "key": key, "csrf_token": token(browser, "/orders/new")}
+
+    first, second = (browser.post("/orders/new", data=form, headers=SENT) for _ in range(2))
+    changed = browser.post("/orders/new", data={**form, "currency": "USD"}, headers=SENT)
+
+    assert first.location == second.location
+    assert changed.status_code == 422
+    assert "This order was placed before." in changed.text
+    assert key not in changed.text
+
+
+def test_mistakes_and_further_lines_place_nothing(browser: FlaskClient) -> None:
+    assert send(browser, "/orders/new", {**FORM, "currency": "x"}).status_code == 422
+    assert send(browser, "/orders/new", {**FORM, "add": "line"}).status_code == 200
+    assert "There are no orders yet." in browser.get("/").text
+
+
+def test_the_list_goes_on_from_page_to_page(app: Flask, browser: FlaskClient) -> None:
+    placed = {place(app) for _ in range(ORDERS + 1)}
+
+    first = browser.get("/").text
+    (following,) = re.findall('rel="next" href="([^"]+)"', first)
+    second = browser.get(following).text
+
+    numbers = re.findall('href="/orders/([0-9a-f-]{36})"', first + second)
+    assert {UUID(number) for number in numbers} == placed
+    assert len(numbers) == len(placed)
+    assert 'rel="next"' not in second
+    assert "Newest orders" in second
+
+
+def test_moments_are_told_in_utc(app: Flask, browser: FlaskClient) -> None:
+    order_id = place(app)
+    with app.app_context(), database.writing() as session:
+        session.get_one(Order, order_id).created_at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+    for path in ("/", f"/orders/{order_id}"):
+        assert (
+            '<time datetime="2026-02-03T04:05:06+00:00">2026-02-03 04:05 UTC</time>'
+            in browser.get(path).text
+        )
+
+
+def test_an_order_is_cancelled_once(app: Flask, browser: FlaskClient) -> None:
+    page = f"/orders/{place(app)}"
+    form = {"csrf_token": token(browser, page)}
+
+    for sentence in ("The order is cancelled.", "This order is cancelled already."):
+        answer = browser.post(f"{page}/cancel", data=form, headers=SENT)
+        assert answer.status_code == 303
+        shown = browser.get(answer.location).text
+        assert sentence in shown
+        assert "Cancel the order" not in shown
+
+
+# {% if cookiecutter.webhooks %}
+def test_a_paid_order_says_so_and_cannot_be_cancelled(app: Flask, browser: FlaskClient) -> None:
+    order_id = place(app)
+    with app.app_context(), database.writing() as session:
+        session.get_one(Order, order_id).paid_at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+    shown = browser.get(f"/orders/{order_id}").text
+
+    assert "2026-02-03 04:05 UTC" in shown
+    assert "Cancel the order" not in shown
+
+
+# {% endif %}
+def test_what_is_not_there_is_a_page_that_says_so(browser: FlaskClient) -> None:
+    for path in (f"/orders/{SOME_ID}", "/?cursor=made-up", "/?cursor=%00"):
+        answer = browser.get(path, headers=ACCEPT)
+
+        assert answer.status_code == 404, path
+        assert "<h1>Not Found</h1>" in answer.text, path
+
+
+@pytest.mark.attack
+def test_what_an_order_holds_is_shown_as_text(
+    app: Flask, browser: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    order_id = place(app, sku=INJECTED, currency="<b>")
+    for path in ("/", f"/orders/{order_id}"):
+        with subtests.test(path):
+            shown = browser.get(path).text
+
+            assert "<script>alert" not in shown
+            assert "<b>" not in shown
+            assert "&lt;b&gt;" in shown
+
+
+@pytest.mark.attack
+def test_nothing_is_cancelled_without_a_token(
+    app: Flask, browser: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    page = f"/orders/{place(app)}"
+    for name, form, headers in (
+        ("no token", {}, SENT),
+        ("another's token", {"csrf_token": token(visitor(app), page)}, SENT),
+        ("another site", {"csrf_token": token(browser, page)}, {"Origin": "https://evil.example"}),
+    ):
+        with subtests.test(name):
+            assert browser.post(f"{page}/cancel", data=form, headers=headers).status_code >= 400
+            assert "Cancel the order" in browser.get(page).text
+    with subtests.test("by a link"):
+        assert browser.get(f"{page}/cancel").status_code == 405
+
+
+# {% if cookiecutter.auth != "none" %}
+@pytest.mark.attack
+def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subtests) -> None:
+    page = f"/orders/{place(app)}"
+    other = app.test_client()
+    sign_in(other, access.Caller(UUID(int=2), access.SCOPES["user"]))
+    form = {"csrf_token": token(other, "/orders/new")}
+    with subtests.test("one"):
+        assert other.get(page).status_code == 404
+    with subtests.test("cancel"):
+        assert other.post(f"{page}/cancel", data=form, headers=SENT).status_code == 404
+    with subtests.test("list"):
+        assert page not in other.get("/").text
+
+
+@pytest.mark.attack
+def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) -> None:
+    """The token of the client's Authorization header does not count: pages take cookies alone."""
+    for method, path, onward in (
+        ("GET", "/", "%2F"),
+        ("GET", "/?cursor=a", "%2F%3Fcursor%3Da"),
+        ("GET", "/orders/new", "%2Forders%2Fnew"),
+        ("GET", f"/orders/{SOME_ID}", f"%2Forders%2F{SOME_ID}"),
+        ("POST", "/orders/new", "%2F"),
+        ("POST", f"/orders/{SOME_ID}/cancel", "%2F"),
+    ):
+        with subtests.test(f"{method} {path}"):
+            stranger = app.test_client()
+            form = {"csrf_token": token(stranger, "/quote")} if method == "POST" else None
+            answer = stranger.open(path, method=method, data=form)
+
+            assert answer.status_code == 303
+            assert answer.location == f"/sign-in?next={onward}"
+
+
+@pytest.mark.attack
+def test_whoever_lacks_a_scope_is_refused(app: Flask, subtests: pytest.Subtests) -> None:
+    reader = app.test_client()
+    sign_in(reader, access.Caller(SOME_ID, frozenset({"orders:read"})))
+    page = f"/orders/{place(app)}"
+    form = {"csrf_token": token(reader, page)}
+    for path in ("/orders/new", f"{page}/cancel"):
+        with subtests.test(path):
+            assert reader.post(path, data=form, headers=SENT).status_code == 403
+    assert reader.get("/").status_code == 200
+
+
+# {% endif %}
+def test_a_page_of_orders_costs_two_queries(
+    app: Flask, browser: FlaskClient, count_queries: CountQueries
+) -> None:
+    place(app)
+    place(app)
+    with count_queries(2):
+        browser.get("/")

@@ -1,0 +1,110 @@
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.pages.quotes import PATH
+from conftest import MakeApp
+from tests.browsers import SENT, line, token
+
+BASKET = {"currency": "EUR", **line("TEA-100", "1", "1")}
+
+
+def form_of(client: FlaskClient) -> dict[str, str]:
+    return {**BASKET, "csrf_token": token(client, PATH)}
+
+
+@pytest.mark.attack
+def test_a_form_without_this_visitors_token_is_refused(
+    app: Flask, subtests: pytest.Subtests
+) -> None:
+    client = app.test_client()
+    good = form_of(client)
+    others = token(app.test_client(), PATH)
+    kept = {name: value for name, value in good.items() if name != "csrf_token"}
+    value, _, rest = good["csrf_token"].partition(".")
+    for name, form in {
+        "none": kept,
+        "empty": {**good, "csrf_token": ""},
+        "somebody else's": {**good, "csrf_token": others},
+        "cut": {**good, "csrf_token": good["csrf_token"][:-1]},
+        "changed": {**good, "csrf_token": f"{value}x.{rest}"},
+        "not a token": {**good, "csrf_token": "\0é"},
+        "under another name": {**kept, "token": good["csrf_token"]},
+    }.items():
+        with subtests.test(name):
+            answer = client.post(PATH, data=form, headers=SENT)
+
+            assert answer.status_code == 400
+            assert "no longer valid" in answer.text
+            assert "1.00 EUR" not in answer.text
+    with subtests.test("no cookie"):
+        assert app.test_client().post(PATH, data=good, headers=SENT).status_code == 400
+    with subtests.test("in the query"):
+        answer = client.post(PATH, query_string=good, data=kept, headers=SENT)
+        assert answer.status_code == 400
+    assert client.post(PATH, data=good, headers=SENT).status_code == 200
+
+
+@pytest.mark.attack
+def test_a_token_that_is_too_old_is_refused(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = form_of(client)
+    monkeypatch.setitem(app.config, "WTF_CSRF_TIME_LIMIT", -1)
+
+    assert client.post(PATH, data=form, headers=SENT).status_code == 400
+
+
+@pytest.mark.attack
+def test_a_form_on_another_sites_page_is_refused_even_with_a_token(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    form = form_of(client)
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "", "Origin": "http://localhost"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://localhost:8080"},
+        {"Origin": "http://localhost@evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+    ):
+        with subtests.test(str(headers)):
+            answer = client.post(PATH, data=form, headers=headers)
+
+            assert answer.status_code == 403
+            assert answer.json is not None
+            assert answer.json["code"] == "foreign_form"
+
+
+def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: FlaskClient) -> None:
+    for headers in ({}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost"}):
+        assert client.post(PATH, data=form_of(client), headers=headers).status_code == 200
+
+
+def test_the_api_takes_no_cookie_and_asks_for_no_token(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/quotes", json={}, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert answer.status_code == 422
+
+
+def test_production_keeps_its_cookie_from_scripts_other_sites_and_other_hosts(
+    make_app: MakeApp, production: dict[str, str]
+) -> None:
+    cookies = {
+        name: app.test_client().get(PATH, base_url="https://localhost").headers["Set-Cookie"]
+        for name, app in {
+            "production": make_app(**production),
+            "elsewhere": make_app(app_env="development"),
+        }.items()
+    }
+
+    assert cookies["production"].startswith("__Host-session=")
+    assert cookies["elsewhere"].startswith("session=")
+    for name, cookie in cookies.items():
+        parts = set(cookie.split("; ")[1:])
+        secure = {"Secure"} if name == "production" else set()
+        assert parts == {"HttpOnly", "Path=/", "SameSite=Lax"} | secure

@@ -1,0 +1,115 @@
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.users import attempts
+from app.users.tests import PASSWORD, bearer, logged_in, make
+from tests.browsers import ACCEPT, send, session_of, token, visitor
+
+PERSON = {"email": "ann@shop.example", "password": PASSWORD}
+
+
+@pytest.fixture(autouse=True)
+def _account(app: Flask) -> None:
+    make(app, PERSON["email"])
+
+
+def test_whoever_signs_in_is_led_on(client: FlaskClient) -> None:
+    page = client.get("/?cursor=").location
+    answer = send(client, page, PERSON)
+
+    assert answer.status_code == 303
+    assert answer.location == "/?cursor="
+    shown = client.get(answer.location).text
+    assert "ann@shop.example" in shown
+    assert "Sign out" in shown
+    assert client.get("/sign-in?next=/orders/new").location == "/orders/new"
+
+
+def test_whoever_signs_out_ends_the_login(client: FlaskClient) -> None:
+    send(client, "/sign-in", PERSON)
+    copied = client.get_cookie("session")
+    assert copied
+
+    answer = send(client, "/", {}, to="/sign-out")
+
+    assert answer.location == "/sign-in"
+    assert "You are signed out." in client.get("/sign-in").text
+    assert client.get("/").status_code == 303
+    client.set_cookie("session", copied.value)
+    assert client.get("/").status_code == 303
+    assert send(client, "/sign-in", {}, to="/sign-out").status_code == 303  # nothing left to end
+
+
+def test_mistakes_are_named(client: FlaskClient) -> None:
+    answer = send(client, "/sign-in", {"email": "", "password": "x" * 2_000})
+
+    assert answer.status_code == 422
+    assert "E-mail address: Fill this in." in answer.text
+    assert "Password: Is too long." in answer.text
+    assert "xxx" not in answer.text
+
+
+def test_wrong_credentials_and_too_many_attempts_stay_on_the_page(client: FlaskClient) -> None:
+    wrong = {**PERSON, "password": "a guess, not more"}
+    answers = [send(client, "/sign-in", wrong) for _ in range(attempts.LOGIN.pair + 1)]
+
+    assert [answer.status_code for answer in answers] == [401] * attempts.LOGIN.pair + [429]
+    assert "No account that can be used" in answers[0].text
+    assert "Too many" in answers[-1].text
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    for answer in answers:
+        assert answer.mimetype == "text/html"
+        assert wrong["password"] not in answer.text
+    assert "visitor" not in session_of(client)
+
+
+def test_logging_out_everywhere_signs_out_of_browsers_too(client: FlaskClient) -> None:
+    send(client, "/sign-in", PERSON)
+    tokens = logged_in(client, PERSON["email"])
+    assert client.get("/").status_code == 200
+
+    client.post("/api/v1/auth/logout-everywhere", headers=bearer(tokens))
+
+    assert client.get("/").status_code == 303
+
+
+@pytest.mark.attack
+def test_nobody_is_led_to_another_site(app: Flask, subtests: pytest.Subtests) -> None:
+    for target in ("//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example"):
+        with subtests.test(f"the form: {target!r}"):
+            answer = send(app.test_client(), "/sign-in", {**PERSON, "next": target})
+            assert answer.location == "/"
+        with subtests.test(f"the link: {target!r}"):
+            answer = visitor(app).get("/sign-in", query_string={"next": target})
+            assert answer.location == "/"
+
+
+@pytest.mark.attack
+def test_a_session_from_before_is_worth_nothing_after_signing_in(client: FlaskClient) -> None:
+    before = token(client, "/sign-in")
+    planted = session_of(client)["csrf_token"]
+
+    send(client, "/sign-in", PERSON)
+
+    assert session_of(client).get("csrf_token") != planted
+    form = {"csrf_token": before}
+    assert client.post("/sign-out", data=form, headers=ACCEPT).status_code == 400
+
+
+@pytest.mark.attack
+def test_nobody_is_signed_in_or_out_by_another_site(app: Flask, subtests: pytest.Subtests) -> None:
+    client = visitor(app)
+    for path, form in (("/sign-in", PERSON), ("/sign-out", {})):
+        with subtests.test(path):
+            assert client.post(path, data=form).status_code == 400
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.attack
+def test_what_was_typed_is_shown_as_text(client: FlaskClient) -> None:
+    injected = "\"'><script>alert(1)</script>"
+
+    answer = send(client, "/sign-in", {"email": injected, "password": "", "next": injected})
+
+    assert "<script>alert" not in answer.text

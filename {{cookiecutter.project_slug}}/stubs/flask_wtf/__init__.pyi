@@ -1,0 +1,6 @@
+# The part of Flask-WTF that this service uses; the package ships no type hints.
+from wtforms import Form
+
+class FlaskForm(Form):
+    def is_submitted(self) -> bool: ...
+    def validate_on_submit(self) -> bool: ...

@@ -1,0 +1,75 @@
+"""Browsers of visitors, for tests of pages."""
+
+import re
+from collections.abc import Mapping
+from uuid import UUID
+
+from flask import (
+    Flask,
+    # {% if cookiecutter.auth != "none" %}
+    session,
+    # {% endif %}
+)
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.core import (
+    # {% if cookiecutter.auth != "none" %}
+    access,
+    browser,
+    # {% endif %}
+    errors,
+)
+
+TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
+SOME_ID = UUID(int=1)
+"""No order has it; whoever is signed in has it."""
+# What a browser accepts and says of itself.
+ACCEPT = {"Accept": f"text/html,application/xhtml+xml,{errors.MEDIA_TYPE};q=0.5,*/*;q=0.8"}
+SENT = {**ACCEPT, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+
+
+def visitor(app: Flask) -> FlaskClient:
+    """Return the browser of somebody who may see every page."""
+    client: FlaskClient = app.test_client()
+    # {% if cookiecutter.auth != "none" %}
+    sign_in(client, access.Caller(SOME_ID, access.SCOPES["user"]))
+    # {% endif %}
+    return client
+
+
+# {% if cookiecutter.auth != "none" %}
+def sign_in(client: FlaskClient, caller: access.Caller, name: str = "ann@shop.example") -> None:
+    """Let a browser be somebody's."""
+    with client.application.test_request_context():
+        browser.sign_in(caller, name)
+        begun = dict(session)
+    with client.session_transaction() as kept:
+        kept.update(begun)
+
+
+# {% endif %}
+def session_of(client: FlaskClient) -> dict[str, object]:
+    """Return what the browser's cookie says."""
+    with client.session_transaction() as kept:
+        return dict(kept)
+
+
+def token(client: FlaskClient, path: str) -> str:
+    """Return the token of the form on a page."""
+    found: list[str] = TOKEN.findall(client.get(path).text)
+    return found[-1]
+
+
+def send(
+    client: FlaskClient, path: str, fields: Mapping[str, str], to: str | None = None
+) -> TestResponse:
+    """Fill in the form on a page and send it to the page itself, or to where it says."""
+    form = {"csrf_token": token(client, path), **fields}
+    return client.post(to or path, data=form, headers=SENT)
+
+
+def line(sku: str, quantity: str, price: str, number: int = 0) -> dict[str, str]:
+    """Return the fields of a line."""
+    typed = {"sku": sku, "quantity": quantity, "price": price}
+    return {f"lines-{number}-{name}": value for name, value in typed.items()}
