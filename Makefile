@@ -29,7 +29,7 @@ export SHARD
 
 .PHONY: help
 help: ## Show these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 # PWD stays where the caller stands, also under `make -C`: OUT is seen from there.
 .PHONY: service
@@ -70,6 +70,10 @@ upgrade: pin ## Pin the newest versions instead
 .PHONY: bench
 bench: $(READY) ## Print the figures that the documentation quotes
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+.PHONY: screenshots
+screenshots: $(READY) ## Photograph the pages for the documentation (needs Chromium)
+	@$(BIN)/python tools/screenshots.py
 
 # uv when it is there, otherwise pip; both install exactly what is pinned and compare its hashes.
 # $(1) is what to install, $(2) says so.
