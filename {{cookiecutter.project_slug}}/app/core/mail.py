@@ -36,10 +36,10 @@ MOST_WAITING = 100
 MOST_KEPT = 100
 # As HTML checks <input type=email>, and in ASCII: no line break, comma or quote that a header could
 # be written with, and no two spellings that a collation takes for one.
+_LOCAL = r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-ADDRESS = re.compile(
-    rf"(?=.{{3,254}}\Z)[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*"
-)
+_LENGTH = r"(?=.{3,254}\Z)"
+ADDRESS = re.compile(rf"{_LENGTH}{_LOCAL}@{_LABEL}(?:\.{_LABEL})*")
 
 
 class MailSettings(CoreSettings):
