@@ -89,9 +89,9 @@ def date_by_content(project: Path) -> None:
 
     Bytecode (pytest's with its rewritten asserts too) is kept by a file's path, date and size: so
     a file that comes out the same in the next combination is not compiled again, and one that
-    comes out otherwise always is.
+    comes out otherwise always is. mypy looks at the dates of stubs too.
     """
-    for path in project.rglob("*.py"):
+    for path in project.rglob("*.py*"):
         digest = hashlib.sha256(path.read_bytes()).digest()
         date = int.from_bytes(digest[:4]) >> 1
         os.utime(path, (date, date))
