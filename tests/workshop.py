@@ -208,8 +208,10 @@ class Workshop:
         """Let mypy read the libraries once, on the tree: a cost of the run, not of a combination."""
         if not self.types_are_warm:
             self.types_are_warm = True
+            job = self.job("types", self.template / TREE.name, part=ONCE)
             with contextlib.suppress(FailedCheckError):  # the tree has a test of its own
-                self.run(self.job("types", self.template / TREE.name, part=ONCE))
+                self.run(job)
+            self.run(job | {"kind": "libraries"})
 
     def run_cold(self, job: dict[str, object]) -> str:
         """Do a job in an interpreter that has imported nothing yet."""
