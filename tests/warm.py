@@ -147,17 +147,23 @@ def type_arguments(job: Job) -> list[str]:
     return ["--cache-dir", job["cache"], "--no-sqlite-cache"]
 
 
-def read_libraries(job: Job) -> None:
-    """Let this process, and so every later fork of it, know the libraries of a service."""
+def read_libraries(job: Job) -> str:
+    """Let this process, and so every later fork of it, know the libraries of a service.
+
+    When that fails, return why: mypy then reads them in each fork.
+    """
     back = Path.cwd()
     os.chdir(job["folder"])
     try:
         with contextlib.redirect_stdout(sys.stderr):  # ours is for answers
             known["libraries"] = knowing_mypy().Libraries(type_arguments(job))
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 - this process has other jobs
+        return repr(problem)
     finally:
         os.chdir(back)
         gc.collect()
         gc.freeze()
+    return ""
 
 
 def run_types(job: Job) -> int:
@@ -230,8 +236,7 @@ def serve(jobs: TextIO, answers: TextIO) -> None:
         job = json.loads(line)
         if job["kind"] == "libraries":
             before = time.process_time()
-            read_libraries(job)
-            answer = {"status": 0, "cpu": time.process_time() - before}
+            answer = {"status": read_libraries(job), "cpu": time.process_time() - before}
             print(json.dumps(answer), file=answers, flush=True)
             continue
         if not (pid := os.fork()):
