@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from functools import cache
-from itertools import product
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +118,13 @@ def depends_on(path: str) -> frozenset[str]:
 @cache
 def runtime_answers() -> list[str]:
     """List the answers that some Python file depends on; the others are packaging."""
-    names = {name for path in tree_files() if path.endswith(".py") for name in depends_on(path)}
-    return [name for name in choices() if name in names]
+    return [name for name in choices() if python_files(name)]
+
+
+@cache
+def python_files(name: str) -> list[str]:
+    """List the Python files that depend on an answer."""
+    return [path for path in tree_files() if path.endswith(".py") and name in depends_on(path)]
 
 
 def valid(answers: Answers, requires: Requires) -> bool:
@@ -133,15 +138,28 @@ def valid(answers: Answers, requires: Requires) -> bool:
 
 
 def valid_combinations(of: Choices, requires: Requires) -> Iterator[Answers]:
-    """Yield the product of the choices without what `requires` excludes."""
-    rows = (dict(zip(of, row, strict=True)) for row in product(*of.values()))
-    return (row for row in rows if valid(row, requires))
+    """Yield the product of the choices without what `requires` excludes.
+
+    Neighbours differ in one answer (a reflected Gray code), and what two combinations have in
+    common need not be checked anew.
+    """
+    rows: list[tuple[Value, ...]] = [()]
+    for values in of.values():
+        forth_and_back = cycle((values, values[::-1]))
+        rows = [(*row, value) for row in rows for value in next(forth_and_back)]
+    found = (dict(zip(of, row, strict=True)) for row in rows)
+    return (row for row in found if valid(row, requires))
 
 
 @cache
 def combinations() -> list[Answers]:
-    """List every valid combination of all answers, packaging included."""
-    return list(valid_combinations(choices(), pre_gen_project.REQUIRES))
+    """List every valid combination of all answers, packaging included.
+
+    What an answer changes is checked anew whenever it changes, so the heaviest change least often.
+    """
+    heaviest_first = sorted(choices(), key=lambda name: len(python_files(name)), reverse=True)
+    of = {name: choices()[name] for name in heaviest_first}
+    return list(valid_combinations(of, pre_gen_project.REQUIRES))
 
 
 def grouped(names: Iterable[str]) -> dict[tuple[Value, ...], list[Answers]]:

@@ -8,7 +8,6 @@ from checks import (
     generated_right,
     starts_cold,
 )
-from tally import unit
 from workshop import Workshop
 
 COVERING = covering_set()
@@ -24,7 +23,6 @@ def test_a_combination_passes_everything(
     answers: Answers, workshop: Workshop, request: pytest.FixtureRequest
 ) -> None:
     request.node.user_properties.append(("cpu", workshop.meter.parts))
-    request.node.user_properties.append(("unit", unit()))
     generated_right(workshop, workshop.bake(answers))
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tally import COMBINATION, MOST, Tally, share, unit
+from tally import COMBINATION, MOST, Tally, share
+from workshop import ONCE
 
 NAMES = [f"tests/test_combinations.py{COMBINATION}{name}]" for name in "abc"]
 
@@ -51,28 +52,24 @@ def test_a_combination_that_never_ran_is_not_counted_as_passed() -> None:
 
 
 def test_what_is_paid_once_is_no_cost_of_a_combination() -> None:
-    cpu = [{"suite": 1.0, "types": 0.5}, {"suite": 2.0, "once": 20.0}]
+    cpu = [{"suite": 1.0, "types": 0.5}, {"suite": 2.0, ONCE: 20.0}]
     some = tally(report(NAMES[0], cpu=cpu[0]), report(NAMES[1], cpu=cpu[1]))
 
     assert some.mean_cpu == (1.0 + 0.5 + 2.0) / 2
 
 
-@pytest.mark.parametrize(("units", "status"), [(MOST - 1, 0), (MOST + 1, 1)])
-def test_a_run_in_which_combinations_cost_too_much_fails(units: int, status: int) -> None:
+@pytest.mark.parametrize(("more", "status"), [(-0.1, 0), (0.1, 1)])
+def test_a_run_in_which_combinations_cost_too_much_fails(more: float, status: int) -> None:
     class Session:
         exitstatus = 0
 
     session = Session()
-    slow, fast = (
-        report(name, cpu={"suite": units * unit}, unit=unit)
-        for name, unit in zip(NAMES, (0.06, 0.03), strict=False)
+    dear, cheap = (
+        report(name, cpu={"suite": MOST + more + spread, ONCE: 100.0})
+        for name, spread in zip(NAMES, (3, -3), strict=False)
     )
-    tally(slow, fast).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
+    tally(dear, cheap).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
     assert session.exitstatus == status
-
-
-def test_a_unit_is_worth_measuring() -> None:
-    assert 0 < unit() < 10
 
 
 @pytest.mark.parametrize("shares", [1, 2, 3, 7])

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import pkgutil
@@ -17,6 +18,7 @@ import re
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.abc import MetaPathFinder
@@ -26,6 +28,7 @@ from types import ModuleType
 from typing import Any, TextIO
 
 Job = dict[str, Any]
+known: dict[str, Any] = {}  # what this process has read for all its forks
 
 
 def plain(name: str) -> str:
@@ -127,19 +130,45 @@ def run_contracts(_job: Job) -> int:
     return lint_imports(no_cache=True, no_logo=True)
 
 
+@cache
+def knowing_mypy() -> ModuleType:
+    """Load the module beside this one: no service must be able to import what lies here."""
+    path = Path(__file__).with_name("knowing_mypy.py")
+    spec = importlib.util.spec_from_file_location("knowing_mypy", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def type_arguments(job: Job) -> list[str]:
+    """Tell mypy where its cache is."""
+    return ["--cache-dir", job["cache"], "--no-sqlite-cache"]
+
+
+def read_libraries(job: Job) -> str:
+    """Let this process, and so every later fork of it, know the libraries of a service.
+
+    When that fails, return why: mypy then reads them in each fork.
+    """
+    back = Path.cwd()
+    os.chdir(job["folder"])
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # ours is for answers
+            known["libraries"] = knowing_mypy().Libraries(type_arguments(job))
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 - this process has other jobs
+        return repr(problem)
+    finally:
+        os.chdir(back)
+        gc.collect()
+        gc.freeze()
+    return ""
+
+
 def run_types(job: Job) -> int:
     """Check the types."""
-    from mypy.main import main  # noqa: PLC0415
-
-    try:
-        main(
-            args=["--cache-dir", job["cache"], "--no-sqlite-cache"],
-            stdout=sys.stdout,
-            stderr=sys.stderr,
-        )
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+    return int(knowing_mypy().check(type_arguments(job), known.get("libraries")))
 
 
 RUNNERS = {
@@ -199,9 +228,17 @@ def imported_since(known: set[str], folder: Path) -> list[str]:
 
 
 def serve(jobs: TextIO, answers: TextIO) -> None:
-    """Fork a child for each job and answer with its exit status and its CPU seconds."""
+    """Fork a child for each job and answer with its exit status and its CPU seconds.
+
+    Only what all later children are to know is read in this process itself.
+    """
     for line in jobs:
         job = json.loads(line)
+        if job["kind"] == "libraries":
+            before = time.process_time()
+            answer = {"status": read_libraries(job), "cpu": time.process_time() - before}
+            print(json.dumps(answer), file=answers, flush=True)
+            continue
         if not (pid := os.fork()):
             work_in_child(job)
         _, status, usage = os.wait4(pid, 0)

@@ -89,9 +89,9 @@ def date_by_content(project: Path) -> None:
 
     Bytecode (pytest's with its rewritten asserts too) is kept by a file's path, date and size: so
     a file that comes out the same in the next combination is not compiled again, and one that
-    comes out otherwise always is.
+    comes out otherwise always is. mypy looks at the dates of stubs too.
     """
-    for path in project.rglob("*.py"):
+    for path in project.rglob("*.py*"):
         digest = hashlib.sha256(path.read_bytes()).digest()
         date = int.from_bytes(digest[:4]) >> 1
         os.utime(path, (date, date))
@@ -208,8 +208,11 @@ class Workshop:
         """Let mypy read the libraries once, on the tree: a cost of the run, not of a combination."""
         if not self.types_are_warm:
             self.types_are_warm = True
+            job = self.job("types", self.template / TREE.name, part=ONCE)
             with contextlib.suppress(FailedCheckError):  # the tree has a test of its own
-                self.run(self.job("types", self.template / TREE.name, part=ONCE))
+                self.run(job)
+            with contextlib.suppress(FailedCheckError):  # dearer, but no less right
+                self.run(job | {"kind": "libraries"})
 
     def run_cold(self, job: dict[str, object]) -> str:
         """Do a job in an interpreter that has imported nothing yet."""

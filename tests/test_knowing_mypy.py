@@ -1,0 +1,91 @@
+"""What mypy says with libraries read beforehand is what it says without."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import checks
+from answers import Answers, covering_set, ident
+from workshop import FailedCheckError, Workshop
+
+pytestmark = pytest.mark.slow
+
+
+def plainly(workshop: Workshop, project: Path, *arguments: str) -> str:
+    """Run mypy in a process of its own, with the cache that the checks use."""
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--no-sqlite-cache",
+        "--cache-dir",
+        str(workshop.cache),
+    ]
+    done = subprocess.run(
+        [*command, *arguments], cwd=project, capture_output=True, text=True, check=False
+    )
+    return f"{done.stdout}{done.stderr}"
+
+
+def knowingly(workshop: Workshop, project: Path) -> str:
+    """Run mypy as the checks do, and return what it says whether it likes the service or not."""
+    try:
+        checks.typed(workshop, project)
+    except FailedCheckError as failure:
+        return str(failure)
+    return ""
+
+
+def errors(said: str) -> list[str]:
+    """List the errors, in whatever order the modules came."""
+    return sorted(line for line in said.splitlines() if ": error: " in line)
+
+
+@pytest.mark.parametrize("answers", covering_set(), ids=ident)
+def test_a_plain_run_afterwards_agrees_and_finds_nothing_stale(
+    answers: Answers, workshop: Workshop
+) -> None:
+    project = workshop.bake(answers)
+    found = knowingly(workshop, project)
+
+    said = plainly(workshop, project, "--verbose")
+
+    assert errors(said) == errors(found)
+    assert "Loaded graph with" in said
+    assert "Scheduling SCC" not in said
+
+
+def test_what_another_service_imported_is_not_known(workshop: Workshop) -> None:
+    project = workshop.bake(covering_set()[0] | {"tracing": False})
+    module = project / "app" / "settings.py"
+    # mypy takes any module that it has loaded for an attribute of its package.
+    module.write_text(f"{module.read_text()}\nimport opentelemetry\n\nopentelemetry.sdk.trace\n")
+
+    found = errors(knowingly(workshop, project))
+
+    assert any('has no attribute "trace"' in error for error in found), found
+    assert found == errors(plainly(workshop, project))
+
+
+def test_other_settings_are_obeyed(workshop: Workshop) -> None:
+    project = workshop.bake(covering_set()[0])
+    settings = project / "pyproject.toml"
+    settings.write_text(
+        settings.read_text().replace(
+            "warn_unreachable = true", "warn_unreachable = true\ndisallow_any_expr = true"
+        )
+    )
+
+    with pytest.raises(FailedCheckError, match="Expression type contains"):
+        checks.typed(workshop, project)
+
+
+def test_a_syntax_error_is_told(workshop: Workshop) -> None:
+    project = workshop.bake(covering_set()[0])
+    module = project / "app" / "settings.py"
+    module.write_text(module.read_text() + "\n1 = 2\n")
+
+    with pytest.raises(FailedCheckError, match=r"(?s)types ended with 2.*app/settings.py:"):
+        checks.typed(workshop, project)
