@@ -20,7 +20,7 @@ from flask import Blueprint as FlaskBlueprint
 from flask import Flask, Request, Response, request, send_from_directory
 from flask.json.provider import JSONProvider
 from webargs.core import missing
-from webargs.flaskparser import FlaskParser, abort, is_json_request
+from webargs.flaskparser import FlaskParser, abort
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.core import (
@@ -42,6 +42,8 @@ DOCS_POLICY = (
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
 )
 A_DAY = 86_400  # seconds
+
+MAXIMUM_DEPTH = 32  # arrays and objects within each other, in a body
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
@@ -80,12 +82,39 @@ class _Parser(FlaskParser):
         body = raw_body(req)
         if not body:
             return missing
-        if not is_json_request(req):
+        if not _is_plain_json(req):
             raise UnsupportedMediaType
         try:
-            return orjson.loads(body)
+            # Of members with one name the last counts (RFC 8259, 4), here as everywhere: nothing
+            # else reads a body.
+            value = orjson.loads(body)
         except orjson.JSONDecodeError:
             _refuse_body("The body is not valid JSON.")
+        if body.count(b"[") + body.count(b"{") > MAXIMUM_DEPTH and _is_deep(value):
+            _refuse_body(f"The body is nested deeper than {MAXIMUM_DEPTH} levels.")
+        return value
+
+
+def _is_plain_json(request: Request) -> bool:
+    """Tell whether the body says it is JSON in UTF-8 (RFC 8259, 8.1), not compressed."""
+    return (
+        request.mimetype == "application/json"
+        and request.mimetype_params.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
+        and request.headers.get("Content-Encoding", "identity").lower() == "identity"
+    )
+
+
+def _is_deep(value: object) -> bool:
+    """Tell whether a value is nested too deeply for what walks it later, one call a level."""
+    level = [value]
+    for _ in range(MAXIMUM_DEPTH):
+        level = [
+            below
+            for each in level
+            if isinstance(each, dict | list)
+            for below in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def raw_body(request: Request) -> bytes:
