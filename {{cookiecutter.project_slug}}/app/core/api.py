@@ -1,6 +1,6 @@
 """The versioned API: its OpenAPI document, its documentation page and how bodies are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import (
     cache,
     # {% if cookiecutter.auth != "none" %}
@@ -21,7 +21,7 @@ from flask import Flask, Request, Response, request, send_from_directory
 from flask.json.provider import JSONProvider
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser, abort
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from app.core import (
     # {% if cookiecutter.auth != "none" %}
@@ -45,6 +45,13 @@ A_DAY = 86_400  # seconds
 
 MAXIMUM_DEPTH = 32  # arrays and objects within each other, in a body
 
+# The problems of any route: a Host that is not ours, a share that is used up.
+ANYWHERE = (
+    400,
+    # {% if cookiecutter.rate_limiting %}
+    429,
+    # {% endif %}
+)
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 P = ParamSpec("P")
@@ -121,13 +128,21 @@ def raw_body(request: Request) -> bytes:
     """Return the body as it came.
 
     Raises:
+        ClientDisconnected: when the rest of it does not come.
         RequestEntityTooLarge: also for a chunked body, which werkzeug cuts off at the limit.
 
     """
     body = request.get_data()
-    if len(body) == request.max_content_length and request.environ["wsgi.input"].read(1):
+    if len(body) == request.max_content_length and _has_more(request):
         raise RequestEntityTooLarge
     return body
+
+
+def _has_more(request: Request) -> bool:
+    try:
+        return bool(request.environ["wsgi.input"].read(1))
+    except OSError:
+        raise ClientDisconnected from None
 
 
 def _refuse_body(sentence: str) -> NoReturn:
@@ -138,6 +153,26 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint of the API, with strict arguments and documented problems."""
 
     ARGUMENTS_PARSER = _Parser()
+
+    def response(
+        self,
+        status_code: int,
+        schema: type[ma.Schema] | ma.Schema | None = None,
+        *,
+        description: str | None = None,
+        headers: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Document a route's own answer, and the problems that any route may answer."""
+        document = super().response(status_code, schema, description=description, headers=headers)
+        return lambda view: self.problems(*ANYWHERE)(document(view))
+
+    def arguments(
+        self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json"
+    ) -> Callable[[Callable[P, R]], Callable[..., R]]:
+        """Read arguments, and document how a body may be refused."""
+        read = super().arguments(schema, location=location)
+        refusals = (413, 415) if location == "json" else ()
+        return lambda view: self.problems(*refusals)(read(view))
 
     def problems(self, *statuses: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Document the problems that a route answers besides those that any route may.

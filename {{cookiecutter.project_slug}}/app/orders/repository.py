@@ -27,6 +27,7 @@ class OrderView:
     # {% if cookiecutter.webhooks %}
     paid_at: datetime | None
     # {% endif %}
+    version: int
     lines: Sequence[PricedLine]
 
 
@@ -39,6 +40,7 @@ Orders = Select[
     # {% if cookiecutter.webhooks %}
     datetime | None,
     # {% endif %}
+    int,
 ]
 
 SHOWN: Orders = select(
@@ -50,6 +52,7 @@ SHOWN: Orders = select(
     # {% if cookiecutter.webhooks %}
     Order.paid_at,
     # {% endif %}
+    Order.version,
 )
 LINES = (
     select(

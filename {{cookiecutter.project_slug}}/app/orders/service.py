@@ -1,12 +1,13 @@
 """The rules of orders, and their transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy.exc import IntegrityError
 
+from app.core.conditions import PreconditionFailed
 from app.core.database import reading, writing
 from app.core.errors import Conflict, NotFound
 from app.core.idempotency import Claim, IdempotencyKeyReused
@@ -132,11 +133,14 @@ def cancel(
     # {% if cookiecutter.auth != "none" %}
     owner_id: UUID,
     # {% endif %}
+    *,
+    is_expected: Callable[[int], bool] = lambda _version: True,
 ) -> OrderView:
-    """Cancel an order.
+    """Cancel an order, if its version is one that the caller expects.
 
     Raises:
         NotFound: when there is none with this id.
+        PreconditionFailed: when it has another version.
         OrderAlreadyCancelled: when that has been done.
         # {% if cookiecutter.webhooks %}
         OrderAlreadyPaid: when there is money to give back first.
@@ -151,6 +155,8 @@ def cancel(
         if order.owner_id != owner_id:
             raise NotFound
         # {% endif %}
+        if not is_expected(order.version):
+            raise PreconditionFailed
         if order.status is OrderStatus.CANCELLED:
             raise OrderAlreadyCancelled
         # {% if cookiecutter.webhooks %}
@@ -209,5 +215,6 @@ def _view(order: Order) -> OrderView:
         # {% if cookiecutter.webhooks %}
         paid_at=order.paid_at,
         # {% endif %}
+        version=order.version,
         lines=lines,
     )
