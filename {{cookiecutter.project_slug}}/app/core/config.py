@@ -27,12 +27,14 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core import secrets_manager
+
 MINIMUM_SECRET_LENGTH = 32
 MINIMUM_SECRET_VARIETY = 10  # distinct characters; 16 random bytes in hexadecimal have about 14
 GUESSABLE = re.compile(
     r"change|secret|password|example|default|insecure|development", re.IGNORECASE
 )
-DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
+DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  # nosec B105  refused in production
 
 
 class Environment(StrEnum):
@@ -191,6 +193,9 @@ def _environment(cls: type[CoreSettings], dotenv: Path) -> tuple[dict[str, Any],
     in_dotenv = _dotenv(cls, dotenv) if dotenv.is_file() else {}
     if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
         values = {**in_dotenv, **values}
+    if secret_id := os.environ.get(secrets_manager.NAME):
+        from_secret, unread = secrets_manager.read(cls, secret_id)
+        values, problems = {**from_secret, **values}, {**problems, **unread}
     return values, problems
 
 

@@ -26,15 +26,14 @@ LONGEST_AGENT = 256  # characters of what a client calls itself
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MASK = "***"
-_SENSITIVE = (
-    r"[\w-]*(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key)"
-)
-_SENSITIVE_NAME = re.compile(_SENSITIVE, re.IGNORECASE)
+# Every pattern below is searched in text that clients write: none may read it more than once.
+_SENSITIVE = r"(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key)"
+_SENSITIVE_NAME = re.compile(rf"[\w-]*{_SENSITIVE}", re.IGNORECASE)
 _SENSITIVE_TEXT = re.compile(
     rf"""(?P<name>{_SENSITIVE}["']?\s*[=:]\s*["']?(?:(?:bearer|basic)\s+)?)[^\s"',;&}}]+"""  # name=value
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"  # an Authorization header
-    r"|(?P<url>://)[^\s/@]*:[^\s/@]*(?=@)"  # user:password in a URL
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*",  # a JSON web token
+    r"|(?P<url>://)[^\s/@:]*:[^\s/@]*(?=@)"  # user:password in a URL
+    r"|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*",  # a JSON web token
     re.IGNORECASE,
 )
 
