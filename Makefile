@@ -100,6 +100,6 @@ $(GENERATOR): requirements.txt
 	$(call INSTALL,-r requirements.txt,cookiecutter)
 
 # The services' test suites run here too, with exactly the versions that services get.
-$(READY): requirements.txt requirements-dev.txt $(TREE)/requirements.txt $(TREE)/requirements-dev.txt
-	$(call INSTALL,-r requirements-dev.txt -r '$(TREE)/requirements-dev.txt',cookiecutter and the tools that test the template)
+$(READY): requirements.txt requirements-dev.txt $(TREE)/requirements.txt $(TREE)/requirements-dev.txt $(TREE)/requirements-audit.txt
+	$(call INSTALL,-r requirements-dev.txt -r '$(TREE)/requirements-dev.txt' -r '$(TREE)/requirements-audit.txt',cookiecutter and the tools that test the template)
 	@touch $(GENERATOR)

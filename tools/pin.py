@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment
 
@@ -43,6 +44,8 @@ TABLE = re.compile(r"\[(?P<name>[\w.-]+)\]")
 OPENING = re.compile(r"(?P<key>[\w-]+) = \[")
 ITEM = re.compile(r'\s+"(?P<requirement>[^"\\]+)",(\s+#.*)?')
 NAME = re.compile(r"[A-Za-z0-9._-]+")
+# Each group in them, and each extra, has a requirements file of its own.
+GROUPS = ("dependency-groups", "project.optional-dependencies")
 
 
 class PinError(SystemExit):
@@ -102,11 +105,15 @@ def read_roots(text: str) -> list[Root]:
     return roots
 
 
-def _declared(project: Mapping[str, Mapping[str, list[str]]]) -> Iterator[tuple[str, str]]:
+def _declared(project: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Read the same dependencies as TOML does: what the scan found must agree with it."""
     for requirement in project["project"]["dependencies"]:
         yield "runtime", requirement
-    for group, requirements in project.get("dependency-groups", {}).items():
+    further = (
+        project["project"].get("optional-dependencies", {}),
+        project.get("dependency-groups", {}),
+    )
+    for group, requirements in (each for groups in further for each in groups.items()):
         for requirement in requirements:
             yield group, str(requirement)
 
@@ -136,7 +143,7 @@ def _scan(text: str) -> Iterator[Root]:
 def _group(table: str, key: str) -> str:
     if (table, key) == ("project", "dependencies"):
         return "runtime"
-    return key if table == "dependency-groups" else ""
+    return key if table in GROUPS else ""
 
 
 # Conditions
@@ -311,31 +318,41 @@ def render(header: str, packages: Iterable[tuple[Package, str | None]]) -> str:
 
 def requirement_files(
     roots: list[Root], packages: Mapping[str, Package], conditions: Conditions, title: str
-) -> tuple[str, str]:
-    """Return the texts of `requirements.txt` and `requirements-dev.txt`."""
-    runtime, dev = (
-        {
+) -> dict[str, str]:
+    """Return the texts of `requirements.txt` and of `requirements-<group>.txt`, by their names."""
+    needed = {
+        group: {
             name: conditions.any_of(terms)
             for name, terms in reached_by(
-                packages, [root for root in roots if (root.group == "runtime") is is_runtime]
+                packages, [root for root in roots if root.group == group]
             ).items()
         }
-        for is_runtime in (True, False)
-    )
-    for_dev = (
-        (package, _only_dev(conditions, dev.get(name), runtime.get(name)))
-        for name, package in packages.items()
-    )
-    return (
-        render(title, ((package, runtime.get(name)) for name, package in packages.items())),
-        render(f"{title}-r requirements.txt\n", for_dev),
-    )
+        for group in dict.fromkeys(["runtime", *(root.group for root in roots)])
+    }
+    runtime = needed.pop("runtime")
+    texts = {
+        "requirements.txt": render(
+            title, ((package, runtime.get(name)) for name, package in packages.items())
+        )
+    }
+    for group, reached in needed.items():
+        beyond = (
+            (package, _beyond(conditions, reached.get(name), runtime.get(name)))
+            for name, package in packages.items()
+        )
+        texts[file_of(group)] = render(f"{title}-r requirements.txt\n", beyond)
+    return texts
 
 
-def _only_dev(conditions: Conditions, dev: str | None, runtime: str | None) -> str | None:
-    if dev is None or runtime is None:
-        return dev
-    return conditions.without(dev, runtime)
+def file_of(group: str) -> str:
+    """Return the name of the file that pins a group or an extra, beyond `requirements.txt`."""
+    return f"requirements-{group}.txt"
+
+
+def _beyond(conditions: Conditions, group: str | None, runtime: str | None) -> str | None:
+    if group is None or runtime is None:
+        return group
+    return conditions.without(group, runtime)
 
 
 def pin(
@@ -346,26 +363,31 @@ def pin(
     upgrade: bool,
     fixed: Iterable[str],
 ) -> dict[str, Package]:
-    """Pin the dependencies of one `pyproject.toml` in the two files beside it."""
+    """Pin the dependencies of one `pyproject.toml` in the files beside it."""
     roots = read_roots((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    files = [folder / "requirements.txt", folder / "requirements-dev.txt"]
-    kept = "" if upgrade else "\n".join(_existing(file) for file in files)
+    kept = "" if upgrade else _existing(folder)
     packages = read_packages(
         resolve((root.requirement for root in roots), pinned=kept, fixed=fixed)
     )
     conditions = Conditions(questions, (root.condition for root in roots))
     texts = requirement_files(roots, packages, conditions, HEADER.format(command))
-    for file, text in zip(files, texts, strict=True):
-        file.write_text(text, encoding="utf-8")
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     print(
         f"Pinned {len(packages)} packages in {folder.relative_to(TEMPLATE) / 'requirements*.txt'}"
     )
     return packages
 
 
-def _existing(file: Path) -> str:
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return "\n".join(line for line in lines if not line.startswith("-r "))
+def _existing(folder: Path) -> str:
+    """Read all pins there are; a package that several files pin counts once."""
+    blocks = {
+        block: None
+        for file in sorted(folder.glob("requirements*.txt"))
+        for block in re.split(r"\n(?=\S)", file.read_text(encoding="utf-8").rstrip("\n"))
+        if "==" in block.partition("\n")[0] and not block.startswith("#")
+    }
+    return "\n".join(blocks) + "\n"
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from app.core import (
     # {% if cookiecutter.metrics %}
     metrics,
     # {% endif %}
+    server,
 )
 from app.settings import Settings
 
@@ -71,7 +72,8 @@ bind = (
 )
 
 # Threads wait for other services; processes use the CPUs.
-worker_class = "gthread"
+worker_class = server.Worker
+server.Worker.seconds = _settings.request_seconds
 workers = _settings.web_concurrency or default_workers(cpu_quota(), usable_cpus())
 threads = _settings.web_threads
 preload_app = False

@@ -30,6 +30,7 @@ from app.core import (
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
+    security,
     # {% if cookiecutter.webhooks %}
     signatures,
     # {% endif %}
@@ -78,6 +79,7 @@ class Settings(
     tracing.TracingSettings,
     # {% endif %}
     cors.CorsSettings,
+    security.SecuritySettings,
     api.ApiSettings,
 ):
     """The settings of the core and of each piece; each piece keeps its own beside its code."""

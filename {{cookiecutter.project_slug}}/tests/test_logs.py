@@ -1,6 +1,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from logging.config import dictConfig
 
@@ -89,6 +90,27 @@ def test_secrets_in_a_message_are_masked() -> None:
         assert "***" in masked
         assert masked.startswith("before ")
         assert masked.endswith(" after")
+
+
+@pytest.mark.attack
+def test_no_text_takes_long_to_mask(subtests: pytest.Subtests) -> None:
+    for text in (
+        "x",
+        "-",
+        "secret",
+        "secret ",
+        "://a:",
+        "://",
+        "a:",
+        "eyJ-",
+        "eyJa.",
+        "basic ",
+        "=",
+    ):
+        with subtests.test(text):
+            began = time.process_time()
+            logs.redact(text * 20_000)
+            assert time.process_time() - began < 1
 
 
 def test_secrets_in_values_and_tracebacks_are_masked(log_lines: LogLines) -> None:

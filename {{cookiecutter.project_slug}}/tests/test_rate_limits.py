@@ -104,6 +104,23 @@ def test_an_ipv6_subscriber_is_one_client() -> None:
     assert client_key("") == ""
 
 
+@pytest.mark.attack
+def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
+    subtests: pytest.Subtests,
+) -> None:
+    for address, client in {
+        "192.0.2.7:4711": "192.0.2.7",
+        "[2001:db8:1:2::3]:4711": "2001:db8:1:2::/64",
+        "[2001:db8:1:2::3]": "2001:db8:1:2::/64",
+        "::ffff:192.0.2.7": "192.0.2.7",
+        "2001:DB8:1:2::3": "2001:db8:1:2::/64",
+        "no:address": "no:address",
+        "a" * 5_000: "a" * 64,
+    }.items():
+        with subtests.test(address[:40]):
+            assert client_key(address) == client
+
+
 def test_without_redis_the_service_keeps_answering_and_counts_by_itself(
     make_app: MakeApp, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

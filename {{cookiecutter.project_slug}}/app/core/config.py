@@ -27,12 +27,14 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core import secrets_manager
+
 MINIMUM_SECRET_LENGTH = 32
 MINIMUM_SECRET_VARIETY = 10  # distinct characters; 16 random bytes in hexadecimal have about 14
 GUESSABLE = re.compile(
     r"change|secret|password|example|default|insecure|development", re.IGNORECASE
 )
-DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
+DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  # nosec B105  refused in production
 
 
 class Environment(StrEnum):
@@ -116,6 +118,7 @@ class CoreSettings(BaseSettings):
     allowed_hosts: Names = ()
     readiness_seconds: float = Field(default=2.0, gt=0, le=60)
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
+    request_seconds: float = Field(default=20.0, ge=1, le=600)
 
     @field_validator("secret_key")
     @classmethod
@@ -190,6 +193,9 @@ def _environment(cls: type[CoreSettings], dotenv: Path) -> tuple[dict[str, Any],
     in_dotenv = _dotenv(cls, dotenv) if dotenv.is_file() else {}
     if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
         values = {**in_dotenv, **values}
+    if secret_id := os.environ.get(secrets_manager.NAME):
+        from_secret, unread = secrets_manager.read(cls, secret_id)
+        values, problems = {**from_secret, **values}, {**problems, **unread}
     return values, problems
 
 

@@ -29,6 +29,9 @@ DETAILS = {
     404: "Nothing is found at this URL.",
     405: "This URL does not take this method; the Allow header lists those it takes.",
     409: "The request conflicts with the current state.",
+    # {% if cookiecutter.database != "none" %}
+    412: "This has changed since you read it; read it again.",
+    # {% endif %}
     413: "The request body is larger than this service accepts.",
     415: "Send the body as application/json.",
     422: "Some values are not valid; every one of them is listed in errors.",

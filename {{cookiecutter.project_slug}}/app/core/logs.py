@@ -22,19 +22,23 @@ ACCESS = logging.getLogger("app.access")
 
 logger = logging.getLogger(__name__)
 
+LONGEST_AGENT = 256  # characters of what a client calls itself
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MASK = "***"
-_SENSITIVE = (
-    r"[\w-]*(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key)"
-)
-_SENSITIVE_NAME = re.compile(_SENSITIVE, re.IGNORECASE)
+# Every pattern below is searched in text that clients write: none may read it more than once.
+_SENSITIVE = r"(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key)"
+_SENSITIVE_NAME = re.compile(rf"[\w-]*{_SENSITIVE}", re.IGNORECASE)
 _SENSITIVE_TEXT = re.compile(
     rf"""(?P<name>{_SENSITIVE}["']?\s*[=:]\s*["']?(?:(?:bearer|basic)\s+)?)[^\s"',;&}}]+"""  # name=value
     r"|(?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"  # an Authorization header
-    r"|(?P<url>://)[^\s/@]*:[^\s/@]*(?=@)"  # user:password in a URL
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*",  # a JSON web token
+    r"|(?P<url>://)[^\s/@:]*:[^\s/@]*(?=@)"  # user:password in a URL
+    r"|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*",  # a JSON web token
     re.IGNORECASE,
 )
+
+# Control characters, line separators, and what turns the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def redact(text: str) -> str:
@@ -88,6 +92,11 @@ class JSONFormatter(logging.Formatter):
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+def _harmless(text: str) -> str:
+    """Spell out what would begin a line, or move, colour and hide text in a terminal."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 class ConsoleFormatter(logging.Formatter):
     """Lines for a person at a terminal: time, level, message, then the values."""
 
@@ -95,10 +104,8 @@ class ConsoleFormatter(logging.Formatter):
         """Return the line, with the traceback below it if there is one."""
         clock = datetime.fromtimestamp(record.created, UTC).astimezone()
         values = " ".join(f"{name}={value}" for name, value in _extra(record).items())
-        # A line break in a value would let a client write log lines of its own.
-        said = redact(record.getMessage()).replace("\r", "\\r").replace("\n", "\\n")
-        values = values.replace("\r", "\\r").replace("\n", "\\n")
-        line = f"{clock:%H:%M:%S} {record.levelname:<7} {said} {values}".rstrip()
+        said = _harmless(redact(record.getMessage()))
+        line = f"{clock:%H:%M:%S} {record.levelname:<7} {said} {_harmless(values)}".rstrip()
         if record.exc_info:
             line += "\n" + redact(self.formatException(record.exc_info))
         return line
@@ -125,7 +132,7 @@ class AccessLog:
                 "duration_ms": round(exchange.seconds * 1e3, 3),
                 "sent_bytes": exchange.sent_bytes,
                 "client_address": environ.get("REMOTE_ADDR"),
-                "user_agent": environ.get("HTTP_USER_AGENT"),
+                "user_agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT] or None,
             },
         )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KEY = "app.exchange"
 # Letters, digits and a few separators: safe in a log line, a header and a shell.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}", re.ASCII)
 
 
@@ -30,6 +31,7 @@ class Exchange:
     environ: "WSGIEnvironment"
     request_id: str
     method: str
+    """One of METHODS; `_OTHER` for any other, because a client can make them up."""
     started_ns: int = field(default_factory=time.time_ns)
     started_clock: int = field(default_factory=time.perf_counter_ns)
     route: str | None = None
@@ -80,7 +82,9 @@ class Pipeline:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Serve one request."""
-        exchange = Exchange(environ, _request_id(environ), environ["REQUEST_METHOD"])
+        method = environ["REQUEST_METHOD"]
+        known = method if method in METHODS else "_OTHER"
+        exchange = Exchange(environ, _request_id(environ), known)
         exchange.log_fields["request_id"] = exchange.request_id
         exchange.response_headers.append(("X-Request-ID", exchange.request_id))
         environ[KEY] = exchange

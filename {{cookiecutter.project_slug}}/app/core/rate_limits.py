@@ -7,6 +7,7 @@ may use two windows' worth around a boundary.
 
 import ipaddress
 import logging
+import re
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -25,6 +26,8 @@ from app.core.pipeline import Exchange
 logger = logging.getLogger(__name__)
 
 REDIS_SECONDS = 0.25  # the longest that a request waits for Redis
+LONGEST_KEY = 64  # characters of an address that is none
+WITH_PORT = re.compile(r"([\d.]+):\d+|\[([^\]]+)\](?::\d+)?", re.ASCII)
 PAUSE_SECONDS = 5.0  # how long Redis is left alone after it failed
 
 
@@ -158,11 +161,21 @@ class Guard:
 def client_key(address: str) -> str:
     """Return whom to count: an IPv4 address, or an IPv6 network of 64 bits.
 
-    One subscriber usually holds a whole /64 (RFC 6177), and would otherwise never run out.
+    One subscriber usually holds a whole /64 (RFC 6177), and would otherwise never run out. Some
+    proxies add the client's port, which it may choose anew for each request.
     """
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    with_port = WITH_PORT.fullmatch(address)
+    bare = ((with_port[1] or with_port[2]) if with_port else address).partition("%")[0]
+    try:
+        found = ipaddress.ip_address(bare)
+    except ValueError:
+        return address[:LONGEST_KEY]
+    if isinstance(found, ipaddress.IPv4Address):
+        return bare
+    # A socket for both kinds shows IPv4 so; all of it would be one network.
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((bare, 64), strict=False))
 
 
 def init_app(app: Flask, settings: RateLimitSettings) -> None:

@@ -1,9 +1,12 @@
 """What every response and every connection gets, whatever the route."""
 
 from functools import partial
+from typing import IO
 
+import flask
 from flask import Flask, request
-from werkzeug.exceptions import SecurityError
+from pydantic import Field, ValidationInfo, field_validator
+from werkzeug.exceptions import SecurityError, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
@@ -24,11 +27,61 @@ HEADERS = [
     # An answer is for whoever asked; a view whose answers may be kept says so.
     ("Cache-Control", "no-store"),
 ]
-HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+A_YEAR = 31_536_000  # seconds; the least that browsers' preload lists take
+MOST_FIELDS = 100  # parts of a form, each in memory
+FIELD_BYTES = 65_536  # and all of them together
 
 
-def init_app(app: Flask, settings: CoreSettings) -> None:
+class SecuritySettings(CoreSettings):
+    """What the security headers can be told; everything else about them is the same for all."""
+
+    hsts_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
+    """How long browsers insist on HTTPS; 0 sends no such header."""
+    hsts_preload: bool = False
+
+    @field_validator("hsts_preload")
+    @classmethod
+    def _for_long_enough(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's signature
+        if value and info.data.get("hsts_seconds", A_YEAR) < A_YEAR:
+            message = f"needs HSTS_SECONDS of {A_YEAR} or more"
+            raise ValueError(message)
+        return value
+
+    @property
+    def hsts(self) -> list[tuple[str, str]]:
+        """The header that makes browsers insist on HTTPS (RFC 6797): in production alone."""
+        if not self.in_production or not self.hsts_seconds:
+            return []
+        preload = "; preload" if self.hsts_preload else ""
+        value = f"max-age={self.hsts_seconds}; includeSubDomains{preload}"
+        return [("Strict-Transport-Security", value)]
+
+
+class Request(flask.Request):
+    """A request whose files are refused, before a byte of them is kept, unless its view asks."""
+
+    takes_files = False
+    """Set by a view that wants files, before it reads the form."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        if not self.takes_files:
+            raise UnsupportedMediaType
+        return super()._get_file_stream(
+            total_content_length, content_type, filename, content_length
+        )
+
+
+def init_app(app: Flask, settings: SecuritySettings) -> None:
     """Set cookie flags, size limits, trusted hosts, proxy hops and response headers."""
+    app.request_class = Request
+    # A redirect to a path without its doubled slash would name whatever host the client did.
+    app.url_map.merge_slashes = False
     app.config.update(
         SECRET_KEY=settings.secret_key.get_secret_value(),
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
@@ -37,6 +90,8 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         # other host of the domain can plant one (RFC 6265bis, 4.1.3.2).
         SESSION_COOKIE_NAME="__Host-session" if settings.in_production else "session",
         # {% endif %}
+        MAX_FORM_PARTS=MOST_FIELDS,
+        MAX_FORM_MEMORY_SIZE=FIELD_BYTES,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.in_production,
@@ -44,14 +99,14 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     hops = settings.trusted_proxies
     if hops:
         # Only as many X-Forwarded-* values as there are proxies of ours: the rest is the
-        # client's own writing.
+        # client's own writing. X-Forwarded-Host is never believed, because many proxies pass
+        # on what a client put there; they are to keep Host.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=0
         )
     if settings.allowed_hosts and "*" not in settings.allowed_hosts:
         app.before_request(partial(_refuse_foreign_host, settings.allowed_hosts))
-    headers = [*HEADERS, HSTS] if settings.in_production else HEADERS
-    pipeline.of(app).static_headers.extend(headers)
+    pipeline.of(app).static_headers.extend([*HEADERS, *settings.hsts])
 
 
 def _refuse_foreign_host(allowed: tuple[str, ...]) -> None:

@@ -82,8 +82,9 @@ class Tracing:
 
     def began(self, exchange: Exchange) -> None:
         """Start the span, as a child of the caller's if it sent one."""
+        method = "HTTP" if exchange.method == "_OTHER" else exchange.method
         span = self.tracer().start_span(
-            f"{exchange.method} {exchange.route}" if exchange.route else exchange.method,
+            f"{method} {exchange.route}" if exchange.route else method,
             context=_callers_context(exchange),
             kind=SpanKind.SERVER,
             start_time=exchange.started_ns,

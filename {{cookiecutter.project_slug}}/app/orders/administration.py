@@ -36,4 +36,6 @@ def cancel(session: Session, order_id: UUID) -> OrderView:
     order = repository.entity(session, order_id)
     if order is None:
         raise NotFound
-    return service.cancel_entity(order)
+    service.cancel_entity(order)
+    session.flush()  # the version of the order counts up
+    return service.view(order)

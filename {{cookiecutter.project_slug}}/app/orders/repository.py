@@ -28,6 +28,7 @@ class OrderView:
     # {% if cookiecutter.webhooks %}
     paid_at: datetime | None
     # {% endif %}
+    version: int
     lines: Sequence[PricedLine]
 
 
@@ -40,6 +41,7 @@ Orders = Select[
     # {% if cookiecutter.webhooks %}
     datetime | None,
     # {% endif %}
+    int,
 ]
 
 SHOWN: Orders = select(
@@ -51,6 +53,7 @@ SHOWN: Orders = select(
     # {% if cookiecutter.webhooks %}
     Order.paid_at,
     # {% endif %}
+    Order.version,
 )
 LINES = (
     select(

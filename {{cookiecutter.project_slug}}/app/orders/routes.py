@@ -10,7 +10,9 @@ from app.core import (
     access,
     # {% endif %}
     api,
+    conditions,
 )
+from app.core.conditions import ETAG, ChangeConditions, ReadConditions
 from app.core.idempotency import IdempotencyHeaders
 from app.core.pagination import PageQuery, Position
 from app.orders import service
@@ -38,7 +40,7 @@ class _Headers(TypedDict):
 # {% endif %}
 @blueprint.arguments(IdempotencyHeaders, location="headers")
 @blueprint.arguments(BasketSchema)
-@blueprint.response(201, OrderSchema, headers=LOCATION)
+@blueprint.response(201, OrderSchema, headers={**LOCATION, **ETAG})
 def create_order(headers: _Headers, basket: Basket) -> Response:
     """Price a basket and order it; send an Idempotency-Key to be able to try again."""
     order = service.place(
@@ -48,7 +50,8 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return api.json_response(order, 201, {"Location": url_for(".get_order", order_id=order.id)})
+    location = {"Location": url_for(".get_order", order_id=order.id)}
+    return conditions.versioned(api.json_response(order, 201, location), order.version)
 
 
 @blueprint.route("", methods=["GET"])
@@ -73,9 +76,11 @@ def list_orders(query: _Page) -> Response:
 # {% if cookiecutter.auth != "none" %}
 @blueprint.requires("orders:read")
 # {% endif %}
-@blueprint.response(200, OrderSchema)
-@blueprint.problems(404)
-def get_order(order_id: UUID) -> Response:
+@blueprint.arguments(ReadConditions, location="headers")
+@blueprint.response(200, OrderSchema, headers=ETAG)
+@blueprint.alt_response(304, description="You hold the present version")
+@blueprint.problems(404, 412)
+def get_order(_headers: object, order_id: UUID) -> Response:
     """Return one order."""
     order = service.find(
         order_id,
@@ -83,21 +88,23 @@ def get_order(order_id: UUID) -> Response:
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return api.json_response(order)
+    return conditions.unless_held(api.json_response(order), order.version)
 
 
 @blueprint.route("/<uuid:order_id>/cancel", methods=["POST"])
 # {% if cookiecutter.auth != "none" %}
 @blueprint.requires("orders:write")
 # {% endif %}
-@blueprint.response(200, OrderSchema)
-@blueprint.problems(404, 409)
-def cancel_order(order_id: UUID) -> Response:
-    """Cancel an order that is placed."""
+@blueprint.arguments(ChangeConditions, location="headers")
+@blueprint.response(200, OrderSchema, headers=ETAG)
+@blueprint.problems(404, 409, 412)
+def cancel_order(_headers: object, order_id: UUID) -> Response:
+    """Cancel an order that is placed; send If-Match to cancel only what you have seen."""
     order = service.cancel(
         order_id,
         # {% if cookiecutter.auth != "none" %}
         owner_id=access.caller().id,
         # {% endif %}
+        is_expected=conditions.is_expected,
     )
-    return api.json_response(order)
+    return conditions.versioned(api.json_response(order), order.version)

@@ -18,6 +18,9 @@ class OrderSchema(QuoteSchema):
     # {% if cookiecutter.webhooks %}
     paid_at = fields.AwareDateTime(required=True, allow_none=True)
     # {% endif %}
+    version = fields.Integer(
+        required=True, metadata={"description": "Grows with each change; the ETag holds it"}
+    )
 
 
 class OrderPageSchema(Schema):

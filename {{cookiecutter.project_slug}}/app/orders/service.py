@@ -1,11 +1,13 @@
 """The rules of orders, and their transactions."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy.exc import IntegrityError
 
+from app.core.conditions import PreconditionFailed
 from app.core.database import reading, writing
 from app.core.errors import Conflict, NotFound
 from app.core.idempotency import Claim, IdempotencyKeyReused
@@ -68,7 +70,7 @@ def place(
         if not placed:
             raise
         return placed
-    return _view(order)
+    return view(order)
 
 
 def find(
@@ -119,11 +121,14 @@ def cancel(
     # {% if cookiecutter.auth != "none" %}
     owner_id: UUID,
     # {% endif %}
+    *,
+    is_expected: Callable[[int], bool] = lambda _version: True,
 ) -> OrderView:
-    """Cancel an order.
+    """Cancel an order, if its version is one that the caller expects.
 
     Raises:
         NotFound: when there is none with this id.
+        PreconditionFailed: when it has another version.
         OrderAlreadyCancelled: when that has been done.
         # {% if cookiecutter.webhooks %}
         OrderAlreadyPaid: when there is money to give back first.
@@ -138,10 +143,13 @@ def cancel(
         if order.owner_id != owner_id:
             raise NotFound
         # {% endif %}
-        return cancel_entity(order)
+        if not is_expected(order.version):
+            raise PreconditionFailed
+        cancel_entity(order)
+    return view(order)
 
 
-def cancel_entity(order: Order) -> OrderView:
+def cancel_entity(order: Order) -> None:
     """Cancel an order in the transaction that it was read in; it raises what `cancel` does."""
     if order.status is OrderStatus.CANCELLED:
         raise OrderAlreadyCancelled
@@ -150,7 +158,26 @@ def cancel_entity(order: Order) -> OrderView:
         raise OrderAlreadyPaid
     # {% endif %}
     order.status = OrderStatus.CANCELLED
-    return _view(order)
+
+
+def view(order: Order) -> OrderView:
+    """Return an order as it is shown."""
+    lines = [
+        PricedLine(line.sku, line.quantity, line.unit_price_cents, line.total_cents)
+        for line in order.lines
+    ]
+    return OrderView(
+        id=order.id,
+        status=order.status,
+        currency=order.currency,
+        total_cents=order.total_cents,
+        created_at=order.created_at,
+        # {% if cookiecutter.webhooks %}
+        paid_at=order.paid_at,
+        # {% endif %}
+        version=order.version,
+        lines=lines,
+    )
 
 
 def _priced(
@@ -185,21 +212,3 @@ def _placed_before(claim: Claim) -> OrderView | None:
         if placed.fingerprint != claim.fingerprint:
             raise IdempotencyKeyReused
         return repository.views(connection, repository.by_id(placed.id))[0]
-
-
-def _view(order: Order) -> OrderView:
-    lines = [
-        PricedLine(line.sku, line.quantity, line.unit_price_cents, line.total_cents)
-        for line in order.lines
-    ]
-    return OrderView(
-        id=order.id,
-        status=order.status,
-        currency=order.currency,
-        total_cents=order.total_cents,
-        created_at=order.created_at,
-        # {% if cookiecutter.webhooks %}
-        paid_at=order.paid_at,
-        # {% endif %}
-        lines=lines,
-    )

@@ -13,7 +13,6 @@ blueprint = Blueprint("quotes", __name__, description="Price lines without order
 @blueprint.route("", methods=["POST"])
 @blueprint.arguments(BasketSchema)
 @blueprint.response(200, QuoteSchema)
-@blueprint.problems(400, 413, 415)
 def create_quote(basket: Basket) -> Response:
     """Price the lines of a basket; nothing is stored."""
     return json_response(service.price(basket))

@@ -53,7 +53,7 @@ def test_each_change_leaves_one_entry_that_says_who_and_what(
 
     cancelled = admin.post(f"{ADMIN}/orders/{order['id']}/cancel")
 
-    assert cancelled.json == {**order, "status": "cancelled"}
+    assert cancelled.json == {**order, "status": "cancelled", "version": 2}
     (entry,) = found(admin, "audit")
     del entry["id"], entry["created_at"]
     assert entry == {

@@ -1,0 +1,396 @@
+"""Requests that no honest client sends: refused with a 4xx, and without a trace elsewhere."""
+
+import logging
+from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from app.core.api import MAXIMUM_DEPTH
+from app.core.logs import LONGEST_AGENT, ConsoleFormatter
+from conftest import LogLines, MakeApp
+
+QUOTES = "/api/v1/quotes"
+LINE = {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}
+BASKET = {"currency": "EUR", "lines": [LINE]}
+BASKET_OF = (
+    '{"currency": "EUR", "lines": [{"sku": "TEA", "quantity": %s, "unit_price_cents": 450}]}'
+)
+JSON = "application/json"
+FILE = (
+    b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.txt"\r\n\r\n'
+    + b"x" * 600_000
+    + b"\r\n--b--\r\n"
+)
+LONG_FIELD = (
+    b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"x" * 70_000 + b"\r\n--b--\r\n"
+)
+FIELD = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+
+
+@pytest.fixture(scope="module")
+def form(make_app: MakeApp) -> FlaskClient:
+    """Return a client of an application with routes that read forms, one of them files too."""
+    app = make_app()
+
+    @app.post("/form")
+    def read_form() -> str:
+        return str(len(request.form))
+
+    @app.post("/file")
+    def read_file() -> str:
+        request.takes_files = True  # type: ignore[attr-defined]  # of app.core.security.Request
+        return str(len(request.files["f"].read()))
+
+    return app.test_client()
+
+
+@pytest.mark.attack
+def test_a_hostile_body_is_the_mistake_of_its_sender(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for name, body, status in (
+        ("deep", "[" * (MAXIMUM_DEPTH + 1) + "]" * (MAXIMUM_DEPTH + 1), 400),
+        ("deep objects", '{"a":' * 500 + "1" + "}" * 500, 400),
+        ("deep in a field", '{"lines":' * 40 + "1" + "}" * 40, 400),
+        ("too deep for the parser", "[" * 100_000, 400),
+        ("wide and flat", "[" + "[]," * 100_000 + "[]]", 422),
+        ("brackets in text", '{"currency": "%s"}' % ("[{" * 100), 422),
+        ("NaN", '{"currency": NaN}', 400),
+        ("minus infinity", "[-Infinity]", 400),
+        ("a byte order mark", b'\xef\xbb\xbf{"currency": "EUR"}', 400),
+        ("UTF-16", '{"currency": "EUR"}'.encode("utf-16"), 400),
+        ("overlong UTF-8", b'{"currency": "\xc0\x80"}', 400),
+        ("a lone surrogate", '{"currency": "\\ud800"}', 400),
+        ("a surrogate in UTF-8", b'{"currency": "\xed\xa0\x80"}', 400),
+        ("a null character", '{"currency": "\\u0000"}', 422),
+        ("a bare null byte", b'{"currency": "\0"}', 400),
+        ("a comment", '{} // "currency"', 400),
+        ("single quotes", "{'currency': 'EUR'}", 400),
+        ("two values", "{}{}", 400),
+        ("a number too large", BASKET_OF % "1e400", 400),
+        ("an integer of 65 bits", BASKET_OF % 2**64, 422),
+        ("an integer of 5000 digits", BASKET_OF % ("9" * 5_000), 400),
+        ("a negative one", BASKET_OF % -(2**63), 422),
+        ("a float for an integer", BASKET_OF % "2.0", 422),
+        ("true for an integer", BASKET_OF % "true", 422),
+        ("text for an integer", BASKET_OF % '"2"', 422),
+        ("many members", str({f"a{n}": n for n in range(10_000)}).replace("'", '"'), 422),
+        ("a prototype", '{"__proto__": {"currency": "EUR"}}', 422),
+    ):
+        with subtests.test(name):
+            answer = client.post(QUOTES, data=body, content_type=JSON)
+            assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+
+
+def test_the_deepest_body_that_is_read_and_what_is_said_of_a_deeper_one(
+    client: FlaskClient,
+) -> None:
+    for depth, status in ((MAXIMUM_DEPTH, 422), (MAXIMUM_DEPTH + 1, 400)):
+        answer = client.post(QUOTES, data="[" * depth + "]" * depth, content_type=JSON)
+        assert answer.status_code == status
+    assert answer.json is not None
+    assert answer.json["errors"][0]["detail"] == "The body is nested deeper than 32 levels."
+
+
+def test_of_members_with_one_name_the_last_counts(client: FlaskClient) -> None:
+    body = BASKET_OF.replace("{", '{"currency": "no", ', 1) % '7, "quantity": 2'
+
+    answer = client.post(QUOTES, data=body, content_type=JSON)
+
+    assert answer.json is not None
+    assert (answer.json["currency"], answer.json["total_cents"]) == ("EUR", 900)
+
+
+def test_json_says_that_it_is_json_in_one_of_its_ways(client: FlaskClient) -> None:
+    for content_type in (JSON, f"{JSON};charset=UTF-8", 'Application/JSON; charset="utf-8"'):
+        assert client.post(QUOTES, json=BASKET, content_type=content_type).status_code == 200
+
+
+@pytest.mark.attack
+def test_a_body_of_another_kind_is_a_415(client: FlaskClient, subtests: pytest.Subtests) -> None:
+    for content_type in (
+        "",
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=b",
+        "application/xml",
+        "application/jsonx",
+        "application/merge-patch+json",
+        "application/json, text/plain",
+        f"{JSON}; charset=utf-16",
+        f"{JSON}; charset=utf-7",
+        f"text/plain; {JSON}",
+    ):
+        with subtests.test(content_type or "none"):
+            answer = client.post(QUOTES, json=BASKET, headers={"Content-Type": content_type})
+            assert answer.status_code == 415
+    with subtests.test("compressed"):
+        answer = client.post(QUOTES, json=BASKET, headers={"Content-Encoding": "gzip"})
+        assert answer.status_code == 415
+
+
+@pytest.mark.attack
+def test_a_form_is_small_and_without_files(
+    form: FlaskClient, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    def nowhere(*_args: object, **_options: object) -> None:
+        pytest.fail("a file was kept")
+
+    monkeypatch.setattr("werkzeug.formparser.default_stream_factory", nowhere)
+    multipart = "multipart/form-data; boundary=b"
+    sent: dict[str, tuple[dict[str, Any], int]] = {
+        "a file": ({"data": FILE, "content_type": multipart}, 415),
+        "a file of no name": (
+            {"data": FILE.replace(b"f.txt", b""), "content_type": multipart},
+            415,
+        ),
+        "a long field": ({"data": LONG_FIELD, "content_type": multipart}, 413),
+        "many fields": ({"data": FIELD * 200 + b"--b--\r\n", "content_type": multipart}, 413),
+        "no boundary": ({"data": FILE, "content_type": "multipart/form-data"}, 200),
+    }
+    for name, (options, status) in sent.items():
+        with subtests.test(name):
+            assert form.post("/form", **options).status_code == status
+    monkeypatch.undo()
+    assert form.post("/file", data=FILE, content_type=multipart).text == "600000"
+
+
+@pytest.mark.attack
+def test_a_number_in_a_url_is_never_too_large(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for path, status in (
+        # {% if cookiecutter.database != "none" %}
+        (f"/api/v1/orders?limit={2**64}", 422),
+        (f"/api/v1/orders?limit={'9' * 3_000}", 422),
+        ("/api/v1/orders?limit=1e400", 422),
+        ("/api/v1/orders?limit=-1", 422),
+        ("/api/v1/orders?limit=1&limit=2", 200),
+        ("/api/v1/orders?limit=%00", 422),
+        ("/api/v1/orders?limit=%ff", 422),
+        ("/api/v1/orders?limit[]=1", 422),
+        ("/api/v1/orders?cursor=%00%ff", 422),
+        ("/api/v1/orders/%00", 404),
+        (f"/api/v1/orders/{2**64}", 404),
+        (f"/api/v1/orders/{uuid4()}%00", 404),
+        # {% endif %}
+        (f"{QUOTES}/{2**64}", 404),
+        ("/%ff%fe", 404),
+        (f"/{'a' * 3_000}", 404),
+    ):
+        with subtests.test(path[:60]):
+            assert client.get(path).status_code == status
+
+
+@pytest.mark.attack
+def test_no_path_leads_out_of_the_documentation_or_to_another_host(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for path in (
+        "/api/docs/../settings.py",
+        "/api/docs/..%2f..%2fsettings.py",
+        "/api/docs/%2e%2e/%2e%2e/settings.py",
+        "/api/docs/%252e%252e%252fsettings.py",
+        "/api/docs/..%5c..%5csettings.py",
+        "/api/docs/%2fetc%2fpasswd",
+        "/api/docs//etc/passwd",
+        "/api/docs/start.js%00.css",
+        "/api/docs/start.js/",
+        "/api/docs/index.html",
+        "/api/docs/",
+        "//evil.example/api/docs",
+        "/api//docs",
+        "/.env",
+        "/.git/config",
+        "/static/app.js",
+    ):
+        with subtests.test(path):
+            answer = client.get(
+                base_url="http://evil.example", environ_overrides={"PATH_INFO": unquote(path)}
+            )
+            assert answer.status_code == 404
+            assert "Location" not in answer.headers
+
+
+@pytest.mark.attack
+def test_methods_are_what_they_say_and_no_more(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for method in ("TRACE", "CONNECT", "PUT", "DELETE", "PROPFIND", "BREW", "A" * 500):
+        with subtests.test(method[:20]):
+            answer = client.open("/api/docs", method=method)
+            assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
+            assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+    for header in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+        with subtests.test(header):
+            assert client.post("/api/docs", headers={header: "GET"}).status_code == 405
+    with subtests.test("_method"):
+        assert client.get(f"{QUOTES}?_method=POST").status_code == 405
+
+
+def test_head_is_get_without_its_body_and_options_lists_methods(client: FlaskClient) -> None:
+    got, asked = client.get("/api/openapi.json"), client.head("/api/openapi.json")
+    assert (asked.status_code, asked.data) == (200, b"")
+    assert asked.headers["Content-Length"] == str(len(got.data))
+
+    options = client.options(QUOTES)
+    assert (options.status_code, options.data) == (200, b"")
+    assert set(options.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+    assert client.options("/nowhere").status_code == 404
+
+
+FORGED = {
+    "X-Forwarded-For": "6.6.6.6, 7.7.7.7, 203.0.113.9",
+    "X-Forwarded-Proto": "https, gopher, https",
+    "X-Forwarded-Host": "evil.example, evil.example, evil.example",
+    "X-Forwarded-Port": "1, 1, 1",
+    "X-Forwarded-Prefix": "/evil, /evil, /evil",
+    "Forwarded": "for=6.6.6.6;host=evil.example;proto=gopher",
+    "X-Real-IP": "6.6.6.6",
+    "X-Client-IP": "6.6.6.6",
+    "X-Original-URL": "/metrics",
+    "X-Rewrite-URL": "/metrics",
+    "X-Host": "evil.example",
+}
+
+
+@pytest.mark.attack
+def test_forged_hops_change_neither_addresses_nor_hosts_nor_paths(
+    make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    for proxies, address in ((0, "127.0.0.1"), (1, "203.0.113.9"), (2, "7.7.7.7")):
+        app = make_app(trusted_proxies=proxies, allowed_hosts=("localhost",))
+
+        @app.get("/seen")
+        def seen() -> list[str | None]:
+            return [request.remote_addr, request.host, request.path, request.root_path]
+
+        for name in FORGED:
+            with subtests.test(f"{name} past {proxies} proxies"):
+                log_lines.clear()
+                answer = app.test_client().get("/seen", headers=FORGED)
+                assert answer.json == [address, "localhost", "/seen", ""]
+                assert [line["client_address"] for line in log_lines] == [address]
+
+
+# {% if cookiecutter.rate_limiting %}
+
+
+@pytest.mark.attack
+def test_forged_hops_give_nobody_another_share(
+    make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
+    for proxies in (0, 1, 2):
+        client = make_app(trusted_proxies=proxies, rate_limit="3/day").test_client()
+        # What the proxies themselves write comes last.
+        written = [["9.9.9.9"], ["9.9.9.9", "10.0.0.2"]][proxies - 1] if proxies else []
+        for number in range(5):
+            forged = {"X-Forwarded-For": ", ".join([f"6.6.6.{number}", *written])}
+            with subtests.test(f"try {number} past {proxies} proxies"):
+                answer = client.get("/api/docs", headers=forged)
+                assert answer.status_code == (200 if number < 3 else 429)
+
+
+# {% endif %}
+
+
+@pytest.mark.attack
+def test_a_host_of_another_is_refused_however_it_is_spelled(
+    make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
+    client = make_app(allowed_hosts=("shop.example",)).test_client()
+    for host in (
+        "evil.example",
+        "shop.example.evil.example",
+        "evil-shop.example",
+        "shop.example@evil.example",
+        "evil.example#shop.example",
+        "evil.example/shop.example",
+        "shop.example evil.example",
+        "shop.example, evil.example",
+        "shop.example:80@evil.example",
+        "shop.example\r\nX-Evil: 1",
+        "[::1]",
+        "shop.example\x00",
+        "",
+    ):
+        with subtests.test(repr(host)):
+            answer = client.get(
+                "/api/docs", environ_overrides={"HTTP_HOST": host, "SERVER_NAME": "evil.example"}
+            )
+            assert answer.status_code == 400
+            assert "evil" not in answer.text
+
+
+SPLIT = "a-good-name\r\nSet-Cookie: stolen=1\r\n\r\n<script>"
+
+
+@pytest.mark.attack
+def test_nothing_that_a_client_says_splits_a_header(app: Flask, subtests: pytest.Subtests) -> None:
+    for name in (
+        "HTTP_X_REQUEST_ID",
+        "HTTP_ORIGIN",
+        "HTTP_HOST",
+        "HTTP_IDEMPOTENCY_KEY",
+        "HTTP_IF_NONE_MATCH",
+        "HTTP_IF_MATCH",
+        "HTTP_TRACEPARENT",
+        "HTTP_AUTHORIZATION",
+        "HTTP_ACCEPT",
+        "HTTP_RANGE",
+        "CONTENT_TYPE",
+        "QUERY_STRING",
+        "PATH_INFO",
+    ):
+        for path in (QUOTES, "/api/docs"):
+            with subtests.test(f"{name}: {path}"):
+                answer = app.test_client().get(path, environ_overrides={name: SPLIT})
+                assert answer.status_code < 500
+                assert "Set-Cookie" not in answer.headers
+                for value in answer.headers.values():
+                    assert "\r" not in value
+                    assert "\n" not in value
+                    assert "stolen" not in value
+
+
+@pytest.mark.attack
+def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
+    app: Flask, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    for forged in (
+        "a\nERROR forged",
+        "a\r\n{}",
+        "\x1b[2J\x1b[1;31mred",
+        "\x9b31m",
+        "a\x85b",
+        "a\u2028b",
+        "\u202egnp.exe",
+        "\x00\x07\x7f",
+        "x" * 5_000,
+    ):
+        with subtests.test(repr(forged[:20])):
+            log_lines.clear()
+            agent = forged.encode().decode("latin-1")  # as servers hand headers over
+            app.test_client().get(
+                "/nowhere", environ_overrides={"HTTP_USER_AGENT": agent, "PATH_INFO": f"/{agent}"}
+            )
+            (line,) = log_lines
+            assert len(line["user_agent"]) <= LONGEST_AGENT
+            record = logging.makeLogRecord({"msg": forged, "user_agent": forged})
+            assert ConsoleFormatter().format(record).isprintable()
+
+
+@pytest.mark.attack
+def test_no_answer_names_what_it_was_made_with(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for path in ("/health/live", "/nowhere", "/api/docs", "/api/openapi.json"):
+        with subtests.test(path):
+            headers = str(client.get(path).headers).lower()
+            for word in ("x-powered-by", "server:", "werkzeug", "flask", "gunicorn", "python"):
+                assert word not in headers
