@@ -12,7 +12,7 @@ FILES = {
     "auth and database": """app/orders/tests/test_owners.py
         migrations/versions/5b1e7d20c4a8_own_orders.py""",
     "auth=jwt": "app/core/tokens.py tests/own_callers.py tests/test_tokens.py",
-    "database": """app/core/database.py app/core/idempotency.py app/core/pagination.py
+    "database": """app/core/conditions.py app/core/database.py app/core/idempotency.py app/core/pagination.py
         app/orders migrations docs/database.md stubs/flask_migrate tests/database.py
         tests/test_database.py tests/test_migrations.py""",
     "database and tracing": "app/core/query_traces.py tests/test_query_traces.py",

@@ -16,7 +16,7 @@ TAKEN = """
     import-linter itsdangerous jinja2 jsonschema-rs limits marshmallow mypy
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg
     pydantic pydantic-settings pymysql pytest redis ruff sqlalchemy standardwebhooks types-pymysql
-    werkzeug
+    werkzeug bandit boto3 pip-audit types-gunicorn
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too
