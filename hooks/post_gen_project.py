@@ -18,7 +18,7 @@ FILES = {
         sessions/tests/test_refresh_tokens tokens users c19e5a7d4b02_create_users""",
     "auth=oidc": "oidc provider provider_process",
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
-    "database": "database idempotency migrations orders pagination stubs/flask_migrate",
+    "database": "conditions database idempotency migrations orders pagination stubs/flask_migrate",
     "database and tracing": "query_traces",
     "dockerfile": "container .dockerignore Dockerfile",
     "license": "LICENSE",

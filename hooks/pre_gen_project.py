@@ -11,12 +11,12 @@ Answers = dict[str, str | bool]
 REQUIRES = {"auth=jwt": ["database"]}
 # A service named like a package it imports or installs would hide it, or ask pip for itself.
 TAKEN = """
-    app conftest docs main migrations pip python setuptools test tests uv wheel alembic authlib click
-    coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn
-    import-linter itsdangerous jinja2 joserfc jsonschema-rs limits marshmallow mypy
-    opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson prometheus-client psycopg pwdlib
-    pydantic pydantic-settings pymysql pytest redis requests ruff schemathesis sqlalchemy
-    standardwebhooks types-pymysql types-requests types-wtforms werkzeug
+    app conftest docs main migrations pip python setuptools test tests uv wheel alembic authlib bandit
+    boto3 click coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf
+    gunicorn import-linter itsdangerous jinja2 joserfc jsonschema-rs limits marshmallow mypy
+    opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson pip-audit prometheus-client psycopg
+    pwdlib pydantic pydantic-settings pymysql pytest redis requests ruff schemathesis sqlalchemy
+    standardwebhooks types-gunicorn types-pymysql types-requests types-wtforms werkzeug
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too

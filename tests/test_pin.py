@@ -18,11 +18,7 @@ import pin
 ROOT = Path(__file__).parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
-PINNED = [
-    folder / name
-    for folder in (TREE, ROOT)
-    for name in ("requirements.txt", "requirements-dev.txt")
-]
+PINNED = [file for folder in (TREE, ROOT) for file in sorted(folder.glob("requirements*.txt"))]
 
 PROJECT = """\
 [project]
@@ -162,7 +158,9 @@ def test_what_the_other_file_holds_already_is_left_out(
 def test_every_package_gets_the_markers_of_the_roots_that_reach_it() -> None:
     roots = pin.read_roots(PROJECT)
     known = conditions(*(root.condition for root in roots))
-    runtime, dev = pin.requirement_files(roots, pin.read_packages(RESOLVED), known, "# made\n")
+    texts = pin.requirement_files(roots, pin.read_packages(RESOLVED), known, "# made\n")
+    assert [*texts] == ["requirements.txt", "requirements-dev.txt"]
+    runtime, dev = texts.values()
     assert runtime == textwrap.dedent("""\
         # made
         flask==3.1 \\
@@ -251,6 +249,12 @@ def test_a_service_pins_exactly_what_its_dependencies_need(answers: dict[str, ob
     project = tomllib.loads(rendered("pyproject.toml"))
     runtime, dev = project["project"]["dependencies"], project["dependency-groups"]["dev"]
     assert requirements(rendered("requirements.txt")) == closure(runtime)
+    for group, asked in (
+        ("audit", project["dependency-groups"]["audit"]),
+        ("aws", project["project"]["optional-dependencies"]["aws"]),
+    ):
+        beyond = requirements(rendered(f"requirements-{group}.txt"))
+        assert beyond == closure(asked) - closure(runtime)
     both = requirements(rendered("requirements.txt")) | requirements(
         rendered("requirements-dev.txt")
     )
@@ -282,7 +286,7 @@ def test_one_environment_can_hold_the_tools_and_the_service() -> None:
 def test_what_pyproject_asks_for_is_what_is_pinned() -> None:
     for folder in (TREE, ROOT):
         roots = pin.read_roots((folder / "pyproject.toml").read_text())
-        text = "".join((folder / file.name).read_text() for file in PINNED[:2])
+        text = "".join(file.read_text() for file in PINNED if folder in {file.parent, ROOT})
         pinned = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", text, re.MULTILINE))
         for root in roots:
             assert pinned[root.name] in Requirement(root.requirement).specifier

@@ -46,12 +46,12 @@ A_DAY = 86_400  # seconds
 MAXIMUM_DEPTH = 32  # arrays and objects within each other, in a body
 
 # The problems of any route: a Host that is not ours, a share that is used up.
-ANYWHERE = (
+ANYWHERE = [
     400,
     # {% if cookiecutter.rate_limiting %}
     429,
     # {% endif %}
-)
+]
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 P = ParamSpec("P")

@@ -18,7 +18,7 @@ from app.core.internal import InternalSettings
 from app.core.pipeline import Exchange
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-MEMORY = Path("/dev/shm")  # noqa: S108  # nosec B108  only folders with names of their own are made there
+MEMORY = Path("/dev/shm")  # nosec B108 # noqa: S108  only folders with names of their own are made there
 # Seconds: fine where a healthy service answers, coarse up to Gunicorn's own limit.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
