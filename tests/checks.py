@@ -12,7 +12,7 @@ from workshop import FailedCheckError, Workshop
 
 JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
 OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
-CHEAP = "not process and not fuzz"  # the marks of a service's tests that every combination runs
+CHEAP = "not process and not slow"  # the marks of a service's tests that every combination runs
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -140,8 +140,8 @@ def layered(workshop: Workshop, project: Path) -> None:
 def passes_its_own_tests(workshop: Workshop, project: Path, **env: str) -> None:
     """Run the service's suite, with what its own requirements pin and no more.
 
-    Tests marked `process` start real servers, and `fuzz` makes hundreds of requests up: the
-    covering set runs them too (see below).
+    Tests marked `process` start real servers, and those marked `slow` make up or measure much:
+    the covering set runs them too (see below).
     """
     arguments = ["-m", CHEAP]
     workshop.run(

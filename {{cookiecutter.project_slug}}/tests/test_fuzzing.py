@@ -74,7 +74,7 @@ def send(case: Case[Any], authorization: str) -> None:
     case.call_and_validate(headers={"Authorization": authorization}, checks=CHECKS)
 
 
-@pytest.mark.fuzz
+@pytest.mark.slow
 @pytest.mark.attack
 def test_no_request_breaks_a_promise_of_the_document(
     make_app: MakeApp, subtests: pytest.Subtests

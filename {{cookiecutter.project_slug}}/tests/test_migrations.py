@@ -86,6 +86,7 @@ def test_migrations_can_be_taken_back_and_made_again(bare: Flask) -> None:
         assert differences(bare) == []
 
 
+@pytest.mark.slow
 def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Path) -> None:
     history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("*_*_*.py"))
     with bare.app_context():

@@ -124,6 +124,7 @@ def test_whoever_there_is_or_is_not_the_same_queries_are_sent(
             assert log_in(client, email, HOME, password).status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.attack
 def test_the_time_of_a_refusal_does_not_tell_what_there_is(
     app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
