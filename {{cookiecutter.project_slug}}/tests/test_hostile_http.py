@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 from urllib.parse import unquote
-from uuid import uuid4
 
 import pytest
 from flask import Flask, request
@@ -22,7 +21,7 @@ BASKET_OF = (
 JSON = "application/json"
 FILE = (
     b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.txt"\r\n\r\n'
-    + b"x" * 600_000
+    + b"x" * 100_000
     + b"\r\n--b--\r\n"
 )
 LONG_FIELD = (
@@ -56,8 +55,8 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
         ("deep", "[" * (MAXIMUM_DEPTH + 1) + "]" * (MAXIMUM_DEPTH + 1), 400),
         ("deep objects", '{"a":' * 500 + "1" + "}" * 500, 400),
         ("deep in a field", '{"lines":' * 40 + "1" + "}" * 40, 400),
-        ("too deep for the parser", "[" * 100_000, 400),
-        ("wide and flat", "[" + "[]," * 100_000 + "[]]", 422),
+        ("too deep for the parser", "[" * 5_000, 400),
+        ("wide and flat", "[" + "[]," * 1_000 + "[]]", 422),
         ("brackets in text", '{"currency": "%s"}' % ("[{" * 100), 422),
         ("NaN", '{"currency": NaN}', 400),
         ("minus infinity", "[-Infinity]", 400),
@@ -78,7 +77,7 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
         ("a float for an integer", BASKET_OF % "2.0", 422),
         ("true for an integer", BASKET_OF % "true", 422),
         ("text for an integer", BASKET_OF % '"2"', 422),
-        ("many members", str({f"a{n}": n for n in range(10_000)}).replace("'", '"'), 422),
+        ("many members", str({f"a{n}": n for n in range(1_000)}).replace("'", '"'), 422),
         ("a prototype", '{"__proto__": {"currency": "EUR"}}', 422),
     ):
         with subtests.test(name):
@@ -157,7 +156,7 @@ def test_a_form_is_small_and_without_files(
         with subtests.test(name):
             assert form.post("/form", **options).status_code == status
     monkeypatch.undo()
-    assert form.post("/file", data=FILE, content_type=multipart).text == "600000"
+    assert form.post("/file", data=FILE, content_type=multipart).text == "100000"
 
 
 @pytest.mark.attack
@@ -177,7 +176,7 @@ def test_a_number_in_a_url_is_never_too_large(
         ("/api/v1/orders?cursor=%00%ff", 422),
         ("/api/v1/orders/%00", 404),
         (f"/api/v1/orders/{2**64}", 404),
-        (f"/api/v1/orders/{uuid4()}%00", 404),
+        ("/api/v1/orders/5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e%00", 404),
         # {% endif %}
         (f"{QUOTES}/{2**64}", 404),
         ("/%ff%fe", 404),
@@ -270,17 +269,14 @@ def test_forged_hops_change_neither_addresses_nor_hosts_nor_paths(
         def seen() -> list[str | None]:
             return [request.remote_addr, request.host, request.path, request.root_path]
 
-        for name in FORGED:
-            with subtests.test(f"{name} past {proxies} proxies"):
-                log_lines.clear()
-                answer = app.test_client().get("/seen", headers=FORGED)
-                assert answer.json == [address, "localhost", "/seen", ""]
-                assert [line["client_address"] for line in log_lines] == [address]
+        log_lines.clear()
+        with subtests.test(f"past {proxies} proxies"):
+            answer = app.test_client().get("/seen", headers=FORGED)
+            assert answer.json == [address, "localhost", "/seen", ""]
+            assert [line["client_address"] for line in log_lines] == [address]
 
 
 # {% if cookiecutter.rate_limiting %}
-
-
 @pytest.mark.attack
 def test_forged_hops_give_nobody_another_share(
     make_app: MakeApp, subtests: pytest.Subtests
@@ -297,8 +293,6 @@ def test_forged_hops_give_nobody_another_share(
 
 
 # {% endif %}
-
-
 @pytest.mark.attack
 def test_a_host_of_another_is_refused_however_it_is_spelled(
     make_app: MakeApp, subtests: pytest.Subtests

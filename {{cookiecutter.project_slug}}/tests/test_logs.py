@@ -109,8 +109,8 @@ def test_no_text_takes_long_to_mask(subtests: pytest.Subtests) -> None:
     ):
         with subtests.test(text):
             began = time.process_time()
-            logs.redact(text * 20_000)
-            assert time.process_time() - began < 1
+            logs.redact(text * 5_000)
+            assert time.process_time() - began < 0.5
 
 
 def test_secrets_in_values_and_tracebacks_are_masked(log_lines: LogLines) -> None:

@@ -154,6 +154,27 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = _Parser()
 
+    # {% if cookiecutter.auth != "none" %}
+    def requires(self, scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Let in only callers with this scope, and say so in the document.
+
+        It belongs right below `route`, above what reads arguments: a stranger then learns nothing
+        of them.
+        """
+
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            described = self.problems(401, 403)(self.doc(security=[{"token": [scope]}])(view))
+
+            @wraps(described)
+            def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+                access.admit(scope)
+                return described(*args, **kwargs)
+
+            return guarded
+
+        return decorate
+
+    # {% endif %}
     def response(
         self,
         status_code: int,
@@ -191,28 +212,6 @@ class Blueprint(flask_smorest.Blueprint):
             return view
 
         return decorate
-
-    # {% if cookiecutter.auth != "none" %}
-    def requires(self, scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Let in only callers with this scope, and say so in the document.
-
-        It belongs right below `route`, above what reads arguments: a stranger then learns nothing
-        of them.
-        """
-
-        def decorate(view: Callable[P, R]) -> Callable[P, R]:
-            described = self.problems(401, 403)(self.doc(security=[{"token": [scope]}])(view))
-
-            @wraps(described)
-            def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-                access.admit(scope)
-                return described(*args, **kwargs)
-
-            return guarded
-
-        return decorate
-
-    # {% endif %}
 
 
 class _Document(flask_smorest.Api):
