@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from schemathesis.core.result import Ok
 
-EXAMPLES = 10  # for each operation and caller, good ones and as many bad ones
+EXAMPLES = 5  # for each operation and caller, good ones and as many bad ones
 
 
 def status_is_listed(_context: CheckContext, response: Response, case: Case[Any]) -> None:

@@ -1,6 +1,9 @@
+import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from pydantic import ValidationError
 
+from app.settings import Settings
 from conftest import MakeApp
 
 
@@ -75,3 +78,14 @@ def test_production_adds_https_only_and_secure_cookies(
 
     assert "max-age" in app.test_client().get("/health/live").headers["Strict-Transport-Security"]
     assert app.config["SESSION_COOKIE_SECURE"] is True
+
+
+def test_an_operator_decides_how_long_browsers_insist_on_https(production: dict[str, str]) -> None:
+    def said(**values: object) -> list[tuple[str, str]]:
+        return Settings.model_validate({**production, **values}).hsts
+
+    assert said(hsts_seconds=0) == []
+    (header,) = said(hsts_preload=True)
+    assert header[1] == "max-age=31536000; includeSubDomains; preload"
+    with pytest.raises(ValidationError, match="needs HSTS_SECONDS of 31536000 or more"):
+        said(hsts_seconds=60, hsts_preload=True)

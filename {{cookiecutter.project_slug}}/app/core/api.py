@@ -154,26 +154,6 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = _Parser()
 
-    def response(
-        self,
-        status_code: int,
-        schema: type[ma.Schema] | ma.Schema | None = None,
-        *,
-        description: str | None = None,
-        headers: Mapping[str, Mapping[str, object]] | None = None,
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Document a route's own answer, and the problems that any route may answer."""
-        document = super().response(status_code, schema, description=description, headers=headers)
-        return lambda view: self.problems(*ANYWHERE)(document(view))
-
-    def arguments(
-        self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json"
-    ) -> Callable[[Callable[P, R]], Callable[..., R]]:
-        """Read arguments, and document how a body may be refused."""
-        read = super().arguments(schema, location=location)
-        refusals = (413, 415) if location == "json" else ()
-        return lambda view: self.problems(*refusals)(read(view))
-
     # {% if cookiecutter.auth != "none" %}
     def requires(self, scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Let in only callers with this scope, and say so in the document.
@@ -195,6 +175,26 @@ class Blueprint(flask_smorest.Blueprint):
         return decorate
 
     # {% endif %}
+    def response(
+        self,
+        status_code: int,
+        schema: type[ma.Schema] | ma.Schema | None = None,
+        *,
+        description: str | None = None,
+        headers: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Document a route's own answer, and the problems that any route may answer."""
+        document = super().response(status_code, schema, description=description, headers=headers)
+        return lambda view: self.problems(*ANYWHERE)(document(view))
+
+    def arguments(
+        self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json"
+    ) -> Callable[[Callable[P, R]], Callable[..., R]]:
+        """Read arguments, and document how a body may be refused."""
+        read = super().arguments(schema, location=location)
+        refusals = (413, 415) if location == "json" else ()
+        return lambda view: self.problems(*refusals)(read(view))
+
     def problems(self, *statuses: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Document the problems that a route answers besides those that any route may.
 
