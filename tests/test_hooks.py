@@ -1,5 +1,6 @@
 """The hooks as units: which answers are refused and why, and what is pruned."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -262,11 +263,22 @@ def test_pruning_twice_changes_nothing_more(project: Path) -> None:
     assert left(project) == once
 
 
+def program_lines(hook: Path) -> int:
+    """Count the lines of a hook without its tables, which grow by a line with each answer."""
+    tables = [
+        node
+        for node in ast.parse(hook.read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict | ast.Constant)
+    ]
+    data = sum((node.end_lineno or 0) - node.lineno + 1 for node in tables)
+    return len(hook.read_text().splitlines()) - data
+
+
 def test_both_hooks_together_stay_short() -> None:
     hooks = sorted((ROOT / "hooks").glob("*.py"))
 
     assert len(hooks) == 2
-    assert sum(len(hook.read_text().splitlines()) for hook in hooks) < 120
+    assert sum(map(program_lines, hooks)) <= 100
 
 
 def test_the_hooks_ask_for_every_free_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,3 +72,51 @@ def test_the_settings_file_is_made_once_with_a_secret_of_its_own(tmp_path: Path)
     settings.write_text("MINE=1\n")
     make(tmp_path, ".env")
     assert settings.read_text() == "MINE=1\n"
+
+
+AUDITS = {
+    # what pip-audit does: the exit code of `make audit`, and what it says
+    "exit 0": (0, "No known flaw in what is pinned."),
+    "echo a flaw >$out; exit 1": (2, "Known flaws in what is pinned"),
+    "echo no answer >&2; exit 1": (2, "Not verified"),
+}
+
+
+@pytest.mark.parametrize("does", AUDITS)
+def test_an_audit_passes_only_when_each_package_was_looked_up(tmp_path: Path, does: str) -> None:
+    code, said = AUDITS[does]
+
+    done = audit(render(tmp_path), does)
+
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+
+
+def test_an_audit_without_a_network_says_that_it_did_not_look(tmp_path: Path) -> None:
+    done = audit(render(tmp_path), "exit 1", "OFFLINE=1")
+
+    assert done.returncode == 0
+    assert "Not verified" in done.stdout
+    assert "No known flaw" not in done.stdout
+
+
+def audit(folder: Path, does: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `make audit` with stand-ins for its tools."""
+    tools = {
+        "bandit": "exit 0",
+        "pip-audit": f'while test "$1" != --output; do shift; done; out=$2; {does}',
+    }
+    (folder / "venv" / "bin").mkdir(parents=True)
+    for name, script in tools.items():
+        tool = folder / "venv" / "bin" / name
+        tool.write_text(f"#!/bin/sh\n{script}\n")
+        tool.chmod(0o755)
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-audit.txt"):
+        (folder / name).touch()
+    for name in (".ready", ".audit-ready"):
+        (folder / "venv" / name).touch()
+    command = ["make", "--no-print-directory", "audit", "VENV=venv", *arguments]
+    environment = {name: each for name, each in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
