@@ -6,11 +6,12 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from packaging.requirements import Requirement
 
 import pin
@@ -207,8 +208,34 @@ def test_a_requirement_that_names_a_place_is_never_written() -> None:
 
 def requirements(text: str) -> set[str]:
     """Return what a rendered file installs on this Python and platform."""
-    found = map(Requirement, re.findall(r"^[a-z0-9].*?(?= \\)", text, re.MULTILINE))
-    return {each.name for each in found if each.marker is None or each.marker.evaluate()}
+    found = re.findall(r"^[a-z0-9].*?(?= \\)", text, re.MULTILINE)
+    return {parsed(each).name for each in found if applies(each, "")}
+
+
+@cache
+def parsed(text: str) -> Requirement:
+    """Read a requirement; each one comes up in many combinations."""
+    return Requirement(text)
+
+
+@cache
+def declared(name: str) -> list[str]:
+    """Read what an installed package declares."""
+    return requires(name) or []
+
+
+@cache
+def applies(text: str, extra: str) -> bool:
+    """Tell whether a requirement is for this Python and platform."""
+    marker = parsed(text).marker
+    return marker is None or marker.evaluate({"extra": extra})
+
+
+@cache
+def template(name: str) -> Template:
+    """Compile a file of the tree."""
+    jinja = Environment(**QUESTIONS["_jinja2_env_vars"], autoescape=False)  # noqa: S701  not HTML
+    return jinja.from_string((TREE / name).read_text())
 
 
 def closure(roots: Iterable[str]) -> set[str]:
@@ -216,13 +243,13 @@ def closure(roots: Iterable[str]) -> set[str]:
     waiting, seen = [(root, "") for root in roots], set[tuple[str, str]]()
     while waiting:
         text, extra = waiting.pop()
-        requirement = Requirement(text)
-        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+        if not applies(text, extra):
             continue
+        requirement = parsed(text)
         name = pin.normal(requirement.name)
         for wanted in {(name, each) for each in ("", *requirement.extras)} - seen:
             seen.add(wanted)
-            waiting += [(each, wanted[1]) for each in requires(name) or []]
+            waiting += [(each, wanted[1]) for each in declared(name)]
     return {name for name, _ in seen}
 
 
@@ -242,10 +269,8 @@ def variants() -> Iterator[dict[str, object]]:
 )
 def test_a_service_pins_exactly_what_its_dependencies_need(answers: dict[str, object]) -> None:
     def rendered(name: str) -> str:
-        text = (TREE / name).read_text()
-        return jinja.from_string(text).render(cookiecutter={**QUESTIONS, **answers})
+        return template(name).render(cookiecutter={**QUESTIONS, **answers})
 
-    jinja = Environment(**QUESTIONS["_jinja2_env_vars"], autoescape=False)  # noqa: S701  not HTML
     project = tomllib.loads(rendered("pyproject.toml"))
     runtime, dev = project["project"]["dependencies"], project["dependency-groups"]["dev"]
     assert requirements(rendered("requirements.txt")) == closure(runtime)
