@@ -28,7 +28,8 @@ FILES = {
     "tracing": "tracing",
     "web_ui": "browsers pages stubs/flask_wtf",
     "web_ui and auth": "browser pages/visitors",
-    "web_ui and auth=jwt": "pages/sign_in pages/templates/pages/accounts pages/tests/test_sign_in",
+    "web_ui and auth=jwt": """pages/accounts pages/sign_in pages/templates/pages/accounts
+        pages/tests/test_accounts pages/tests/test_sign_in""",
     "web_ui and database": "pages/orders pages/templates/pages/orders pages/tests/test_order_pages",
     "webhooks": "signatures webhooks",
     "webhooks and database": """orders/payments webhooks/commands webhooks/models webhooks/service
