@@ -55,7 +55,9 @@ def test_a_login_ends_once_and_alone(app: Flask) -> None:
             assert transaction.get_one(LoginSession, first).ended_at == ended
 
 
-def test_all_logins_of_somebody_end_but_for_one_that_is_named(app: Flask) -> None:
+def test_all_logins_of_somebody_end_but_for_one_that_is_named(
+    app: Flask, count_queries: CountQueries
+) -> None:
     owner, other = uuid4(), uuid4()
     with app.app_context():
         kept, *_ = [opened(owner) for _ in range(3)]
@@ -63,7 +65,7 @@ def test_all_logins_of_somebody_end_but_for_one_that_is_named(app: Flask) -> Non
         with writing() as transaction:
             service.end_all(transaction, owner, besides=kept)
         assert still_open(owner) == {kept}
-        with writing() as transaction:
+        with count_queries(1), writing() as transaction:
             service.end_all(transaction, owner)
 
         assert still_open(owner) == set()
