@@ -14,8 +14,9 @@ FILES = {
     "auth": "access",
     "auth and database": """admin orders/administration orders/tests/test_owners
         5b1e7d20c4a8_own_orders 8c2f4a91d7e0_create_audit_entries""",
-    "auth=jwt": """accounts auth fingerprints links mail own_callers passwords sessions/refresh_tokens
-        sessions/tests/test_refresh_tokens tokens users c19e5a7d4b02_create_users""",
+    "auth=jwt": """accounts admin/accounts admin/tests/test_accounts auth fingerprints links mail
+        own_callers passwords sessions/refresh_tokens sessions/tests/test_refresh_tokens tokens users
+        c19e5a7d4b02_create_users""",
     "auth=oidc": "oidc provider provider_process",
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
     "database": "conditions database idempotency migrations orders pagination stubs/flask_migrate",
@@ -27,7 +28,8 @@ FILES = {
     "tracing": "tracing",
     "web_ui": "browsers pages stubs/flask_wtf",
     "web_ui and auth": "browser pages/visitors",
-    "web_ui and auth=jwt": "pages/sign_in pages/templates/pages/accounts pages/tests/test_sign_in",
+    "web_ui and auth=jwt": """pages/accounts pages/sign_in pages/templates/pages/accounts
+        pages/tests/test_accounts pages/tests/test_sign_in""",
     "web_ui and database": "pages/orders pages/templates/pages/orders pages/tests/test_order_pages",
     "webhooks": "signatures webhooks",
     "webhooks and database": """orders/payments webhooks/commands webhooks/models webhooks/service

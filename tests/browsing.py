@@ -1,6 +1,7 @@
 """A real browser before a running service: what a visitor sees, with a record of what went wrong."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -31,9 +32,15 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 START_SECONDS = 30
-# Chromium reports the status of a page like that of a failed picture; a form that was refused is
-# meant to have one.
-MEANT = "Failed to load resource: the server responded with a status of 422"
+FLASK = [sys.executable, "-m", "flask", "--app", "app"]
+DEVELOPMENT = {"APP_ENV": "development", "LOG_LEVEL": "WARNING"}
+SAID = "stderr.txt"
+# Chromium reports the status of a page like that of a failed picture; a form that was refused, a
+# wrong password and a link that was used are meant to have one.
+MEANT = tuple(
+    f"Failed to load resource: the server responded with a status of {status}"
+    for status in (400, 401, 422)
+)
 SEVERE = {"critical", "serious"}
 
 
@@ -60,21 +67,43 @@ def opened() -> Iterator[Browser]:
 
 @contextmanager
 def running(project: Path, **env: str) -> Iterator[str]:
-    """Start a service as `make run` does, and give its URL."""
+    """Start a service as `make run` does, and give its URL; what it says goes into a file."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    flask = [sys.executable, "-m", "flask", "--app", "app"]
-    settings = environment(project, APP_ENV="development", LOG_LEVEL="WARNING", **env)
+    settings = environment(project, **DEVELOPMENT, **env)
     if (project / "migrations").exists():
-        subprocess.run([*flask, "db", "upgrade"], cwd=project, env=settings, check=True)
-    process = subprocess.Popen([*flask, "run", "--port", str(port)], cwd=project, env=settings)
-    try:
-        wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+        flask(project, "db", "upgrade")
+    with (project / SAID).open("w") as said:
+        process = subprocess.Popen(
+            [*FLASK, "run", "--port", str(port)], cwd=project, env=settings, stderr=said
+        )
+        try:
+            wait_for(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def flask(project: Path, *command: str, typed: str = "") -> None:
+    """Run a command of a service, as its operator does."""
+    settings = environment(project, **DEVELOPMENT)
+    subprocess.run(
+        [*FLASK, *command], cwd=project, env=settings, input=typed, text=True, check=True
+    )
+
+
+def path_in_letter(project: Path, to: str, page: str) -> str:
+    """Return the link to a page in a letter to somebody, which `make run` shows, without its host."""
+    end = time.monotonic() + START_SECONDS
+    link = rf"^--- letter to {re.escape(to)}: (?:(?!^---).)*^http://[^/]+({page}\?\S+)$"
+    letter = re.compile(link, re.MULTILINE | re.DOTALL)
+    while time.monotonic() < end:
+        if found := letter.search((project / SAID).read_text()):
+            return found[1]
+        time.sleep(0.1)
+    raise TimeoutError("no letter came")
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -120,6 +149,10 @@ class Visit:
     def press(self, name: str) -> None:
         """Press a button."""
         self.page.get_by_role("button", name=name, exact=True).click()
+
+    def write(self, label: str, text: str) -> None:
+        """Fill in a field."""
+        self.page.get_by_role("textbox", name=label, exact=True).fill(text)
 
     def fill(self, line: int, sku: str, quantity: str, price: str) -> None:
         """Fill in a line of a basket."""

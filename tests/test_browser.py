@@ -21,6 +21,8 @@ PLAIN: Answers = {
     "web_ui": True,
     "license": "none",
 }
+PERSON = "ann@shop.example"
+PASSWORD = "correct horse battery staple"  # noqa: S105  of nobody
 SIGHTS: list[tuple[Scheme, bool]] = [("light", True), ("dark", True), ("light", False)]
 
 
@@ -28,8 +30,17 @@ def nothing(_visit: Visit) -> None:
     """Do not sign in: everything is open."""
 
 
+def with_a_password(visit: Visit) -> None:
+    """Sign in with an account of the service's own."""
+    visit.goto("/sign-in")
+    visit.write("E-mail address", PERSON)
+    visit.write("Password", PASSWORD)
+    visit.press("Sign in")
+    visit.reads(PERSON)
+
+
 # How a visitor signs in, by the answer `auth`.
-SIGN_IN: dict[str, Callable[[Visit], None]] = {"none": nothing}
+SIGN_IN: dict[str, Callable[[Visit], None]] = {"none": nothing, "jwt": with_a_password}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +50,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
+def folders() -> dict[str, Path]:
+    """Where each service that was started lies, by its URL."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def sites(
-    browser: Browser, all_services: Workshop, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser,
+    all_services: Workshop,
+    tmp_path_factory: pytest.TempPathFactory,
+    folders: dict[str, Path],
 ) -> Iterator[Callable[[str, str], str]]:
     """Start each service once, when the first test asks for it."""
     assert browser  # without one nothing has to be started
@@ -51,7 +71,11 @@ def sites(
             if (database, auth) not in urls:
                 made = all_services.bake(PLAIN | {"database": database, "auth": auth})
                 kept = Path(shutil.copytree(made, tmp_path_factory.mktemp("site") / "service"))
-                urls[database, auth] = stack.enter_context(browsing.running(kept))
+                url = stack.enter_context(browsing.running(kept))
+                urls[database, auth], folders[url] = url, kept
+                if auth == "jwt":
+                    create = ("users", "create-admin", PERSON, "--password-file", "-")
+                    browsing.flask(kept, *create, typed=PASSWORD)
             return urls[database, auth]
 
         yield site
@@ -140,6 +164,83 @@ def test_a_visitor_goes_through_the_pages_of_orders_by_keyboard(
         visit.page.get_by_role("link", name="Newest orders").press("Enter")
         visit.page.get_by_role("table").get_by_role("link").first.press("Enter")
         visit.page.get_by_role("heading", name="Order ").wait_for()
+
+
+def test_a_visitor_signs_in_with_a_password_and_out_for_good(
+    browser: Browser, sites: Sites, sight: tuple[Scheme, bool]
+) -> None:
+    scheme, scripts = sight
+    with browsing.visiting(browser, sites("sqlite", "jwt"), scheme, scripts=scripts) as visit:
+        visit.goto("/orders/new")
+        visit.is_accessible()
+        visit.write("E-mail address", PERSON)
+        visit.write("Password", "a guess, not more")
+        visit.press("Sign in")
+        visit.reads("No account that can be used")
+        assert visit.page.locator(":focus").get_attribute("class") == "mistakes"
+        visit.is_accessible()
+        visit.write("Password", PASSWORD)
+        visit.press("Sign in")
+        visit.fill(1, "TEA-100", "2", "4.50")
+        visit.press("Place the order")
+        visit.reads("The order is placed.")
+        copied = visit.page.context.cookies()
+        visit.press("Sign out")
+        visit.reads("You are signed out.")
+        visit.is_accessible()
+        visit.page.context.add_cookies(
+            [{"name": each["name"], "value": each["value"], "url": visit.site} for each in copied]
+        )
+        visit.goto("/")
+        visit.page.get_by_role("heading", name="Sign in").wait_for()
+
+
+def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
+    browser: Browser, sites: Sites, folders: dict[str, Path], sight: tuple[Scheme, bool]
+) -> None:
+    scheme, scripts = sight
+    email = f"{scheme}-{'scripts' if scripts else 'plain'}@shop.example"
+    site = sites("sqlite", "jwt")
+    with browsing.visiting(browser, site, scheme, scripts=scripts) as visit:
+        visit.goto("/sign-in")
+        visit.page.get_by_role("link", name="Make an account").click()
+        visit.write("E-mail address", "ann")
+        visit.write("Password", "short")
+        visit.press("Make the account")
+        visit.reads("Must be an address such as ann@example.com.")
+        visit.is_accessible()
+        visit.write("E-mail address", email)
+        visit.write("Password", PASSWORD)
+        visit.press("Make the account")
+        visit.reads("A letter is on its way")
+        visit.goto(browsing.path_in_letter(folders[site], email, "/account/verify-email"))
+        assert "token" not in visit.page.url
+        visit.is_accessible()
+        visit.press("Confirm the address")
+        visit.reads("Your address is confirmed.")
+
+        visit.page.get_by_role("link", name="I have forgotten my password").click()
+        visit.is_accessible()
+        visit.write("E-mail address", email)
+        visit.press("Send a letter")
+        visit.reads("A letter is on its way")
+        link = browsing.path_in_letter(folders[site], email, "/account/reset-password")
+        visit.goto(link)
+        visit.is_accessible()
+        visit.write("New password", f"{PASSWORD} again")
+        visit.press("Change the password")
+        visit.reads("Your password is changed.")
+        visit.write("E-mail address", email)
+        visit.write("Password", f"{PASSWORD} again")
+        visit.press("Sign in")
+        visit.reads("Sign out")
+        visit.goto(link)  # it worked once
+        visit.press("Change the password")
+        visit.reads("Fill this in.")
+        visit.write("New password", f"{PASSWORD} once more")
+        visit.press("Change the password")
+        visit.reads("This link is not good")
+        visit.is_accessible()
 
 
 def test_a_page_that_complains_would_be_noticed(browser: Browser, sites: Sites) -> None:

@@ -39,9 +39,9 @@ def targets(folder: Path) -> list[str]:
     return re.findall(r"^\.PHONY: ([\w-]+)$", (folder / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("database", ["postgresql", "none"])
-def test_make_alone_names_every_target(tmp_path: Path, database: str) -> None:
-    render(tmp_path, database=database)
+@pytest.mark.parametrize(("database", "auth"), [("postgresql", "jwt"), ("none", "none")])
+def test_make_alone_names_every_target(tmp_path: Path, database: str, auth: str) -> None:
+    render(tmp_path, database=database, auth=auth)
     assert [line.split()[1] for line in make(tmp_path).splitlines()] == targets(tmp_path)
 
 
@@ -49,6 +49,16 @@ def test_without_a_database_there_is_nothing_to_migrate(tmp_path: Path) -> None:
     render(tmp_path, database="none")
     assert not {"migrate", "migration"} & set(targets(tmp_path))
     assert "db upgrade" not in (tmp_path / "Makefile").read_text()
+
+
+def test_an_administrator_is_made_in_a_database_with_its_tables(tmp_path: Path) -> None:
+    render(tmp_path, database="sqlite", auth="jwt")
+    for name in ("requirements.txt", "requirements-dev.txt", "ready"):
+        (tmp_path / name).touch()
+    commands = make(tmp_path, "--dry-run", "admin", "email=you@example.com", "READY=ready")
+    assert 0 < commands.index("db upgrade") < commands.index('create-admin "you@example.com"')
+    render(tmp_path, database="sqlite", auth="oidc")
+    assert "admin" not in targets(tmp_path)
 
 
 def test_with_a_database_the_service_migrates_before_it_starts(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 from uuid import uuid4
 
 import pytest
@@ -30,6 +31,11 @@ RULES = {
     "GET /api/v1/users/me": (401, 404, 404),
     "POST /api/v1/users/me/email": (401, 422, 422),
     "POST /api/v1/users/me/password": (401, 422, 422),
+    "GET /api/v1/admin/users": (401, 403, 200),
+    "GET /api/v1/admin/users/<uuid:user_id>": (401, 403, 404),
+    "POST /api/v1/admin/users/<uuid:user_id>/activate": (401, 403, 404),
+    "POST /api/v1/admin/users/<uuid:user_id>/deactivate": (401, 403, 404),
+    "PUT /api/v1/admin/users/<uuid:user_id>/role": (401, 403, 422),
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     "GET /api/v1/orders": (401, 200, 200),
@@ -88,7 +94,7 @@ def test_each_route_lets_in_whom_its_rule_lets_in(
     }
     for route, statuses in RULES.items():
         method, _, rule = route.partition(" ")
-        path = rule.replace("<uuid:order_id>", str(uuid4()))
+        path = re.sub("<uuid:[a-z_]+>", str(uuid4()), rule)
         for (name, header), status in zip(callers.items(), statuses, strict=True):
             with subtests.test(f"{name}: {route}"):
                 answer = client.open(path, method=method, headers={"Authorization": header})

@@ -1,5 +1,17 @@
 """What administrators see and change; each change leaves an entry in the audit log."""
 
-from app.admin.routes import blueprint
+from app.admin import (
+    # {% if cookiecutter.auth == "jwt" %}
+    accounts,
+    # {% endif %}
+    routes,
+)
 
-__all__ = ["blueprint"]
+__all__ = [
+    # {% if cookiecutter.auth == "jwt" %}
+    "accounts",
+    # {% endif %}
+    "blueprint",
+]
+
+blueprint = routes.blueprint

@@ -103,8 +103,8 @@ class BasketForm(FlaskForm):
 
 def mistakes(form: FlaskForm) -> Iterator[Mistake]:
     """Yield what has to be corrected in a form: what concerns all of it, then field by field."""
-    first = next(field for _, field in _fields(form))
     for sentence in form.form_errors:
+        _, first = next(_fields(form))
         yield Mistake(first.id, sentence)
     for label, field in _fields(form):
         for sentence in field.errors:

@@ -3,6 +3,9 @@
 from flask import Blueprint
 
 from app.pages import (
+    # {% if cookiecutter.auth == "jwt" %}
+    accounts,
+    # {% endif %}
     assets,
     # {% if cookiecutter.database != "none" %}
     orders,
@@ -23,4 +26,5 @@ blueprint.register_blueprint(orders.blueprint)
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
 blueprint.register_blueprint(sign_in.blueprint)
+blueprint.register_blueprint(accounts.blueprint)
 # {% endif %}

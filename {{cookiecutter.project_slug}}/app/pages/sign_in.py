@@ -12,6 +12,7 @@ from app.core import browser
 from app.pages import rendering
 from app.pages.forms import MISSING
 from app.pages.visitors import SIGN_IN, SIGN_OUT
+from app.users import service as users
 
 blueprint = Blueprint("sign_in", __name__)
 
@@ -40,15 +41,13 @@ def sign_in() -> Response:
     if browser.visitor():
         return redirect(onward, 303)
     if not form.validate_on_submit():
-        return rendering.page(
-            "accounts/sign_in.html", 422 if form.is_submitted() else 200, form=form
-        )
+        return _page(form, 422 if form.is_submitted() else 200)
     email = str(form.email.data)
     try:
         login = service.log_in(email, str(form.password.data), request.remote_addr or "")
     except (WrongCredentials, TooManyAttempts) as problem:
         form.form_errors.append(problem.detail)
-        answer = rendering.page("accounts/sign_in.html", problem.status, form=form)
+        answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
         return answer
     browser.sign_in(login.caller, email)
@@ -64,3 +63,8 @@ def sign_out() -> Response:
     browser.sign_out()
     flash("You are signed out.", "success")
     return redirect(SIGN_IN, 303)
+
+
+def _page(form: SignInForm, status: int) -> Response:
+    newcomers = users.registration_open()
+    return rendering.page("accounts/sign_in.html", status, form=form, newcomers=newcomers)

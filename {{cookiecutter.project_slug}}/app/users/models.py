@@ -45,6 +45,7 @@ class User(Base, kw_only=True):
     deactivated_at: Mapped[datetime | None] = mapped_column(default=None)
     version: Mapped[int] = mapped_column(init=False)
 
+    __table_args__ = (Index(None, "created_at", "id"),)
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
 
 

@@ -1,12 +1,15 @@
 """The queries of accounts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
+from app.core import pagination
 from app.core.database import reading
+from app.core.pagination import Position
 from app.users.models import Role, User
 
 
@@ -18,6 +21,26 @@ class UserView:
     email: str
     role: Role
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView(UserView):
+    """An account as administrators see it."""
+
+    email_verified_at: datetime | None
+    deactivated_at: datetime | None
+
+
+Accounts = Select[UUID, str, Role, datetime, datetime | None, datetime | None]
+
+SHOWN: Accounts = select(
+    User.id,
+    User.email,
+    User.role,
+    User.created_at,
+    User.email_verified_at,
+    User.deactivated_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +58,16 @@ class Credentials:
     def usable(self) -> bool:
         """Whether its owner can log in."""
         return self.email_verified_at is not None and self.deactivated_at is None
+
+
+def newest(limit: int, after: Position | None = None) -> Accounts:
+    """Return the query for the newest accounts, or for the next ones after a position."""
+    return pagination.newest(SHOWN, User.created_at, User.id, limit, after)
+
+
+def accounts(connection: Connection, query: Accounts) -> Sequence[AccountView]:
+    """Run a query of accounts."""
+    return [AccountView(*row) for row in connection.execute(query)]
 
 
 def view(user_id: UUID) -> UserView | None:

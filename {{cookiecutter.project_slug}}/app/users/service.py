@@ -63,6 +63,11 @@ class Proven:
     attempt_id: UUID
 
 
+def registration_open() -> bool:
+    """Tell whether this service takes new accounts."""
+    return bool(current_app.extensions[OPEN])
+
+
 def register(email: str, password: str, address: str) -> None:
     """Make an account that can be used once its address is confirmed.
 
@@ -74,7 +79,7 @@ def register(email: str, password: str, address: str) -> None:
         TooManyAttempts: when too many letters have been asked for.
 
     """
-    if not current_app.extensions[OPEN]:
+    if not registration_open():
         raise RegistrationClosed
     passwords.of_app().check(password, email)
     _spend_a_letter(email, address)

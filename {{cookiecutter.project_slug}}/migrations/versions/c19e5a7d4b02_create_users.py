@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
+    op.create_index(op.f("ix_users_created_at_id"), "users", ["created_at", "id"])
     op.create_table(
         "attempts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -61,4 +62,5 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_attempts_kind_network_digest_at"), "attempts")
     op.drop_index(op.f("ix_attempts_kind_account_digest_at"), "attempts")
     op.drop_table("attempts")
+    op.drop_index(op.f("ix_users_created_at_id"), "users")
     op.drop_table("users")

@@ -17,6 +17,8 @@ PAGES = [
     "/orders/new",
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
+    "/account/register",
+    "/account/forgot-password",
     "/sign-in",
     # {% endif %}
     f"/orders/{SOME_ID}",

@@ -1,0 +1,5 @@
+"""What administrators do with accounts."""
+
+from app.admin.accounts import routes
+
+__all__ = ["routes"]

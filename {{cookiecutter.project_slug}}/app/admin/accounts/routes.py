@@ -1,0 +1,72 @@
+"""`/api/v1/admin/users`: routes of the blueprint that lets in administrators alone."""
+
+from typing import NotRequired, TypedDict
+from uuid import UUID
+
+from flask import Response
+
+from app.admin.accounts import service
+from app.admin.accounts.schemas import AccountPageSchema, AccountQuery, AccountSchema, RoleSchema
+from app.admin.routes import blueprint
+from app.core import access
+from app.core.api import json_response
+from app.core.pagination import Position
+from app.users import administration as users
+from app.users.administration import Role
+
+
+class _AccountPage(TypedDict):
+    limit: int
+    cursor: NotRequired[Position]
+    email: NotRequired[str]
+
+
+class _Role(TypedDict):
+    role: str
+
+
+@blueprint.route("/users", methods=["GET"])
+@blueprint.requires("admin")
+@blueprint.arguments(AccountQuery, location="query")
+@blueprint.response(200, AccountPageSchema)
+def list_accounts(query: _AccountPage) -> Response:
+    """Return the newest accounts, or the one with an e-mail address."""
+    page = users.newest(query["limit"], query.get("cursor"), query.get("email"))
+    return json_response(page.shown())
+
+
+@blueprint.route("/users/<uuid:user_id>", methods=["GET"])
+@blueprint.requires("admin")
+@blueprint.response(200, AccountSchema)
+@blueprint.problems(404)
+def get_account(user_id: UUID) -> Response:
+    """Return an account, whether or not it is in use."""
+    return json_response(users.find(user_id))
+
+
+@blueprint.route("/users/<uuid:user_id>/deactivate", methods=["POST"])
+@blueprint.requires("admin")
+@blueprint.response(200, AccountSchema)
+@blueprint.problems(404, 409)
+def deactivate_account(user_id: UUID) -> Response:
+    """Take somebody else's account out of use; every login of it ends."""
+    return json_response(service.deactivate(access.caller().id, user_id))
+
+
+@blueprint.route("/users/<uuid:user_id>/activate", methods=["POST"])
+@blueprint.requires("admin")
+@blueprint.response(200, AccountSchema)
+@blueprint.problems(404, 409)
+def activate_account(user_id: UUID) -> Response:
+    """Let an account be used again."""
+    return json_response(service.activate(access.caller().id, user_id))
+
+
+@blueprint.route("/users/<uuid:user_id>/role", methods=["PUT"])
+@blueprint.requires("admin")
+@blueprint.arguments(RoleSchema)
+@blueprint.response(200, AccountSchema)
+@blueprint.problems(404, 409)
+def give_role(sent: _Role, user_id: UUID) -> Response:
+    """Give somebody else another role; every login of theirs ends."""
+    return json_response(service.give_role(access.caller().id, user_id, Role(sent["role"])))

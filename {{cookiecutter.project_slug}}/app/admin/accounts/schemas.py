@@ -1,0 +1,34 @@
+"""What administrators of accounts ask with and are answered."""
+
+from marshmallow import fields, validate
+
+from app.core.pagination import PageQuery
+from app.core.schemas import Schema
+from app.users.administration import Role
+from app.users.schemas import EmailField, UserSchema
+
+
+class AccountQuery(PageQuery):
+    """Whose account is wanted."""
+
+    email = EmailField(metadata={"description": "The whole address; leave it out for all"})
+
+
+class RoleSchema(Schema):
+    """Another role."""
+
+    role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
+
+
+class AccountSchema(UserSchema):
+    """An account as administrators see it."""
+
+    email_verified_at = fields.AwareDateTime(required=True, allow_none=True)
+    deactivated_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class AccountPageSchema(Schema):
+    """Some accounts, newest first."""
+
+    items = fields.List(fields.Nested(AccountSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

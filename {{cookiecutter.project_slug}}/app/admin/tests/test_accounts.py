@@ -1,0 +1,207 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.users.administration import Role
+from app.users.tests import PASSWORD, bearer, log_in, logged_in, make
+from conftest import authorization, body, caller_id
+from tests.database import CountQueries
+
+URL = "/api/v1/admin/users"
+AUDIT = "/api/v1/admin/audit"
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def admin(app: Flask) -> FlaskClient:
+    """Return a client of an administrator with an account."""
+    make(app, "root@shop.example", id=caller_id(app, "admin"), role=Role.ADMIN, created_at=NOON)
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = authorization(app, "admin")
+    return client
+
+
+@pytest.fixture
+def ann(app: Flask) -> UUID:
+    """Return the id of an account of an ordinary user."""
+    return make(app, "ann@shop.example", created_at=NOON + timedelta(1))
+
+
+def change(client: FlaskClient, user_id: UUID, what: str) -> TestResponse:
+    """Change an account: "deactivate", "activate" or the name of a role."""
+    if what in list(Role):
+        return client.put(f"{URL}/{user_id}/role", json={"role": what})
+    return client.post(f"{URL}/{user_id}/{what}")
+
+
+def emails(page: dict[str, Any]) -> list[str]:
+    return [account["email"] for account in page["items"]]
+
+
+def actions(client: FlaskClient) -> list[str]:
+    return [entry["action"] for entry in body(client.get(AUDIT))["items"]]
+
+
+def test_an_administrator_sees_accounts_newest_first_a_page_at_a_time(
+    admin: FlaskClient, ann: UUID, count_queries: CountQueries
+) -> None:
+    with count_queries(1):
+        first = body(admin.get(URL, query_string={"limit": 1}))
+    rest = body(admin.get(URL, query_string={"limit": 1, "cursor": first["next_cursor"]}))
+
+    assert (emails(first), emails(rest)) == (["ann@shop.example"], ["root@shop.example"])
+    assert rest["next_cursor"] is None
+    with count_queries(1):
+        assert body(admin.get(f"{URL}/{ann}")) == first["items"][0]
+    assert first["items"][0].keys() == {
+        "id",
+        "email",
+        "role",
+        "created_at",
+        "email_verified_at",
+        "deactivated_at",
+    }
+
+
+def test_an_account_is_found_by_its_whole_address_alone(admin: FlaskClient, ann: UUID) -> None:
+    for email, found in (
+        ("Ann@shop.example", ["ann@shop.example"]),
+        ("ann@shop.exampl", []),
+        ("nn@shop.example", []),
+    ):
+        assert emails(body(admin.get(URL, query_string={"email": email}))) == found
+    (account,) = body(admin.get(URL, query_string={"email": "ann@shop.example"}))["items"]
+    assert account["id"] == str(ann)
+
+
+@pytest.mark.attack
+def test_no_pattern_finds_an_account(
+    admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
+) -> None:
+    for email in (
+        "%",
+        "%@shop.example",
+        "ann@shop.example%",
+        "ann_shop.example",
+        "' OR 1=1 --",
+        "",
+    ):
+        with subtests.test(email):
+            answer = admin.get(URL, query_string={"email": email})
+
+            assert answer.status_code == 422 or body(answer)["items"] == []
+            assert str(ann) not in answer.text
+
+
+def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
+    client: FlaskClient, admin: FlaskClient, ann: UUID, count_queries: CountQueries
+) -> None:
+    login = logged_in(client, "ann@shop.example")
+
+    with count_queries(4):  # both accounts, this one, its logins, the entry
+        closed = change(admin, ann, "deactivate")
+
+    assert body(closed)["deactivated_at"]
+    assert body(admin.get(f"{URL}/{ann}")) == body(closed)
+    assert log_in(client, "ann@shop.example").status_code == 401
+    refreshed = client.post("/api/v1/auth/refresh", json={"refresh_token": login["refresh_token"]})
+    assert refreshed.status_code == 401
+    opened = change(admin, ann, "activate")
+    assert body(opened) == {**body(closed), "deactivated_at": None}
+    assert log_in(client, "ann@shop.example").status_code == 200
+    assert actions(admin) == ["user.activate", "user.deactivate"]
+
+
+def test_whoever_gets_another_role_logs_in_anew_and_may_do_what_it_allows(
+    client: FlaskClient, admin: FlaskClient, ann: UUID
+) -> None:
+    login = logged_in(client, "ann@shop.example")
+    token = {"refresh_token": login["refresh_token"]}
+
+    assert body(change(admin, ann, "admin"))["role"] == "admin"
+
+    assert client.post("/api/v1/auth/refresh", json=token).status_code == 401
+    promoted = bearer(logged_in(client, "ann@shop.example"))
+    assert client.get(URL, headers=promoted).status_code == 200
+    assert body(change(admin, ann, "user"))["role"] == "user"
+    demoted = bearer(logged_in(client, "ann@shop.example"))
+    assert client.get(URL, headers=demoted).status_code == 403
+    assert actions(admin) == ["user.role.user", "user.role.admin"]
+
+
+def test_what_changes_nothing_is_a_conflict_and_leaves_no_entry(
+    client: FlaskClient, admin: FlaskClient, ann: UUID
+) -> None:
+    login = logged_in(client, "ann@shop.example")
+    for what in ("activate", "user"):
+        answer = change(admin, ann, what)
+
+        assert (answer.status_code, body(answer)["code"]) == (409, "account_unchanged")
+    change(admin, ann, "deactivate")
+    assert change(admin, ann, "deactivate").status_code == 409
+    assert change(admin, uuid4(), "admin").status_code == 404
+    assert actions(admin) == ["user.deactivate"]
+    assert client.get("/api/v1/users/me", headers=bearer(login)).status_code == 404
+
+
+def test_nobody_takes_an_account_or_a_role_from_themselves(app: Flask, admin: FlaskClient) -> None:
+    own = caller_id(app, "admin")
+    before = body(admin.get(f"{URL}/{own}"))
+    for what in ("deactivate", "activate", "user", "admin"):
+        answer = change(admin, own, what)
+
+        assert (answer.status_code, body(answer)["code"]) == (409, "own_account")
+    assert body(admin.get(f"{URL}/{own}")) == before
+    assert actions(admin) == []
+
+
+@pytest.mark.attack
+def test_whoever_is_no_administrator_any_more_changes_no_account_with_an_old_token(
+    app: Flask, client: FlaskClient, admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
+) -> None:
+    change(admin, ann, "admin")
+    ann_then = app.test_client()
+    ann_then.environ_base["HTTP_AUTHORIZATION"] = bearer(logged_in(client, "ann@shop.example"))[
+        "Authorization"
+    ]
+    bob = make(app, "bob@shop.example")
+    for undo, taken in (("user", "admin"), ("deactivate", "activate")):
+        change(admin, ann, undo)
+        for victim in (caller_id(app, "admin"), bob):
+            for what in ("deactivate", "admin", "user"):
+                with subtests.test(f"{undo}: {what}"):
+                    answer = change(ann_then, victim, what)
+
+                    assert answer.status_code == 403
+                    assert body(answer)["code"] == "insufficient_scope"
+        change(admin, ann, taken)
+
+
+@pytest.mark.attack
+def test_no_other_role_is_given_and_nothing_besides(
+    admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
+) -> None:
+    for sent in (
+        {"role": "root"},
+        {"role": "Admin"},
+        {"role": ["admin"]},
+        {"role": None},
+        {},
+        {"role": "admin", "email": "mine@evil.example"},
+        {"role": "admin", "password_hash": "x"},
+    ):
+        with subtests.test(str(sent)):
+            assert admin.put(f"{URL}/{ann}/role", json=sent).status_code == 422
+    assert body(admin.get(f"{URL}/{ann}"))["role"] == "user"
+
+
+@pytest.mark.attack
+def test_no_secret_of_an_account_is_shown(admin: FlaskClient, ann: UUID) -> None:
+    for answer in (admin.get(URL), admin.get(f"{URL}/{ann}"), change(admin, ann, "deactivate")):
+        assert "argon2" not in answer.text
+        assert PASSWORD not in answer.text

@@ -1,0 +1,295 @@
+import re
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.users import attempts
+from app.users.tests import (
+    OTHER_PASSWORD,
+    PASSWORD,
+    bearer,
+    letters,
+    log_in,
+    logged_in,
+    make,
+    new_address,
+    token,
+)
+from conftest import LogLines, MakeApp
+from tests.browsers import ACCEPT, SENT, send, session_of, visitor
+
+REGISTER = "/account/register"
+FORGOT = "/account/forgot-password"
+RESET = "/account/reset-password"
+VERIFY = "/account/verify-email"
+CHANGE = "/account/change-email"
+LETTER = "A letter is on its way"
+NEW = {"password": OTHER_PASSWORD}
+
+
+def follow(client: FlaskClient, path: str, link: str) -> TestResponse:
+    """Open a link as a browser does, and return what it leads to."""
+    answer = client.get(path, query_string={"token": link}, headers=ACCEPT)
+    assert (answer.status_code, answer.location) == (303, path)
+    return client.get(path, headers=ACCEPT)
+
+
+def reset_link(app: Flask, client: FlaskClient, email: str) -> str:
+    """Forget a password, and return the token in the letter."""
+    send(client, FORGOT, {"email": email})
+    return token(app, email, "reset-password")
+
+
+def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
+    """Ask for another address, and return the token in the letter that goes there."""
+    headers = bearer(logged_in(client, email))
+    sent = {"email": new, "current_password": PASSWORD}
+    client.post("/api/v1/users/me/email", json=sent, headers=headers)
+    return token(app, new, "change-email")
+
+
+def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
+    app: Flask, client: FlaskClient
+) -> None:
+    email = new_address()
+
+    answer = send(client, REGISTER, {"email": f" {email.upper()}", "password": PASSWORD})
+
+    assert (answer.status_code, answer.location) == (303, "/sign-in")
+    assert LETTER in client.get("/sign-in").text
+    page = follow(client, VERIFY, token(app, email, "verify-email"))
+    assert "Confirm the address" in page.text
+    assert log_in(client, email).status_code == 401
+    assert send(client, VERIFY, {}).location == "/sign-in"
+    assert "Your address is confirmed." in client.get("/sign-in").text
+    signed_in = send(client, "/sign-in", {"email": email, "password": PASSWORD})
+    assert signed_in.location == "/"
+
+
+def test_whoever_has_forgotten_a_password_chooses_another_one(
+    app: Flask, client: FlaskClient
+) -> None:
+    make(app, email := new_address())
+    browser = visitor(app)
+    send(browser, "/", {}, to="/sign-out")
+    send(browser, "/sign-in", {"email": email, "password": PASSWORD})
+
+    page = follow(client, RESET, reset_link(app, client, email))
+    answer = send(client, RESET, NEW)
+
+    assert 'autocomplete="new-password"' in page.text
+    assert answer.location == "/sign-in"
+    assert "Your password is changed." in client.get("/sign-in").text
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+    assert browser.get("/").status_code == 303  # every login has ended
+
+
+def test_an_account_uses_another_address_once_it_is_confirmed(
+    app: Flask, client: FlaskClient
+) -> None:
+    make(app, email := new_address())
+    link = change_link(app, client, email, new := new_address())
+
+    assert "Use this address" in follow(client, CHANGE, link).text
+    assert log_in(client, new).status_code == 401
+    assert send(client, CHANGE, {}).location == "/sign-in"
+
+    assert log_in(client, new).status_code == 200
+    assert log_in(client, email).status_code == 401
+
+
+def test_the_page_to_sign_in_leads_to_the_others(make_app: MakeApp, client: FlaskClient) -> None:
+    page = client.get("/sign-in").text
+    for path in (REGISTER, FORGOT):
+        assert f'href="{path}"' in page
+    closed = make_app(registration_open=False).test_client()
+    assert REGISTER not in closed.get("/sign-in").text
+    assert closed.get(REGISTER, headers=ACCEPT).status_code == 403
+    assert "takes no new accounts" in closed.get(REGISTER, headers=ACCEPT).text
+
+
+def test_mistakes_are_named_and_a_link_survives_them(app: Flask, client: FlaskClient) -> None:
+    for sent, sentences in (
+        ({}, ["E-mail address: Fill this in.", "Password: Fill this in."]),
+        (
+            {"email": "ann", "password": "short"},
+            ["E-mail address: Must be an address such as ann@example.com."],
+        ),
+        (
+            {"email": "ann@shop.example", "password": "aaa"},
+            ["Password: Must have 12 to 128", "Password: Must have 5 different characters."],
+        ),
+        ({"email": "ann@shop.example", "password": "x" * 2_000}, ["Password: Is too long."]),
+    ):
+        answer = send(client, REGISTER, sent)
+
+        assert answer.status_code == 422
+        for sentence in sentences:
+            assert sentence in answer.text
+        assert "xxx" not in answer.text
+    make(app, email := new_address())
+    follow(client, RESET, reset_link(app, client, email))
+    for password in ("", "short", email):
+        assert send(client, RESET, {"password": password}).status_code == 422
+    assert send(client, RESET, NEW).status_code == 303
+
+
+def test_too_many_letters_stay_on_the_page(client: FlaskClient) -> None:
+    for path in (FORGOT, REGISTER):
+        form = {"email": new_address(), "password": PASSWORD}
+        answers = [send(client, path, form) for _ in range(attempts.LETTER.pair + 1)]
+
+        assert [answer.status_code for answer in answers] == [303] * attempts.LETTER.pair + [429]
+        assert answers[-1].mimetype == "text/html"
+        assert "Too many" in answers[-1].text
+        assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+@pytest.mark.attack
+def test_opening_a_link_spends_nothing(
+    app: Flask, client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    make(app, waiting := new_address(), email_verified_at=None)
+    client.post("/api/v1/auth/email-verification", json={"email": waiting})
+    make(app, moving := new_address())
+    make(app, forgetful := new_address())
+    tokens = {
+        VERIFY: token(app, waiting, "verify-email"),
+        CHANGE: change_link(app, client, moving, new := new_address()),
+        RESET: reset_link(app, client, forgetful),
+    }
+    for path, link in tokens.items():
+        query = {"token": link}
+        for method in ("GET", "HEAD", "OPTIONS"):
+            app.test_client().open(path, method=method, query_string=query, follow_redirects=True)
+    for email, status in ((waiting, 401), (new, 401), (moving, 200), (forgetful, 200)):
+        assert log_in(client, email).status_code == status
+    for path, link in tokens.items():
+        with subtests.test(path):
+            follow(client, path, link)
+
+            assert send(client, path, NEW).status_code == 303
+
+
+@pytest.mark.attack
+def test_a_link_works_once(app: Flask, client: FlaskClient) -> None:
+    make(app, email := new_address())
+    link = reset_link(app, client, email)
+    second = app.test_client()
+    for browser in (client, second):
+        follow(browser, RESET, link)
+
+    assert send(client, RESET, NEW).status_code == 303
+    again = send(second, RESET, {"password": "a third one, also long"})
+
+    assert again.status_code == 400
+    assert "not good" in again.text
+    assert client.get(RESET, headers=ACCEPT).status_code == 400  # forgotten by this browser
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+
+
+@pytest.mark.attack
+def test_what_is_no_link_of_this_page_leads_nowhere(
+    app: Flask, client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    make(app, email := new_address())
+    good = reset_link(app, client, email)
+    for path, link in (
+        (RESET, good[:-1]),
+        (RESET, f"{good}A"),
+        (RESET, "<script>alert(1)</script>"),
+        (RESET, "é\0"),
+        (RESET, "x" * 5_000),
+        (VERIFY, good),
+        (CHANGE, good),
+    ):
+        with subtests.test(f"{path}: {link[:30]}"):
+            browser = app.test_client()
+            answer = browser.get(path, query_string={"token": link}, headers=ACCEPT)
+
+            assert answer.status_code == 400
+            assert link not in answer.text
+            assert "link" not in session_of(browser)
+            assert browser.get(path, headers=ACCEPT).status_code == 400
+    with subtests.test("kept for another page"):
+        follow(client, RESET, good)
+        for path in (VERIFY, CHANGE):
+            assert client.get(path, headers=ACCEPT).status_code == 400
+
+
+@pytest.mark.attack
+def test_no_other_site_uses_a_link(
+    app: Flask, client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    make(app, email := new_address())
+    link = reset_link(app, client, email)
+    follow(client, RESET, link)
+    for name, path, headers in (
+        ("no token", RESET, SENT),
+        ("the link's token instead", f"{RESET}?token={link}", SENT),
+        ("another site", RESET, {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}),
+    ):
+        with subtests.test(name):
+            assert client.post(path, data=NEW, headers=headers).status_code in {400, 403}
+    for path in (REGISTER, FORGOT):
+        with subtests.test(path):
+            answer = client.post(path, data={"email": email, **NEW}, headers=SENT)
+
+            assert answer.status_code == 400
+    assert letters(app, email) == []
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 401
+
+
+@pytest.mark.attack
+def test_no_page_tells_which_addresses_have_an_account(
+    app: Flask, subtests: pytest.Subtests
+) -> None:
+    taken, free, closed = new_address(), new_address(), new_address()
+    make(app, taken)
+    make(app, closed, deactivated_at=datetime.now(UTC))
+    for path in (REGISTER, FORGOT):
+        with subtests.test(path):
+            seen = set()
+            for email in (taken, free, closed):
+                browser = app.test_client()
+                answer = send(browser, path, {"email": email, "password": OTHER_PASSWORD})
+                shown = browser.get("/sign-in").text
+                shown = re.sub(r'(nonce|value)="[^"]*"', "", shown)
+                seen.add((answer.status_code, answer.location, answer.text, shown))
+
+            assert len(seen) == 1
+
+
+@pytest.mark.attack
+def test_a_token_is_neither_shown_nor_logged_nor_told_to_another_site(
+    app: Flask, client: FlaskClient, log_lines: LogLines
+) -> None:
+    make(app, email := new_address())
+    link = reset_link(app, client, email)
+
+    answer = client.get(RESET, query_string={"token": link}, headers=ACCEPT)
+    page = client.get(answer.location, headers=ACCEPT)
+    send(client, RESET, {"password": "short"})
+    send(client, RESET, NEW)
+
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert link not in answer.text
+    assert link not in page.text
+    assert {line["route"] for line in log_lines if "route" in line} >= {RESET}
+    assert link not in str(log_lines)
+    assert OTHER_PASSWORD not in str(log_lines)
+
+
+@pytest.mark.attack
+def test_what_was_typed_is_shown_as_text_and_a_password_never(client: FlaskClient) -> None:
+    injected = "\"'><script>alert(1)</script>"
+    for path in (REGISTER, FORGOT):
+        answer = send(client, path, {"email": injected, "password": injected})
+
+        assert answer.status_code == 422
+        assert "<script>alert" not in answer.text
+        assert answer.text.count("alert(1)") == 1  # the address

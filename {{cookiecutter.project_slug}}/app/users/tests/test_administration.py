@@ -1,0 +1,40 @@
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import insert
+
+from app.core import database
+from app.core.pagination import Position
+from app.users import administration, repository
+from app.users.models import Role, User
+from tests.database import Plan
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def test_a_page_of_accounts_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -> None:
+    # Servers rather sort, when there are few.
+    rows = 500 if database.reading_engine(app).dialect.name == "sqlite" else 5_000
+    values = {"password_hash": "x", "role": Role.USER, "version": 1}
+    with app.app_context(), database.writing() as session:
+        session.execute(
+            insert(User),
+            [
+                {
+                    **values,
+                    "id": uuid4(),
+                    "email": f"{number}@shop.example",
+                    "created_at": NOON + timedelta(seconds=number),
+                }
+                for number in range(rows)
+            ],
+        )
+
+    for after in (None, Position(NOON + timedelta(seconds=rows // 2), uuid4())):
+        words = plan(repository.newest(21, after)).lower()
+        assert "ix_users_created_at_id" in words
+        assert "sort" not in words
+        assert "temp b-tree" not in words
+    with app.app_context():
+        assert len(administration.newest(rows + 1).items) == rows
