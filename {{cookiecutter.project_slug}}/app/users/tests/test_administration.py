@@ -1,13 +1,18 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from threading import Barrier
+from uuid import UUID, uuid4
 
+import pytest
 from flask import Flask
 from sqlalchemy import insert
 
 from app.core import database
+from app.core.access import InsufficientScope
 from app.core.pagination import Position
 from app.users import administration, repository
 from app.users.models import Role, User
+from app.users.tests import make, new_address
 from tests.database import Plan
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -38,3 +43,27 @@ def test_a_page_of_accounts_is_read_from_the_index_in_its_order(app: Flask, plan
         assert "temp b-tree" not in words
     with app.app_context():
         assert len(administration.newest(rows + 1).items) == rows
+
+
+@pytest.mark.attack
+def test_of_two_administrators_who_take_the_role_from_each_other_one_remains(app: Flask) -> None:
+    first, second = (make(app, new_address(), role=Role.ADMIN) for _ in range(2))
+    both = Barrier(2)
+
+    def demote(caller_id: UUID, user_id: UUID) -> bool:
+        with app.app_context():
+            both.wait()
+            try:
+                with database.writing() as transaction:
+                    administration.give_role(transaction, caller_id, user_id, Role.USER)
+            except InsufficientScope:
+                return False
+            return True
+
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(demote, (first, second), (second, first)))
+
+    assert sorted(done) == [False, True]
+    with app.app_context():
+        roles = [administration.find(each).role for each in (first, second)]
+    assert sorted(roles) == [Role.ADMIN, Role.USER]
