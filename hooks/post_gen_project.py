@@ -29,8 +29,8 @@ FILES = {
     "web_ui": "browsers pages stubs/flask_wtf",
     "web_ui and auth": "browser pages/visitors",
     "web_ui and auth=jwt": "pages/sign_in pages/templates/pages/accounts pages/tests/test_sign_in",
-    "web_ui and auth=oidc": """code_flow sign_in_process pages/provider_sign_in pages/templates/pages/provider
-        pages/tests/test_provider_sign_in""",
+    "web_ui and auth=oidc": """code_flow sign_in_process pages/provider_sign_in
+        pages/templates/pages/provider pages/tests/test_provider_sign_in""",
     "web_ui and auth=oidc and database": "pages/logins",
     "web_ui and database": "pages/orders pages/templates/pages/orders pages/tests/test_order_pages",
     "webhooks": "signatures webhooks",

@@ -125,7 +125,6 @@ class Realm:
         return self._provider.location(f"{self._path}{path}", json.dumps(given))
 
     # {% endif %}
-
     def publish(self, *keys: Key | dict[str, Any]) -> None:
         """Serve these keys and no others."""
         public = [key if isinstance(key, dict) else key.as_dict(private=False) for key in keys]

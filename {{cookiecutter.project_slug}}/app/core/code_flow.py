@@ -150,9 +150,18 @@ class CodeFlow:
             raise SignInRefused
         if "error" in answer or not answer.get("code"):
             raise SignInRefused
-        spent = self._spend(answer["code"], question.verifier)
+        return self.identify(self._spend(answer["code"], question.verifier), question.nonce)
+
+    def identify(self, given: Mapping[str, Any], nonce: str) -> tuple[Caller, str]:
+        """Return who has signed in, and their name, from what was given for a code.
+
+        Raises:
+            SignInRefused: when the ID token is not good, or not the answer to this nonce.
+            ProviderUnavailable: when its key is unknown, and the provider does not answer.
+
+        """
         try:
-            claims = self._claims(spent, question.nonce)
+            claims = self._claims(given, nonce)
             return self._callers.of(claims), _name(claims)
         except NO_GOOD as error:
             logger.warning("an ID token was refused", extra={"error": type(error).__name__})
@@ -221,12 +230,11 @@ class CodeFlow:
             aud={"essential": True, "value": self._client},
             exp={"essential": True},
             iat={"essential": True},
-            nonce={"essential": True, "value": nonce},
         ).validate(claims)
         # A token for several is good for the party that it names; the value is Keycloak's.
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         party = claims.get("azp", None if several else self._client)
-        if party != self._client or claims.get("typ", "ID") != "ID":
+        if party != self._client or claims["nonce"] != nonce or claims.get("typ", "ID") != "ID":
             raise KeyError
         if "at_hash" in claims and not _is_hash(
             claims["at_hash"], given["access_token"], found.header["alg"]

@@ -1,5 +1,5 @@
 import time
-from hashlib import sha256, sha512
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -7,18 +7,15 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from joserfc.jwk import ECKey, Key, OctKey, OKPKey
-from pydantic import ValidationError
+from joserfc.jwk import ECKey, Key, OKPKey
 from werkzeug.test import TestResponse
 
 from app.core import access, provider
-from app.core.code_flow import LONGEST_NAME
 from app.pages import visitors
 from app.pages.provider_sign_in import LONGEST, MOST, SECONDS
 from app.pages.quotes import PATH
 from app.settings import Settings
 from conftest import LogLines, MakeApp
-from tests import environments
 from tests.browsers import ACCEPT, send, session_of
 from tests.provider import (
     CLIENT,
@@ -29,7 +26,6 @@ from tests.provider import (
     Realm,
     claims,
     encoded,
-    part,
     signed,
 )
 
@@ -113,7 +109,6 @@ def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> 
     assert answer.status_code == status
     assert answer.mimetype == "text/html"
     assert "visitor" not in session_of(client)
-    assert client.get("/inside").status_code == 303
 
 
 def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: Realm) -> None:
@@ -152,25 +147,15 @@ def test_the_provider_is_told_what_it_needs_and_no_secret(
         assert asked[name] != others[name]
 
 
-def test_the_frame_shows_who_is_signed_in(
-    app: Flask, realm: Realm, subtests: pytest.Subtests
-) -> None:
-    cases: list[tuple[dict[str, Any], str]] = [
-        ({"preferred_username": "Ann", "email": "ann@shop.example"}, "Ann"),
-        ({"preferred_username": "", "email": "ann@shop.example"}, "ann@shop.example"),
-        ({"preferred_username": 7}, "ann"),
-        ({"preferred_username": "x" * 1_000}, "x" * LONGEST_NAME),
-    ]
-    for others, name in cases:
-        with subtests.test(str(others)[:60]):
-            client = app.test_client()
-            sign_in(client, realm, **others)
-            page = client.get(PATH).text
+def test_the_frame_shows_who_is_signed_in(client: FlaskClient, realm: Realm) -> None:
+    assert 'href="/sign-in"' in client.get(PATH).text
 
-            assert f"<span>{name}</span>" in page
-            assert "Sign out" in page
-            assert 'href="/sign-in"' not in page
-    assert 'href="/sign-in"' in app.test_client().get(PATH).text
+    sign_in(client, realm, preferred_username="Ann")
+
+    page = client.get(PATH).text
+    assert "<span>Ann</span>" in page
+    assert "Sign out" in page
+    assert 'href="/sign-in"' not in page
 
 
 def test_whoever_signs_out_may_sign_out_of_the_provider_too(
@@ -194,21 +179,6 @@ def test_a_form_leads_to_a_page_and_not_to_another_site(client: FlaskClient) -> 
     """Browsers follow no redirect from a form to a site that its policy does not name."""
     assert not visitors.ANEW.startswith("http")
     assert client.get("/signed-out").status_code == 200
-
-
-def test_roles_are_those_of_the_id_token(app: Flask, realm: Realm) -> None:
-    cases: list[tuple[dict[str, Any], frozenset[str]]] = [
-        ({"realm_access": {"roles": ["admin"]}}, access.SCOPES["admin"]),
-        ({"realm_access": {"roles": ["admins"]}, "roles": ["admin"]}, access.SCOPES["user"]),
-        ({}, access.SCOPES["user"]),
-    ]
-    for others, scopes in cases:
-        client = app.test_client()
-        sign_in(client, realm, **others)
-        kept = session_of(client)["visitor"]
-
-        assert isinstance(kept, dict)
-        assert kept["scopes"] == sorted(scopes)
 
 
 def test_whoever_lacks_what_users_need_is_known_and_refused(
@@ -365,86 +335,19 @@ def test_an_answer_of_another_provider_is_refused(
 
 
 @pytest.mark.attack
-def test_no_id_token_that_is_not_the_answer_is_believed(
+def test_nobody_is_signed_in_by_an_id_token_that_is_not_good(
     app: Flask, realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
 ) -> None:
-    now = int(time.time())
-    secret = OctKey.import_key(CLIENT["secret"])
-    wrong: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-        "expired": ({}, {"exp": now - 60}),
-        "without an end": ({}, {"exp": None}),
-        "without a beginning": ({}, {"iat": None}),
-        "issued in the future": ({}, {"iat": now + 120}),
-        "of another issuer": ({}, {"iss": "https://evil.example"}),
-        "without an issuer": ({}, {"iss": None}),
-        "of another client": ({}, {"aud": "another"}),
-        "for the API": ({}, {"aud": environments.TESTING["oidc_audience"]}),
-        "for nobody": ({}, {"aud": []}),
-        "for several, without a party": ({}, {"aud": [CLIENT["id"], "another"]}),
-        "for another party": ({}, {"azp": "another"}),
-        "without a subject": ({}, {"sub": None}),
-        "with an empty subject": ({}, {"sub": ""}),
-        "with a number as subject": ({}, {"sub": 7}),
-        "without a nonce": ({}, {"nonce": None}),
-        "with another nonce": ({}, {"nonce": "n" * 43}),
-        "with nonces": ({}, {"nonce": ["n" * 43]}),
-        "for another access token": ({}, {"at_hash": encoded(b"x" * 16)}),
-        "with a hash of another kind": ({}, {"at_hash": 7}),
-        "an access token": ({"typ": "at+jwt"}, {}),
-        "a logout token": ({"typ": "logout+jwt"}, {}),
-        "an access token of Keycloak": ({}, {"typ": "Bearer"}),
-        "with a key that is unknown": ({"kid": "unknown"}, {}),
-        "without a key's name": ({"kid": None}, {}),
-        "with an algorithm of another key": ({"alg": "ES256", "kid": "curve"}, {}),
-    }
-    for name, (header, changes) in wrong.items():
+    for name, others in {
+        "of another client": {"aud": "another"},
+        "for another question": {"nonce": "n" * 43},
+    }.items():
         with subtests.test(name):
             client = app.test_client()
-            url = start(client)
-            answer = finish(client, back(realm, url, token(said(realm, url, **changes), **header)))
-            is_refused(client, answer)
-    unsigned = part({"alg": "none", "kid": "first"})
-    for name in ("alg none", "the client's secret", "another's key", "too long", "no token"):
-        with subtests.test(name):
-            client = app.test_client()
-            url = start(client)
-            told = said(realm, url)
-            forged = {
-                "alg none": f"{unsigned}.{part(told)}.",
-                "the client's secret": token(told, secret, alg="HS256", kid="first"),
-                "another's key": token(told, OTHER),
-                "too long": token({**told, "padding": "x" * 10_000}),
-                "no token": "nothing",
-            }
-            is_refused(client, finish(client, back(realm, url, forged[name])))
-    with subtests.test("none"):
-        client = app.test_client()
-        path = realm.sign_in(start(client), {"access_token": HINT})
-        is_refused(client, finish(client, path.removeprefix("http://127.0.0.1:8000")))
+            is_refused(client, sign_in(client, realm, **others))
     refusals = [each for each in log_lines if each["message"] == "an ID token was refused"]
-    assert refusals
+    assert len(refusals) == 2
     assert "eyJ" not in str(refusals)
-
-
-def test_id_tokens_of_many_providers_are_believed(
-    app: Flask, realm: Realm, subtests: pytest.Subtests
-) -> None:
-    half = encoded(sha256(HINT.encode()).digest()[:16])
-    edwards = encoded(sha512(HINT.encode()).digest()[:32])
-    cases: dict[str, tuple[Key, dict[str, Any], dict[str, Any]]] = {
-        "Keycloak": (KEY, {}, {"typ": "ID", "azp": CLIENT["id"], "at_hash": half, "sid": "1"}),
-        "in a list": (KEY, {}, {"aud": [CLIENT["id"]]}),
-        "for several": (KEY, {}, {"aud": [CLIENT["id"], "more"], "azp": CLIENT["id"]}),
-        "without a kind": (KEY, {"typ": ""}, {}),
-        "Ed25519": (CURVE, {}, {"at_hash": edwards}),
-        "EdDSA": (CURVE, {"alg": "EdDSA"}, {"at_hash": edwards}),
-    }
-    for name, (key, header, others) in cases.items():
-        with subtests.test(name):
-            client = app.test_client()
-            url = start(client)
-            found = token(said(realm, url, **others), key, **header)
-            assert finish(client, back(realm, url, found)).status_code == 303
 
 
 @pytest.mark.attack
@@ -616,16 +519,3 @@ def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(
     assert answer.status_code == 503
     assert "Nobody can sign in here" in answer.text
     assert client.get("/signed-out").status_code == 200
-
-
-def test_a_wrong_setting_is_refused_at_start(production: dict[str, str]) -> None:
-    for values, sentence in (
-        ({"oidc_client_id": None}, "is required in production"),
-        ({"oidc_client_secret": None}, "is required in production"),
-        ({"public_url": ""}, "is required in production"),
-        ({"oidc_client_id": production["oidc_audience"]}, "must not be OIDC_AUDIENCE too"),
-        ({"app_env": "development", "oidc_issuer": None}, "needs OIDC_ISSUER"),
-        ({"oidc_client_scopes": "profile email"}, "must contain openid"),
-    ):
-        with pytest.raises(ValidationError, match=sentence):
-            Settings.model_validate({**production, **values})
