@@ -71,8 +71,8 @@ def test_all_logins_of_somebody_end_but_for_one_that_is_named(app: Flask) -> Non
         assert still_open(other) == {theirs}
 
 
-# {% if cookiecutter.web_ui %}
 # {% endif %}
+# {% if cookiecutter.web_ui %}
 def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: CountQueries) -> None:
     with app.app_context():
         open_one, ended, expired = (opened(uuid4()) for _ in range(3))
