@@ -18,6 +18,7 @@ FILES = {
         own_callers passwords sessions/refresh_tokens sessions/tests/test_refresh_tokens tokens users
         c19e5a7d4b02_create_users""",
     "auth=oidc": "oidc provider provider_process",
+    "auth=jwt or web_ui and auth=oidc": "public_url",
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
     "database": "conditions database idempotency migrations orders pagination stubs/flask_migrate",
     "database and tracing": "query_traces",
@@ -30,6 +31,9 @@ FILES = {
     "web_ui and auth": "browser pages/visitors",
     "web_ui and auth=jwt": """pages/accounts pages/sign_in pages/templates/pages/accounts
         pages/tests/test_accounts pages/tests/test_sign_in""",
+    "web_ui and auth=oidc": """code_flow sign_in_process pages/provider_sign_in
+        pages/templates/pages/provider pages/tests/test_provider_sign_in""",
+    "web_ui and auth=oidc and database": "pages/logins",
     "web_ui and database": "pages/orders pages/templates/pages/orders pages/tests/test_order_pages",
     "webhooks": "signatures webhooks",
     "webhooks and database": """orders/payments webhooks/commands webhooks/models webhooks/service

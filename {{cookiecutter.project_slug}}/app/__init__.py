@@ -34,6 +34,9 @@ from app.core import (
     # {% endif %}
     checks,
     cli,
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    code_flow,
+    # {% endif %}
     cors,
     # {% if cookiecutter.database != "none" %}
     database,
@@ -102,6 +105,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     oidc.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    code_flow.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens.init_app(app, settings)

@@ -5,6 +5,9 @@ from app.core import (
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser,
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    code_flow,
+    # {% endif %}
     cors,
     # {% if cookiecutter.database != "none" %}
     database,
@@ -46,6 +49,9 @@ from app.core import (
 class Settings(
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser.BrowserSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    code_flow.ClientSettings,
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     database.DatabaseSettings,

@@ -19,12 +19,18 @@ PRODUCTION: dict[str, str] = {
     # {% if cookiecutter.auth == "jwt" %}
     "mail_url": "smtps://service:pass-word@mail.example",
     "mail_from": "service@shop.example",
-    "public_url": "https://shop.example",
     "jwt_keys": '{"keys": [{"kty": "oct", "kid": "1", "k": "%s"}]}' % ("dGVzdHMn" * 6),
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     "oidc_issuer": "https://login.example/realms/shop",
     "oidc_audience": "https://orders.example",
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    "oidc_client_id": "shop",
+    "oidc_client_secret": "of the shop, known to nobody else",
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    "public_url": "https://shop.example",
     # {% endif %}
     # {% if cookiecutter.webhooks %}
     "webhook_secrets": "whsec_" + "dGhlIHRlc3RzJyBvd24g" * 2,
@@ -36,6 +42,10 @@ TESTING: dict[str, object] = {
     "oidc_audience": "https://orders.example",  # of the issuer that conftest.py starts
     "oidc_role_claim": "realm_access.roles",
     "oidc_admin_needs": "role:admin",
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    "oidc_client_id": "shop",
+    "oidc_client_secret": "of the shop, known to nobody else",
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     "rate_limit": "1000000/minute",  # all tests are one client

@@ -22,10 +22,22 @@ from joserfc.jws import JWSRegistry
 
 from tests import environments
 
-PROCESS = Path(__file__).with_name("provider_process.py")
+# {% if not cookiecutter.web_ui %}
+PROCESS = "tests.provider_process"
+# {% else %}
+PROCESS = "tests.sign_in_process"
+# {% endif %}
 KEY = ECKey.generate_key("P-256", {"kid": "first", "use": "sig", "alg": "ES256"})
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/keys"
+# {% if cookiecutter.web_ui %}
+TOKEN = "/token"  # noqa: S105  a path
+CLIENT = {
+    "id": str(environments.TESTING["oidc_client_id"]),
+    "secret": str(environments.TESTING["oidc_client_secret"]),
+    "redirect_uri": "http://127.0.0.1:8000/sign-in/callback",
+}
+# {% endif %}
 
 
 class OpenIDProvider:
@@ -37,7 +49,8 @@ class OpenIDProvider:
             self.port = listening.getsockname()[1]
             number = listening.fileno()
             self._process = subprocess.Popen(  # noqa: S603  nothing here comes from outside
-                [sys.executable, "-I", "-S", str(PROCESS), str(number)],
+                [sys.executable, "-BESs", "-m", PROCESS, str(number)],
+                cwd=Path(__file__).parents[1],
                 stdin=subprocess.PIPE,
                 pass_fds=[number],
             )
@@ -55,6 +68,16 @@ class OpenIDProvider:
         found.publish(*keys)
         return found
 
+    # {% if cookiecutter.web_ui %}
+    def location(self, path: str, body: str) -> str:
+        """Return where the process sends whoever tells it something."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("POST", path, body)
+        answer = connection.getresponse()
+        connection.close()
+        return str(answer.headers["Location"])
+
+    # {% endif %}
     def request(self, method: str, path: str, body: str | None = None) -> str:
         """Tell or ask the process something."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -75,9 +98,33 @@ class Realm:
 
     def describe(self, **changes: object) -> None:
         """Serve a discovery document, with changes to what it should say."""
-        document = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}{KEYS}", **changes}
+        document = {
+            "issuer": self.issuer,
+            "jwks_uri": f"{self.issuer}{KEYS}",
+            # {% if cookiecutter.web_ui %}
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}{TOKEN}",
+            "end_session_endpoint": f"{self.issuer}/logout",
+            # {% endif %}
+            **changes,
+        }
         self.answer(DISCOVERY, json.dumps(document))
 
+    # {% if cookiecutter.web_ui %}
+    def know(self, **changes: str) -> None:
+        """Know the tests' application as a client, with changes to what is known."""
+        client = {**CLIENT, "issuer": self.issuer, **changes}
+        self._provider.request("PUT", f"{self._path}/client", json.dumps(client))
+
+    def sign_in(self, url: str, given: dict[str, Any]) -> str:
+        """Sign in where a browser was sent to, and return where it is sent back to.
+
+        `given` is what the code is good for.
+        """
+        path = url.removeprefix(self.issuer)
+        return self._provider.location(f"{self._path}{path}", json.dumps(given))
+
+    # {% endif %}
     def publish(self, *keys: Key | dict[str, Any]) -> None:
         """Serve these keys and no others."""
         public = [key if isinstance(key, dict) else key.as_dict(private=False) for key in keys]

@@ -85,6 +85,9 @@ def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OIDC_ISSUER", "http://127.0.0.1:8080/realms/shop")
     monkeypatch.setenv("OIDC_AUDIENCE", "orders")
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    monkeypatch.setenv("OIDC_CLIENT_ID", "shop")
+    # {% endif %}
 
     settings = Settings.load()
 

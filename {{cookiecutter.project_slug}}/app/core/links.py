@@ -13,12 +13,10 @@ from uuid import UUID
 
 from flask import Flask, current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from app.core.config import CoreSettings, Environment, required_in_production
 from app.core.errors import Problem
-
-DEVELOPMENT_URL = "http://127.0.0.1:8000"
+from app.core.public_url import PublicURLSettings
 
 
 class Purpose(StrEnum):
@@ -29,29 +27,11 @@ class Purpose(StrEnum):
     CHANGE_EMAIL = "change-email"
 
 
-class LinkSettings(CoreSettings):
+class LinkSettings(PublicURLSettings):
     """Where links lead, and for how long."""
 
-    public_url: str = Field(default="", validate_default=True)
-    """Never taken from a request: whoever sends one chooses its Host (CWE-640)."""
     reset_link_seconds: int = Field(default=1_800, ge=60, le=86_400)
     email_link_seconds: int = Field(default=86_400, ge=60, le=604_800)
-
-    @field_validator("public_url")
-    @classmethod
-    def _a_place(cls, value: str, info: ValidationInfo) -> str:
-        if not value:
-            required_in_production(None, info)
-            return DEVELOPMENT_URL
-        production = info.data.get("app_env") is Environment.PRODUCTION
-        schemes = ("https://",) if production else ("https://", "http://")
-        _, _, place = value.partition("://")
-        if not value.startswith(schemes) or not place or set(place) & set(" ?#@\\"):
-            message = (
-                f"must begin with {' or '.join(schemes)} and a host, with nothing after a path"
-            )
-            raise ValueError(message)
-        return value.rstrip("/")
 
 
 class InvalidLink(Problem):

@@ -6,7 +6,7 @@ what OIDC_USER_NEEDS lists (nothing, unless set), an administrator what OIDC_ADM
 
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 from uuid import NAMESPACE_URL, uuid5
@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, Key
 from joserfc.jws import JWSRegistry
-from joserfc.jwt import JWTClaimsRegistry
+from joserfc.jwt import JWTClaimsRegistry, Token
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.core import access
@@ -30,6 +30,8 @@ ANY_TOKENS = {"jwt", "application/jwt", ""}  # of providers that do not tell acc
 # Claims of ID tokens (OpenID Connect Core, sections 2 and 3.3.2.11) and logout tokens
 # (Back-Channel Logout 1.0, section 2.4).
 OF_OTHER_TOKENS = {"nonce", "at_hash", "c_hash", "s_hash", "events"}
+# What a token that is not good brings about, in this module and in joserfc.
+NO_GOOD = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 NEED = re.compile(r"scope:[\x21\x23-\x5b\x5d-\x7e]+|role:.+")  # RFC 6749, section 3.3
 
 
@@ -118,7 +120,7 @@ class OidcSettings(CoreSettings):
 
 
 class _Signatures(JWSRegistry):
-    """What is checked of a token's header besides what `_Verifier.key` looks at."""
+    """What is checked of a token's header besides what `SignedTokens` looks at."""
 
     max_header_length = LONGEST  # some providers send certificates along; they are not looked at
 
@@ -127,50 +129,29 @@ class _Signatures(JWSRegistry):
         return super().get_alg("Ed25519" if name == "EdDSA" else name)
 
 
-class Verifier:
-    """Checks access tokens of one provider."""
+class SignedTokens:
+    """Opens what one provider has signed."""
 
-    def __init__(self, settings: OidcSettings, provider: Provider) -> None:
-        """Take what a token has to say, and whose keys are believed."""
+    def __init__(self, settings: OidcSettings, provider: Provider, kinds: Collection[str]) -> None:
+        """Take how it may be signed, whose keys are believed, and what a header may call it."""
         self._provider = provider
+        self._kinds = kinds
         self._registry = _Signatures(
             algorithms=settings.oidc_algorithms,
             strict_check_header=False,  # what is not known is ignored (RFC 7515, section 4)
         )
-        self._claims = JWTClaimsRegistry(
-            leeway=settings.oidc_leeway_seconds,
-            iss={"essential": True, "value": str(settings.oidc_issuer)},
-            aud={"essential": True, "value": str(settings.oidc_audience)},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
-        self._callers = uuid5(NAMESPACE_URL, str(settings.oidc_issuer))
-        self._scope_path = _path(settings.oidc_scope_claim)
-        self._role_path = _path(settings.oidc_role_claim or "")
-        self._user_needs = frozenset(settings.oidc_user_needs)
-        self._admin_needs = frozenset(settings.oidc_admin_needs)
 
-    def verify(self, token: str) -> Caller:
-        """Return whom a token speaks for.
-
-        The id of a caller comes of issuer and subject, so that orders have one type of owner
-        whoever tells who people are. Subjects differ by case (OpenID Connect Core, section 2), and
-        text in MySQL would not.
+    def open(self, token: str) -> Token:
+        """Return what a token says.
 
         Raises:
-            InvalidToken: for any token that is not good here and now.
+            NO_GOOD: when the provider did not sign it so.
             ProviderUnavailable: when its key is unknown, and the provider does not answer.
 
         """
         if len(token) > LONGEST:
-            raise InvalidToken
-        try:
-            found = jwt.decode(token, self._key, registry=self._registry)
-            self._claims.validate(found.claims)
-            _refuse_other_tokens(found.header, found.claims)
-            return Caller(uuid5(self._callers, found.claims["sub"]), self._scopes(found.claims))
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise InvalidToken from None
+            raise ValueError
+        return jwt.decode(token, self._key, registry=self._registry)
 
     def _key(self, token: GuestProtocol) -> Key:
         """Return the provider's key that a token names, and never one that it brings along.
@@ -180,12 +161,33 @@ class Verifier:
 
         """
         header = token.headers()
-        if _kind(header) not in ACCESS_TOKENS | ANY_TOKENS:
+        if _kind(header) not in self._kinds:
             raise KeyError
         found = self._provider.key(header["kid"])
         if header["alg"] not in found.algorithms:
             raise KeyError
         return found.key
+
+
+class Callers:
+    """Tells of whom a token speaks, and what they may do here."""
+
+    def __init__(self, settings: OidcSettings) -> None:
+        """Take whose subjects they are, and how their claims are read."""
+        self._ids = uuid5(NAMESPACE_URL, str(settings.oidc_issuer))
+        self._scope_path = _path(settings.oidc_scope_claim)
+        self._role_path = _path(settings.oidc_role_claim or "")
+        self._user_needs = frozenset(settings.oidc_user_needs)
+        self._admin_needs = frozenset(settings.oidc_admin_needs)
+
+    def of(self, claims: Mapping[str, Any]) -> Caller:
+        """Return whom these claims speak for.
+
+        The id of a caller comes of issuer and subject, so that orders have one type of owner
+        whoever tells who people are. Subjects differ by case (OpenID Connect Core, section 2), and
+        text in MySQL would not.
+        """
+        return Caller(uuid5(self._ids, claims["sub"]), self._scopes(claims))
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """Return what a caller may do here."""
@@ -198,6 +200,38 @@ class Verifier:
         if self._admin_needs and self._admin_needs <= said:
             return access.SCOPES["admin"]
         return access.SCOPES["user"]
+
+
+class Verifier:
+    """Checks access tokens of one provider."""
+
+    def __init__(self, settings: OidcSettings, provider: Provider) -> None:
+        """Take what a token has to say, and whose keys are believed."""
+        self._tokens = SignedTokens(settings, provider, ACCESS_TOKENS | ANY_TOKENS)
+        self._callers = Callers(settings)
+        self._claims = JWTClaimsRegistry(
+            leeway=settings.oidc_leeway_seconds,
+            iss={"essential": True, "value": str(settings.oidc_issuer)},
+            aud={"essential": True, "value": str(settings.oidc_audience)},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+
+    def verify(self, token: str) -> Caller:
+        """Return whom a token speaks for.
+
+        Raises:
+            InvalidToken: for any token that is not good here and now.
+            ProviderUnavailable: when its key is unknown, and the provider does not answer.
+
+        """
+        try:
+            found = self._tokens.open(token)
+            self._claims.validate(found.claims)
+            _refuse_other_tokens(found.header, found.claims)
+            return self._callers.of(found.claims)
+        except NO_GOOD:
+            raise InvalidToken from None
 
 
 def _kind(header: Mapping[str, Any]) -> str:
@@ -259,6 +293,9 @@ def init_app(app: Flask, settings: OidcSettings) -> None:
         securely=settings.in_production,
     )
     access.init_app(app, Verifier(settings, provider).verify)
+    # {% if cookiecutter.web_ui %}
+    app.extensions["openid_provider"] = provider
+    # {% endif %}
 
 
 def _refuse(token: str) -> Caller:

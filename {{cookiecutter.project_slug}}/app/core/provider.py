@@ -1,4 +1,4 @@
-"""The keys of an OpenID provider: asked for when they are first needed, and kept for a while.
+"""What an OpenID provider publishes: asked for when it is first needed, and kept for a while.
 
 One request at most asks at a time, and those that need the answer wait for it, never longer than
 FETCH_SECONDS. While the provider is away, the keys that are known go on being believed.
@@ -7,7 +7,7 @@ FETCH_SECONDS. While the provider is away, the keys that are known go on being b
 import ipaddress
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +85,9 @@ class PublicKey:
 class _Known:
     keys: Mapping[str, PublicKey]
     since: float
+    # {% if cookiecutter.web_ui %}
+    document: Mapping[str, Any]
+    # {% endif %}
 
 
 class Provider:
@@ -103,7 +106,13 @@ class Provider:
         self._algorithms = frozenset(algorithms)
         self._verify = str(ca_file) if ca_file else True
         self._securely = securely
-        self._known = _Known(MappingProxyType({}), NEVER)
+        self._known = _Known(
+            MappingProxyType({}),
+            NEVER,
+            # {% if cookiecutter.web_ui %}
+            MappingProxyType({}),
+            # {% endif %}
+        )
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="openid-provider")
         self._lock = Lock()  # over the four below
         self._asking: Future[None] | None = None
@@ -119,19 +128,68 @@ class Provider:
             ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
 
         """
+        return self._learn(lambda known: kid in known.keys).keys[kid]
+
+    # {% if cookiecutter.web_ui %}
+    def described(self) -> Mapping[str, Any]:
+        """Return the provider's discovery document.
+
+        Raises:
+            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+
+        """
+        return self._learn(lambda _known: True).document
+
+    def post(
+        self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a form to the provider, and return the status and the JSON object of the answer.
+
+        Raises:
+            ProviderUnavailable: when there is no such answer in time.
+
+        """
+        began = time.monotonic()
+        try:
+            with (
+                self._session() as session,
+                session.post(
+                    url,
+                    data=form,
+                    auth=auth,
+                    timeout=FETCH_SECONDS,
+                    stream=True,
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                return answer.status_code, _object(answer, began)
+        except Exception as error:
+            logger.warning(
+                "the OpenID provider took no form",
+                extra={"error": type(error).__name__, "reason": str(error)},
+            )
+            raise _unavailable() from error
+
+    # {% endif %}
+    def _learn(self, enough: Callable[[_Known], bool]) -> _Known:
+        """Return what is known: at once if that is enough, or else when the provider was asked.
+
+        Raises:
+            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+
+        """
         known = self._known
-        if kid in known.keys and time.monotonic() < known.since + FRESH_SECONDS:
-            return known.keys[kid]
-        asked, seconds = self._ask(kid)
+        if enough(known) and time.monotonic() < known.since + FRESH_SECONDS:
+            return known
+        asked, seconds = self._ask(enough)
         wait([asked], timeout=seconds)
         known = self._known
-        if kid in known.keys and time.monotonic() < known.since + OLDEST_SECONDS:
-            return known.keys[kid]
-        if asked.done() and asked.exception() is None:
-            raise KeyError(kid)
-        raise ProviderUnavailable(headers={"Retry-After": str(round(PAUSE_SECONDS))})
+        answered = asked.done() and asked.exception() is None
+        if (enough(known) or answered) and time.monotonic() < known.since + OLDEST_SECONDS:
+            return known
+        raise _unavailable()
 
-    def _ask(self, kid: str) -> tuple[Future[None], float]:
+    def _ask(self, enough: Callable[[_Known], bool]) -> tuple[Future[None], float]:
         """Return the question that is under way or was the last, and how long to wait for it.
 
         Anybody can invent names of keys, so those bring about one question in PAUSE_SECONDS. They
@@ -140,7 +198,7 @@ class Provider:
         with self._lock:
             now = time.monotonic()
             fresh = now < self._known.since + FRESH_SECONDS
-            learned = fresh and kid in self._known.keys  # while this thread waited for the lock
+            learned = fresh and enough(self._known)  # while this thread waited for the lock
             last = self._asked_for_unknown_at if fresh else self._failed_at
             due = now >= last + PAUSE_SECONDS and not learned
             if self._asking is None or (due and self._asking.done()):
@@ -176,33 +234,52 @@ class Provider:
             )
             raise
         with self._lock:
-            self._known = _Known(MappingProxyType(keys), now)
+            self._known = _Known(
+                MappingProxyType(keys),
+                now,
+                # {% if cookiecutter.web_ui %}
+                MappingProxyType(document),
+                # {% endif %}
+            )
             self._failed_at = NEVER
 
     def _get(self, url: str, began: float) -> dict[str, Any]:
         """Fetch a JSON object: from this URL and no other, in little time and of limited size."""
-        with requests.Session() as session:
-            # The shell's proxies, netrc and certificates are not meant for this.
-            session.trust_env = False
-            session.verify = self._verify
-            session.headers["Accept"] = "application/json"
-            session.headers["Accept-Encoding"] = "identity"  # so that what comes is what is counted
-            with session.get(
-                url, timeout=FETCH_SECONDS, stream=True, allow_redirects=False
-            ) as answer:
-                if answer.status_code != requests.codes.ok:
-                    _refuse(f"it answered with status {answer.status_code}")
-                body = b""
-                while part := answer.raw.read1(16_384):
-                    body += part
-                    if len(body) > LARGEST:
-                        _refuse("its answer is too large")
-                    if time.monotonic() > began + FETCH_SECONDS:
-                        _refuse("its answer takes too long")
-        found = orjson.loads(body)
-        if not isinstance(found, dict):
-            _refuse("its answer is no JSON object")
-        return found
+        with (
+            self._session() as session,
+            session.get(url, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as answer,
+        ):
+            if answer.status_code != requests.codes.ok:
+                _refuse(f"it answered with status {answer.status_code}")
+            return _object(answer, began)
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        # The shell's proxies, netrc and certificates are not meant for this.
+        session.trust_env = False
+        session.verify = self._verify
+        session.headers["Accept"] = "application/json"
+        session.headers["Accept-Encoding"] = "identity"  # so that what comes is what is counted
+        return session
+
+
+def _object(answer: requests.Response, began: float) -> dict[str, Any]:
+    """Read a JSON object of limited size, in what is left of the time."""
+    body = b""
+    while part := answer.raw.read1(16_384):
+        body += part
+        if len(body) > LARGEST:
+            _refuse("its answer is too large")
+        if time.monotonic() > began + FETCH_SECONDS:
+            _refuse("its answer takes too long")
+    found = orjson.loads(body)
+    if not isinstance(found, dict):
+        _refuse("its answer is no JSON object")
+    return found
+
+
+def _unavailable() -> ProviderUnavailable:
+    return ProviderUnavailable(headers={"Retry-After": str(round(PAUSE_SECONDS))})
 
 
 def discovery_url(issuer: str) -> str:

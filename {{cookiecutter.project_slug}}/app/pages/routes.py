@@ -11,6 +11,9 @@ from app.pages import (
     orders,
     # {% endif %}
     protection,
+    # {% if cookiecutter.auth == "oidc" %}
+    provider_sign_in,
+    # {% endif %}
     quotes,
     # {% if cookiecutter.auth == "jwt" %}
     sign_in,
@@ -27,4 +30,7 @@ blueprint.register_blueprint(orders.blueprint)
 # {% if cookiecutter.auth == "jwt" %}
 blueprint.register_blueprint(sign_in.blueprint)
 blueprint.register_blueprint(accounts.blueprint)
+# {% endif %}
+# {% if cookiecutter.auth == "oidc" %}
+blueprint.register_blueprint(provider_sign_in.blueprint)
 # {% endif %}

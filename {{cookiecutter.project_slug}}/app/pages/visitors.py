@@ -13,6 +13,13 @@ from app.core import browser
 
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
+# Where whoever sent a form without being signed in begins again: nothing of it is kept.
+# {% if cookiecutter.auth == "oidc" %}
+ANEW = "/signed-out"  # with a link, because no redirect leads from a form to another site
+# {% endif %}
+# {% if cookiecutter.auth == "jwt" %}
+ANEW = SIGN_IN
+# {% endif %}
 
 P = ParamSpec("P")
 
@@ -51,6 +58,7 @@ def links() -> dict[str, str]:
 
 
 def _to_sign_in() -> Response:
-    # What a form sent is not kept, so whoever sent one begins at the start.
-    wanted = request.full_path.removesuffix("?") if request.method == "GET" else "/"
+    if request.method != "GET":
+        return redirect(ANEW, 303)
+    wanted = request.full_path.removesuffix("?")
     return redirect(f"{SIGN_IN}?{urlencode({'next': wanted})}", 303)

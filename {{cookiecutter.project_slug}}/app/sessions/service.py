@@ -36,6 +36,20 @@ def open_session(
     return opened
 
 
+# {% if cookiecutter.auth == "oidc" %}
+def begin(owner_id: UUID) -> UUID:
+    """Store that somebody has signed in, and return what the login is called."""
+    with writing() as transaction:
+        return open_session(
+            transaction,
+            owner_id,
+            # {% if cookiecutter.auth == "jwt" %}
+            "",
+            # {% endif %}
+        ).id
+
+
+# {% endif %}
 # {% if cookiecutter.web_ui %}
 def is_open(session_id: UUID) -> bool:
     """Tell whether a login still counts."""
@@ -70,6 +84,7 @@ def end(session_id: UUID) -> None:
         )
 
 
+# {% if cookiecutter.auth == "jwt" %}
 def end_all(transaction: Session, owner_id: UUID, besides: UUID | None = None) -> None:
     """End every login of somebody, but for one."""
     ending = update(LoginSession).where(
@@ -80,6 +95,7 @@ def end_all(transaction: Session, owner_id: UUID, besides: UUID | None = None) -
     transaction.execute(ending.values(ended_at=datetime.now(UTC)))
 
 
+# {% endif %}
 def forget_before(moment: datetime) -> int:
     """Delete the logins that ended or expired before a moment, and return how many."""
     with writing() as transaction:

@@ -14,7 +14,12 @@ from app.core import (
 )
 from app.orders import service
 from app.orders.models import Order
-from app.pages.orders import ORDERS
+from app.pages import (
+    orders,
+    # {% if cookiecutter.auth != "none" %}
+    visitors,
+    # {% endif %}
+)
 from tests.browsers import (
     ACCEPT,
     SENT,
@@ -86,7 +91,7 @@ def test_mistakes_and_further_lines_place_nothing(browser: FlaskClient) -> None:
 
 
 def test_the_list_goes_on_from_page_to_page(app: Flask, browser: FlaskClient) -> None:
-    placed = {place(app) for _ in range(ORDERS + 1)}
+    placed = {place(app) for _ in range(orders.ORDERS + 1)}
 
     first = browser.get("/").text
     (following,) = re.findall('rel="next" href="([^"]+)"', first)
@@ -194,12 +199,12 @@ def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subt
 def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) -> None:
     """The token of the client's Authorization header does not count: pages take cookies alone."""
     for method, path, onward in (
-        ("GET", "/", "%2F"),
-        ("GET", "/?cursor=a", "%2F%3Fcursor%3Da"),
-        ("GET", "/orders/new", "%2Forders%2Fnew"),
-        ("GET", f"/orders/{SOME_ID}", f"%2Forders%2F{SOME_ID}"),
-        ("POST", "/orders/new", "%2F"),
-        ("POST", f"/orders/{SOME_ID}/cancel", "%2F"),
+        ("GET", "/", "/sign-in?next=%2F"),
+        ("GET", "/?cursor=a", "/sign-in?next=%2F%3Fcursor%3Da"),
+        ("GET", "/orders/new", "/sign-in?next=%2Forders%2Fnew"),
+        ("GET", f"/orders/{SOME_ID}", f"/sign-in?next=%2Forders%2F{SOME_ID}"),
+        ("POST", "/orders/new", visitors.ANEW),
+        ("POST", f"/orders/{SOME_ID}/cancel", visitors.ANEW),
     ):
         with subtests.test(f"{method} {path}"):
             stranger = app.test_client()
@@ -207,7 +212,7 @@ def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) ->
             answer = stranger.open(path, method=method, data=form)
 
             assert answer.status_code == 303
-            assert answer.location == f"/sign-in?next={onward}"
+            assert answer.location == onward
 
 
 @pytest.mark.attack

@@ -1,0 +1,30 @@
+"""Where this service is for its visitors."""
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.core.config import CoreSettings, Environment, required_in_production
+
+DEVELOPMENT_URL = "http://127.0.0.1:8000"
+
+
+class PublicURLSettings(CoreSettings):
+    """Where URLs lead that this service hands out."""
+
+    public_url: str = Field(default="", validate_default=True)
+    """Never taken from a request: whoever sends one chooses its Host (CWE-640)."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _a_place(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            required_in_production(None, info)
+            return DEVELOPMENT_URL
+        production = info.data.get("app_env") is Environment.PRODUCTION
+        schemes = ("https://",) if production else ("https://", "http://")
+        _, _, place = value.partition("://")
+        if not value.startswith(schemes) or not place or set(place) & set(" ?#@\\"):
+            message = (
+                f"must begin with {' or '.join(schemes)} and a host, with nothing after a path"
+            )
+            raise ValueError(message)
+        return value.rstrip("/")

@@ -1,0 +1,19 @@
+"""The login behind each browser's session: ending it ends every copy of the cookie."""
+
+from dataclasses import replace
+
+from app.core import browser
+from app.core.access import Caller
+from app.sessions import service
+
+
+def begin(caller: Caller) -> Caller:
+    """Store that somebody has signed in, and return them with the login."""
+    return replace(caller, session=service.begin(caller.id))
+
+
+def end() -> None:
+    """End the login of whoever is signed in."""
+    caller = browser.caller()
+    if caller and caller.session:
+        service.end(caller.session)

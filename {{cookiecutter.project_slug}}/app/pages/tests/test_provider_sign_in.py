@@ -1,0 +1,521 @@
+import time
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc.jwk import ECKey, Key, OKPKey
+from werkzeug.test import TestResponse
+
+from app.core import access, provider
+from app.pages import visitors
+from app.pages.provider_sign_in import LONGEST, MOST, SECONDS
+from app.pages.quotes import PATH
+from app.settings import Settings
+from conftest import LogLines, MakeApp
+from tests.browsers import ACCEPT, send, session_of
+from tests.provider import (
+    CLIENT,
+    DISCOVERY,
+    KEY,
+    TOKEN,
+    OpenIDProvider,
+    Realm,
+    claims,
+    encoded,
+    signed,
+)
+
+CURVE = OKPKey.generate_key("Ed25519", {"kid": "curve", "alg": "Ed25519"})
+OTHER = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
+INJECTED = "\"'><script>alert(1)</script>"
+HINT = "abcdefgh"  # an access token; nobody here reads it
+
+
+def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
+    """Make an application where people sign in at a realm."""
+    realm.know()
+    app = make_app(oidc_issuer=realm.issuer, **values)
+    # {% if cookiecutter.auth == "jwt" %}
+    for name in ("sign_in", "sign_out"):  # instead of accounts of the service's own
+        found = app.view_functions[f"pages.provider_sign_in.{name}"]
+        app.view_functions[f"pages.sign_in.{name}"] = found
+    # {% endif %}
+
+    @app.get("/inside")
+    @visitors.only("orders:read")
+    def inside() -> Any:  # noqa: ANN401  what a view may return
+        return str(access.caller().id)
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def realm(openid_provider: OpenIDProvider) -> Realm:
+    """Return an issuer that stays as it is."""
+    return openid_provider.realm(KEY, CURVE)
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp, realm: Realm) -> Flask:
+    """Return an application where people sign in there."""
+    return serving(make_app, realm)
+
+
+def said(realm: Realm, url: str, subject: str = "ann", **others: object) -> dict[str, Any]:
+    """Return what an ordinary ID token says, for whoever was sent to this URL."""
+    (nonce,) = parse_qs(urlsplit(url).query)["nonce"]
+    found = {**claims(realm.issuer, subject), "aud": CLIENT["id"], "nonce": nonce, **others}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def token(told: dict[str, Any], key: Key = KEY, **header: object) -> str:
+    return signed(told, key, **{"typ": "JWT", **header})
+
+
+def start(client: FlaskClient, onward: str = "/") -> str:
+    """Begin to sign in, and return where the provider is."""
+    answer = client.get("/sign-in", query_string={"next": onward}, headers=ACCEPT)
+    assert answer.status_code == 303
+    return answer.location
+
+
+def back(realm: Realm, url: str, id_token: str | None = None, **more: object) -> str:
+    """Sign in at the provider, and return where it sends the browser."""
+    given = {"id_token": id_token or token(said(realm, url)), "access_token": HINT, **more}
+    returned = realm.sign_in(url, given)
+    assert returned.startswith(CLIENT["redirect_uri"])
+    return returned.removeprefix("http://127.0.0.1:8000")
+
+
+def finish(client: FlaskClient, path: str, **changes: str | None) -> TestResponse:
+    """Come back from the provider, with changes to the parameters."""
+    place, _, query = path.partition("?")
+    parameters = {**dict(parse_qsl(query)), **changes}
+    kept = {name: value for name, value in parameters.items() if value is not None}
+    return client.get(f"{place}?{urlencode(kept)}", headers=ACCEPT)
+
+
+def sign_in(client: FlaskClient, realm: Realm, **others: Any) -> TestResponse:  # noqa: ANN401  any claims
+    url = start(client)
+    return finish(client, back(realm, url, token(said(realm, url, **others))))
+
+
+def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> None:
+    """Hold an answer to what strangers get: a page that tells nothing, and no session."""
+    assert answer.status_code == status
+    assert answer.mimetype == "text/html"
+    assert "visitor" not in session_of(client)
+
+
+def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: Realm) -> None:
+    page = client.get("/inside?a=b")
+    assert page.location == "/sign-in?next=%2Finside%3Fa%3Db"
+    url = client.get(page.location).location
+
+    answer = finish(client, back(realm, url))
+
+    assert answer.status_code == 303
+    assert answer.location == "/inside?a=b"
+    # The same person as for the API, whose tokens come from the same provider.
+    ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "ann")
+    assert client.get("/inside").text == str(ann)
+    assert client.get("/sign-in?next=/inside").location == "/inside"
+
+
+def test_the_provider_is_told_what_it_needs_and_no_secret(
+    client: FlaskClient, realm: Realm
+) -> None:
+    first, second = (urlsplit(start(client)) for _ in range(2))
+    asked, others = (dict(parse_qsl(url.query)) for url in (first, second))
+    kept = session_of(client)["asked"]
+
+    assert f"{first.scheme}://{first.netloc}{first.path}" == f"{realm.issuer}/authorize"
+    assert asked["response_type"] == "code"
+    assert asked["client_id"] == CLIENT["id"]
+    assert asked["redirect_uri"] == CLIENT["redirect_uri"]
+    assert asked["scope"] == "openid profile email"
+    assert asked["code_challenge_method"] == "S256"
+    assert isinstance(kept, list)
+    challenge = sha256(kept[0]["verifier"].encode()).digest()
+    assert asked["code_challenge"] == encoded(challenge)
+    for name in ("state", "nonce", "code_challenge"):
+        assert len(asked[name]) == 43
+        assert asked[name] != others[name]
+
+
+def test_the_frame_shows_who_is_signed_in(client: FlaskClient, realm: Realm) -> None:
+    assert 'href="/sign-in"' in client.get(PATH).text
+
+    sign_in(client, realm, preferred_username="Ann")
+
+    page = client.get(PATH).text
+    assert "<span>Ann</span>" in page
+    assert "Sign out" in page
+    assert 'href="/sign-in"' not in page
+
+
+def test_whoever_signs_out_may_sign_out_of_the_provider_too(
+    client: FlaskClient, realm: Realm
+) -> None:
+    sign_in(client, realm)
+
+    answer = send(client, PATH, {}, to="/sign-out")
+
+    assert answer.status_code == 303
+    assert answer.location == "/signed-out"
+    assert client.get("/inside").status_code == 303
+    page = client.get("/signed-out").text
+    elsewhere = urlencode({"post_logout_redirect_uri": "http://127.0.0.1:8000/signed-out"})
+    assert f'href="{realm.issuer}/logout?client_id=shop&amp;{elsewhere}"' in page
+    assert 'href="/sign-in"' in page
+    assert send(client, PATH, {}, to="/sign-out").status_code == 303  # nothing left to end
+
+
+def test_a_form_leads_to_a_page_and_not_to_another_site(client: FlaskClient) -> None:
+    """Browsers follow no redirect from a form to a site that its policy does not name."""
+    assert not visitors.ANEW.startswith("http")
+    assert client.get("/signed-out").status_code == 200
+
+
+def test_whoever_lacks_what_users_need_is_known_and_refused(
+    make_app: MakeApp, realm: Realm
+) -> None:
+    client = serving(make_app, realm, oidc_user_needs="role:customer").test_client()
+    sign_in(client, realm)
+
+    assert client.get("/inside").status_code == 403
+
+
+def test_a_client_without_a_secret_names_itself(
+    make_app: MakeApp, openid_provider: OpenIDProvider
+) -> None:
+    realm = openid_provider.realm(KEY)
+    client = serving(make_app, realm, oidc_client_secret=None).test_client()
+    realm.know(secret="")
+
+    assert sign_in(client, realm).status_code == 303
+    assert client.get("/inside").status_code == 200
+
+
+def test_a_secret_may_hold_any_character(
+    make_app: MakeApp, openid_provider: OpenIDProvider
+) -> None:
+    realm = openid_provider.realm(KEY)
+    odd = "a:b c%+é"
+    client = serving(make_app, realm, oidc_client_secret=odd).test_client()
+    realm.know(secret=odd)
+
+    assert sign_in(client, realm).status_code == 303
+
+
+def test_some_tabs_may_be_signing_in_at_once(client: FlaskClient, realm: Realm) -> None:
+    urls = [start(client, f"/inside?tab={number}") for number in range(MOST + 1)]
+    first, second, *_ = (back(realm, url) for url in urls)
+
+    is_refused(client, finish(client, first))
+    assert finish(client, second).location == "/inside?tab=1"
+    cookie = client.get_cookie("session")
+    assert cookie
+
+
+def test_the_cookie_of_many_tabs_is_not_too_large(client: FlaskClient) -> None:
+    for number in range(MOST + 1):
+        start(client, f"/{number}" + "a" * (LONGEST - 2))
+    cookie = client.get_cookie("session")
+    assert cookie
+    assert len(cookie.value) < 3_500
+
+    start(client, "/" + "a" * LONGEST)
+    kept = session_of(client)["asked"]
+    assert isinstance(kept, list)
+    assert kept[-1]["next"] == "/"
+
+
+@pytest.mark.attack
+def test_an_answer_to_no_question_of_this_browser_is_refused(
+    app: Flask, realm: Realm, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = app.test_client()
+    theirs = back(realm, start(other))
+    states = {
+        "no state": None,
+        "an empty one": "",
+        "a guessed one": "a" * 43,
+        "one beyond ASCII": "é",
+        "that of another browser": dict(parse_qsl(urlsplit(theirs).query))["state"],
+    }
+    for name, state in states.items():
+        with subtests.test(name):
+            client = app.test_client()
+            is_refused(client, finish(client, back(realm, start(client)), state=state))
+    with subtests.test("the whole answer of another browser: signed in as somebody else"):
+        client = app.test_client()
+        start(client)
+        is_refused(client, finish(client, theirs))
+    with subtests.test("without a question"):
+        client = app.test_client()
+        is_refused(client, finish(client, theirs))
+    assert finish(other, theirs).status_code == 303  # it was good for its own browser
+    with subtests.test("once more"):
+        other.delete_cookie("session")
+        is_refused(other, finish(other, theirs))
+    with subtests.test("with the cookie from before too: the provider knows a code once"):
+        client = app.test_client()
+        path = back(realm, start(client))
+        cookie = client.get_cookie("session")
+        assert cookie
+        finish(client, path)
+        copy = app.test_client()
+        copy.set_cookie("session", cookie.value)
+        is_refused(copy, finish(copy, path))
+    with subtests.test("too late"):
+        client = app.test_client()
+        path = back(realm, start(client))
+        late = time.time() + SECONDS + 2
+        with monkeypatch.context() as later:
+            later.setattr("app.pages.provider_sign_in.time.time", lambda: late)
+            is_refused(client, finish(client, path))
+
+
+@pytest.mark.attack
+def test_a_code_is_spent_only_with_what_it_was_made_for(
+    app: Flask, realm: Realm, subtests: pytest.Subtests
+) -> None:
+    with subtests.test("a code of another browser, injected"):
+        client, other = app.test_client(), app.test_client()
+        stolen = dict(parse_qsl(urlsplit(back(realm, start(other))).query))["code"]
+        is_refused(client, finish(client, back(realm, start(client)), code=stolen))
+    with subtests.test("a challenge that was exchanged on the way"):
+        client = app.test_client()
+        url = start(client)
+        theirs = start(app.test_client())
+        (mine,), (challenge,) = (
+            parse_qs(urlsplit(each).query)["code_challenge"] for each in (url, theirs)
+        )
+        is_refused(client, finish(client, back(realm, url.replace(mine, challenge))))
+    with subtests.test("an invented code"):
+        client = app.test_client()
+        is_refused(client, finish(client, back(realm, start(client)), code="invented"))
+    for name, code in {"none": None, "an empty one": ""}.items():
+        with subtests.test(f"a code: {name}"):
+            client = app.test_client()
+            is_refused(client, finish(client, back(realm, start(client)), code=code))
+    with subtests.test("the weaker method is not offered"):
+        assert "plain" not in start(app.test_client())
+
+
+@pytest.mark.attack
+def test_an_answer_of_another_provider_is_refused(
+    app: Flask,
+    realm: Realm,
+    make_app: MakeApp,
+    openid_provider: OpenIDProvider,
+    subtests: pytest.Subtests,
+) -> None:
+    for name, issuer in {
+        "another": "https://evil.example",
+        "one that begins alike": f"{realm.issuer}/",
+        "nobody": "",
+    }.items():
+        with subtests.test(name):
+            client = app.test_client()
+            is_refused(client, finish(client, back(realm, start(client)), iss=issuer))
+    client = app.test_client()
+    assert finish(client, back(realm, start(client)), iss=None).status_code == 303
+    strict = openid_provider.realm(KEY)
+    strict.describe(authorization_response_iss_parameter_supported=True)
+    client = serving(make_app, strict).test_client()
+    with subtests.test("nobody, where the provider says that it names itself"):
+        is_refused(client, finish(client, back(strict, start(client)), iss=None))
+        assert sign_in(client, strict).status_code == 303
+
+
+@pytest.mark.attack
+def test_nobody_is_signed_in_by_an_id_token_that_is_not_good(
+    app: Flask, realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
+) -> None:
+    for name, others in {
+        "of another client": {"aud": "another"},
+        "for another question": {"nonce": "n" * 43},
+    }.items():
+        with subtests.test(name):
+            client = app.test_client()
+            is_refused(client, sign_in(client, realm, **others))
+    refusals = [each for each in log_lines if each["message"] == "an ID token was refused"]
+    assert len(refusals) == 2
+    assert "eyJ" not in str(refusals)
+
+
+@pytest.mark.attack
+def test_nobody_is_led_to_another_site(app: Flask, realm: Realm, subtests: pytest.Subtests) -> None:
+    for target in ("//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example"):
+        with subtests.test(repr(target)):
+            client = app.test_client()
+            assert finish(client, back(realm, start(client, target))).location == "/"
+            answer = client.get("/sign-in", query_string={"next": target})
+            assert answer.location == "/"
+
+
+@pytest.mark.attack
+def test_a_refusal_of_the_provider_is_a_page_that_repeats_nothing(
+    app: Flask, realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
+) -> None:
+    for error in ("access_denied", "server_error", INJECTED, ""):
+        with subtests.test(error):
+            client = app.test_client()
+            told = {"error": error, "error_description": INJECTED, "error_uri": INJECTED}
+            answer = finish(client, back(realm, start(client)), **told)
+
+            is_refused(client, answer)
+            assert "alert" not in answer.text
+            assert "alert" not in str(answer.headers)
+            assert "try again" in answer.text
+    assert "alert" not in str(log_lines)
+
+
+@pytest.mark.attack
+def test_a_host_that_was_made_up_is_told_to_nobody(client: FlaskClient) -> None:
+    answer = client.get("/sign-in", headers={"Host": "evil.example"})
+
+    assert "evil" not in answer.location
+    assert "evil" not in client.get("/signed-out", headers={"Host": "evil.example"}).text
+
+
+@pytest.mark.attack
+def test_a_session_from_before_is_worth_nothing_after_signing_in(
+    client: FlaskClient, realm: Realm
+) -> None:
+    client.get(PATH)
+    with client.session_transaction() as kept:
+        kept["planted"] = True
+    planted = session_of(client)["csrf_token"]
+
+    sign_in(client, realm)
+
+    after = session_of(client)
+    assert after.get("csrf_token") != planted
+    assert not after.keys() & {"planted", "asked"}
+
+
+@pytest.mark.attack
+def test_a_name_is_shown_as_text(client: FlaskClient, realm: Realm) -> None:
+    sign_in(client, realm, preferred_username=INJECTED)
+
+    assert "<script>alert" not in client.get(PATH).text
+
+
+@pytest.mark.attack
+def test_nobody_is_signed_out_by_another_site(client: FlaskClient, realm: Realm) -> None:
+    sign_in(client, realm)
+
+    assert client.post("/sign-out").status_code == 400
+    assert client.get("/sign-out").status_code == 405
+    assert client.get("/inside").status_code == 200
+
+
+# {% if cookiecutter.database != "none" %}
+@pytest.mark.attack
+def test_a_copy_of_the_cookie_ends_with_the_login(client: FlaskClient, realm: Realm) -> None:
+    sign_in(client, realm)
+    copied = client.get_cookie("session")
+    assert copied
+    kept = session_of(client)["visitor"]
+    assert isinstance(kept, dict)
+    assert kept["login"]
+
+    send(client, PATH, {}, to="/sign-out")
+
+    client.set_cookie("session", copied.value)
+    assert client.get("/inside").status_code == 303
+
+
+# {% endif %}
+def test_while_the_provider_fails_nobody_is_half_signed_in(
+    make_app: MakeApp,
+    openid_provider: OpenIDProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    subtests: pytest.Subtests,
+    log_lines: LogLines,
+) -> None:
+    realm = openid_provider.realm(KEY)
+    app = serving(make_app, realm)
+    sign_in(app.test_client(), realm)  # its keys are known from here on
+    monkeypatch.setattr(provider, "FETCH_SECONDS", 0.1)
+    answers: dict[str, tuple[list[str], dict[str, Any]]] = {
+        "no JSON": (["<html>"], {}),
+        "no object": (["[]"], {}),
+        "too large": (['{"a": "', "x" * (provider.LARGEST + 1), '"}'], {}),
+        "a failure": (["{}"], {"status": 500}),
+        "a redirect": ([""], {"status": 302, "headers": {"Location": f"{realm.issuer}{TOKEN}"}}),
+        "an error": (['{"error": "invalid_client"}'], {"status": 401}),
+        "an error that calls itself good": (['{"error": "server_error"}'], {}),
+        "not a word": ([""], {"status": 0}),
+        "too late": (["{}"], {"seconds": 0.12}),
+        "in drops": (["{", '"a":', "1", "}"], {"seconds": 0.04}),
+    }
+    for name, (pieces, more) in answers.items():
+        with subtests.test(name):
+            client = app.test_client()
+            path = back(realm, start(client))
+            realm.answer(TOKEN, *pieces, **more)
+            answer = finish(client, path)
+            is_refused(client, answer, 503)
+            assert "cannot be checked now" in answer.text
+            assert realm.asked(TOKEN) == 1
+    assert CLIENT["secret"] not in str(log_lines)
+
+
+def test_without_its_description_there_is_nowhere_to_sign_in(
+    make_app: MakeApp, openid_provider: OpenIDProvider, subtests: pytest.Subtests
+) -> None:
+    described: dict[str, dict[str, object]] = {
+        "of another": {"issuer": "https://evil.example"},
+        "without a place": {"authorization_endpoint": None, "end_session_endpoint": None},
+        "with a script": {
+            "authorization_endpoint": "javascript:alert(1)",
+            "end_session_endpoint": "javascript:alert(1)",
+        },
+    }
+    for name, changes in described.items():
+        realm = openid_provider.realm(KEY)
+        realm.describe(**changes)
+        client = serving(make_app, realm).test_client()
+        with subtests.test(name):
+            answer = client.get("/sign-in", headers=ACCEPT)
+
+            assert answer.status_code == 503
+            assert answer.mimetype == "text/html"
+            page = client.get("/signed-out")
+            assert page.status_code == 200
+            assert "Sign out there too" not in page.text
+
+
+def test_a_place_may_have_parameters_of_its_own(
+    make_app: MakeApp, openid_provider: OpenIDProvider
+) -> None:
+    realm = openid_provider.realm(KEY)
+    realm.describe(authorization_endpoint=f"{realm.issuer}/authorize?tenant=shop")
+    client = serving(make_app, realm).test_client()
+
+    url = start(client)
+
+    assert url.startswith(f"{realm.issuer}/authorize?tenant=shop&response_type=code")
+    assert realm.asked(DISCOVERY) == 1
+
+
+def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(
+    make_app: MakeApp, openid_provider: OpenIDProvider
+) -> None:
+    bare = Settings.model_validate({"app_env": "development"})
+    assert any("nobody can sign in" in each for each in bare.warnings())
+
+    client = serving(make_app, openid_provider.realm(KEY), oidc_client_id=None).test_client()
+
+    answer = client.get("/sign-in", headers=ACCEPT)
+    assert answer.status_code == 503
+    assert "Nobody can sign in here" in answer.text
+    assert client.get("/signed-out").status_code == 200

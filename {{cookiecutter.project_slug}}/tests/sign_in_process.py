@@ -1,0 +1,69 @@
+"""The tests' OpenID provider where people sign in: `python -m tests.sign_in_process <listening socket>`.
+
+People sign in by POST of the URL that they were sent to, with what a code is good for in the body. The
+code is good once, for the client that it was made for. PUT of <realm>/client says who that is.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+from urllib.parse import parse_qsl, quote_plus, urlencode
+
+from tests.provider_process import Handler, serve
+
+codes: dict[str, dict[str, str]] = {}
+
+
+class SignInHandler(Handler):
+    """One request."""
+
+    def do_POST(self) -> None:  # noqa: N802  as http.server calls it
+        """Let somebody sign in, or give what a code is good for; or answer as told."""
+        path, _, query = self.path.partition("?")
+        realm, _, name = path.rpartition("/")
+        if path in self.server.answers:
+            self.answer()
+        elif name == "authorize":
+            self._sign_in(dict(parse_qsl(query)), self.server.answers[f"{realm}/client"])
+        else:
+            self._give(dict(parse_qsl(self.body())), self.server.answers[f"{realm}/client"])
+
+    def _sign_in(self, asked: dict[str, str], client: dict[str, str]) -> None:
+        """Send a browser back with a code (RFC 6749, section 4.1.2)."""
+        told = {
+            "response_type": "code",
+            "client_id": client["id"],
+            "redirect_uri": client["redirect_uri"],
+            "code_challenge_method": "S256",
+        }
+        if not told.items() <= asked.items() or "openid" not in asked["scope"].split():
+            self.send(400, {}, b"")
+            return
+        code = secrets.token_urlsafe()
+        codes[code] = {"challenge": asked["code_challenge"], "given": self.body()}
+        answer = {"code": code, "state": asked["state"], "iss": client["issuer"]}
+        self.send(303, {"Location": f"{client['redirect_uri']}?{urlencode(answer)}"}, b"")
+
+    def _give(self, form: dict[str, str], client: dict[str, str]) -> None:
+        """Give what a code is good for (RFC 6749, section 4.1.3; RFC 7636, section 4.6)."""
+        shown = f"{quote_plus(client['id'])}:{quote_plus(client['secret'])}"
+        basic = f"Basic {base64.b64encode(shown.encode()).decode()}"
+        if self.headers["Authorization"] != (basic if client["secret"] else None):
+            self.send(401, {}, json.dumps({"error": "invalid_client"}).encode())
+            return
+        verifier = hashlib.sha256(form["code_verifier"].encode()).digest()
+        found = codes.pop(form["code"], {"challenge": ""})
+        if (
+            form["grant_type"] != "authorization_code"
+            or form["redirect_uri"] != client["redirect_uri"]
+            or form.get("client_id", client["id"]) != client["id"]
+            or found["challenge"] != base64.urlsafe_b64encode(verifier).decode().rstrip("=")
+        ):
+            self.send(400, {}, json.dumps({"error": "invalid_grant"}).encode())
+            return
+        self.send(200, {}, found["given"].encode())
+
+
+if __name__ == "__main__":
+    serve(SignInHandler)

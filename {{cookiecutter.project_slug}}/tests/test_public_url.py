@@ -1,0 +1,23 @@
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings
+
+
+def test_urls_lead_to_one_place_by_https_in_production(production: dict[str, str]) -> None:
+    for url in (
+        "http://shop.example",
+        "https://",
+        "https://shop.example/?x",
+        "https://shop.example#x",
+        "https://user@shop.example",
+        "https://shop.example /",
+        "shop.example",
+        "javascript:alert(1)",
+    ):
+        with pytest.raises(ValidationError, match="must begin with https://"):
+            Settings.model_validate({**production, "public_url": url})
+    with pytest.raises(ValidationError, match="is required in production"):
+        Settings.model_validate({**production, "public_url": ""})
+    near = {"app_env": "development", "public_url": "http://127.0.0.1:3000"}
+    assert Settings.model_validate(near).public_url == "http://127.0.0.1:3000"
