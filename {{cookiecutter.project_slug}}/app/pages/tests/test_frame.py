@@ -19,6 +19,9 @@ PAGES = [
     # {% if cookiecutter.auth == "jwt" %}
     "/sign-in",
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    "/signed-out",
+    # {% endif %}
     f"/orders/{SOME_ID}",
 ]
 CONTENT = {
