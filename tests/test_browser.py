@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog
 
 import browsing
+import openid
 from answers import Answers, choices
 from browsing import Scheme, Visit
 from workshop import Workshop
@@ -39,8 +40,21 @@ def with_a_password(visit: Visit) -> None:
     visit.reads(PERSON)
 
 
+def at_the_provider(visit: Visit) -> None:
+    """Sign in at the provider, which has been told nothing of this visitor."""
+    visit.elsewhere = PROVIDER["issuer"]
+    visit.goto("/sign-in")
+    visit.press("Continue as Ann")
+    visit.reads("ann@shop.example")
+
+
+PROVIDER: dict[str, str] = {}  # the issuer that runs
 # How a visitor signs in, by the answer `auth`.
-SIGN_IN: dict[str, Callable[[Visit], None]] = {"none": nothing, "jwt": with_a_password}
+SIGN_IN: dict[str, Callable[[Visit], None]] = {
+    "none": nothing,
+    "jwt": with_a_password,
+    "oidc": at_the_provider,
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +80,15 @@ def sites(
     assert browser  # without one nothing has to be started
     urls: dict[tuple[str, str], str] = {}
     with ExitStack() as stack:
+        provider = stack.enter_context(openid.running())
+        PROVIDER["issuer"] = provider.issuer
 
         def site(database: str, auth: str) -> str:
             if (database, auth) not in urls:
                 made = all_services.bake(PLAIN | {"database": database, "auth": auth})
                 kept = Path(shutil.copytree(made, tmp_path_factory.mktemp("site") / "service"))
-                url = stack.enter_context(browsing.running(kept))
+                told = provider.settings() if auth == "oidc" else {}
+                url = stack.enter_context(browsing.running(kept, **told))
                 urls[database, auth], folders[url] = url, kept
                 if auth == "jwt":
                     create = ("users", "create-admin", PERSON, "--password-file", "-")
@@ -241,6 +258,45 @@ def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
         visit.press("Change the password")
         visit.reads("This link is not good")
         visit.is_accessible()
+
+
+@pytest.mark.parametrize("database", ["none", "sqlite"])
+def test_a_visitor_signs_in_at_a_provider_and_out_of_both(
+    browser: Browser, sites: Sites, sight: tuple[Scheme, bool], database: str
+) -> None:
+    scheme, scripts = sight
+    with browsing.visiting(browser, sites(database, "oidc"), scheme, scripts=scripts) as visit:
+        at_the_provider(visit)
+        visit.is_accessible()
+        assert visit.page.url == f"{visit.site}/"
+        visit.press("Sign out")
+        visit.reads("You are signed out")
+        visit.is_accessible()
+        visit.page.get_by_role("link", name="Sign out there too").click()
+        visit.page.get_by_role("heading", name="Provider").wait_for()
+        visit.goto("/signed-out")
+        visit.page.get_by_role("link", name="Sign in again").click()
+        visit.press("Continue as Ann")
+        visit.reads("ann@shop.example")
+
+
+def test_a_form_whose_session_is_over_leads_to_a_page(browser: Browser, sites: Sites) -> None:
+    """A redirect from a form to the provider would be refused by the browser."""
+    with browsing.visiting(browser, sites("sqlite", "oidc")) as visit:
+        at_the_provider(visit)
+        visit.goto("/orders/new")
+        visit.fill(1, "TEA-100", "2", "4.50")
+        (kept,) = (each for each in visit.page.context.cookies() if each["name"] == "session")
+        other = visit.page.context.new_page()
+        other.goto(visit.site)
+        other.get_by_role("button", name="Sign out").click()
+        other.get_by_text("You are signed out").first.wait_for()
+        # The session's cookie is back, so the form's token is good; its login is over.
+        visit.page.context.add_cookies(
+            [{"name": "session", "value": kept.get("value", ""), "url": visit.site}]
+        )
+        visit.press("Place the order")
+        visit.reads("You are signed out")
 
 
 def test_a_page_that_complains_would_be_noticed(browser: Browser, sites: Sites) -> None:

@@ -21,6 +21,9 @@ PAGES = [
     "/account/forgot-password",
     "/sign-in",
     # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    "/signed-out",
+    # {% endif %}
     f"/orders/{SOME_ID}",
 ]
 CONTENT = {
