@@ -1,5 +1,7 @@
 """Each file of the tree, rendered for every combination of the answers that it depends on."""
 
+from functools import cache
+
 from cookiecutter.utils import create_env_with_context
 
 import post_gen_project
@@ -37,13 +39,18 @@ def full(kind: str) -> dict[str, str]:
 
 def exists(path: str, answers: Answers) -> bool:
     """Tell whether these answers keep a file or folder that the tree has."""
-    there = {each for file in tree_files() for each in (file, *folders_of(file))}
-    return path in there and not any(
+    return path in places() and not any(
         path == gone or path.startswith(f"{gone}/")
         for key in post_gen_project.FILES
         if not post_gen_project.chosen(answers, key)
         for gone in post_gen_project.paths(key)
     )
+
+
+@cache
+def places() -> set[str]:
+    """List the files and folders of the tree."""
+    return {each for file in tree_files() for each in (file, *folders_of(file))}
 
 
 def folders_of(path: str) -> list[str]:

@@ -19,6 +19,8 @@ from rendering import TEXTS, exists, full, named, renderings
 from workshop import Workshop
 
 KINDS = list(TEXTS)
+OWN = re.compile(r".*__init__\.py|conftest\.py|tests/(?!test_)\w+\.py")
+"""What tells ruff which imported modules are the service's own: it stands in every tree."""
 
 
 def strings(data: Any) -> list[str]:  # noqa: ANN401 - parsed data of any shape
@@ -155,13 +157,21 @@ def test_a_file_parses_and_free_text_arrives_in_it_as_it_was_typed(path: str, ki
 def test_python_and_its_settings_are_linted_and_formatted(
     kind: str, workshop: Workshop, tmp_path: Path
 ) -> None:
-    """Lay the distinct files out as whole trees: the n-th holds the n-th version of each file."""
-    versions = {path: distinct(path, kind) for path in of_sort(".py", ".pyi", ".toml")}
-    for number in range(max(map(len, versions.values()))):
+    """Lay the distinct files out as trees: the n-th holds the n-th version of each file."""
+    rules = {
+        str(tomllib.loads(text)["tool"]["ruff"]): text for text in distinct("pyproject.toml", kind)
+    }
+    versions = {path: distinct(path, kind) for path in of_sort(".py", ".pyi")}
+    for number in range(len(rules) * max(map(len, versions.values()))):
+        tree = tmp_path / str(number)
+        tree.mkdir()
+        which, version = divmod(number, max(map(len, versions.values())))
+        (tree / "pyproject.toml").write_text([*rules.values()][which])
         for path, texts in versions.items():
-            file = tmp_path / str(number) / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(texts[min(number, len(texts) - 1)])
+            if version < len(texts) or OWN.fullmatch(path):
+                file = tree / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(texts[min(version, len(texts) - 1)])
     workshop.command(["ruff", "check", "--quiet", "."], tmp_path)
     workshop.command(["ruff", "format", "--check", "--quiet", "."], tmp_path)
 

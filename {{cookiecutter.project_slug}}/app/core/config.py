@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from app.core import secrets_manager
 
+NAME = "{{cookiecutter.project_slug}}"
 MINIMUM_SECRET_LENGTH = 32
 MINIMUM_SECRET_VARIETY = 10  # distinct characters; 16 random bytes in hexadecimal have about 14
 GUESSABLE = re.compile(
@@ -103,7 +104,7 @@ class CoreSettings(BaseSettings):
 
     # First, because the others are checked in its light.
     app_env: Environment = Environment.PRODUCTION
-    service_name: str = "{{cookiecutter.project_slug}}"
+    service_name: str = NAME
     service_version: str = "unknown"
     secret_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
 

@@ -14,7 +14,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.config import CoreSettings, Environment
+from app.core.config import NAME, CoreSettings, Environment
 from app.core.errors import Unprocessable
 
 SHORTEST, LONGEST = 12, 128  # characters
@@ -69,7 +69,7 @@ class Passwords:
         passes, memory = settings.password_passes, settings.password_memory_kib
         hasher = Argon2Hasher(time_cost=passes, memory_cost=memory, parallelism=1)
         self._hashes = PasswordHash((hasher,))
-        self._names = {settings.service_name.casefold(), "{{cookiecutter.project_slug}}"}
+        self._names = {settings.service_name.casefold(), NAME}
         # The hash of no password: comparing with it takes as long as with any other.
         salt, nothing = (_unpadded(secrets.token_bytes(size)) for size in (16, 32))
         self._nobody = f"$argon2id$v=19$m={memory},t={passes},p=1${salt}${nothing}"

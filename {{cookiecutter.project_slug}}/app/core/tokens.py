@@ -22,7 +22,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from app.core import access
 from app.core.access import Caller, InvalidToken
-from app.core.config import CoreSettings, Environment, required_in_production
+from app.core.config import NAME, CoreSettings, Environment, required_in_production
 
 KIND = "at+jwt"  # RFC 9068, so that no other token of ours is taken for an access token
 LEEWAY = 5  # seconds that the clocks of two of our machines may differ
@@ -45,8 +45,8 @@ class TokenSettings(CoreSettings):
 
     jwt_keys: SecretStr = Field(default=SecretStr(""), validate_default=True)
     """A JSON Web Key Set; the first key signs."""
-    jwt_issuer: str = Field(default="{{cookiecutter.project_slug}}", min_length=1)
-    jwt_audience: str = Field(default="{{cookiecutter.project_slug}}", min_length=1)
+    jwt_issuer: str = Field(default=NAME, min_length=1)
+    jwt_audience: str = Field(default=NAME, min_length=1)
     access_token_seconds: int = Field(default=600, ge=30, le=3_600)
 
     @field_validator("jwt_keys")
