@@ -70,6 +70,12 @@ def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
             assert words in sentence
 
 
+def test_a_service_whose_name_is_in_every_word_takes_passwords_all_the_same() -> None:
+    Passwords(Settings.model_validate({"app_env": "testing", "service_name": "a"})).check(
+        GOOD, EMAIL
+    )
+
+
 def test_hashes_become_dearer_when_they_are_used(ours: Passwords) -> None:
     dearer = Passwords(Settings.model_validate({"app_env": "testing", "password_passes": 2}))
     stored = ours.hash(GOOD)

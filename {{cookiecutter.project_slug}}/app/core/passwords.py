@@ -69,7 +69,8 @@ class Passwords:
         passes, memory = settings.password_passes, settings.password_memory_kib
         hasher = Argon2Hasher(time_cost=passes, memory_cost=memory, parallelism=1)
         self._hashes = PasswordHash((hasher,))
-        self._names = {settings.service_name.casefold(), NAME}
+        names = {settings.service_name.casefold(), NAME}
+        self._names = {name for name in names if len(name) >= SHORTEST_NAME}
         # The hash of no password: comparing with it takes as long as with any other.
         salt, nothing = (_unpadded(secrets.token_bytes(size)) for size in (16, 32))
         self._nobody = f"$argon2id$v=19$m={memory},t={passes},p=1${salt}${nothing}"
