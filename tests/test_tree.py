@@ -67,6 +67,7 @@ def test_nothing_untracked_or_ignored_lies_in_the_tree() -> None:
     ]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     strays = [line for line in listed.splitlines() if line.startswith(("??", "!!"))]
+    strays += [str(path) for path in TREE.rglob("*") if path.is_dir() and not any(path.iterdir())]
 
     assert not strays, "cookiecutter would copy these into every service"
 
