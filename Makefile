@@ -39,11 +39,11 @@ service: $(GENERATOR) ## Make a new service: asks, then writes it (OUT=folder AN
 
 .PHONY: test
 test: $(READY) ## Prove every combination of answers (SHARD=i/n for a part)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxschedchunk 8 $(ARGS)
 
 .PHONY: quick
 quick: $(READY) ## Prove a set of combinations that covers every pair of answers
-	@$(BIN)/python -m pytest -n auto --quick $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxschedchunk 8 --quick $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style and types, of the template and of the tree as it stands

@@ -140,8 +140,10 @@ def test_a_letter_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
             sent(outbox(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), LETTER)
 
         assert log_lines == []
-        assert "mail FROM:<service@shop.example>" in " ".join(heard.lines)
-        assert "rcpt TO:<ada@mail.example>" in heard.lines
+        # Commands have no case (RFC 5321, 2.4), and Python has changed its own.
+        commands = [line.lower() for line in heard.lines]
+        assert "rcpt to:<ada@mail.example>" in commands
+        assert any(line.startswith("mail from:<service@shop.example>") for line in commands)
         assert heard.encrypted is (scheme == "smtps" or bool(offers))
         assert (f"AUTH PLAIN {LOGIN}" in heard.lines) is bool(user)
         assert "To: ada@mail.example\r\n" in heard.letter
