@@ -123,7 +123,8 @@ def test_it_serves_with_two_workers_and_stops_when_told() -> None:
             assert status_of("/health/live", port, time.monotonic() + 20) == 200
         finally:
             server.send_signal(signal.SIGTERM)
-            out, err = server.communicate(timeout=20)
+            # Longer than graceful_timeout: a worker may take all of it.
+            out, err = server.communicate(timeout=40)
     assert (server.returncode, err) == (0, "")
     lines = [json.loads(line) for line in out.splitlines()]
     started = [line for line in lines if line["message"].startswith("Booting worker")]
