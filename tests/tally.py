@@ -10,8 +10,8 @@ from workshop import ONCE
 COMBINATION = "::test_a_combination_passes_everything["
 # CPU seconds that a runtime combination should cost on average, everything included.
 AIM = 2.0
-# And those that make a run fail. Three times the aim is no slow machine and no busy hour: it is an
-# accident, such as a cache that is never hit. What creeps in shows in the figure that is printed.
+# And those that make a run fail. Half as much again as it costs (docs/proof.md) is no slow machine and
+# no busy hour, but an accident, such as a cache that is never hit. What creeps in shows in the figure.
 MOST = 8.0
 
 
