@@ -1,6 +1,6 @@
 """`/api/v1/admin`: for callers with the scope `admin` alone."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired
 from uuid import UUID
 
 from flask import Response
@@ -9,7 +9,7 @@ from app.admin import service
 from app.admin.schemas import EntryPageSchema, OrderQuery
 from app.core import access
 from app.core.api import Blueprint, json_response
-from app.core.pagination import PageQuery, Position
+from app.core.pagination import PageArguments, PageQuery
 from app.orders import administration as orders
 from app.orders.schemas import OrderPageSchema, OrderSchema
 
@@ -19,12 +19,7 @@ blueprint = Blueprint("admin", __name__, description="Administer the service; ev
 blueprint.before_request(lambda: access.admit("admin"))
 
 
-class _Page(TypedDict):
-    limit: int
-    cursor: NotRequired[Position]
-
-
-class _OrderPage(_Page):
+class _OrderPage(PageArguments):
     owner_id: NotRequired[UUID]
 
 
@@ -51,7 +46,7 @@ def cancel_any_order(order_id: UUID) -> Response:
 @blueprint.requires("admin")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, EntryPageSchema)
-def list_audit(query: _Page) -> Response:
+def list_audit(query: PageArguments) -> Response:
     """Return who changed what, newest first."""
     page = service.entries(query["limit"], query.get("cursor"))
     return json_response(page.shown())

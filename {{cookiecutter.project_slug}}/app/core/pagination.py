@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Generic, NamedTuple, NotRequired, Protocol, TypedDict, TypeVar, TypeVarTuple
 from uuid import UUID
 
 from flask import current_app, request
@@ -153,3 +153,10 @@ class PageQuery(Schema):
     cursor = CursorField(
         metadata={"description": "The next_cursor of the page before; leave it out for the first"},
     )
+
+
+class PageArguments(TypedDict):
+    """What `PageQuery` loads."""
+
+    limit: int
+    cursor: NotRequired[Position]

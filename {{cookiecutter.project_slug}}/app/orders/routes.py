@@ -14,7 +14,7 @@ from app.core import (
 )
 from app.core.conditions import ETAG, ChangeConditions, ReadConditions
 from app.core.idempotency import IdempotencyHeaders
-from app.core.pagination import PageQuery, Position
+from app.core.pagination import PageArguments, PageQuery
 from app.orders import service
 from app.orders.schemas import OrderPageSchema, OrderSchema
 from app.quotes.schemas import BasketSchema
@@ -23,11 +23,6 @@ from app.quotes.service import Basket
 blueprint = api.Blueprint("orders", __name__, description="Place orders and follow them")
 
 LOCATION = {"Location": {"description": "Where the order is", "schema": {"type": "string"}}}
-
-
-class _Page(TypedDict):
-    limit: int
-    cursor: NotRequired[Position]
 
 
 class _Headers(TypedDict):
@@ -60,7 +55,7 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
 # {% endif %}
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, OrderPageSchema)
-def list_orders(query: _Page) -> Response:
+def list_orders(query: PageArguments) -> Response:
     """Return the newest orders, a page at a time."""
     page = service.newest(
         query["limit"],

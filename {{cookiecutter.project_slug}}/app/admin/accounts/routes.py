@@ -10,14 +10,12 @@ from app.admin.accounts.schemas import AccountPageSchema, AccountQuery, AccountS
 from app.admin.routes import blueprint
 from app.core import access
 from app.core.api import json_response
-from app.core.pagination import Position
+from app.core.pagination import PageArguments
 from app.users import administration as users
 from app.users.administration import Role
 
 
-class _AccountPage(TypedDict):
-    limit: int
-    cursor: NotRequired[Position]
+class _AccountPage(PageArguments):
     email: NotRequired[str]
 
 
