@@ -16,6 +16,10 @@ ANSWERS ?=
 OUT ?= ..
 # make test SHARD=2/4 runs the second quarter of the combinations
 SHARD ?=
+# make test WHOLE=1 runs all tests of every combination; it takes hours
+WHOLE ?=
+# How many tests at once: many wait, so one more than there are CPUs
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # More arguments for pytest: make test ARGS="-k cruft"
 ARGS ?=
 
@@ -24,6 +28,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
 export SHARD
+export WHOLE
 
 .DEFAULT_GOAL := help
 
@@ -39,11 +44,11 @@ service: $(GENERATOR) ## Make a new service: asks, then writes it (OUT=folder AN
 
 .PHONY: test
 test: $(READY) ## Prove every combination of answers (SHARD=i/n for a part)
-	@$(BIN)/python -m pytest -n auto --maxschedchunk 8 $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 8 $(ARGS)
 
 .PHONY: quick
 quick: $(READY) ## Prove a set of combinations that covers every pair of answers
-	@$(BIN)/python -m pytest -n auto --maxschedchunk 8 --quick $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 8 --quick $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style and types, of the template and of the tree as it stands

@@ -27,6 +27,9 @@ Answers = dict[str, Value]
 Choices = dict[str, list[Value]]
 Requires = dict[str, list[str]]
 
+PARTS = 6
+"""In how many parts a service's tests are run, by combinations that differ (see `part`)."""
+
 ROOT = Path(__file__).parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
 
@@ -210,6 +213,16 @@ def covering_set() -> list[Answers]:
     of = {name: choices()[name] for name in runtime_answers()}
     rows = covering_rows(of, pre_gen_project.REQUIRES)
     return [each for each in runtime_combinations() if {name: each[name] for name in of} in rows]
+
+
+def part(answers: Answers) -> int:
+    """Tell which part of its test files a combination runs.
+
+    It is a checksum of the answers, so that each part meets all that any three answers can be
+    together: the remaining ones make up every sum.
+    """
+    numbers = (choices()[name].index(answers[name]) for name in runtime_answers())
+    return sum(weight * number for weight, number in zip(cycle((1, 2, 3)), numbers)) % PARTS
 
 
 def ident(answers: Answers) -> str:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from zlib import crc32
 
-from answers import copied
+from answers import PARTS, copied
 from workshop import FailedCheckError, Workshop
 
 JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
 OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
 CHEAP = "not process and not slow"  # the marks of a service's tests that every combination runs
+EVERYWHERE = "tests/test_app.py"  # belongs to every part, so that none is without tests
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -120,8 +122,10 @@ def linted_and_formatted(workshop: Workshop, project: Path) -> None:
         workshop.command(["ruff", "format", "--check", "--quiet", "--no-cache"], project)
 
 
-def typed(workshop: Workshop, project: Path) -> None:
+def typed(workshop: Workshop, project: Path, part: int | None = None) -> None:
     """Run mypy --strict in a fork that knows the libraries, with a cache kept for this folder.
+
+    With a part, only that part of the test files is checked, with everything else.
 
     CPU seconds for one combination after another on 2 cores: 0.3 so; 0.6 in a fork that reads the
     libraries' cache itself; 1.0 in a fresh process; 20 without a cache; 3 to 10 as fine-grained
@@ -129,7 +133,12 @@ def typed(workshop: Workshop, project: Path) -> None:
     type here", mypy 2.4.1).
     """
     workshop.warm_types()
-    workshop.run(workshop.job("types", project))
+    left_out = (
+        set() if part is None else set(suite_files(project)) - set(suite_files(project, part))
+    )
+    pattern = "|".join(map(re.escape, sorted(left_out)))
+    arguments = ["--exclude", f"^({pattern})$"] if left_out else []
+    workshop.run(workshop.job("types", project, arguments=arguments))
 
 
 def layered(workshop: Workshop, project: Path) -> None:
@@ -137,13 +146,24 @@ def layered(workshop: Workshop, project: Path) -> None:
     workshop.run(workshop.job("contracts", project))
 
 
-def passes_its_own_tests(workshop: Workshop, project: Path, **env: str) -> None:
-    """Run the service's suite, with what its own requirements pin and no more.
+def suite_files(project: Path, part: int | None = None) -> list[str]:
+    """List the service's test files, or a part, the same one in every combination that has them."""
+    paths = sorted(str(path.relative_to(project)) for path in project.rglob("test_*.py"))
+    return [
+        path for path in paths if part in {None, crc32(path.encode()) % PARTS} or path == EVERYWHERE
+    ]
+
+
+def passes_its_own_tests(
+    workshop: Workshop, project: Path, part: int | None = None, env: dict[str, str] | None = None
+) -> None:
+    """Run the service's suite, or a part of it, with what its own requirements pin and no more.
 
     Tests marked `process` start real servers, and those marked `slow` make up or measure much:
     the covering set runs them too (see below).
     """
-    arguments = ["-m", CHEAP]
+    files = [] if part is None else suite_files(project, part)
+    arguments = ["-m", CHEAP, *files]
     workshop.run(
         workshop.job("suite", project, "requirements-dev.txt", env=env, arguments=arguments)
     )
@@ -166,10 +186,13 @@ def covers_every_line_and_branch(workshop: Workshop, project: Path) -> None:
     workshop.run(workshop.job("suite", project, "requirements-dev.txt", coverage=True))
 
 
-def generated_right(workshop: Workshop, project: Path) -> None:
-    """Check everything that must hold in every combination, and tell all that does not."""
+def generated_right(workshop: Workshop, project: Path, part: int | None = None) -> None:
+    """Check everything that must hold in every combination, and tell all that does not.
+
+    With a part, only that part of the service's own tests is type-checked and run.
+    """
     of_files = (no_trace_of_jinja, nothing_empty, nothing_dead, links_lead_somewhere)
-    of_the_service = (linted_and_formatted, layered, typed, passes_its_own_tests, starts)
+    of_the_service = (linted_and_formatted, layered, starts)
     found: list[str] = []
     for check in of_files:
         with workshop.meter.part("files"), noted(found):
@@ -177,6 +200,9 @@ def generated_right(workshop: Workshop, project: Path) -> None:
     for each in of_the_service:
         with noted(found):
             each(workshop, project)
+    for check_part in (typed, passes_its_own_tests):
+        with noted(found):
+            check_part(workshop, project, part)
     fail_for(found)
 
 

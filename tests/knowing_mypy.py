@@ -16,7 +16,7 @@ from mypy.fscache import FileSystemCache
 from mypy.version import __version__
 
 # What differs from folder to folder, and changes nothing about a library.
-OF_THE_FOLDER = {"config_file", "files", "mypy_path"}
+OF_THE_FOLDER = {"config_file", "exclude", "files", "mypy_path"}
 
 
 class Run:

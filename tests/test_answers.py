@@ -2,12 +2,13 @@
 
 import fnmatch
 import re
-from itertools import combinations as pairs_of
+from itertools import combinations as subsets
 from itertools import product
 
 import pytest
 
 from answers import (
+    PARTS,
     TREE,
     Answers,
     Choices,
@@ -18,6 +19,7 @@ from answers import (
     covering_set,
     depends_on,
     mentions,
+    part,
     questions,
     runtime_answers,
     runtime_combinations,
@@ -28,7 +30,7 @@ from answers import (
 from post_gen_project import FILES
 from pre_gen_project import REQUIRES
 
-PARTS: Choices = {
+SOME: Choices = {
     "database": ["postgresql", "sqlite", "none"],
     "auth": ["jwt", "oidc", "none"],
     "kubernetes": [False, True],
@@ -38,11 +40,11 @@ NEEDS: Requires = {"auth=jwt": ["database"], "kubernetes": ["dockerfile", "auth"
 
 
 def pairs(rows: list[Answers]) -> set[tuple[object, ...]]:
-    return {pair for row in rows for pair in pairs_of(sorted(row.items()), 2)}
+    return {pair for row in rows for pair in subsets(sorted(row.items()), 2)}
 
 
 def test_what_requires_excludes_is_not_a_combination() -> None:
-    found = list(valid_combinations(PARTS, NEEDS))
+    found = list(valid_combinations(SOME, NEEDS))
 
     assert {"database": "none", "auth": "oidc", "kubernetes": True, "dockerfile": True} in found
     assert not [row for row in found if row["auth"] == "jwt" and row["database"] == "none"]
@@ -54,8 +56,8 @@ def test_what_requires_excludes_is_not_a_combination() -> None:
 
 @pytest.mark.parametrize("needs", [{}, NEEDS], ids=["free", "with requirements"])
 def test_the_covering_rows_hold_each_pair_that_can_meet(needs: Requires) -> None:
-    everything = list(valid_combinations(PARTS, needs))
-    rows = covering_rows(PARTS, needs)
+    everything = list(valid_combinations(SOME, needs))
+    rows = covering_rows(SOME, needs)
 
     assert all(valid(row, needs) for row in rows)
     assert pairs(rows) == pairs(everything)
@@ -71,7 +73,7 @@ def test_the_covering_set_holds_each_pair_of_runtime_answers() -> None:
 
 
 def test_a_missing_row_would_be_noticed() -> None:
-    rows = covering_rows(PARTS, {})
+    rows = covering_rows(SOME, {})
 
     assert any(pairs(rows) != pairs([*rows[:i], *rows[i + 1 :]]) for i in range(len(rows)))
 
@@ -86,6 +88,17 @@ def test_the_runtime_combinations_are_all_there_and_each_is_there_once() -> None
 
     assert set(rows) == expected
     assert len(rows) == len(expected)
+
+
+def test_each_part_of_the_tests_meets_all_that_any_three_answers_can_be() -> None:
+    rows = runtime_combinations()
+    of_part = [[row for row in rows if part(row) == number] for number in range(PARTS)]
+
+    def met(rows: list[Answers], names: tuple[str, ...]) -> set[tuple[object, ...]]:
+        return {tuple(row[name] for name in names) for row in rows}
+
+    for names in subsets(runtime_answers(), 3):
+        assert all(met(each, names) == met(rows, names) for each in of_part), names
 
 
 def test_the_packaging_answers_take_turns() -> None:

@@ -22,7 +22,7 @@ def test_the_suite_passes_on_real_servers(answers: Answers, workshop: Workshop) 
     urls = services.needed(*servers(answers).values())
     env = {variable: urls[name] for variable, name in servers(answers).items()}
 
-    passes_its_own_tests(workshop, workshop.bake(answers), **env)
+    passes_its_own_tests(workshop, workshop.bake(answers), env=env)
 
 
 def test_without_a_server_the_test_is_skipped_with_a_sentence(

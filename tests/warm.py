@@ -143,8 +143,8 @@ def knowing_mypy() -> ModuleType:
 
 
 def type_arguments(job: Job) -> list[str]:
-    """Tell mypy where its cache is."""
-    return ["--cache-dir", job["cache"], "--no-sqlite-cache"]
+    """Tell mypy where its cache is, and what to leave out."""
+    return ["--cache-dir", job["cache"], "--no-sqlite-cache", *job.get("arguments", [])]
 
 
 def read_libraries(job: Job) -> str:

@@ -101,6 +101,7 @@ def test_a_replayed_delivery_is_acknowledged_and_changes_nothing(
     assert deliveries(app) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_id", [True, False], ids=["one delivery", "one payment"])
 def test_of_fifty_deliveries_at_once_one_counts(
     app: Flask, client: FlaskClient, order: str, log_lines: LogLines, *, one_id: bool
