@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -192,7 +193,7 @@ def test_a_signal_that_comes_before_a_worker_can_handle_it_is_not_lost(
     )
     try:
         booting = Worker()
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # as a worker has but one thread
         assert told == []
         booting.init_signals()
         assert told == [1]
