@@ -22,6 +22,7 @@ FILES = {
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
     "database": "conditions database idempotency migrations orders pagination stubs/flask_migrate",
     "database and tracing": "query_traces",
+    "database=postgresql or database=mysql": "collisions",
     "dockerfile": "container .dockerignore Dockerfile",
     "license": "LICENSE",
     "metrics": "internal metrics",

@@ -86,9 +86,9 @@ def test_wrong_settings_stop_it_before_any_worker_starts(
     assert {"PORT", "SECRET_KEY", "WEB_THREADS"} <= set(stopped.value.problems)
 
 
-def gunicorn(**environment: str) -> subprocess.Popen[str]:
+def gunicorn(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn"],
+        [sys.executable, "-m", "gunicorn", *arguments],
         cwd=PROJECT,
         env={name: os.environ[name] for name in KEPT if name in os.environ} | environment,
         stdout=subprocess.PIPE,
@@ -129,6 +129,32 @@ def test_it_serves_with_two_workers_and_stops_when_told() -> None:
     lines = [json.loads(line) for line in out.splitlines()]
     started = [line for line in lines if line["message"].startswith("Booting worker")]
     assert len(started) == 2
+
+
+@pytest.mark.process
+def test_a_stop_waits_neither_for_a_worker_that_starts_nor_for_a_silent_client(
+    tmp_path: Path,
+) -> None:
+    slow = tmp_path / "slow.conf.py"
+    # The second worker is forked, and has no handlers for signals yet.
+    delay = "\n\nimport time\n\ndef post_fork(_server, worker):\n    time.sleep(worker.age - 1)\n"
+    slow.write_text((PROJECT / "gunicorn.conf.py").read_text(encoding="utf-8") + delay)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with gunicorn(
+        f"--config={slow}", APP_ENV="testing", PORT=str(port), WEB_CONCURRENCY="2"
+    ) as server:
+        try:
+            assert status_of("/health/live", port, time.monotonic() + 20) == 200
+            silent = socket.create_connection(("127.0.0.1", port), timeout=5)
+            assert status_of("/health/live", port, time.monotonic() + 20) == 200
+        finally:
+            began = time.monotonic()
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=40)
+    assert time.monotonic() - began < 10
+    silent.close()
 
 
 @pytest.mark.process

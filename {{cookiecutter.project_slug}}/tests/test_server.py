@@ -7,8 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +22,12 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import (  # type: ignore[attr-defined]  # newer than the hints
+    _DEFER,
+    PollableMethodQueue,
+    TConn,
+    ThreadWorker,
+)
 
 from app.core import server
 from app.core.server import Worker, receive, refuse
@@ -56,7 +64,9 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
         monkeypatch.setattr(owner, name, getattr(owner, name))
     Worker.setup()
     monkeypatch.setattr(Worker, "seconds", 0.02, raising=False)
-    return object.__new__(Worker)
+    worker = object.__new__(Worker)
+    monkeypatch.setattr(worker, "alive", True, raising=False)
+    return worker
 
 
 @pytest.mark.usefixtures("worker")
@@ -102,6 +112,94 @@ def test_a_connection_that_goes_on_stays_open(
     pair.client.sendall(b"GET")
     assert worker.handle(pair.conn) is True
     assert pair.server.fileno() != -1
+
+
+@pytest.fixture
+def stopping(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    """Return a worker that serves what it has accepted, and nothing more."""
+    with ThreadPoolExecutor(1) as threads:
+        values = {"tpool": threads, "nr_conns": 0, "worker_connections": 9, "_accepting": False}
+        values |= {"pending_conns": deque(), "keepalived_conns": deque(), "sockets": []}
+        values |= {"method_queue": PollableMethodQueue(), "alive": False, "cfg": Config()}
+        for name, value in values.items():
+            monkeypatch.setattr(worker, name, value, raising=False)
+        worker.method_queue.init()
+        monkeypatch.setattr(server, "STOP_KEEPALIVE_LINGER", 5)
+        yield worker
+    worker.method_queue.close()
+
+
+def test_a_stopping_worker_waits_for_a_request_that_is_on_its_way(
+    pair: Pair, stopping: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished: list[bool] = []
+    monkeypatch.setattr(ThreadWorker, "handle", lambda *_: pair.server.recv(3) == b"GET")
+    monkeypatch.setattr(
+        ThreadWorker, "finish_request", lambda _worker, _conn, done: finished.append(done.result())
+    )
+    deferred: Future[bool] = Future()
+    deferred.set_result(_DEFER)
+
+    stopping.finish_request(pair.conn, deferred)  # it was alive when the thread gave up waiting
+    pair.client.sendall(b"GET")
+    while not finished:
+        stopping.method_queue.run_callbacks(None)
+
+    assert finished == [True]
+
+
+def test_a_stopping_worker_does_not_wait_long_for_a_client_that_says_nothing(
+    pair: Pair, stopping: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STOP_KEEPALIVE_LINGER", 0.01)
+    assert stopping.handle(pair.conn) is False
+
+    pair.conn.timeout = 75.0
+    stopping.pending_conns.append(pair.conn)
+    stopping._cap_keepalive(2.0)  # noqa: SLF001  what Gunicorn calls when it begins to stop
+    assert pair.conn.timeout == 2.0
+
+
+def test_a_worker_that_stops_takes_who_waits_in_line_and_closes_the_door(
+    stopping: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted: list[TConn] = []
+    monkeypatch.setattr(ThreadWorker, "enqueue_req", lambda _worker, conn: accepted.append(conn))
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        stopping.sockets.append(door)
+        clients = [socket.create_connection(door.getsockname()) for _ in range(3)]
+
+        stopping.alive = True
+        stopping.set_accept_enabled(enabled=False)  # there are too many connections
+        assert (accepted, door.fileno() != -1) == ([], True)
+
+        stopping.alive = False
+        stopping.set_accept_enabled(enabled=False)
+        assert (len(accepted), door.fileno()) == (3, -1)
+    for each in (*clients, *(conn.sock for conn in accepted)):
+        each.close()
+
+
+def test_a_signal_that_comes_before_a_worker_can_handle_it_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: told.append(0))  # the master's
+    monkeypatch.setattr(ThreadWorker, "__init__", lambda *_: None)
+    monkeypatch.setattr(
+        ThreadWorker,
+        "init_signals",
+        lambda _worker: signal.signal(signal.SIGTERM, lambda *_: told.append(1)),
+    )
+    try:
+        booting = Worker()
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # as a worker has but one thread
+        assert told == []
+        booting.init_signals()
+        assert told == [1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, server.STOPPING)
 
 
 @pytest.mark.attack

@@ -31,7 +31,12 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.core import checks
+from app.core import (
+    checks,
+    # {% if cookiecutter.database != "sqlite" %}
+    collisions,
+    # {% endif %}
+)
 from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
 from app.core.errors import Conflict, Unavailable
 
@@ -312,6 +317,9 @@ def writing() -> Iterator[Session]:
     """
     with Session(db.engine, expire_on_commit=False) as session, session.begin():
         yield session
+    # {% if cookiecutter.database != "sqlite" %}
+    collisions.committed()
+    # {% endif %}
 
 
 def reading_engine(app: Flask) -> Engine:
@@ -330,6 +338,9 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     for error in (InterfaceError, OperationalError, PoolExhausted):
         app.register_error_handler(error, _unavailable)
     app.register_error_handler(StaleDataError, _changed_meanwhile)
+    # {% if cookiecutter.database != "sqlite" %}
+    collisions.init_app(app)
+    # {% endif %}
 
 
 def _ping(engine: Engine) -> None:

@@ -4,13 +4,18 @@ A thread that reads a request waits for as long as the client likes: as many cli
 threads, each holding back the end of its request, would keep everybody else out. Here a request
 has to arrive within a time. What Gunicorn itself refuses, malformed requests that never reach the
 application, is answered in the one format that errors have, and repeats nothing.
+
+A worker that is told to stop answers every client that has reached it, and keeps nobody waiting for
+those that say nothing.
 """
 
+import os
+import signal
 import socket
 import threading
 import time
 from secrets import token_hex
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import orjson
 from flask import Flask, current_app
@@ -20,11 +25,20 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker  # type: ignore[attr-defined]  # its third outcome
+from gunicorn.workers.gthread import (  # type: ignore[attr-defined]  # newer than the hints
+    _DEFER,
+    STOP_KEEPALIVE_LINGER,
+    TConn,
+    ThreadWorker,
+)
 
 from app.core.errors import MEDIA_TYPE, Problem
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 LINGER_SECONDS = 0.5  # for a client to read what it was told last
+STOPPING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
 _request = threading.local()
 _receive = SocketUnreader.chunk
@@ -34,6 +48,20 @@ class Worker(ThreadWorker):
     """Gives each request a time to arrive in; reads its connections by `receive`."""
 
     seconds: ClassVar[float]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Gunicorn's own
+        """Hold back signals to stop: the master forks next.
+
+        Until a worker has handlers of its own, the master's would take a signal and do nothing with
+        it, and the master would then wait for the worker as long as it waits at all.
+        """
+        super().__init__(*args, **kwargs)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+    def init_signals(self) -> None:
+        """Let in the signals that came since the fork, now that this worker can handle them."""
+        super().init_signals()
+        _let_in()
 
     @classmethod
     def setup(cls) -> None:
@@ -54,14 +82,49 @@ class Worker(ThreadWorker):
 
         The thread that accepts connections would otherwise wait, and let nobody else in.
         """
-        if not conn.initialized and not conn.wait_for_data(0):
-            return cast("bool", _DEFER)  # no thread waits for a client that says nothing
+        # No thread waits for a client that says nothing, unless nobody else will come any more.
+        patience = 0 if self.alive else STOP_KEEPALIVE_LINGER
+        if not conn.initialized and not conn.wait_for_data(patience):
+            return cast("bool", _DEFER if self.alive else False)
         _request.until = time.monotonic() + self.seconds
         outcome = super().handle(conn)
         if outcome is False:
             util.close_graceful(conn.sock, LINGER_SECONDS)
             conn.close = _closed  # type: ignore[method-assign, assignment]  # it is
         return outcome
+
+    def finish_request(self, conn: TConn, done: "Future[bool]") -> None:
+        """Take a connection back from its thread; one that waits for its first request comes again.
+
+        Gunicorn drops it when it is stopping, although the request may be on its way.
+        """
+        if not self.alive and not done.exception() and done.result() is _DEFER:
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, done)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:  # noqa: FBT001  Gunicorn's own
+        """Accept connections or not; at the end, take those that wait in line, and close the door.
+
+        The kernel has accepted them, so their requests may be sent already. A door that is closed
+        now sends whoever comes next elsewhere, instead of letting them wait for nothing.
+        """
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            listener.settimeout(0)
+            before = -1
+            while before < self.nr_conns < self.worker_connections:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Wait no longer for a connection's first request than for its next one."""
+        super()._cap_keepalive(deadline)  # type: ignore[misc]  # newer than the hints
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout or deadline, deadline)
 
     def handle_request(self, req: Request, conn: TConn) -> bool:
         """Run the application; a client that does not take its answer is let go.
@@ -75,6 +138,14 @@ class Worker(ThreadWorker):
             return super().handle_request(req, conn)
         except TimeoutError:
             raise NoMoreData from None
+
+
+def _let_in() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+# The master goes on once it has forked; its hooks have no place for that.
+os.register_at_fork(after_in_parent=_let_in)
 
 
 def _malformed(error: Exception) -> ResponseReturnValue:

@@ -1,0 +1,405 @@
+"""The drills: each one states its promise, lets something fail under load, and reports."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from standardwebhooks import Webhook
+
+from drills.load import Answer, Client, Load, Login
+from drills.servers import MariaDB, PostgreSQL, Server, wait_until
+from drills.stage import RECOVERY_SECONDS, Fault, Report, Stage, under_load
+
+AWAY_SECONDS = 3.0
+STATEMENT_SECONDS = 1.0
+POOL_SECONDS = 1.0
+# A machine that is busy with other things answers late.
+MARGIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A drill, by name."""
+
+    name: str
+    promise: str
+    run: Callable[[Stage, Report], None]
+    databases: tuple[str, ...]
+
+
+DRILLS: list[Drill] = []
+BOTH = (PostgreSQL.name, MariaDB.name)
+
+
+def drill(
+    name: str, promise: str, databases: tuple[str, ...] = (PostgreSQL.name,)
+) -> Callable[[Callable[[Stage, Report], None]], Callable[[Stage, Report], None]]:
+    """List a function as a drill."""
+
+    def listed(run: Callable[[Stage, Report], None]) -> Callable[[Stage, Report], None]:
+        DRILLS.append(Drill(name, promise, run, databases))
+        return run
+
+    return listed
+
+
+def away(server: Server) -> Callable[[Load], Fault]:
+    """Stop a server for a while."""
+
+    def fault(_load: Load) -> Fault:
+        server.stop()
+        time.sleep(AWAY_SECONDS)
+        server.start()
+        return Fault(time.monotonic())
+
+    return fault
+
+
+@drill(
+    "database stopped and started",
+    "503 with Retry-After in bounded time, no acknowledged write lost, back within 5 s",
+    BOTH,
+)
+def database_stopped(stage: Stage, report: Report) -> None:
+    """Take the database away."""
+    stage.serve()
+    under_load(stage, report, away(stage.database), longest=MARGIN_SECONDS)
+    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+
+
+@drill(
+    "connection pool exhausted",
+    "503 after DATABASE_POOL_SECONDS or DATABASE_STATEMENT_MS, liveness undisturbed, back within 5 s",
+    BOTH,
+)
+def pool_exhausted(stage: Stage, report: Report) -> None:
+    """Let the only connection of each process wait for a lock."""
+    stage.serve(
+        DATABASE_POOL_SIZE="1",
+        DATABASE_POOL_OVERFLOW="0",
+        DATABASE_POOL_SECONDS=str(POOL_SECONDS),
+        WEB_THREADS="2",
+    )
+
+    def fault(_load: Load) -> Fault:
+        with stage.database.locked():
+            time.sleep(AWAY_SECONDS)
+        return Fault(time.monotonic())
+
+    # Whoever has the connection waits for as long as the lock is held.
+    under_load(stage, report, fault, longest=AWAY_SECONDS + MARGIN_SECONDS)
+    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+
+
+@drill(
+    "slow queries",
+    "503 after DATABASE_STATEMENT_MS, liveness undisturbed though every thread waits, back within 5 s",
+    BOTH,
+)
+def slow_queries(stage: Stage, report: Report) -> None:
+    """Make every statement take longer than it may."""
+    stage.serve(DATABASE_STATEMENT_MS=str(round(STATEMENT_SECONDS * 1_000)), WEB_THREADS="2")
+
+    def fault(_load: Load) -> Fault:
+        with stage.database.locked():
+            time.sleep(2 * AWAY_SECONDS)
+        return Fault(time.monotonic())
+
+    # An order that waits in vain is two statements that were cut off at most.
+    under_load(stage, report, fault, longest=2 * STATEMENT_SECONDS + MARGIN_SECONDS)
+    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+
+
+@drill("Redis stopped", "every request is answered as ever; counted together again within 10 s")
+def redis_stopped(stage: Stage, report: Report) -> None:
+    """Take away where rate limits are counted."""
+    stage.serve()
+    under_load(
+        stage,
+        report,
+        away(stage.redis),
+        after=10.0,
+        longest=MARGIN_SECONDS,
+        refusing=False,
+    )
+    report.hold(not report.failed, "a request failed")
+    counted = stage.redis.keys()
+    report.notes.append(f"{counted} counters in Redis afterwards")
+    report.hold(counted > 0, "nothing is counted in Redis after its return")
+
+
+@drill("collector stopped", "every request is answered as ever; spans arrive again within 15 s")
+def collector_stopped(stage: Stage, report: Report) -> None:
+    """Take away where spans go."""
+    stage.serve()
+    under_load(
+        stage,
+        report,
+        away(stage.collector),
+        after=15.0,
+        longest=MARGIN_SECONDS,
+        refusing=False,
+    )
+    spans = stage.collector.spans()
+    report.notes.append(f"{spans} spans after its return")
+    report.hold(spans > 0, "no span arrives after its return")
+
+
+@drill(
+    "a Gunicorn worker killed",
+    "only what that worker was serving gets no answer, the other goes on, a new one within 5 s",
+)
+def worker_killed(stage: Stage, report: Report) -> None:
+    """Send SIGKILL to one worker."""
+    stage.serve()
+
+    def fault(_load: Load) -> Fault:
+        victim = stage.service.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        over = time.monotonic()
+        wait_until(
+            lambda: len(stage.service.workers()) == 2 and victim not in stage.service.workers(),  # noqa: PLR2004
+            RECOVERY_SECONDS,
+            "a new worker",
+        )
+        report.notes.append(f"new worker after {time.monotonic() - over:.2f} s")
+        return Fault(over)
+
+    load = under_load(stage, report, fault, longest=MARGIN_SECONDS, failing=4)
+    # The probe may have been with that worker too; it is no dependency.
+    if load.tally.dead.total() == 1:
+        report.broken = [each for each in report.broken if each != "a liveness probe failed"]
+
+
+@drill("disk full for logs", "the service goes on answering; lines are written again when there is room")
+def disk_full(stage: Stage, report: Report) -> None:
+    """Write the log to a file system that fills up, or to one that always is full."""
+    with small_disk(stage.folder / "disk") as log:
+        stage.service.stop()
+        stage.serves = None
+        stage.service.start(log)
+
+        def fault(_load: Load) -> Fault:
+            if log == FULL:
+                report.notes.append("written to /dev/full throughout, as mounting needs root")
+                time.sleep(AWAY_SECONDS)
+                return Fault()
+            wait_until(lambda: full(log), 30, "the disk is full")
+            time.sleep(AWAY_SECONDS)
+            with log.open("r+b") as lines:
+                lines.truncate(0)
+            report.notes.append("a disk of 64 KiB")
+            return Fault(time.monotonic())
+
+        under_load(stage, report, fault, longest=MARGIN_SECONDS, refusing=False)
+        if log != FULL:
+            written = [line for line in log.read_text(errors="replace").splitlines() if line]
+            good = sum(map(is_json, written))
+            report.notes.append(f"{good} lines written afterwards")
+            report.hold(good > 0, "no line is written afterwards")
+        stage.service.stop()
+
+
+FULL = Path("/dev/full")
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Mount a tiny file system and return a file on it; without being allowed to, /dev/full."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "drill", str(folder)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        yield FULL
+        return
+    try:
+        yield folder / "service.log"
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def full(log: Path) -> bool:
+    """Tell whether nothing more fits beside a file."""
+    return log.exists() and os.statvfs(log).f_bfree == 0
+
+
+def is_json(line: str) -> bool:
+    """Tell whether a log line is whole."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+@drill(
+    "SIGTERM under load",
+    "every request that was accepted is answered, within the 25 s that a stop may take; exit code 0",
+)
+def sigterm(stage: Stage, report: Report) -> None:
+    """Stop the service while clients go on."""
+    stage.serve()
+
+    def fault(load: Load) -> Fault:
+        load.alive_is_expected = False
+        process = stage.service.process
+        seconds = stage.service.stop()
+        report.notes.append(f"stopped in {seconds:.2f} s")
+        report.hold(seconds < 25, "it took longer than 25 s")  # noqa: PLR2004
+        report.hold(process is not None and process.returncode == 0, "it ended with an error")
+        time.sleep(1)
+        stage.serves = None
+        stage.serve()
+        return Fault(time.monotonic())
+
+    under_load(stage, report, fault, after=2.0, longest=25)
+
+
+@drill(
+    "deadlock",
+    "the request is tried once more by the service itself and succeeds",
+    BOTH,
+)
+def deadlock(stage: Stage, report: Report) -> None:
+    """Wait for each other: a payment has its delivery and wants the order, we the other way round."""
+    stage.serve()
+    database = stage.database
+
+    def fault(load: Load) -> Fault:
+        for _ in range(3):
+            answer = collide(stage, load, database)
+            report.sent += 1
+            report.hold(answer.status == 204, f"a payment was answered {answer.status}")  # noqa: PLR2004
+        return Fault()
+
+    before = collisions(stage)
+    under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
+    met = collisions(stage) - before
+    report.notes.append(f"{met} deadlocks met by 3 payments, all paid once")
+    report.hold(met >= 3, "fewer deadlocks than were staged")  # noqa: PLR2004
+
+
+def collisions(stage: Stage) -> int:
+    """Count in the log how often the service met a deadlock or a serialization failure."""
+    return stage.service.log.read_text(errors="replace").count("transactions collided")
+
+
+def collide(stage: Stage, load: Load, database: object) -> Answer:
+    """Deliver a payment into a deadlock with a transaction of ours, which gives up afterwards."""
+    from drills.deadlock import holding  # noqa: PLC0415
+
+    order = random.choice(list(load.placed.values()))  # noqa: S311
+    delivery = f"msg_{uuid4().hex}"
+    answers: list[Answer] = []
+    with holding(stage, order.id, delivery) as close_the_circle:
+        request = threading.Thread(
+            target=lambda: answers.append(deliver(stage, delivery, order.id, order.total_cents))
+        )
+        request.start()
+        close_the_circle()
+    request.join()
+    return answers[0]
+
+
+def deliver(stage: Stage, delivery: str, order_id: str, cents: int) -> Answer:
+    """Send a signed webhook that tells of a payment."""
+    now = datetime.now(UTC)
+    event = {
+        "type": "payment.succeeded",
+        "timestamp": now.isoformat(),
+        "data": {"order_id": order_id, "amount_cents": cents, "currency": "EUR"},
+    }
+    body = json.dumps(event)
+    headers = {
+        "webhook-id": delivery,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(stage.service.webhook_secret).sign(delivery, now, body),
+    }
+    return Client(stage.service.port).send("POST", "/webhooks/payments", body.encode(), headers | {"Content-Type": "application/json"})
+
+
+@drill(
+    "serialization failure",
+    "tried once more and answered right; when it fails twice, 503 with Retry-After; never tried thrice",
+    BOTH,
+)
+def serialization(stage: Stage, report: Report) -> None:
+    """Refuse inserts of orders as a server does that cannot serialize: in a trigger."""
+    stage.serve()
+    database = stage.database
+
+    def fault(load: Load) -> Fault:
+        database.order_refusals(every=2)
+        time.sleep(AWAY_SECONDS)
+        report.hold(not load.tally.refused, "refused, although the second try would have succeeded")
+        before = collisions(stage)
+        database.order_refusals(every=1)
+        time.sleep(AWAY_SECONDS)
+        tries = database.order_tries()
+        database.do(
+            "DROP TRIGGER refuse ON orders" if database.name == PostgreSQL.name else "DROP TRIGGER refuse"
+        )
+        over = time.monotonic()
+        report.notes.append(f"{collisions(stage) - before} collisions in {tries} tries while all fail")
+        return Fault(over)
+
+    under_load(stage, report, fault, after=1.0, longest=MARGIN_SECONDS)
+    report.hold(report.refused > 0, "nothing was refused while every try failed")
+
+
+@drill(
+    "duplicate delivery",
+    "a webhook and an order that come forty times at once count once, and every copy is told so",
+    BOTH,
+)
+def duplicates(stage: Stage, report: Report) -> None:
+    """Send one webhook and one order many times at once."""
+    stage.serve()
+
+    def fault(load: Load) -> Fault:
+        order = next(iter(load.placed.values()))
+        delivery, key = f"msg_{uuid4().hex}", str(uuid4())
+        basket = {"currency": "EUR", "lines": [{"sku": "CUP", "quantity": 1, "unit_price_cents": 7}]}
+        load.open[key] = basket
+        authorization = {"Authorization": f"Bearer {load.login.token}"}
+
+        def place() -> Answer:
+            headers = authorization | {"Idempotency-Key": key}
+            return Client(stage.service.port).send("POST", "/api/v1/orders", basket, headers)
+
+        with ThreadPoolExecutor(8) as senders:
+            paid = [
+                senders.submit(deliver, stage, delivery, order.id, order.total_cents)
+                for _ in range(40)
+            ]
+            placed = [senders.submit(place) for _ in range(40)]
+            delivered = [each.result() for each in paid]
+            answers = [each.result() for each in placed]
+        report.hold(
+            {answer.status for answer in delivered} == {204},
+            f"deliveries were answered {sorted({answer.status for answer in delivered})}",
+        )
+        ids = {answer.body["id"] if answer.status == 201 else answer.status for answer in answers}  # noqa: PLR2004
+        report.hold(len(ids) == 1, f"one key gave {len(ids)} answers")
+        stored = stage.database.rows("SELECT COUNT(*) FROM orders WHERE total_cents = 7")
+        report.hold(stored[0][0] == 1, f"{stored[0][0]} orders of one key")
+        deliveries = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
+        again = stage.service.log.read_text(errors="replace").count("order paid twice")
+        report.hold(again == 0, "an order was paid twice")
+        report.notes.append(f"40 copies of a payment and of an order, {deliveries} deliveries stored in all")
+        return Fault()
+
+    before = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
+    stage.database.do("DELETE FROM order_lines", "DELETE FROM orders")
+    under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
+    after = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
+    report.hold(after - before == 1, f"{after - before} deliveries stored")

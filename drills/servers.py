@@ -1,0 +1,435 @@
+"""Private servers for the drills: on loopback, in a temporary folder, stopped by their own id.
+
+Nothing here touches a server that runs on the machine already. What is not installed skips the
+drills that need it, with a sentence.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import psycopg
+import pymysql
+import redis
+
+STARTING_SECONDS = 60
+STOPPING_SECONDS = 30
+PLACES = os.pathsep.join(
+    [
+        os.environ.get("PATH", ""),
+        *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)),
+        "/usr/sbin",
+        "/usr/lib/rabbitmq/bin",
+    ]
+)
+
+
+class MissingServerError(Exception):
+    """A server that is not installed here; the message says which program was looked for."""
+
+
+def program(name: str) -> str:
+    """Return where a program is."""
+    found = shutil.which(name, path=PLACES)
+    if not found:
+        message = f"{name} is not installed"
+        raise MissingServerError(message)
+    return found
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
+    """Ask again and again; raise TimeoutError when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            message = f"{what}: not within {seconds:.0f} s"
+            raise TimeoutError(message)
+        time.sleep(0.02)
+
+
+class Server:
+    """A process of ours that can be stopped and started again on its port."""
+
+    name: ClassVar[str]
+    account: ClassVar[str | None] = None
+    """Whom it runs as when we are root; some refuse to be root."""
+    stop_signal: ClassVar[int] = signal.SIGTERM
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / self.name
+        self.folder.mkdir()
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.user = self.account if self.account and os.geteuid() == 0 else None
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make what it needs before the first start."""
+
+    def command(self) -> list[str]:
+        """Say how it is started."""
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        """Say what it is told."""
+        return {"PATH": PLACES, "HOME": str(self.folder), "LANG": "C.UTF-8"}
+
+    def answers(self) -> bool:
+        """Tell whether it serves."""
+        raise NotImplementedError
+
+    def run(self, *command: str) -> None:
+        """Run a command as the server's user; its output is shown only when it fails."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            user=self.user,
+            group=pwd.getpwnam(self.user).pw_gid if self.user else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            message = f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            raise RuntimeError(message)
+
+    def start(self) -> None:
+        """Start it, and wait until it serves."""
+        with (self.folder / "output.txt").open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=self.environment(),
+                user=self.user,
+                group=pwd.getpwnam(self.user).pw_gid if self.user else None,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        wait_until(self.answers, STARTING_SECONDS, f"{self.name} starts")
+
+    def stop(self) -> None:
+        """Stop it, and wait until it is gone."""
+        if self.process:
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(STOPPING_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+
+class Database(Server):
+    """A database server, as the drills use it."""
+
+    answer: ClassVar[str]
+    """What the question `database` is answered with."""
+
+    @property
+    def url(self) -> str:
+        """The service's DATABASE_URL."""
+        raise NotImplementedError
+
+    def connect(self) -> "Connection":
+        """Open a connection of the drill's own, without a transaction around each statement."""
+        raise NotImplementedError
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def do(self, *statements: str) -> None:
+        """Run statements that return nothing, each one a transaction."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep everybody else from the table of orders."""
+        raise NotImplementedError
+        yield
+
+    def order_refusals(self, *, every: int) -> None:
+        """Let one in `every` inserts of an order end like a serialization failure."""
+        raise NotImplementedError
+
+    def order_tries(self) -> int:
+        """Return how many inserts of orders were tried since `order_refusals`."""
+        raise NotImplementedError
+
+
+class Cursor(Protocol):
+    """What both drivers offer."""
+
+    def __enter__(self) -> "Cursor": ...
+    def __exit__(self, *exc: object) -> None: ...
+    def execute(self, statement: str, values: Any = None, /) -> object: ...  # noqa: ANN401, D102
+    def fetchall(self) -> Any: ...  # noqa: ANN401, D102
+
+
+class Connection(Protocol):
+    """What both drivers offer."""
+
+    def cursor(self) -> Cursor: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class PostgreSQL(Database):
+    """A cluster of its own."""
+
+    name = "postgresql"
+    answer = "postgresql"
+    account = "postgres"
+    stop_signal = signal.SIGINT  # its fast shutdown: open transactions are cut off
+
+    def prepare(self) -> None:
+        """Make the cluster."""
+        self.run(
+            *(program("initdb"), "--pgdata=data", "--auth=trust", "--username=drill"),
+            *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
+        )
+
+    def command(self) -> list[str]:
+        """Listen on loopback alone."""
+        return [
+            *(program("postgres"), "-D", "data", "-p", str(self.port), "-k", str(self.folder)),
+            *("-c", "listen_addresses=127.0.0.1"),
+        ]
+
+    @property
+    def url(self) -> str:
+        """The service's DATABASE_URL."""
+        return f"postgresql://drill@127.0.0.1:{self.port}/postgres"
+
+    def connect(self) -> Connection:
+        """Open a connection."""
+        return psycopg.connect(self.url, autocommit=True, connect_timeout=5)  # type: ignore[return-value]  # any string is a query here
+
+    def answers(self) -> bool:
+        """Tell whether it takes connections."""
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep everybody else from the table of orders."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    def order_refusals(self, *, every: int) -> None:
+        """Raise SQLSTATE 40001 in a trigger, counted by a sequence, which no rollback takes back."""
+        self.do(
+            "CREATE SEQUENCE IF NOT EXISTS tries",
+            "ALTER SEQUENCE tries RESTART",
+            "DROP TRIGGER IF EXISTS refuse ON orders",
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF nextval('tries') % {every} = 0 THEN"
+            " RAISE EXCEPTION 'by the drill' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$",
+            "CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+
+    def order_tries(self) -> int:
+        """Return the sequence's value."""
+        return int(self.rows("SELECT last_value FROM tries")[0][0])
+
+
+class MariaDB(Database):
+    """A data folder of its own."""
+
+    name = "mariadb"
+    answer = "mysql"
+    account = "mysql"
+
+    def prepare(self) -> None:
+        """Make the data folder."""
+        self.run(
+            *(program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data"),
+            *("--auth-root-authentication-method=normal", "--skip-test-db"),
+        )
+
+    def command(self) -> list[str]:
+        """Listen on loopback alone."""
+        return [
+            *(program("mariadbd"), "--no-defaults", f"--datadir={self.folder}/data"),
+            *(f"--socket={self.folder}/socket", f"--port={self.port}"),
+            *("--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid"),
+        ]
+
+    @property
+    def url(self) -> str:
+        """The service's DATABASE_URL."""
+        return f"mysql://root@127.0.0.1:{self.port}/drill"
+
+    def connect(self) -> Connection:
+        """Open a connection."""
+        return pymysql.connect(  # type: ignore[return-value]  # a tuple is a mapping to its hints
+            host="127.0.0.1", port=self.port, user="root", autocommit=True, connect_timeout=5
+        )
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("USE drill")
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def do(self, *statements: str) -> None:
+        """Run statements that return nothing, each one a transaction."""
+        super().do("USE drill", *statements)
+
+    def answers(self) -> bool:
+        """Tell whether it takes connections, and make the database the first time."""
+        try:
+            super().do("CREATE DATABASE IF NOT EXISTS drill")
+        except pymysql.OperationalError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep everybody else from the table of orders."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("LOCK TABLES drill.orders WRITE")
+            yield
+
+    def order_refusals(self, *, every: int) -> None:
+        """Signal a deadlock in a trigger, counted by a sequence, which no rollback takes back."""
+        self.do(
+            "CREATE SEQUENCE IF NOT EXISTS tries",
+            "ALTER SEQUENCE tries RESTART",
+            "DROP TRIGGER IF EXISTS refuse",
+            "CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW BEGIN NOT ATOMIC"
+            f" IF NEXT VALUE FOR tries MOD {every} = 0 THEN"
+            " SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'by the drill';"
+            " END IF; END",
+        )
+
+    def order_tries(self) -> int:
+        """Return what the sequence has reached."""
+        return int(self.rows("SELECT NEXT VALUE FOR tries")[0][0]) - 1
+
+
+class Redis(Server):
+    """A Redis that keeps nothing on disk."""
+
+    name = "redis"
+
+    def command(self) -> list[str]:
+        """Listen on loopback alone."""
+        return [
+            *(program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--save", "", "--dir", str(self.folder)),
+        ]
+
+    @property
+    def url(self) -> str:
+        """The service's REDIS_URL."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def answers(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            with contextlib.closing(redis.Redis.from_url(self.url, socket_timeout=2)) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    def keys(self) -> int:
+        """Return how many keys it has."""
+        with contextlib.closing(redis.Redis.from_url(self.url, socket_timeout=2)) as client:
+            return int(str(client.dbsize()))
+
+
+class Collector(Server):
+    """A stand-in for the OpenTelemetry collector: it takes OTLP over HTTP and counts spans."""
+
+    name = "collector"
+
+    def command(self) -> list[str]:
+        """Run the stand-in with this Python."""
+        return [sys.executable, "-P", str(Path(__file__).with_name("collector.py")), str(self.port)]
+
+    @property
+    def url(self) -> str:
+        """The service's OTEL_EXPORTER_OTLP_ENDPOINT."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            self.spans()
+        except OSError:
+            return False
+        return True
+
+    def spans(self) -> int:
+        """Return how many spans it has been sent since it was started."""
+        with urllib.request.urlopen(self.url, timeout=2) as answer:  # noqa: S310  our own
+            return int(answer.read())
+
+
+class RabbitMQ(Server):
+    """A broker of its own; no drill uses it yet, because no answer needs a broker yet."""
+
+    name = "rabbitmq"
+    account = "rabbitmq"
+
+    def command(self) -> list[str]:
+        """Run it in the foreground."""
+        return [program("rabbitmq-server")]
+
+    def environment(self) -> dict[str, str]:
+        """Keep everything in the folder, and listen on loopback alone."""
+        return super().environment() | {
+            "RABBITMQ_NODENAME": f"drill-{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+    @property
+    def url(self) -> str:
+        """The service's BROKER_URL."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def answers(self) -> bool:
+        """Tell whether it speaks AMQP: it says which version it wants to one who asks for none."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as asking:
+                asking.sendall(b"AMQP\x00\x00\x00\x00")
+                return asking.recv(4) == b"AMQP"
+        except OSError:
+            return False

@@ -1,0 +1,174 @@
+"""A service generated for the drills, and its Gunicorn with the service's own configuration."""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from cookiecutter.main import cookiecutter
+
+from drills.servers import free_port, wait_until
+
+ROOT = Path(__file__).parents[1]
+EMAIL, PASSWORD = "drill@example.com", "correct horse battery staple 7"
+STARTING_SECONDS = 60
+# As long as Gunicorn's own limit, and a little for the machine.
+STOPPING_SECONDS = 40
+
+
+def generate(folder: Path, database: str) -> Path:
+    """Generate a service with everything that the drills are about."""
+    answers = {
+        "project_name": "Drill",
+        "database": database,
+        "auth": "jwt",
+        "rate_limiting": True,
+        "tracing": True,
+        "metrics": True,
+        "webhooks": True,
+        "web_ui": True,
+    }
+    config = folder / "cookiecutter.yaml"
+    config.write_text(f"replay_dir: {folder}\ncookiecutters_dir: {folder}\n")
+    with (folder / "generated.txt").open("w") as output, _descriptor_1(output):
+        return Path(
+            cookiecutter(
+                str(ROOT),
+                no_input=True,
+                extra_context=answers,
+                output_dir=str(folder / "generated"),
+                config_file=str(config),
+            )
+        )
+
+
+@contextlib.contextmanager
+def _descriptor_1(output: IO[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """Send what the hooks print elsewhere."""
+    before = os.dup(1)
+    os.dup2(output.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+
+
+class Service:
+    """One generated service, started and stopped again and again on one port."""
+
+    def __init__(self, project: Path, **settings: str) -> None:
+        self.project = project
+        self.port = free_port()
+        self.webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+        self.settings = {
+            "APP_ENV": "production",
+            "SECRET_KEY": secrets.token_hex(32),
+            "PORT": str(self.port),
+            "WEB_CONCURRENCY": "2",
+            "WEB_THREADS": "4",
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "JWT_KEYS": json.dumps({"keys": [{"kty": "oct", "kid": "drill", "k": key}]}),
+            "MAIL_URL": "smtps://drill:pass-word@127.0.0.1:1",
+            "MAIL_FROM": "drill@example.com",
+            "PUBLIC_URL": "https://drill.example",
+            "WEBHOOK_SECRETS": self.webhook_secret,
+            "RATE_LIMIT": "1000000/minute",
+        } | settings
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = project.parent / f"{project.name}.log"
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Build the environment: nothing of the caller's own but the PATH."""
+        kept = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        return kept | self.settings | settings
+
+    def flask(self, *arguments: str, given: str = "") -> None:
+        """Run one of the service's commands."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "app", *arguments],
+            cwd=self.project,
+            env=self.environment(),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            message = f"flask {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
+            raise RuntimeError(message)
+
+    def set_up(self) -> None:
+        """Make the tables and one account."""
+        self.flask("db", "upgrade")
+        self.flask("users", "create-admin", EMAIL, "--password-file", "-", given=PASSWORD)
+
+    def start(self, output: Path | None = None, **settings: str) -> None:
+        """Start Gunicorn with the service's own gunicorn.conf.py, and wait until it is ready."""
+        with (output or self.log).open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn"],
+                cwd=self.project,
+                env=self.environment(**settings),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            wait_until(self._is_ready, STARTING_SECONDS, "the service starts")
+            wait_until(lambda: len(self.workers()) == int(self.settings["WEB_CONCURRENCY"]), 10, "")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _is_ready(self) -> bool:
+        if self.process is None or self.process.poll() is not None:
+            tail = self.log.read_text(errors="replace")[-2_000:] if self.log.exists() else ""
+            message = f"the service did not start:\n{tail}"
+            raise RuntimeError(message)
+        try:
+            url = f"http://127.0.0.1:{self.port}/health/ready"
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own
+                return bool(answer.status == 200)  # noqa: PLR2004
+        except OSError:
+            return False
+
+    def workers(self) -> list[int]:
+        """Return the ids of Gunicorn's workers."""
+        if self.process is None:
+            return []
+        master = self.process.pid
+        children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
+        return [int(child) for child in children.split()]
+
+    def stop(self) -> float:
+        """Stop it as a platform does, and return the seconds that took."""
+        began = time.monotonic()
+        if self.process:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOPPING_SECONDS)
+            except subprocess.TimeoutExpired:
+                for worker in self.workers():
+                    os.kill(worker, signal.SIGKILL)
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+        return time.monotonic() - began
+
+
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder that servers running as other users can reach into."""
+    folder = tempfile.TemporaryDirectory(prefix="drills-", ignore_cleanup_errors=True)
+    Path(folder.name).chmod(0o755)  # noqa: S103  each server's own folder is its own
+    return folder

@@ -1,0 +1,213 @@
+"""Deadlocks and serialization failures: in words, and for real on a server."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+from werkzeug.test import TestResponse
+
+from app.core import collisions
+from app.core.database import db, reading_engine, writing
+from app.orders.models import Order
+from conftest import LogLines, MakeApp, body
+
+# How a server tells that somebody waits for a lock.
+WAITING = {
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql": "SELECT 1 FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql": "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+    # {% endif %}
+}
+WHEN = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+class Refused(Exception):  # noqa: N818  stands for a driver's own
+    """An error of the database, with a code as the drivers give it."""
+
+    def __init__(self, code: object) -> None:
+        super().__init__(code)
+        self.sqlstate = code if isinstance(code, str) else None
+
+    def thrown(self) -> OperationalError:
+        return OperationalError("UPDATE orders", None, self)
+
+
+class View:
+    """A route that does what it is told, one thing each time it runs."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.runs = 0
+        self.deeds: list[Callable[[], object]] = []
+        app.add_url_rule("/collide", "collide", self._run, methods=["POST"])
+
+    def _run(self) -> str:
+        self.runs += 1
+        self.deeds.pop(0)()
+        return "done"
+
+    def post(self, *deeds: Callable[[], object]) -> TestResponse:
+        self.runs, self.deeds = 0, list(deeds)
+        return self.app.test_client().post("/collide")
+
+
+@pytest.fixture(scope="module")
+def view(make_app: MakeApp) -> View:
+    return View(make_app())
+
+
+def order() -> Order:
+    return Order(
+        id=uuid4(),
+        # {% if cookiecutter.auth != "none" %}
+        owner_id=uuid4(),
+        # {% endif %}
+        currency="EUR",
+        total_cents=0,
+        created_at=WHEN,
+        lines=[],
+    )
+
+
+def refuse(code: object) -> None:
+    raise Refused(code).thrown()
+
+
+collide = partial(refuse, next(iter(collisions.CODES)))
+
+
+def commit() -> None:
+    with writing() as session:
+        session.add(order())
+
+
+def commit_and_collide() -> None:
+    commit()
+    collide()
+
+
+def test_a_view_that_collides_runs_once_more(
+    view: View, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    for code in collisions.CODES:
+        with subtests.test(str(code)):
+            assert view.post(partial(refuse, code), commit).status_code == 200
+            assert view.runs == 2
+            (line,) = [line for line in log_lines if line["message"] == "transactions collided"]
+            assert line["tried_again"] is True
+            log_lines.clear()
+
+
+def test_a_view_that_collides_twice_is_a_503(view: View) -> None:
+    answer = view.post(collide, collide)
+
+    assert (answer.status_code, view.runs) == (503, 2)
+    assert answer.headers["Retry-After"] == "1"
+    assert body(answer)["code"] == "collision"
+
+
+def test_a_view_that_has_committed_something_does_not_run_again(view: View) -> None:
+    answer = view.post(commit_and_collide)
+
+    assert (answer.status_code, view.runs) == (503, 1)
+    assert body(answer)["code"] == "collision"
+
+
+def test_other_errors_of_the_database_are_not_tried_again(view: View) -> None:
+    answer = view.post(partial(refuse, "57P01"))  # the server is shutting down
+
+    assert (answer.status_code, view.runs) == (503, 1)
+    assert body(answer)["code"] == "database_unavailable"
+
+
+def on_a_server(app: Flask, *kinds: str) -> None:
+    if reading_engine(app).dialect.name not in kinds:
+        pytest.skip(f"set TEST_DATABASE_URL to a server: {' or '.join(kinds)}")
+
+
+def stored(app: Flask, number: int) -> list[UUID]:
+    placed = [order() for _ in range(number)]
+    with app.app_context(), writing() as session:
+        session.add_all(placed)
+    return [each.id for each in placed]
+
+
+def wait_until_the_view_waits(app: Flask) -> None:
+    """Let the view wait first, and clearly longer: PostgreSQL ends whoever has waited longest."""
+    deadline = time.monotonic() + 5
+    with reading_engine(app).connect() as connection:
+        while not connection.exec_driver_sql(WAITING[connection.dialect.name]).first():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    time.sleep(0.3)
+
+
+@pytest.mark.process
+def test_a_deadlock_on_a_server_is_tried_again(view: View) -> None:
+    on_a_server(view.app, *WAITING)
+    first, second, *more = stored(view.app, 5)
+    holds_first = threading.Event()
+
+    def lock_both() -> None:
+        with writing() as session:
+            session.execute(select(Order.id).where(Order.id == first).with_for_update())
+            holds_first.set()
+            session.execute(select(Order.id).where(Order.id == second).with_for_update())
+
+    def change(order_id: UUID) -> None:
+        cents = update(Order).where(Order.id == order_id).values(total_cents=1)
+        connection.execute(cents)
+
+    answers: list[TestResponse] = []
+    with view.app.app_context(), db.engine.connect() as connection:
+        # MySQL ends the transaction that has changed less.
+        for each in (second, *more):
+            change(each)
+        request = threading.Thread(target=lambda: answers.append(view.post(lock_both, lock_both)))
+        request.start()
+        assert holds_first.wait(5)
+        wait_until_the_view_waits(view.app)
+        change(first)
+        connection.commit()
+    request.join(10)
+
+    assert [answer.status_code for answer in answers] == [200]
+    assert view.runs == 2
+
+
+# {% if cookiecutter.database == "postgresql" %}
+@pytest.mark.process
+def test_a_serialization_failure_on_a_server_is_tried_again(view: View) -> None:
+    on_a_server(view.app, "postgresql")
+    (order_id,) = stored(view.app, 1)
+    change = update(Order).where(Order.id == order_id)
+
+    def change_what_was_read() -> None:
+        with writing() as session:
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            session.execute(select(Order.total_cents).where(Order.id == order_id))
+            if view.runs == 1:
+                with reading_engine(view.app).connect() as other:
+                    other.execute(change.values(total_cents=5))
+            session.execute(change.values(total_cents=Order.total_cents + 1))
+
+    assert view.post(change_what_was_read, change_what_was_read).status_code == 200
+    assert view.runs == 2
+    with reading_engine(view.app).connect() as connection:
+        assert connection.execute(select(Order.total_cents)).scalars().all() == [6]
+
+
+# {% endif %}
+def test_outside_a_request_there_is_nothing_to_begin_anew(app: Flask) -> None:
+    with app.app_context():
+        commit()
