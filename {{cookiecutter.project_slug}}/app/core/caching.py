@@ -132,7 +132,7 @@ class InProcess:
 class InRedis:
     """Answers that all processes share, each under the generation that it was stored in."""
 
-    LOOK = f"""
+    LOOK = """
         local generation = redis.call('GET', KEYS[1])
         if not generation then
             generation = ARGV[2]
@@ -140,12 +140,12 @@ class InRedis:
         end
         local place = KEYS[2] .. generation
         local found = redis.call('GET', place)
-        if found and (string.sub(found, 1, 1) == '{LEASE.decode()}'
+        if found and (string.sub(found, 1, 1) == '?'
                 or string.sub(found, 1, #ARGV[1]) == ARGV[1]) then
-            return {{place, found}}
+            return {place, found}
         end
         redis.call('SET', place, ARGV[2], 'PX', ARGV[3])
-        return {{place, ARGV[2]}}
+        return {place, ARGV[2]}
     """
     SETTLE = """
         if redis.call('GET', KEYS[1]) == ARGV[1] then
