@@ -313,15 +313,6 @@ def test_an_answer_that_cannot_be_stored_is_given_all_the_same(key: str) -> None
     assert Cache(store, SECONDS).read(key, FORM, meanwhile_away).version == 1
 
 
-def test_requests_that_fail_together_are_one_line(log_lines: LogLines) -> None:
-    availability = redis_server.Availability("and so on")
-
-    for _ in range(2):
-        availability.failed(ConnectionError())
-
-    assert [line["message"] for line in log_lines] == ["Redis does not answer; and so on"]
-
-
 def test_a_form_changes_with_the_fields_of_what_is_shown() -> None:
     assert form_of(Representation) == form_of(Representation)
     assert form_of(Representation) != form_of(Representation, Representation)
