@@ -263,8 +263,6 @@ class Cache:
 
     def _begin_anew_after_failures(self) -> None:
         """Begin a new generation before the first question that follows a failure."""
-        if self._renewed == self._availability.failures:
-            return
         with self._lock:
             # Counted before: a change that cannot be told meanwhile asks for one more.
             if self._renewed != (failures := self._availability.failures):
