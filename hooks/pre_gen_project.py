@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 Answers = dict[str, str | bool]
 # An answer ("auth=jwt", or "kubernetes" for anything but no or none) and the answers it needs.
-REQUIRES = {"auth=jwt": ["database"]}
+REQUIRES = {"auth=jwt": ["database"], "caching": ["database"]}
 # A service named like a package it imports or installs would hide it, or ask pip for itself.
 TAKEN = """
     app conftest docs main migrations pip python setuptools test tests uv wheel alembic bandit

@@ -10,11 +10,16 @@ from workshop import Workshop
 pytestmark = pytest.mark.slow
 
 
+def shares_redis(answers: Answers) -> bool:
+    """Tell whether the service keeps something in Redis."""
+    return bool(answers.get("rate_limiting") or answers.get("caching"))
+
+
 def servers(answers: Answers) -> dict[str, str]:
     """Tell which server each variable of the service's suite needs to name."""
     database = answers.get("database")
     found = {"TEST_DATABASE_URL": str(database)} if database in services.URLS else {}
-    return found | ({"TEST_REDIS_URL": "redis"} if answers.get("rate_limiting") else {})
+    return found | ({"TEST_REDIS_URL": "redis"} if shares_redis(answers) else {})
 
 
 @pytest.mark.parametrize("answers", [row for row in covering_set() if servers(row)], ids=ident)

@@ -32,6 +32,9 @@ from app.core import (
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser,
     # {% endif %}
+    # {% if cookiecutter.caching %}
+    caching,
+    # {% endif %}
     checks,
     cli,
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
@@ -93,6 +96,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     security.init_app(app, settings)
     # {% if cookiecutter.database != "none" %}
     database.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.caching %}
+    caching.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.tracing %}
     tracing.init_app(app, settings)

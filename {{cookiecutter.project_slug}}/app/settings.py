@@ -5,6 +5,9 @@ from app.core import (
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser,
     # {% endif %}
+    # {% if cookiecutter.caching %}
+    caching,
+    # {% endif %}
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     code_flow,
     # {% endif %}
@@ -49,6 +52,9 @@ from app.core import (
 class Settings(
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser.BrowserSettings,
+    # {% endif %}
+    # {% if cookiecutter.caching %}
+    caching.CacheSettings,
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     code_flow.ClientSettings,

@@ -32,6 +32,9 @@ PRODUCTION: dict[str, str] = {
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     "public_url": "https://shop.example",
     # {% endif %}
+    # {% if cookiecutter.caching %}
+    "redis_url": "redis://127.0.0.1:1/0",
+    # {% endif %}
     # {% if cookiecutter.webhooks %}
     "webhook_secrets": "whsec_" + "dGhlIHRlc3RzJyBvd24g" * 2,
     # {% endif %}

@@ -3,6 +3,7 @@
 What a client holds already is not sent again, and a change can be bound to what was seen.
 """
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import Response, request
@@ -10,6 +11,14 @@ from marshmallow import fields
 
 from app.core.errors import DETAILS, Problem
 from app.core.schemas import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What is shown of something (RFC 9110, 3.2), as JSON, and the version that it shows."""
+
+    version: int
+    json: bytes
 
 
 class PreconditionFailed(Problem):
@@ -48,17 +57,17 @@ def versioned(response: Response, version: int) -> Response:
     return response
 
 
-def unless_held(response: Response, version: int) -> Response:
-    """Answer with the version's name alone if the caller holds it already.
+def unless_held(shown: Representation) -> Response:
+    """Answer with what is shown, or with its version alone if the caller holds that already.
 
     Raises:
         PreconditionFailed: when the caller asks for another version.
 
     """
-    versioned(response, version)
-    if not is_expected(version):
+    if not is_expected(shown.version):
         raise PreconditionFailed
-    if request.if_none_match.contains_weak(str(version)):
+    response = versioned(Response(shown.json, mimetype="application/json"), shown.version)
+    if request.if_none_match.contains_weak(str(shown.version)):
         response.status_code = HTTPStatus.NOT_MODIFIED
         response.set_data(b"")
         del response.headers["Content-Type"]

@@ -6,7 +6,6 @@ may use two windows' worth around a boundary.
 """
 
 import ipaddress
-import logging
 import re
 import time
 from collections.abc import Iterator
@@ -18,17 +17,14 @@ from limits.storage import MemoryStorage, RedisStorage
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from app.core import pipeline
-from app.core.config import CoreSettings, InvalidSettings, SecretURL
+from app.core import pipeline, redis_server
+from app.core.config import InvalidSettings, SecretURL
 from app.core.errors import TooManyRequests
 from app.core.pipeline import Exchange
+from app.core.redis_server import Availability, RedisSettings
 
-logger = logging.getLogger(__name__)
-
-REDIS_SECONDS = 0.25  # the longest that a request waits for Redis
 LONGEST_KEY = 64  # characters of an address that is none
 WITH_PORT = re.compile(r"([\d.]+):\d+|\[([^\]]+)\](?::\d+)?", re.ASCII)
-PAUSE_SECONDS = 5.0  # how long Redis is left alone after it failed
 
 
 def _limit(value: str) -> str:
@@ -51,10 +47,9 @@ Limit = Annotated[str, AfterValidator(_limit)]
 Routes = Annotated[dict[str, Limit], NoDecode, BeforeValidator(_by_route)]
 
 
-class RateLimitSettings(CoreSettings):
+class RateLimitSettings(RedisSettings):
     """What rate limiting can be told."""
 
-    redis_url: SecretURL | None = None
     rate_limit: Limit = "300/minute"
     """For each client, over all routes."""
     rate_limit_routes: Routes = Field(default_factory=dict)
@@ -74,37 +69,22 @@ class Counters:
     def __init__(self, redis_url: SecretURL | None) -> None:
         """Connect to nothing yet: the first request does."""
         self._local = MemoryStorage()
-        self._shared = _redis(redis_url.get_secret_value()) if redis_url else None
-        self._retry_at = 0.0
+        self._shared = _redis(redis_url) if redis_url else None
+        self._availability = Availability("this process counts rate limits for itself")
 
     def hit(self, key: str, seconds: int) -> int:
         """Count one request and return how many there are in this window."""
-        if self._shared and time.monotonic() >= self._retry_at:
+        if self._shared and self._availability.is_expected():
             try:
                 return self._shared.incr(key, seconds)
             except self._shared.base_exceptions as error:
-                self._retry_at = time.monotonic() + PAUSE_SECONDS
-                logger.warning(
-                    "Redis does not answer; this process counts rate limits for itself",
-                    extra={"error": type(error).__name__, "retry_seconds": PAUSE_SECONDS},
-                )
+                self._availability.failed(error)
         return self._local.incr(key, seconds)
 
 
-def _redis(url: str) -> RedisStorage:
-    # Imported here because it takes long to load, which only those who use it should pay.
-    from redis import ConnectionPool  # noqa: PLC0415
-    from redis.backoff import NoBackoff  # noqa: PLC0415
-    from redis.retry import Retry  # noqa: PLC0415
-
-    pool = ConnectionPool.from_url(
-        url,
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        # A request would rather be counted locally than wait for a second try.
-        retry=Retry(NoBackoff(), 0),
-    )
-    return RedisStorage(url, connection_pool=pool, key_prefix="rate-limits")
+def _redis(url: SecretURL) -> RedisStorage:
+    pool = redis_server.pool(url)
+    return RedisStorage(url.get_secret_value(), connection_pool=pool, key_prefix="rate-limits")
 
 
 class Guard:

@@ -77,13 +77,13 @@ def list_orders(query: PageArguments) -> Response:
 @blueprint.problems(404, 412)
 def get_order(_headers: object, order_id: UUID) -> Response:
     """Return one order."""
-    order = service.find(
+    shown = service.shown(
         order_id,
         # {% if cookiecutter.auth != "none" %}
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return conditions.unless_held(api.json_response(order), order.version)
+    return conditions.unless_held(shown)
 
 
 @blueprint.route("/<uuid:order_id>/cancel", methods=["POST"])

@@ -5,14 +5,20 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import orjson
 from sqlalchemy.exc import IntegrityError
 
-from app.core.conditions import PreconditionFailed
+from app.core.conditions import PreconditionFailed, Representation
 from app.core.database import reading, writing
 from app.core.errors import Conflict, NotFound
 from app.core.idempotency import Claim, IdempotencyKeyReused
 from app.core.pagination import Page, Position
-from app.orders import repository
+from app.orders import (
+    # {% if cookiecutter.caching %}
+    cached,
+    # {% endif %}
+    repository,
+)
 from app.orders.models import Order, OrderLine, OrderStatus
 from app.orders.repository import OrderView
 from app.quotes import service as quotes
@@ -97,6 +103,25 @@ def find(
     if not found:
         raise NotFound
     return found[0]
+
+
+# {% if cookiecutter.caching %}
+@cached.order
+# {% endif %}
+def shown(
+    order_id: UUID,
+    # {% if cookiecutter.auth != "none" %}
+    owner_id: UUID,
+    # {% endif %}
+) -> Representation:
+    """Return one order as clients see it; it raises what `find` does."""
+    order = find(
+        order_id,
+        # {% if cookiecutter.auth != "none" %}
+        owner_id,
+        # {% endif %}
+    )
+    return Representation(order.version, orjson.dumps(order))
 
 
 def newest(
