@@ -1,8 +1,10 @@
 """Each file of the tree, rendered for every combination of the answers that it depends on."""
 
+import os
 from functools import cache
 
 from cookiecutter.utils import create_env_with_context
+from jinja2 import Template
 
 import post_gen_project
 from answers import (
@@ -10,13 +12,16 @@ from answers import (
     Answers,
     choices,
     copied,
+    covering_rows,
     depends_on,
     exists_with,
     grouped,
+    names_in,
     questions,
     texts,
     tree_files,
 )
+from pre_gen_project import REQUIRES
 
 AWKWARD = "It's 50% off & more: #1 {x} <b> é ’ – $HOME `code` 注文 \U0001f680"  # noqa: RUF001 - as phones type them
 # Texts that have to come out right wherever they stand, whatever their length and characters.
@@ -59,22 +64,58 @@ def folders_of(path: str) -> list[str]:
     return ["/".join(parts[: number + 1]) for number in range(len(parts))]
 
 
+@cache
+def rows_of(names: frozenset[str], *, few: bool) -> list[Answers]:
+    """List the combinations of these answers, or a few in which each pair of them occurs."""
+    if few:
+        asked = {
+            key: needs
+            for key, needs in REQUIRES.items()
+            if names_in(" and ".join([key, *needs])) <= names
+        }
+        return covering_rows({name: choices()[name] for name in sorted(names)}, asked)
+    return [rows[0] for rows in grouped(names).values()]
+
+
 def renderings(path: str, kind: str, targets: tuple[str, ...] = ()) -> list[tuple[str, Answers]]:
     """Render a file for every combination of its answers; keep each distinct text once.
 
-    `targets` are paths whose existence matters to the file too: what it links to.
+    `targets` are paths whose existence matters to the file too: what it links to. Other texts than
+    the default ones are put into a few combinations only, unless WHOLE is set: a text stands in one
+    line, and few answers change a line.
     """
-    env = create_env_with_context({"cookiecutter": questions()})
-    source = (TREE / path).read_text()
-    template = None if copied(path) else env.from_string(source)
+    few = kind != "default" and not os.environ.get("WHOLE")
     names = depends_on(path).union(*map(exists_with, targets))
     found: dict[tuple[str, tuple[bool, ...]], Answers] = {}
-    for rows in grouped(names).values():
-        if exists(path, rows[0]):
-            text = template.render(cookiecutter=full(kind) | rows[0]) if template else source
-            there = tuple(exists(target, rows[0]) for target in targets)
-            found.setdefault((text, there), rows[0])
+    for some in rows_of(names, few=few):
+        answers = first_of_each() | some
+        if exists(path, answers):
+            there = tuple(exists(target, answers) for target in targets)
+            found.setdefault((render(path, kind, answers), there), answers)
     return [(text, answers) for (text, _), answers in found.items()]
+
+
+def render(path: str, kind: str, answers: Answers) -> str:
+    """Render a file with these answers and a kind of texts, or copy it as it stands."""
+    if not (template := template_of(path)):
+        return (TREE / path).read_text()
+    return template.render(cookiecutter=full(kind) | answers)
+
+
+@cache
+def template_of(path: str) -> Template | None:
+    """Compile a file of the tree; one that is copied is no template."""
+    if copied(path):
+        return None
+    env = create_env_with_context({"cookiecutter": questions()})
+    template: Template = env.from_string((TREE / path).read_text())
+    return template
+
+
+@cache
+def first_of_each() -> Answers:
+    """Return the default of every choice."""
+    return {name: values[0] for name, values in choices().items()}
 
 
 def named(answers: Answers, path: str) -> str:
