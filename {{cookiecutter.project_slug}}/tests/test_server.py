@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -10,8 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,15 +22,14 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import (  # type: ignore[attr-defined]  # newer than the hints
-    _DEFER,
+from gunicorn.workers.gthread import (
     PollableMethodQueue,
     TConn,
     ThreadWorker,
 )
 
 from app.core import server
-from app.core.server import Worker, receive, refuse
+from app.core.server import Worker, _peek, receive, refuse
 from conftest import MakeApp
 
 PROJECT = Path(__file__).parents[1]
@@ -107,74 +106,123 @@ def test_a_connection_that_goes_on_stays_open(
     pair: Pair, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ThreadWorker, "handle", lambda *_: True)
-    assert worker.handle(pair.conn) is not True, "a thread waits for a client that says nothing"
-
     pair.client.sendall(b"GET")
+
     assert worker.handle(pair.conn) is True
     assert pair.server.fileno() != -1
 
 
 @pytest.fixture
-def stopping(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """Return a worker that serves what it has accepted, and nothing more."""
-    with ThreadPoolExecutor(1) as threads:
-        values = {"tpool": threads, "nr_conns": 0, "worker_connections": 9, "_accepting": False}
-        values |= {"pending_conns": deque(), "keepalived_conns": deque(), "sockets": []}
-        values |= {"method_queue": PollableMethodQueue(), "alive": False, "cfg": Config()}
-        for name, value in values.items():
-            monkeypatch.setattr(worker, name, value, raising=False)
-        worker.method_queue.init()
-        monkeypatch.setattr(server, "STOP_KEEPALIVE_LINGER", 5)
-        yield worker
+def serving(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    """Return a worker with one thread, which serves whom it is given."""
+    values = {"nr_conns": 0, "worker_connections": 9, "_accepting": False, "sockets": []}
+    values |= {"pending_conns": deque(), "keepalived_conns": deque(), "cfg": Config()}
+    values |= {"poller": selectors.DefaultSelector(), "method_queue": PollableMethodQueue()}
+    for name, value in values.items():
+        monkeypatch.setattr(worker, name, value, raising=False)
+    worker.cfg.set("threads", 1)
+    worker.method_queue.init()
+    worker.tpool = worker.get_thread_pool()
+    yield worker
+    worker.tpool.shutdown()
+    worker._prober.shutdown()  # noqa: SLF001  its second pool
+    worker.poller.close()
     worker.method_queue.close()
 
 
+def run_until(worker: Worker, done: Callable[[], bool]) -> None:
+    """Do what the worker's own loop does, until something has happened."""
+    deadline = time.monotonic() + 5
+    while not done():
+        assert time.monotonic() < deadline
+        worker.method_queue.run_callbacks(None)
+        time.sleep(0.001)
+
+
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def test_probes_are_answered_though_all_threads_wait(
+    serving: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished: list[TConn] = []
+    goes_on = threading.Event()
+    with closing(Pair()) as slow, closing(Pair()) as first, closing(Pair()) as second:
+
+        def handle(_worker: ThreadWorker, conn: TConn) -> bool:
+            return conn is not slow.conn or goes_on.wait(5)
+
+        monkeypatch.setattr(ThreadWorker, "handle", handle)
+        monkeypatch.setattr(serving, "finish_request", lambda conn, _done: finished.append(conn))
+        slow.client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        serving.enqueue_req(slow.conn)
+        first.client.sendall(LIVE)
+        serving.enqueue_req(first.conn)
+        run_until(serving, lambda: finished == [first.conn])
+
+        serving._prober_is_free.acquire()  # noqa: SLF001  another probe is being answered
+        second.client.sendall(LIVE)
+        serving.enqueue_req(second.conn)
+        goes_on.set()
+        run_until(serving, lambda: finished == [first.conn, slow.conn, second.conn])
+
+
+def test_a_client_that_says_nothing_takes_up_no_thread(pair: Pair, serving: Worker) -> None:
+    serving.enqueue_req(pair.conn)
+
+    assert list(serving.pending_conns) == [pair.conn]
+    assert _peek(pair.server) is None
+    pair.client.sendall(b"GET")
+    assert _peek(pair.server) == b"GET"
+    pair.close()
+    assert _peek(pair.server) == b"", "an error is for the thread that serves it"
+
+
 def test_a_stopping_worker_waits_for_a_request_that_is_on_its_way(
-    pair: Pair, stopping: Worker, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, serving: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished: list[bool] = []
     monkeypatch.setattr(ThreadWorker, "handle", lambda *_: pair.server.recv(3) == b"GET")
     monkeypatch.setattr(
         ThreadWorker, "finish_request", lambda _worker, _conn, done: finished.append(done.result())
     )
-    deferred: Future[bool] = Future()
-    deferred.set_result(_DEFER)
+    monkeypatch.setattr(server, "STOP_KEEPALIVE_LINGER", 5)
+    serving.alive = False
 
-    stopping.finish_request(pair.conn, deferred)  # it was alive when the thread gave up waiting
+    serving.enqueue_req(pair.conn)
     pair.client.sendall(b"GET")
-    while not finished:
-        stopping.method_queue.run_callbacks(None)
+    run_until(serving, lambda: bool(finished))
 
     assert finished == [True]
 
 
 def test_a_stopping_worker_does_not_wait_long_for_a_client_that_says_nothing(
-    pair: Pair, stopping: Worker, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, serving: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "STOP_KEEPALIVE_LINGER", 0.01)
-    assert stopping.handle(pair.conn) is False
+    assert serving.handle(pair.conn) is False
 
     pair.conn.timeout = 75.0
-    stopping.pending_conns.append(pair.conn)
-    stopping._cap_keepalive(2.0)  # noqa: SLF001  what Gunicorn calls when it begins to stop
+    serving.pending_conns.append(pair.conn)
+    serving._cap_keepalive(2.0)  # noqa: SLF001  what Gunicorn calls when it begins to stop
     assert pair.conn.timeout == 2.0
 
 
 def test_a_worker_that_stops_takes_who_waits_in_line_and_closes_the_door(
-    stopping: Worker, monkeypatch: pytest.MonkeyPatch
+    serving: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted: list[TConn] = []
     monkeypatch.setattr(ThreadWorker, "enqueue_req", lambda _worker, conn: accepted.append(conn))
     with socket.create_server(("127.0.0.1", 0)) as door:
-        stopping.sockets.append(door)
+        serving.sockets.append(door)
         clients = [socket.create_connection(door.getsockname()) for _ in range(3)]
 
-        stopping.alive = True
-        stopping.set_accept_enabled(enabled=False)  # there are too many connections
+        serving.alive = True
+        serving.set_accept_enabled(enabled=False)  # there are too many connections
         assert (accepted, door.fileno() != -1) == ([], True)
 
-        stopping.alive = False
-        stopping.set_accept_enabled(enabled=False)
+        serving.alive = False
+        serving.set_accept_enabled(enabled=False)
         assert (len(accepted), door.fileno()) == (3, -1)
     for each in (*clients, *(conn.sock for conn in accepted)):
         each.close()

@@ -5,8 +5,9 @@ threads, each holding back the end of its request, would keep everybody else out
 has to arrive within a time. What Gunicorn itself refuses, malformed requests that never reach the
 application, is answered in the one format that errors have, and repeats nothing.
 
-A worker that is told to stop answers every client that has reached it, and keeps nobody waiting for
-those that say nothing.
+Liveness probes have a thread of their own, since all others may wait for a database that is slow, and a
+restart would not help. A worker that is told to stop answers every client that has reached it, and
+keeps nobody waiting for those that say nothing.
 """
 
 import os
@@ -14,8 +15,10 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import orjson
 from flask import Flask, current_app
@@ -34,13 +37,14 @@ from gunicorn.workers.gthread import (  # type: ignore[attr-defined]  # newer th
 
 from app.core.errors import MEDIA_TYPE, Problem
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 LINGER_SECONDS = 0.5  # for a client to read what it was told last
+PROBE = b"GET /health/live HTTP/1."
+PEEKED_BYTES = 1_024
 STOPPING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
 _request = threading.local()
+_waits: Future[Any] = Future()
+_waits.set_result(_DEFER)
 _receive = SocketUnreader.chunk
 
 
@@ -77,31 +81,42 @@ class Worker(ThreadWorker):
         # Chunks are read when the application asks for them, so it is told what is wrong with them.
         cast("Flask", self.wsgi).register_error_handler(ParseException, _malformed)
 
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Make the threads, and one more for probes: the others may all wait for a dependency."""
+        self._prober = ThreadPoolExecutor(1, thread_name_prefix="probe")
+        self._prober_is_free = threading.Semaphore()
+        return super().get_thread_pool()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Give a connection that has said something a thread; the others take none up."""
+        said = _peek(conn.sock)
+        if said is None and self.alive and not conn.initialized:
+            self.finish_request(conn, _waits)
+            return
+        conn.data_ready = conn.data_ready or said is not None
+        if _asks_whether_we_live(said) and self._prober_is_free.acquire(blocking=False):
+            self._prober.submit(self.handle, conn).add_done_callback(partial(self._probed, conn))
+        else:
+            super().enqueue_req(conn)
+
+    def _probed(self, conn: TConn, done: Future[bool]) -> None:
+        self._prober_is_free.release()
+        self.method_queue.defer(self.finish_request, conn, done)
+
     def handle(self, conn: TConn) -> bool:
         """Serve a request whose time begins now, and wait here for its client to hang up.
 
         The thread that accepts connections would otherwise wait, and let nobody else in.
         """
-        # No thread waits for a client that says nothing, unless nobody else will come any more.
-        patience = 0 if self.alive else STOP_KEEPALIVE_LINGER
-        if not conn.initialized and not conn.wait_for_data(patience):
-            return cast("bool", _DEFER if self.alive else False)
+        # Only a worker that is stopping waits here: the request may be on its way.
+        if not conn.initialized and not conn.wait_for_data(STOP_KEEPALIVE_LINGER):
+            return False
         _request.until = time.monotonic() + self.seconds
         outcome = super().handle(conn)
         if outcome is False:
             util.close_graceful(conn.sock, LINGER_SECONDS)
             conn.close = _closed  # type: ignore[method-assign, assignment]  # it is
         return outcome
-
-    def finish_request(self, conn: TConn, done: "Future[bool]") -> None:
-        """Take a connection back from its thread; one that waits for its first request comes again.
-
-        Gunicorn drops it when it is stopping, although the request may be on its way.
-        """
-        if not self.alive and not done.exception() and done.result() is _DEFER:
-            self.enqueue_req(conn)
-        else:
-            super().finish_request(conn, done)
 
     def set_accept_enabled(self, enabled: bool | None) -> None:  # noqa: FBT001  Gunicorn's own
         """Accept connections or not; at the end, take those that wait in line, and close the door.
@@ -146,6 +161,21 @@ def _let_in() -> None:
 
 # The master goes on once it has forked; its hooks have no place for that.
 os.register_at_fork(after_in_parent=_let_in)
+
+
+def _peek(sock: socket.socket) -> bytes | None:
+    """Return what a client has sent, and leave it there; None when it has said nothing yet."""
+    try:
+        return sock.recv(PEEKED_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except (OSError, ValueError):  # whoever serves it will see; TLS cannot be peeked into
+        return b""
+
+
+def _asks_whether_we_live(said: bytes | None) -> bool:
+    """Tell whether all of a liveness probe is there, so that its thread waits for nobody."""
+    return bool(said and said.startswith(PROBE) and said.endswith(b"\r\n\r\n"))
 
 
 def _malformed(error: Exception) -> ResponseReturnValue:
