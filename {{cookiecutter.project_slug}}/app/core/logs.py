@@ -9,8 +9,10 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
 
+import click
 import orjson
 from flask import Flask
 
@@ -61,11 +63,17 @@ def _masked(name: str, value: object) -> object:
 def _extra(record: logging.LogRecord) -> dict[str, object]:
     """Return what the caller put in `extra`, with the ids of the request it belongs to."""
     exchange = pipeline.current()
-    extra: dict[str, object] = dict(exchange.log_fields) if exchange else {}
+    extra: dict[str, object] = dict(exchange.log_fields) if exchange else _command()
     for name, value in vars(record).items():
         if name not in _STANDARD:
             extra[name] = _masked(name, value)
     return extra
+
+
+def _command() -> dict[str, object]:
+    """Return which command runs, such as `flask db upgrade`, if one does."""
+    running = click.get_current_context(silent=True)
+    return {"command": running.command_path} if running else {}
 
 
 class JSONFormatter(logging.Formatter):
@@ -114,14 +122,22 @@ class ConsoleFormatter(logging.Formatter):
 class AccessLog:
     """Writes one line a request, when its response has been sent."""
 
+    def __init__(self, slow_ms: int) -> None:
+        """Take from how many milliseconds on a request is told of as slow; 0: never."""
+        self._slow_ms = slow_ms or float("inf")
+
     def began(self, exchange: Exchange) -> None:
         """Wait for the end: one line says it all."""
 
     def finished(self, exchange: Exchange) -> None:
         """Write the line."""
         environ = exchange.environ
-        ACCESS.info(
-            "%s %s %s",
+        duration_ms = round(exchange.seconds * 1e3, 3)
+        # One line all the same, so that lines can be counted as requests.
+        slow = duration_ms >= self._slow_ms
+        ACCESS.log(
+            logging.WARNING if slow else logging.INFO,
+            "%s %s %s is slow" if slow else "%s %s %s",
             exchange.method,
             exchange.route or "-",
             exchange.status,
@@ -129,7 +145,7 @@ class AccessLog:
                 "method": exchange.method,
                 "route": exchange.route,
                 "status": exchange.status,
-                "duration_ms": round(exchange.seconds * 1e3, 3),
+                "duration_ms": duration_ms,
                 "sent_bytes": exchange.sent_bytes,
                 "client_address": environ.get("REMOTE_ADDR"),
                 "user_agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT] or None,
@@ -170,6 +186,7 @@ def config(settings: CoreSettings) -> dict[str, Any]:
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
     """Write this application's log lines to standard output, and one line a request."""
+    stream = _stream()
     root = logging.getLogger()
     root.setLevel(settings.log_level)
     # Logging is the process's, not the application's: a second application in this process
@@ -178,12 +195,30 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     if handler is None:
         handler = ServiceHandler()
         root.addHandler(handler)
-    handler.setStream(sys.stdout)
+    handler.stream = stream  # not setStream, which would flush one that is closed
     handler.setFormatter(formatter(settings))
     logging.getLogger("werkzeug").addFilter(_not_an_access_line)
-    pipeline.of(app).observers.append(AccessLog())
+    pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
     for warning in settings.warnings():
         logger.warning(warning)
+
+
+def _stream() -> TextIO:
+    """Return where lines go: a command's own words have standard output for themselves.
+
+    What ends a command that failed is then a line like all others, not a bare traceback.
+    """
+    running = click.get_current_context(silent=True)
+    if running is None or running.info_name == "run":
+        return sys.stdout
+    sys.excepthook = _log_uncaught
+    return sys.stderr
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, where: TracebackType | None
+) -> None:
+    logger.critical("unhandled exception", exc_info=(kind, error, where))
 
 
 def _not_an_access_line(record: logging.LogRecord) -> bool:

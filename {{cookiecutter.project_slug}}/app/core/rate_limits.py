@@ -18,7 +18,12 @@ from limits.storage import MemoryStorage, RedisStorage
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from app.core import pipeline
+from app.core import (
+    pipeline,
+    # {% if cookiecutter.tracing %}
+    redis_traces,
+    # {% endif %}
+)
 from app.core.config import CoreSettings, InvalidSettings, SecretURL
 from app.core.errors import TooManyRequests
 from app.core.pipeline import Exchange
@@ -104,7 +109,11 @@ def _redis(url: str) -> RedisStorage:
         # A request would rather be counted locally than wait for a second try.
         retry=Retry(NoBackoff(), 0),
     )
-    return RedisStorage(url, connection_pool=pool, key_prefix="rate-limits")
+    storage = RedisStorage(url, connection_pool=pool, key_prefix="rate-limits")
+    # {% if cookiecutter.tracing %}
+    redis_traces.observe(storage.storage)
+    # {% endif %}
+    return storage
 
 
 class Guard:

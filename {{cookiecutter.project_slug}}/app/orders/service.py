@@ -12,7 +12,12 @@ from app.core.database import reading, writing
 from app.core.errors import Conflict, NotFound
 from app.core.idempotency import Claim, IdempotencyKeyReused
 from app.core.pagination import Page, Position
-from app.orders import repository
+from app.orders import (
+    # {% if cookiecutter.metrics %}
+    events,
+    # {% endif %}
+    repository,
+)
 from app.orders.models import Order, OrderLine, OrderStatus
 from app.orders.repository import OrderView
 from app.quotes import service as quotes
@@ -70,6 +75,9 @@ def place(
         if not placed:
             raise
         return placed
+    # {% if cookiecutter.metrics %}
+    events.tell_placed()
+    # {% endif %}
     return view(order)
 
 
