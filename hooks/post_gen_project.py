@@ -28,7 +28,7 @@ FILES = {
     "database and tracing": "query_traces",
     "dockerfile": "container .dockerignore Dockerfile",
     "license": "LICENSE",
-    "metrics": "deploy/grafana deploy/prometheus internal metrics worker_metrics",
+    "metrics": "dashboards deploy/grafana deploy/prometheus internal metrics worker_metrics",
     "metrics and tracing": "exemplars",
     "metrics and webhooks": """webhooks/events webhooks/tests/test_events deploy/grafana/webhooks.json
         deploy/prometheus/rules/webhooks.yml deploy/prometheus/tests/webhooks.yml""",

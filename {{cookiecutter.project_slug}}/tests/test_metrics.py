@@ -82,8 +82,8 @@ def test_requests_being_answered_and_their_sizes_are_known(make_app: MakeApp) ->
     assert seen == [1]
     assert _value(client, "http_server_active_requests") == 0
     assert _value(client, "http_server_threads") == 7
-    size = 'http_server_response_body_size_bytes_bucket{{le="{}",method="GET",route="/watch"}}'
-    assert [_value(client, size.format(most)) for most in ("256.0", "1024.0")] == [0, 1]
+    size = 'http_server_response_body_size_bytes_bucket{le="%s",method="GET",route="/watch"}'
+    assert [_value(client, size % most) for most in ("256.0", "1024.0")] == [0, 1]
 
 
 def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(make_app: MakeApp) -> None:
