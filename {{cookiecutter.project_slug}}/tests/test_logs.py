@@ -98,6 +98,8 @@ def test_secrets_in_a_message_are_masked() -> None:
         "api_key=HUSH&page=2",
         "cookie=session=HUSH",
         "eyJIVVNI.eyJIVVNI.HUSH",
+        "ſecret=HUSH",
+        "auth-tokens: authorIzation=HUSH",
     ):
         masked = logs.redact(f"before {text} after")
 

@@ -69,6 +69,7 @@ class Tracing:
 
     settings: TracingSettings
     _provider: TracerProvider | None = None
+    _tracer: Tracer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provider(self) -> TracerProvider:
@@ -84,7 +85,10 @@ class Tracing:
 
     def tracer(self) -> Tracer:
         """Return the tracer that makes this application's spans."""
-        return self.provider().get_tracer(__name__)
+        tracer = self._tracer
+        if tracer is None:  # asking for it costs more than a span
+            tracer = self._tracer = self.provider().get_tracer(__name__)
+        return tracer
 
     def began(self, exchange: Exchange) -> None:
         """Start the span, as a child of the caller's if it sent one."""
@@ -121,7 +125,7 @@ class Tracing:
         with self._lock:
             if self._provider is not None:
                 self._provider.shutdown()
-            self._provider = None
+            self._provider = self._tracer = None
 
 
 def span_of(exchange: Exchange) -> Span:
@@ -208,8 +212,10 @@ def _sampler(settings: TracingSettings) -> sampling.Sampler:
 
 def _callers_context(exchange: Exchange) -> Context:
     environ = exchange.environ
+    if "HTTP_TRACEPARENT" not in environ:
+        return Context()
     carrier = {
-        "traceparent": environ.get("HTTP_TRACEPARENT", ""),
+        "traceparent": environ["HTTP_TRACEPARENT"],
         "tracestate": environ.get("HTTP_TRACESTATE", ""),
     }
     return PROPAGATOR.extract(carrier, Context())
