@@ -18,17 +18,26 @@ FILES = {
         own_callers passwords sessions/refresh_tokens sessions/tests/test_refresh_tokens tokens users
         c19e5a7d4b02_create_users""",
     "auth=oidc": "oidc provider provider_process",
+    "auth=oidc and tracing": "call_traces",
     "auth=jwt or web_ui and auth=oidc": "public_url",
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
     "caching": "caching orders/cached orders/tests/test_cached",
-    "database": "conditions database idempotency migrations orders pagination stubs/flask_migrate",
+    "database": """conditions database idempotency migrations orders pagination slow_queries
+        stubs/flask_migrate""",
+    "database and metrics": """orders/events orders/tests/test_events pool_metrics deploy/grafana/orders.json
+        deploy/prometheus/rules/database.yml deploy/prometheus/tests/database.yml""",
     "database and tracing": "query_traces",
     "database=postgresql or database=mysql": "collisions",
     "dockerfile": "container .dockerignore Dockerfile",
     "license": "LICENSE",
-    "metrics": "internal metrics",
+    "metrics": "dashboards deploy/grafana deploy/prometheus internal metrics worker_metrics",
+    "metrics and tracing": "exemplars",
+    "metrics and webhooks": """webhooks/events webhooks/tests/test_events deploy/grafana/webhooks.json
+        deploy/prometheus/rules/webhooks.yml deploy/prometheus/tests/webhooks.yml""",
+    "metrics or tracing": "servers",
     "rate_limiting": "rate_limits",
     "rate_limiting or caching": "redis_server",
+    "rate_limiting and tracing or caching and tracing": "redis_traces",
     "tracing": "tracing",
     "web_ui": "browsers pages stubs/flask_wtf",
     "web_ui and auth": "browser pages/visitors",

@@ -15,8 +15,8 @@ TAKEN = """
     boto3 click coverage flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf
     gunicorn import-linter itsdangerous jinja2 joserfc jsonschema-rs limits marshmallow mypy
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson pip-audit prometheus-client psycopg
-    pwdlib pydantic pydantic-settings pymysql pytest redis requests ruff schemathesis sqlalchemy
-    standardwebhooks types-gunicorn types-pymysql types-requests types-wtforms werkzeug
+    pwdlib pydantic pydantic-settings pymysql pytest pyyaml redis requests ruff schemathesis sqlalchemy
+    standardwebhooks types-gunicorn types-pymysql types-pyyaml types-requests types-wtforms werkzeug
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,7 +35,12 @@ def needed(*names: str) -> dict[str, str]:
             f"no {name} answers at {urlsplit(URLS[name]).hostname}: start one or set TEST_{name.upper()}_URL"
             for name in missing
         )
-        if os.environ.get("REQUIRE_SERVICES"):
-            pytest.fail(message)
-        pytest.skip(message)
+        absent(message)
     return {name: URLS[name] for name in names}
+
+
+def absent(message: str) -> NoReturn:
+    """Skip the test, or fail it under REQUIRE_SERVICES=1, because something is not here."""
+    if os.environ.get("REQUIRE_SERVICES"):
+        pytest.fail(message)
+    pytest.skip(message)

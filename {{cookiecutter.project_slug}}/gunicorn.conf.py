@@ -14,10 +14,10 @@ from pathlib import Path
 
 from app.core import (
     logs,
-    # {% if cookiecutter.metrics %}
-    metrics,
-    # {% endif %}
     server,
+    # {% if cookiecutter.metrics %}
+    worker_metrics,
+    # {% endif %}
 )
 from app.settings import Settings
 
@@ -105,7 +105,7 @@ limit_request_field_size = 8_190
 forwarded_allow_ips = ""
 
 # {% if cookiecutter.metrics %}
-on_starting, child_exit, on_exit = metrics.GUNICORN_HOOKS
+on_starting, child_exit, on_exit = worker_metrics.GUNICORN_HOOKS
 # {% endif %}
 # The application writes one line a request and says more than Gunicorn could.
 accesslog = None

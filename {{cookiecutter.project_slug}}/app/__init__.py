@@ -45,6 +45,9 @@ from app.core import (
     database,
     # {% endif %}
     errors,
+    # {% if cookiecutter.metrics and cookiecutter.tracing %}
+    exemplars,
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     links,
     # {% endif %}
@@ -62,6 +65,9 @@ from app.core import (
     passwords,
     # {% endif %}
     pipeline,
+    # {% if cookiecutter.metrics and cookiecutter.database != "none" %}
+    pool_metrics,
+    # {% endif %}
     # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
     query_traces,
     # {% endif %}
@@ -69,6 +75,9 @@ from app.core import (
     rate_limits,
     # {% endif %}
     security,
+    # {% if cookiecutter.database != "none" %}
+    slow_queries,
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens,
     # {% endif %}
@@ -96,6 +105,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     security.init_app(app, settings)
     # {% if cookiecutter.database != "none" %}
     database.init_app(app, settings)
+    slow_queries.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.caching %}
     caching.init_app(app, settings)
@@ -108,6 +118,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.metrics %}
     metrics.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.metrics and cookiecutter.tracing %}
+    exemplars.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.metrics and cookiecutter.database != "none" %}
+    pool_metrics.init_app(app, settings)
+    metrics.count(app, orders.events.placed, "orders_placed_total", "Orders that were stored")
+    # {% endif %}
+    # {% if cookiecutter.metrics and cookiecutter.webhooks %}
+    metrics.count(
+        app,
+        webhooks.events.received,
+        "webhooks_total",
+        "Deliveries, by what became of them",
+        ["outcome"],
+    )
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     oidc.init_app(app, settings)

@@ -15,9 +15,6 @@ from app.core import (
     # {% if cookiecutter.database != "none" %}
     database,
     # {% endif %}
-    # {% if cookiecutter.metrics %}
-    internal,
-    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     links,
     # {% endif %}
@@ -26,6 +23,9 @@ from app.core import (
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     mail,
+    # {% endif %}
+    # {% if cookiecutter.metrics %}
+    metrics,
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     oidc,
@@ -62,9 +62,6 @@ class Settings(
     # {% if cookiecutter.database != "none" %}
     database.DatabaseSettings,
     # {% endif %}
-    # {% if cookiecutter.metrics %}
-    internal.InternalSettings,
-    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     links.LinkSettings,
     # {% endif %}
@@ -74,6 +71,9 @@ class Settings(
     # {% if cookiecutter.auth == "jwt" %}
     mail.MailSettings,
     passwords.PasswordSettings,
+    # {% endif %}
+    # {% if cookiecutter.metrics %}
+    metrics.MetricsSettings,
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     oidc.OidcSettings,

@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterator
 from logging.config import dictConfig
 
+import click
 import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import logs
-from app.core.logs import ConsoleFormatter, JSONFormatter, ServiceHandler
+from app.core.logs import AccessLog, ConsoleFormatter, JSONFormatter, ServiceHandler
+from app.core.pipeline import Exchange
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 
@@ -44,6 +46,20 @@ def test_a_request_is_one_line_with_all_that_an_operator_asks(
     assert line["duration_ms"] > 0
     assert line["sent_bytes"] == len(answer.data)
     assert "4111" not in str(line)
+
+
+def test_a_slow_request_is_a_warning(
+    log_lines: LogLines,
+) -> None:
+    for threshold, level in ((500, "WARNING"), (501, "INFO"), (0, "INFO")):
+        log = AccessLog(threshold)
+        exchange = Exchange({}, "1", "GET", route="/api/docs", seconds=0.5)
+
+        log.finished(exchange)
+
+        assert log_lines[-1]["level"] == level, threshold
+        assert log_lines[-1]["duration_ms"] == 500
+    assert log_lines[-3]["message"].endswith("is slow")
 
 
 def test_probes_write_no_line(client: FlaskClient, log_lines: LogLines) -> None:
@@ -82,6 +98,8 @@ def test_secrets_in_a_message_are_masked() -> None:
         "api_key=HUSH&page=2",
         "cookie=session=HUSH",
         "eyJIVVNI.eyJIVVNI.HUSH",
+        "ſecret=HUSH",
+        "auth-tokens: authorIzation=HUSH",
     ):
         masked = logs.redact(f"before {text} after")
 
@@ -183,6 +201,41 @@ def test_servers_can_configure_the_same_format(
     logging.getLogger("gunicorn.error").warning("worker %s left", 7)
 
     assert orjson.loads(capsys.readouterr().out)["message"] == "worker 7 left"
+
+
+@pytest.mark.usefixtures("untouched_root")
+def test_a_commands_lines_name_it_and_leave_standard_output_alone(
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with click.Context(click.Command("prune"), info_name="flask prune"):
+        make_app(log_format="json")
+        logger.info("pruned", extra={"number": 7})
+        try:
+            raise ValueError("password=HUSH")
+        except ValueError as error:
+            sys.excepthook(ValueError, error, error.__traceback__)
+    make_app(log_format="console")
+
+    said, told = capsys.readouterr()
+    *_, pruned, failed = map(orjson.loads, told.splitlines())
+    assert said == ""
+    assert pruned["message"] == "pruned"
+    assert pruned["command"] == failed["command"] == "flask prune"
+    assert failed["level"] == "CRITICAL"
+    assert "ValueError" in failed["exception"]
+    assert "HUSH" not in told
+
+
+@pytest.mark.usefixtures("untouched_root")
+def test_the_development_server_writes_to_standard_output(
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with click.Context(click.Command("run"), info_name="run"):
+        make_app()
+    logger.info("once")
+
+    assert "once" in capsys.readouterr().out
 
 
 def test_the_development_server_does_not_write_access_lines_of_its_own(

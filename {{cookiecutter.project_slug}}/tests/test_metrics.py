@@ -1,27 +1,13 @@
-import contextlib
-import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from unittest.mock import Mock
+from threading import Thread
 
-import pytest
+from blinker import Signal
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import metrics
 from conftest import MakeApp
 
-PROJECT = Path(__file__).parents[1]
 COUNT = r"^http_server_request_duration_seconds_count\{(.*)\} ([\d.]+)$"
 
 
@@ -70,96 +56,98 @@ def test_to_the_outside_there_is_nothing(client: FlaskClient) -> None:
         assert answer.mimetype == "application/problem+json"
 
 
-def test_each_start_of_gunicorn_counts_from_zero_and_leaves_nothing(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv(metrics.FOLDER, "/somewhere/else")
-    monkeypatch.setattr(metrics, "MEMORY", tmp_path)
-    server = object()
-    metrics.on_starting(server)
-    (folder,) = tmp_path.iterdir()
-    client.get("/api/docs")
-    # The folder holds the files of workers, and this process is none.
-    assert _counts(client.get("/metrics").text) == {}
-
-    (folder / "gauge_livesum_4711.db").touch()
-    (folder / "histogram_4711.db").touch()
-    metrics.child_exit(server, Mock(pid=4711))
-    assert [file.name for file in folder.iterdir()] == ["histogram_4711.db"]
-
-    metrics.on_exit(server)
-    assert list(tmp_path.iterdir()) == []
+def _value(client: FlaskClient, series: str) -> float:
+    found = re.search(rf"^{re.escape(series)} (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    assert found, series
+    return float(found[1])
 
 
-def test_without_memory_the_temporary_folder_serves(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(metrics, "MEMORY", tmp_path / "missing")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv(metrics.FOLDER, "")
+def test_requests_being_answered_and_their_sizes_are_known(make_app: MakeApp) -> None:
+    app = make_app(web_threads=7)
+    seen = []
 
-    metrics.on_starting(Mock())
+    @app.get("/watch")
+    def watch() -> str:
+        # From elsewhere, as Prometheus does.
+        asking = Thread(
+            target=lambda: seen.append(_value(app.test_client(), "http_server_active_requests"))
+        )
+        asking.start()
+        asking.join()
+        return "x" * 300
 
-    assert [str(folder) for folder in tmp_path.iterdir()] == [os.environ[metrics.FOLDER]]
+    client = app.test_client()
+    client.get("/watch")
 
-
-@pytest.mark.process
-def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "APP_ENV": "testing",
-        "PORT": str(port),
-        "WEB_CONCURRENCY": "3",
-        "LOG_FORMAT": "json",
-        # {% if cookiecutter.rate_limiting %}
-        "RATE_LIMIT": "1000000/minute",
-        # {% endif %}
-    }
-    log = tmp_path / "log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            [sys.executable, "-m", "gunicorn"], cwd=PROJECT, env=environment, stdout=output
-        ) as server,
-    ):
-        try:
-            _wait_for(f"{url}/health/live")
-            sent = 0
-            with ThreadPoolExecutor(12) as callers:
-                while len(_workers_that_answered(log)) < 2:
-                    list(callers.map(_get, [f"{url}/api/docs"] * 24))
-                    sent += 24
-                    assert sent < 10_000, "one worker answers everything: nothing is added up"
-            _wait_for(f"{url}/metrics", lambda text: sum(_counts(text).values()) == sent)
-            totals = {sum(_counts(_get(f"{url}/metrics")).values()) for _ in range(12)}
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(timeout=20)
-
-    assert totals == {sent}
+    assert seen == [1]
+    assert _value(client, "http_server_active_requests") == 0
+    assert _value(client, "http_server_threads") == 7
+    size = 'http_server_response_body_size_bytes_bucket{le="%s",method="GET",route="/watch"}'
+    assert [_value(client, size % most) for most in ("256.0", "1024.0")] == [0, 1]
 
 
-def _workers_that_answered(log: Path) -> set[int]:
-    lines = [json.loads(line) for line in log.read_bytes().splitlines(keepends=True)[:-1]]
-    return {line["process"] for line in lines if line["logger"] == "app.access"}
+def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(make_app: MakeApp) -> None:
+    app = make_app()
+
+    @app.get("/bug")
+    def bug() -> str:
+        raise LookupError
+
+    client = app.test_client()
+    client.get("/bug")
+    client.get("/nowhere")
+
+    found = re.findall(
+        r"^http_server_exceptions_total.*", client.get("/metrics").text, re.MULTILINE
+    )
+    assert found == [
+        'http_server_exceptions_total{exception="LookupError",method="GET",route="/bug"} 1.0'
+    ]
 
 
-def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  this service's own URL
-        text: str = answer.read().decode()
-        return text
+def test_what_runs_here_is_shown(make_app: MakeApp) -> None:
+    client = make_app(service_version="1.2.3", service_commit="abc").test_client()
+
+    assert _value(client, 'service_build_info{commit="abc",version="1.2.3"}') == 1
 
 
-def _wait_for(url: str, holds: Callable[[str], bool] = bool) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with contextlib.suppress(urllib.error.URLError):
-            if holds(_get(url)):
-                return
-        time.sleep(0.05)
-    pytest.fail(f"waited in vain for {url}")
+def test_signals_are_counted_for_the_application_that_sends_them(make_app: MakeApp) -> None:
+    baked, eaten = Signal(), Signal()
+    app, other = make_app(), make_app()
+    for each in (app, other):
+        metrics.count(each, baked, "baked_total", "Cakes")
+        metrics.count(each, eaten, "eaten_total", "Cakes", ["by"])
+
+    baked.send(app)
+    for by in ("dog", "cat", "dog"):
+        eaten.send(app, by=by)
+
+    client = app.test_client()
+    assert _value(client, "baked_total") == 1
+    assert _value(client, 'eaten_total{by="dog"}') == 2
+    assert _value(other.test_client(), "baked_total") == 0
+
+
+def test_scrapers_that_ask_for_openmetrics_get_it(client: FlaskClient) -> None:
+    answer = client.get(
+        "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}
+    )
+
+    assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_the_number_of_series_is_bounded_by_what_the_service_can_answer(app: Flask) -> None:
+    client = app.test_client()
+
+    def series() -> int:
+        return len(client.get("/metrics").text.splitlines())
+
+    client.get("/made-up-0")
+    client.open("/made-up-0", method="BREW")
+    before = series()
+    for number in range(1, 20):
+        client.get(f"/made-up-{number}?q={number}", headers={"User-Agent": f"agent-{number}"})
+        client.open(f"/made-up-{number}", method=f"BREW{number}")
+
+    assert series() == before

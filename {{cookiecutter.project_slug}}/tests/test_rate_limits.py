@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.core import redis_server
 from app.core.config import InvalidSettings
-from app.core.rate_limits import RateLimitSettings, client_key
+from app.core.rate_limits import LocalCounters, RateLimitSettings, client_key
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 
@@ -119,6 +119,21 @@ def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
     }.items():
         with subtests.test(address[:40]):
             assert client_key(address) == client
+
+
+def test_what_this_process_counts_is_forgotten_when_its_window_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    counters = LocalCounters()
+
+    assert [counters.incr("a", 60) for _ in range(3)] == [1, 2, 3]
+    assert counters.incr("b", 3_600) == 1
+    clock[0] += 61
+    assert counters.incr("b", 3_600) == 2
+    assert list(counters._counts) == ["b"]  # noqa: SLF001  what takes memory
+    assert counters.incr("a", 60) == 1
 
 
 def test_without_redis_the_service_keeps_answering_and_counts_by_itself(

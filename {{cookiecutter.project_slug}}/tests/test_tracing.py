@@ -1,9 +1,12 @@
 import gzip
+import os
 import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -17,6 +20,7 @@ from pydantic import ValidationError
 from app.core import tracing
 from app.settings import Settings
 from conftest import LogLines, MakeApp
+from tests.servers import gunicorn
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -40,7 +44,7 @@ class Collector(ThreadingHTTPServer):
             for span in scope.spans
         ]
 
-    def resource(self) -> dict[str, str]:
+    def resource(self) -> dict[str, Any]:
         return _values(self.requests[0].resource_spans[0].resource.attributes)
 
 
@@ -131,8 +135,11 @@ def test_a_request_becomes_a_span_at_the_collector(
         "url.scheme": "http",
         "user_agent.original": "curl/8",
     }
-    assert collector.resource()["service.version"] == "1.2.3"
-    assert collector.resource()["deployment.environment.name"] == "testing"
+    resource = collector.resource()
+    assert resource["service.version"] == "1.2.3"
+    assert resource["deployment.environment.name"] == "testing"
+    assert resource["process.pid"] == os.getpid()
+    assert UUID(resource["service.instance.id"])
     assert collector.authorization == "Bearer abc"
 
 
@@ -178,6 +185,39 @@ def test_a_request_that_is_not_sampled_has_ids_all_the_same(
 
     assert collector.spans() == []
     assert {line["trace_id"] for line in log_lines} == {TRACE}
+
+
+def test_an_operator_may_name_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-7,team=shop")
+
+    resource = tracing.start(Settings.model_validate({"app_env": "testing"})).resource
+
+    assert resource.attributes["service.instance.id"] == "pod-7"
+    assert resource.attributes["team"] == "shop"
+
+
+def test_a_host_may_be_written_in_any_way(
+    app: Flask, client: FlaskClient, collector: Collector
+) -> None:
+    hosts = {
+        "shop.example:8443": {"server.address": "shop.example", "server.port": 8443},
+        "[::1]:8000": {"server.address": "::1", "server.port": 8000},
+        "shop.example:x": {},
+    }
+    for host in hosts:
+        client.get("/api/docs", headers={"Host": host})
+    _flush(app)
+
+    seen = [_values(span.attributes) for span in collector.spans()]
+    assert [
+        {name: values[name] for name in ("server.address", "server.port") if name in values}
+        for values in seen
+    ] == [*hosts.values()]
+
+
+def test_a_call_outside_of_any_request_has_no_span() -> None:
+    with tracing.calling("anything", {}) as span:
+        assert not span.is_recording()
 
 
 def test_probes_are_not_traced(app: Flask, client: FlaskClient, collector: Collector) -> None:
@@ -248,3 +288,18 @@ def test_an_endpoint_that_is_no_url_is_refused() -> None:
         Settings.model_validate(
             {"app_env": "testing", "otel_exporter_otlp_endpoint": "collector:4318"}
         )
+
+
+@pytest.mark.process
+def test_workers_send_what_is_left_when_the_service_is_stopped(
+    collector: Collector, tmp_path: Path
+) -> None:
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "WEB_CONCURRENCY": "2"}
+    with gunicorn(tmp_path, **told) as server:
+        for _ in range(5):
+            server.get("/api/docs", traceparent=f"00-{TRACE}-{PARENT}-01")
+        assert collector.spans() == [], "sent at once: nothing is left to be lost"
+
+    assert server.process.returncode == 0
+    assert len(collector.spans()) == 5
+    assert {span.trace_id.hex() for span in collector.spans()} == {TRACE}

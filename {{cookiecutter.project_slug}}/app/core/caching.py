@@ -28,7 +28,13 @@ from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy import event
 from sqlalchemy.orm import Session, SessionTransaction
 
-from app.core import pipeline, redis_server
+from app.core import (
+    pipeline,
+    redis_server,
+    # {% if cookiecutter.tracing %}
+    redis_traces,
+    # {% endif %}
+)
 from app.core.conditions import Representation
 from app.core.config import NAME, SecretURL, required_in_production
 from app.core.redis_server import Availability, RedisSettings
@@ -170,6 +176,9 @@ class InRedis:
 
         self.errors: tuple[type[Exception], ...] = (RedisError,)
         self._redis = Redis(connection_pool=redis_server.pool(url))
+        # {% if cookiecutter.tracing %}
+        redis_traces.observe(self._redis)
+        # {% endif %}
         self._look, self._settle, self._forget = map(
             self._redis.register_script, (self.LOOK, self.SETTLE, self.FORGET)
         )

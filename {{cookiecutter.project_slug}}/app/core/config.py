@@ -110,6 +110,8 @@ class CoreSettings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
+    slow_request_ms: int = Field(default=1_000, ge=0)
+    """From when on a request's line is a warning; 0: never."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)

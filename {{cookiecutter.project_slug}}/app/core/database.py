@@ -77,6 +77,8 @@ class DatabaseSettings(CoreSettings):
     database_recycle_seconds: int = Field(default=1_800, ge=1)
     database_connect_seconds: int = Field(default=5, ge=1, le=60)
     database_statement_ms: int = Field(default=10_000, ge=1, le=3_600_000)
+    slow_query_ms: int = Field(default=500, ge=0)
+    """From when on a query is logged; 0: never."""
 
     @field_validator("database_url")
     @classmethod

@@ -9,8 +9,11 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import TracebackType
 from typing import Any, TextIO
 
+import click
 import orjson
 from flask import Flask
 
@@ -37,19 +40,30 @@ _SENSITIVE_TEXT = re.compile(
     re.IGNORECASE,
 )
 
+# What every match of the pattern above contains: most texts have none of it, which is quicker to see.
+_HINTS = ("pass", "secret", "token", "auth", "cookie", "key", "bearer", "basic", "://", "eyj")
+
 # Control characters, line separators, and what turns the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def redact(text: str) -> str:
     """Mask passwords, tokens and keys in free text."""
+    # Beyond ASCII, letters have more cases than `lower` knows and the pattern does.
+    if text.isascii() and not any(map(text.lower().__contains__, _HINTS)):
+        return text
     return _SENSITIVE_TEXT.sub(
         lambda match: (match["name"] or match["scheme"] or match["url"] or "") + _MASK, text
     )
 
 
+@lru_cache(maxsize=1_024)
+def _is_sensitive(name: str) -> bool:
+    return _SENSITIVE_NAME.fullmatch(name) is not None
+
+
 def _masked(name: str, value: object) -> object:
-    if _SENSITIVE_NAME.fullmatch(name):
+    if _is_sensitive(name):
         return _MASK
     if isinstance(value, str):
         return redact(value)
@@ -61,11 +75,17 @@ def _masked(name: str, value: object) -> object:
 def _extra(record: logging.LogRecord) -> dict[str, object]:
     """Return what the caller put in `extra`, with the ids of the request it belongs to."""
     exchange = pipeline.current()
-    extra: dict[str, object] = dict(exchange.log_fields) if exchange else {}
+    extra: dict[str, object] = dict(exchange.log_fields) if exchange else _command()
     for name, value in vars(record).items():
         if name not in _STANDARD:
             extra[name] = _masked(name, value)
     return extra
+
+
+def _command() -> dict[str, object]:
+    """Return which command runs, such as `flask db upgrade`, if one does."""
+    running = click.get_current_context(silent=True)
+    return {"command": running.command_path} if running else {}
 
 
 class JSONFormatter(logging.Formatter):
@@ -114,27 +134,42 @@ class ConsoleFormatter(logging.Formatter):
 class AccessLog:
     """Writes one line a request, when its response has been sent."""
 
+    def __init__(self, slow_ms: int) -> None:
+        """Take from how many milliseconds on a request is told of as slow; 0: never."""
+        self._slow_ms = slow_ms or float("inf")
+
     def began(self, exchange: Exchange) -> None:
         """Wait for the end: one line says it all."""
 
     def finished(self, exchange: Exchange) -> None:
         """Write the line."""
         environ = exchange.environ
-        ACCESS.info(
-            "%s %s %s",
-            exchange.method,
-            exchange.route or "-",
-            exchange.status,
+        duration_ms = round(exchange.seconds * 1e3, 3)
+        # One line all the same, so that lines can be counted as requests.
+        slow = duration_ms >= self._slow_ms
+        level = logging.WARNING if slow else logging.INFO
+        if not ACCESS.isEnabledFor(level):
+            return
+        # Made here, because `log` would walk up the stack to say that it was called from here.
+        record = ACCESS.makeRecord(
+            ACCESS.name,
+            level,
+            __file__,
+            0,
+            "%s %s %s is slow" if slow else "%s %s %s",
+            (exchange.method, exchange.route or "-", exchange.status),
+            None,
             extra={
                 "method": exchange.method,
                 "route": exchange.route,
                 "status": exchange.status,
-                "duration_ms": round(exchange.seconds * 1e3, 3),
+                "duration_ms": duration_ms,
                 "sent_bytes": exchange.sent_bytes,
                 "client_address": environ.get("REMOTE_ADDR"),
                 "user_agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT] or None,
             },
         )
+        ACCESS.handle(record)
 
 
 class ServiceHandler(logging.StreamHandler[TextIO]):
@@ -170,6 +205,7 @@ def config(settings: CoreSettings) -> dict[str, Any]:
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
     """Write this application's log lines to standard output, and one line a request."""
+    stream = _stream()
     root = logging.getLogger()
     root.setLevel(settings.log_level)
     # Logging is the process's, not the application's: a second application in this process
@@ -178,12 +214,30 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     if handler is None:
         handler = ServiceHandler()
         root.addHandler(handler)
-    handler.setStream(sys.stdout)
+    handler.stream = stream  # not setStream, which would flush one that is closed
     handler.setFormatter(formatter(settings))
     logging.getLogger("werkzeug").addFilter(_not_an_access_line)
-    pipeline.of(app).observers.append(AccessLog())
+    pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
     for warning in settings.warnings():
         logger.warning(warning)
+
+
+def _stream() -> TextIO:
+    """Return where lines go: a command's own words have standard output for themselves.
+
+    What ends a command that failed is then a line like all others, not a bare traceback.
+    """
+    running = click.get_current_context(silent=True)
+    if running is None or running.info_name == "run":
+        return sys.stdout
+    sys.excepthook = _log_uncaught
+    return sys.stderr
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, where: TracebackType | None
+) -> None:
+    logger.critical("unhandled exception", exc_info=(kind, error, where))
 
 
 def _not_an_access_line(record: logging.LogRecord) -> bool:

@@ -1,71 +1,190 @@
 """Prometheus metrics at `/metrics`, right under several workers, for direct callers inside.
 
-Under Gunicorn each worker keeps its numbers in files, and whichever worker is asked adds up those
-of all. prometheus_client decides for files when it is imported, so that happens in the worker,
-after the master has made their folder.
+prometheus_client decides when it is imported whether numbers lie in files that workers share, so
+that happens in the worker, after the master has made their folder (`worker_metrics`).
 """
 
-import os
-import shutil
-import tempfile
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-from flask import Blueprint, Flask, Response
+from blinker import Signal
+from flask import Blueprint, Flask, Response, request
 
-from app.core import internal, pipeline
+from app.core import internal, pipeline, worker_metrics
 from app.core.internal import InternalSettings
 from app.core.pipeline import Exchange
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-MEMORY = Path("/dev/shm")  # nosec B108 # noqa: S108  only folders with names of their own are made there
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge, Histogram, Metric
+
+SECONDS = "http_server_request_duration_seconds"
 # Seconds: fine where a healthy service answers, coarse up to Gunicorn's own limit.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
+
+
+class MetricsSettings(InternalSettings):
+    """What metrics can be told."""
+
+    service_commit: str = "unknown"
+    """What was built: the commit, beside `service_version`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """Where the requests of one method, route and status are counted; kept, not looked up."""
+
+    seconds: "Histogram"
+    size: "Histogram"
 
 
 class Metrics:
-    """Observes requests: how many, how long, by method, route template and status."""
+    """Observes requests: how many, how long, how large and how many now.
 
-    def __init__(self) -> None:
+    Labels are what this service can make, never what a client can: a method of HTTP or `_OTHER`,
+    a route's template or `_unmatched`, a status, the class of an exception.
+    """
+
+    def __init__(self, settings: MetricsSettings) -> None:
         """Keep a registry of this application's own."""
-        from prometheus_client import CollectorRegistry, Histogram  # noqa: PLC0415  see above
+        # Loaded here; see above.
+        from prometheus_client import (  # noqa: PLC0415
+            CollectorRegistry,
+            Histogram,
+            disable_created_metrics,
+        )
 
+        # Files have no room for these series, and nobody needs them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the rest is typed
+        self.decorate: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
+        """What is done to the numbers for those who ask for OpenMetrics."""
         self._registry = CollectorRegistry()
+        self._series: dict[tuple[str, str | None, int], _Series] = {}
         self._seconds = Histogram(
-            "http_server_request_duration_seconds",
+            SECONDS,
             "Time from the first byte in to the last byte out",
-            ("method", "route", "status"),
+            ["method", "route", "status"],
             buckets=BUCKETS,
             registry=self._registry,
         )
+        # Without the status, because sizes hardly depend on it and histograms are many series.
+        self._bytes = Histogram(
+            "http_server_response_body_size_bytes",
+            "Size of answers, without their headers",
+            ["method", "route"],
+            buckets=BYTES,
+            registry=self._registry,
+        )
+        self._exceptions = self.counter(
+            "http_server_exceptions_total",
+            "Requests that ended with a bug",
+            ["method", "route", "exception"],
+        )
+        self._active = self.gauge("http_server_active_requests", "Requests being answered now")
+        threads = self.gauge("http_server_threads", "Requests that can be answered at once")
+        threads.set(settings.web_threads)
+        build = self.gauge(
+            "service_build_info", "What runs here", ["version", "commit"], across="livemax"
+        )
+        build.labels(settings.service_version, settings.service_commit).set(1)
+
+    def counter(self, name: str, meaning: str, labels: Iterable[str] = ()) -> "Counter":
+        """Make a counter; its sum over all workers, past ones included, is shown."""
+        from prometheus_client import Counter  # noqa: PLC0415  see above
+
+        return Counter(name, meaning, labels, registry=self._registry)
+
+    def gauge(
+        self, name: str, meaning: str, labels: Iterable[str] = (), *, across: str = "livesum"
+    ) -> "Gauge":
+        """Make a gauge; its sum (or, `across="livemax"`, its maximum) over living workers is shown."""
+        from prometheus_client import Gauge  # noqa: PLC0415  see above
+
+        return Gauge(
+            name,
+            meaning,
+            labels,
+            registry=self._registry,
+            multiprocess_mode=across,  # type: ignore[arg-type]  # one of its literals
+        )
 
     def began(self, exchange: Exchange) -> None:
-        """Wait for the end: one observation says it all."""
+        """Count a request that is being answered."""
+        del exchange
+        self._active.inc()
 
     def finished(self, exchange: Exchange) -> None:
-        """Count the request; what a client can make up is no label."""
-        route = exchange.route or "_unmatched"
-        self._seconds.labels(exchange.method, route, str(exchange.status)).observe(exchange.seconds)
+        """Count the request, now that everything is known."""
+        self._active.dec()
+        key = (exchange.method, exchange.route, exchange.status)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = self._new(exchange)
+        series.seconds.observe(exchange.seconds)
+        series.size.observe(exchange.sent_bytes)
+        if exchange.error is not None:
+            self._exceptions.labels(*_where(exchange), type(exchange.error).__name__).inc()
+
+    def _new(self, exchange: Exchange) -> _Series:
+        where = _where(exchange)
+        return _Series(
+            self._seconds.labels(*where, str(exchange.status)), self._bytes.labels(*where)
+        )
 
     def exposition(self) -> Response:
-        """Return the numbers, of all workers if there are several, in Prometheus' text format."""
-        from prometheus_client import (  # noqa: PLC0415  see above
-            CONTENT_TYPE_LATEST,
-            CollectorRegistry,
-            generate_latest,
-        )
-        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+        """Return the numbers of all workers in the text format that the caller asks for."""
+        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  see above
 
-        registry = self._registry
-        if FOLDER in os.environ:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the rest is typed
-        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        numbers: Iterable[Metric] = worker_metrics.collect(self._registry)
+        if content_type.startswith("application/openmetrics-text"):
+            numbers = self.decorate(numbers)
+        return Response(encode(_Collected(numbers)), content_type=content_type)
 
 
-def init_app(app: Flask, settings: InternalSettings) -> None:
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """What has been collected, as a collector."""
+
+    numbers: "Iterable[Metric]"
+
+    def collect(self) -> "Iterable[Metric]":
+        return self.numbers
+
+
+def _where(exchange: Exchange) -> tuple[str, str]:
+    return exchange.method, exchange.route or "_unmatched"
+
+
+def of(app: Flask) -> Metrics:
+    """Return the metrics of this application; features add their own numbers here."""
+    return cast("Metrics", app.extensions["metrics"])
+
+
+def count(
+    app: Flask, happened: Signal, name: str, meaning: str, labels: Iterable[str] = ()
+) -> None:
+    """Count how often something happens: a signal that this application sends.
+
+    Domains send signals and know nothing of metrics; the values of labels come with the signal,
+    and must be few.
+    """
+    names = list(labels)
+    counter = of(app).counter(name, meaning, names)
+    if not names:
+        counter.inc(0)  # a rate needs a start, and nothing happens in a quiet night
+
+    def counted(_sender: Flask, **values: str) -> None:
+        (counter.labels(*(values[label] for label in names)) if names else counter).inc()
+
+    happened.connect(counted, sender=app, weak=False)
+
+
+def init_app(app: Flask, settings: MetricsSettings) -> None:
     """Count every request but those that watch the service, and serve the numbers inside."""
-    metrics = Metrics()
+    metrics = Metrics(settings)
+    app.extensions["metrics"] = metrics
     blueprint = Blueprint("metrics", __name__)
     internal.guard(blueprint, settings)
     blueprint.add_url_rule("/metrics", view_func=metrics.exposition)
@@ -73,34 +192,3 @@ def init_app(app: Flask, settings: InternalSettings) -> None:
     around = pipeline.of(app)
     around.quiet_blueprints.add(blueprint.name)
     around.observers.append(metrics)
-
-
-class Worker(Protocol):
-    """What is asked of a Gunicorn worker, which has no type hints."""
-
-    pid: int
-
-
-def on_starting(server: object) -> None:
-    """Make the folder of the workers' files; always a new one, as the numbers start at zero."""
-    del server
-    place = MEMORY if os.access(MEMORY, os.W_OK) else None
-    os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=place)
-
-
-def child_exit(server: object, worker: Worker) -> None:
-    """Drop what only a living worker can mean; its counts stay in the sum."""
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  see above
-
-    del server
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the rest is typed
-
-
-def on_exit(server: object) -> None:
-    """Remove the folder."""
-    del server
-    shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
-
-
-# In the order in which gunicorn.conf.py gives them their names.
-GUNICORN_HOOKS = (on_starting, child_exit, on_exit)

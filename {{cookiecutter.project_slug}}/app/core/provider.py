@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +22,12 @@ import requests
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
 
-from app.core.errors import Unavailable
+from app.core import (
+    # {% if cookiecutter.tracing %}
+    call_traces,
+    # {% endif %}
+    errors,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +47,7 @@ PUBLIC = ("kty", "n", "e", "crv", "x", "y")
 """The public members of a key (RFC 7518, section 6; RFC 8037); no other one is read."""
 
 
-class ProviderUnavailable(Unavailable):
+class ProviderUnavailable(errors.Unavailable):
     """The provider would have to be asked, and does not answer."""
 
     code = "identity_provider_unavailable"
@@ -206,7 +212,8 @@ class Provider:
                 self._failed_at = now  # until it has succeeded
                 if fresh:
                     self._asked_for_unknown_at = now
-                self._asking = self._threads.submit(self._fetch, now)
+                # In the name of the request that asks: its lines and spans belong to it.
+                self._asking = self._threads.submit(copy_context().run, self._fetch, now)
             # Whoever comes late waits for the rest of the time only, and not at all once it is up.
             return self._asking, max(0.0, self._asked_at + FETCH_SECONDS - now)
 
@@ -255,6 +262,9 @@ class Provider:
 
     def _session(self) -> requests.Session:
         session = requests.Session()
+        # {% if cookiecutter.tracing %}
+        call_traces.observe(session)
+        # {% endif %}
         # The shell's proxies, netrc and certificates are not meant for this.
         session.trust_env = False
         session.verify = self._verify

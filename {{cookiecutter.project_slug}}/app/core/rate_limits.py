@@ -9,15 +9,23 @@ import ipaddress
 import re
 import time
 from collections.abc import Iterator
+from functools import lru_cache
+from threading import Lock
 from typing import Annotated
 
 from flask import Flask
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import RedisStorage
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from app.core import pipeline, redis_server
+from app.core import (
+    pipeline,
+    redis_server,
+    # {% if cookiecutter.tracing %}
+    redis_traces,
+    # {% endif %}
+)
 from app.core.config import InvalidSettings, SecretURL
 from app.core.errors import TooManyRequests
 from app.core.pipeline import Exchange
@@ -25,6 +33,7 @@ from app.core.redis_server import Availability, RedisSettings
 
 LONGEST_KEY = 64  # characters of an address that is none
 WITH_PORT = re.compile(r"([\d.]+):\d+|\[([^\]]+)\](?::\d+)?", re.ASCII)
+SWEEP_SECONDS = 60.0  # how often counts of past windows are forgotten
 
 
 def _limit(value: str) -> str:
@@ -63,13 +72,41 @@ class RateLimitSettings(RedisSettings):
         return found
 
 
+class LocalCounters:
+    """Counts in this process: as many windows as there are clients in the longest one.
+
+    The memory of `limits` would do, but it starts a thread every few requests.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._lock = Lock()
+        self._counts: dict[str, tuple[int, float]] = {}
+        self._sweep_at = 0.0
+
+    def incr(self, key: str, seconds: int) -> int:
+        """Count one and return the sum; it is forgotten after these seconds."""
+        now = time.monotonic()
+        with self._lock:
+            if now >= self._sweep_at:
+                self._sweep_at = now + SWEEP_SECONDS
+                self._counts = {name: each for name, each in self._counts.items() if each[1] > now}
+            count, until = self._counts.get(key, (0, now + seconds))
+            self._counts[key] = count + 1, until
+            return count + 1
+
+
 class Counters:
     """Counts in Redis; while Redis is away or there is none, in this process."""
 
     def __init__(self, redis_url: SecretURL | None) -> None:
         """Connect to nothing yet: the first request does."""
-        self._local = MemoryStorage()
+        self._local = LocalCounters()
         self._shared = _redis(redis_url) if redis_url else None
+        # {% if cookiecutter.tracing %}
+        if self._shared:
+            redis_traces.observe(self._shared.storage)
+        # {% endif %}
         self._availability = Availability("this process counts rate limits for itself")
 
     def hit(self, key: str, seconds: int) -> int:
@@ -138,6 +175,7 @@ class Guard:
         return limit.amount - used, seconds - elapsed, limit.amount, seconds
 
 
+@lru_cache(maxsize=4_096)
 def client_key(address: str) -> str:
     """Return whom to count: an IPv4 address, or an IPv6 network of 64 bits.
 

@@ -1,13 +1,18 @@
-"""OpenTelemetry traces: one server span a request and one span a query, sent over OTLP/HTTP.
+"""OpenTelemetry traces: one server span a request, one a call it makes, sent over OTLP/HTTP.
 
 The spans are made by hand after the semantic conventions: the request pipeline already knows what
 the Flask instrumentation would find out again, and the SQLAlchemy one refuses SQLAlchemy 2.1.
 """
 
+import os
+import socket
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from flask import Flask
 from opentelemetry import context, trace
@@ -16,7 +21,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider, sampling
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.re import parse_env_headers
 from pydantic import Field, SecretStr, field_validator
@@ -27,6 +32,7 @@ from app.core.pipeline import Exchange
 
 EXPORT_SECONDS = 5  # the longest that one export, or the flush at the end, may take
 STATE = "app.span"
+OF_REQUEST = context.create_key("app.tracing")
 PROPAGATOR = TraceContextTextMapPropagator()
 SERVER_ERROR = 500
 
@@ -63,6 +69,7 @@ class Tracing:
 
     settings: TracingSettings
     _provider: TracerProvider | None = None
+    _tracer: Tracer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provider(self) -> TracerProvider:
@@ -78,7 +85,10 @@ class Tracing:
 
     def tracer(self) -> Tracer:
         """Return the tracer that makes this application's spans."""
-        return self.provider().get_tracer(__name__)
+        tracer = self._tracer
+        if tracer is None:  # asking for it costs more than a span
+            tracer = self._tracer = self.provider().get_tracer(__name__)
+        return tracer
 
     def began(self, exchange: Exchange) -> None:
         """Start the span, as a child of the caller's if it sent one."""
@@ -94,7 +104,8 @@ class Tracing:
         ids = span.get_span_context()
         exchange.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
         exchange.log_fields["span_id"] = trace.format_span_id(ids.span_id)
-        exchange.environ[STATE] = span, context.attach(trace.set_span_in_context(span))
+        around = context.set_value(OF_REQUEST, self, trace.set_span_in_context(span))
+        exchange.environ[STATE] = span, context.attach(around)
 
     def finished(self, exchange: Exchange) -> None:
         """End the span with how the request ended."""
@@ -106,9 +117,7 @@ class Tracing:
                 span.record_exception(exchange.error)
             # Semantic conventions: for a server, a 4xx is the client's error, not the span's.
             if exchange.status >= SERVER_ERROR:
-                kind = type(exchange.error).__name__ if exchange.error else str(exchange.status)
-                span.set_attribute("error.type", kind)
-                span.set_status(Status(StatusCode.ERROR))
+                failed(span, exchange.error or exchange.status)
         span.end()
 
     def shut_down(self) -> None:
@@ -116,21 +125,48 @@ class Tracing:
         with self._lock:
             if self._provider is not None:
                 self._provider.shutdown()
-            self._provider = None
+            self._provider = self._tracer = None
+
+
+def span_of(exchange: Exchange) -> Span:
+    """Return the span of a request that has begun."""
+    return cast("Span", exchange.environ[STATE][0])
+
+
+def failed(span: Span, why: BaseException | int) -> None:
+    """Mark a span as an error, by the exception or the status that says so."""
+    span.set_attribute("error.type", str(why) if isinstance(why, int) else type(why).__name__)
+    span.set_status(Status(StatusCode.ERROR))
+
+
+@contextmanager
+def calling(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
+    """Make a call to another service a span below the current one; an exception marks it.
+
+    Where nothing is recorded there is no such span, and this costs next to nothing.
+    """
+    current = trace.get_current_span()
+    tracing = cast("Tracing | None", context.get_value(OF_REQUEST))
+    if tracing is None or not current.is_recording():
+        yield current
+        return
+    with tracing.tracer().start_as_current_span(
+        name,
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            failed(span, error)
+            raise
 
 
 def start(settings: TracingSettings) -> TracerProvider:
     """Start a provider that belongs to one application; it is not OpenTelemetry's global one."""
-    started = TracerProvider(
-        sampler=_sampler(settings),
-        resource=Resource.create(
-            {
-                "service.name": settings.service_name,
-                "service.version": settings.service_version,
-                "deployment.environment.name": settings.app_env.value,
-            }
-        ),
-    )
+    started = TracerProvider(sampler=_sampler(settings), resource=_resource(settings))
     if settings.otel_exporter_otlp_endpoint:
         exporter = OTLPSpanExporter(
             endpoint=f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces",
@@ -141,6 +177,27 @@ def start(settings: TracingSettings) -> TracerProvider:
         )
         started.add_span_processor(BatchSpanProcessor(exporter))
     return started
+
+
+def _resource(settings: TracingSettings) -> Resource:
+    """Return who sends: OTEL_RESOURCE_ATTRIBUTES may name the instance otherwise.
+
+    https://opentelemetry.io/docs/specs/semconv/resource/: an instance is one process here.
+    """
+    process: dict[str, str | int] = {
+        "service.instance.id": str(uuid4()),
+        "host.name": socket.gethostname(),
+        "process.pid": os.getpid(),
+    }
+    return Resource(process).merge(
+        Resource.create(
+            {
+                "service.name": settings.service_name,
+                "service.version": settings.service_version,
+                "deployment.environment.name": settings.app_env.value,
+            }
+        )
+    )
 
 
 def _sampler(settings: TracingSettings) -> sampling.Sampler:
@@ -155,29 +212,41 @@ def _sampler(settings: TracingSettings) -> sampling.Sampler:
 
 def _callers_context(exchange: Exchange) -> Context:
     environ = exchange.environ
+    if "HTTP_TRACEPARENT" not in environ:
+        return Context()
     carrier = {
-        "traceparent": environ.get("HTTP_TRACEPARENT", ""),
+        "traceparent": environ["HTTP_TRACEPARENT"],
         "tracestate": environ.get("HTTP_TRACESTATE", ""),
     }
     return PROPAGATOR.extract(carrier, Context())
 
 
-def _request_attributes(exchange: Exchange) -> dict[str, str]:
+def _request_attributes(exchange: Exchange) -> dict[str, str | int]:
     """Return the attributes of https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
 
     The query string stays out: it may hold what the logs mask.
     """
     environ = exchange.environ
-    found = {
+    host, port = _host(environ.get("HTTP_HOST", ""))
+    found: dict[str, str | int | None] = {
         "http.request.method": exchange.method,
         "http.route": exchange.route,
         "url.path": environ.get("PATH_INFO"),
         "url.scheme": environ.get("wsgi.url_scheme"),
-        "server.address": environ.get("HTTP_HOST"),
+        "server.address": host,
+        "server.port": port,
         "client.address": environ.get("REMOTE_ADDR"),
         "user_agent.original": environ.get("HTTP_USER_AGENT"),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _host(named: str) -> tuple[str | None, int | None]:
+    """Split a Host header; clients write what they like into it."""
+    with suppress(ValueError):
+        parts = urlsplit(f"//{named}")
+        return parts.hostname, parts.port
+    return None, None
 
 
 def outgoing_headers() -> dict[str, str]:

@@ -17,6 +17,9 @@ from app.orders import (
     # {% if cookiecutter.caching %}
     cached,
     # {% endif %}
+    # {% if cookiecutter.metrics %}
+    events,
+    # {% endif %}
     repository,
 )
 from app.orders.models import Order, OrderLine, OrderStatus
@@ -76,6 +79,9 @@ def place(
         if not placed:
             raise
         return placed
+    # {% if cookiecutter.metrics %}
+    events.tell_placed()
+    # {% endif %}
     return view(order)
 
 

@@ -10,6 +10,9 @@ from flask import Blueprint, Response, current_app, request
 from app.core import api
 from app.core.signatures import Verifier
 from app.webhooks import (
+    # {% if cookiecutter.metrics %}
+    events,
+    # {% endif %}
     # {% if cookiecutter.database == "none" %}
     replays,
     # {% endif %}
@@ -22,6 +25,9 @@ from app.webhooks import (
 logger = logging.getLogger(__name__)
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+# {% if cookiecutter.metrics %}
+blueprint.after_request(events.tell)
+# {% endif %}
 
 
 @dataclass(frozen=True, slots=True)

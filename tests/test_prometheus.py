@@ -1,0 +1,77 @@
+"""What Prometheus itself says about the rules of generated services: `promtool` reads and runs them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import services
+from answers import Answers, choices, grouped, ident
+from workshop import FailedCheckError, Workshop
+
+# The answers that rules depend on, and one combination for each set of rules.
+RULES = [rows[0] for rows in grouped({"database", "metrics", "webhooks"}).values()]
+
+
+def promtool() -> str:
+    """Find promtool; skip the test, or fail it under REQUIRE_SERVICES=1, where there is none."""
+    found = shutil.which("promtool")
+    if not found:
+        services.absent("there is no promtool: install Debian's package prometheus")
+    return str(found)
+
+
+def holds(workshop: Workshop, project: Path) -> None:
+    """Let promtool read the configuration and its rules, and run the tests of the rules."""
+    folder = project / "deploy" / "prometheus"
+    tests = sorted(map(str, folder.glob("tests/*.yml")))
+    workshop.command([promtool(), "check", "config", "prometheus.yml"], folder)
+    workshop.command([promtool(), "test", "rules", *tests], folder)
+
+
+@pytest.mark.parametrize("answers", [row for row in RULES if row["metrics"]], ids=ident)
+def test_promtool_accepts_the_rules_and_they_pass_their_tests(
+    answers: Answers, workshop: Workshop
+) -> None:
+    project = workshop.bake(answers)
+    rules = [path.name for path in project.glob("deploy/prometheus/rules/*")]
+    tests = [path.name for path in project.glob("deploy/prometheus/tests/*")]
+
+    assert sorted(rules) == sorted(tests), "rules without a test"
+    holds(workshop, project)
+
+
+@pytest.mark.parametrize("answers", [row for row in RULES if not row["metrics"]][:1], ids=ident)
+def test_without_metrics_there_is_nothing_for_prometheus(
+    answers: Answers, workshop: Workshop
+) -> None:
+    assert not (workshop.bake(answers) / "deploy" / "prometheus").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("> 14.4 * 0.001", "> 144 * 0.001"), ("sum by (job)", "sum by job"), ("[5m]", "[5 minutes]")],
+)
+def test_a_rule_that_is_wrong_is_found(right: str, wrong: str, workshop: Workshop) -> None:
+    project = workshop.bake({name: values[0] for name, values in choices().items()})
+    rules = project / "deploy" / "prometheus" / "rules" / "requests.yml"
+    assert right in rules.read_text()
+    rules.write_text(rules.read_text().replace(right, wrong))
+
+    with pytest.raises(FailedCheckError):
+        holds(workshop, project)
+
+
+def test_without_promtool_the_test_is_skipped_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    monkeypatch.delenv("REQUIRE_SERVICES", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="there is no promtool: install"):
+        promtool()
+
+    monkeypatch.setenv("REQUIRE_SERVICES", "1")
+    with pytest.raises(pytest.fail.Exception, match="there is no promtool: install"):
+        promtool()

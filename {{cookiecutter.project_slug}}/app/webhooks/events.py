@@ -1,0 +1,24 @@
+"""What becomes of deliveries, for those who want to know of it."""
+
+from http import HTTPStatus
+
+from blinker import Signal
+from flask import Response, current_app
+
+received = Signal("A delivery has been answered; `outcome` is accepted, refused, unfit or failed.")
+
+
+def tell(response: Response) -> Response:
+    """Send what became of a delivery (an after_request function).
+
+    `refused` did not prove who sent it, `unfit` means nothing to us, `failed` is our own fault.
+    """
+    match response.status_code:
+        case HTTPStatus.FORBIDDEN:
+            outcome = "refused"
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            outcome = "failed"
+        case status:
+            outcome = "unfit" if status >= HTTPStatus.BAD_REQUEST else "accepted"
+    received.send(current_app._get_current_object(), outcome=outcome)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
+    return response

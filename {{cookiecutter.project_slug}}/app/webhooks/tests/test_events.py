@@ -1,0 +1,42 @@
+import re
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.webhooks import routes
+from app.webhooks.tests import deliver, event, payment, signed
+from conftest import MakeApp
+
+
+def _counted(client: FlaskClient) -> dict[str, float]:
+    found = re.findall(
+        r'^webhooks_total.outcome="(.*)". (.*)$', client.get("/metrics").text, re.MULTILINE
+    )
+    return {outcome: float(number) for outcome, number in found}
+
+
+def test_metrics_tell_what_became_of_deliveries(make_app: MakeApp) -> None:
+    client = make_app().test_client()
+    unknown, unfit = event("refund.created"), event("payment.succeeded")
+    forged = {**signed(unknown), "webhook-signature": "v1,AAAA"}
+
+    deliver(client, unknown)
+    deliver(client, unfit)
+    for _ in range(2):
+        deliver(client, unknown, forged)
+
+    assert _counted(client) == {"accepted": 1, "unfit": 1, "refused": 2}
+
+
+def test_our_own_failure_is_told_apart(make_app: MakeApp) -> None:
+    client = _broken(make_app()).test_client()
+
+    assert deliver(client, payment()).status_code == 500
+
+    assert _counted(client) == {"failed": 1}
+
+
+def _broken(app: Flask) -> Flask:
+    app.extensions["webhooks"] = routes.Door(app.extensions["webhooks"].verifier, max_bytes=None)  # type: ignore[arg-type]
+    app.extensions["webhooks"].verifier.verify = None
+    return app

@@ -1,0 +1,97 @@
+"""The service as production runs it, in processes of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[1]
+COMMAND = (sys.executable, "-m", "gunicorn")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Gunicorn that runs."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def get(self, path: str, **headers: str) -> str:
+        """Return the body of an answer.
+
+        Raises:
+            OSError: when there is none, or its status is 400 or more.
+
+        """
+        asked = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310  this service's own URL
+        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310
+            text: str = answer.read().decode()
+            return text
+
+    def wait_for(self, path: str, holds: Callable[[str], object] = bool) -> None:
+        """Ask until an answer holds.
+
+        Raises:
+            TimeoutError: after 20 seconds.
+
+        """
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if holds(self.get(path)):
+                    return
+            time.sleep(0.05)
+        raise TimeoutError(path)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what it has logged."""
+        return [json.loads(line) for line in self.log.read_bytes().splitlines(keepends=True)[:-1]]
+
+    def stop(self) -> None:
+        """End it as an orchestrator does."""
+        self.process.send_signal(signal.SIGTERM)
+        # Longer than graceful_timeout: a worker may take all of it.
+        self.process.wait(timeout=40)
+
+
+@contextlib.contextmanager
+def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+    """Run Gunicorn with the service's own configuration, arguments and settings on top."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "APP_ENV": "testing",
+        "PORT": str(port),
+        "LOG_FORMAT": "json",
+        # {% if cookiecutter.rate_limiting %}
+        "RATE_LIMIT": "1000000/minute",
+        # {% endif %}
+    }
+    log = folder / "log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(  # noqa: S603  this service
+            [*COMMAND, *arguments], cwd=PROJECT, env=told | environment, stdout=output
+        ) as process,
+    ):
+        server = Server(f"http://127.0.0.1:{port}", process, log)
+        try:
+            server.wait_for("/health/live")
+            yield server
+        finally:
+            if process.poll() is None:
+                server.stop()

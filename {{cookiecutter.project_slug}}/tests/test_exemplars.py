@@ -1,0 +1,87 @@
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from app.core import worker_metrics
+from app.core.metrics import SECONDS
+from conftest import MakeApp
+from tests.servers import gunicorn
+
+OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+TRACES = ("4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c")
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app(otel_traces_sampler_arg=0)
+
+
+def _exemplars(text: str) -> list[tuple[dict[str, str], Any]]:
+    """Read what is shown with the reader that comes with prometheus_client."""
+    return [
+        (sample.labels, sample.exemplar)
+        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+        if family.name == SECONDS and sample.exemplar
+    ]
+
+
+def _trace(client: FlaskClient, trace: str, flags: str = "01") -> None:
+    client.get("/api/docs", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-{flags}"})
+
+
+def test_a_bucket_shows_the_last_recorded_trace_in_it(client: FlaskClient) -> None:
+    _trace(client, "a" * 32, "00")
+    assert _exemplars(client.get("/metrics", headers=OPENMETRICS).text) == []
+    for trace in TRACES:
+        for _ in range(20):
+            _trace(client, trace)
+
+    found = _exemplars(client.get("/metrics", headers=OPENMETRICS).text)
+
+    assert TRACES[1] in {exemplar.labels["trace_id"] for _, exemplar in found}
+    for labels, exemplar in found:
+        assert (labels["method"], labels["route"], labels["status"]) == ("GET", "/api/docs", "200")
+        assert 0 < exemplar.value <= float(labels["le"])
+        assert exemplar.timestamp
+    assert "trace_id" not in client.get("/metrics").text
+
+
+def test_switched_off_there_are_none(make_app: MakeApp) -> None:
+    client = make_app(otel_sdk_disabled=True).test_client()
+    _trace(client, TRACES[0])
+
+    assert _exemplars(client.get("/metrics", headers=OPENMETRICS).text) == []
+
+
+def test_workers_leave_theirs_in_files_now_and_then(
+    client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(worker_metrics.FOLDER, str(tmp_path))
+    for trace in TRACES:
+        _trace(client, trace)
+
+    (file,) = tmp_path.iterdir()
+    assert file.name == f"exemplars_{os.getpid()}.json"
+    assert TRACES[0] in file.read_text()
+    assert TRACES[1] not in file.read_text(), "written at each request"
+
+
+@pytest.mark.process
+def test_under_gunicorn_whichever_worker_is_asked_shows_those_of_all(tmp_path: Path) -> None:
+    with gunicorn(tmp_path, WEB_CONCURRENCY="2") as server:
+        for _ in range(20):
+            server.get("/api/docs", traceparent=f"00-{TRACES[0]}-00f067aa0ba902b7-01")
+        server.wait_for("/metrics", lambda text: re.search("_count.* 20.0$", text, re.MULTILINE))
+        shown = [server.get("/metrics", **OPENMETRICS) for _ in range(12)]
+
+    for text in shown:
+        found = _exemplars(text)
+        assert found
+        assert {exemplar.labels["trace_id"] for _, exemplar in found} == {TRACES[0]}
