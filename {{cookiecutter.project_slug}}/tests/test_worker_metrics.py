@@ -88,12 +88,23 @@ def test_what_workers_counted_stays_in_the_sum_when_they_are_gone(
     for pid, living in ((11, [12, 13]), (12, [13])):
         before = client.get("/metrics").text
         child_exit(_server(*living), Mock(pid=pid))
-        if pid == 12:
-            assert client.get("/metrics").text == before
+        assert client.get("/metrics").text == before
         assert 'what_counter_total{a="b"} 36.0' in client.get("/metrics").text
 
     kept = {"counter_13.db", "counter_gone.db", "histogram_13.db", "histogram_gone.db"}
     assert _names(folder) == kept
+
+
+def test_a_file_that_a_worker_is_just_making_counts_nothing(
+    client: FlaskClient, folder: Path
+) -> None:
+    _write(folder, "counter", 11, 1)
+    (folder / "counter_12.db").touch()
+    assert 'what_counter_total{a="b"} 1.0' in client.get("/metrics").text
+
+    for pid in (11, 12):
+        child_exit(_server(), Mock(pid=pid))
+    assert 'what_counter_total{a="b"} 1.0' in client.get("/metrics").text
 
 
 def test_a_merge_waits_for_nobody_and_is_made_up_for(folder: Path) -> None:

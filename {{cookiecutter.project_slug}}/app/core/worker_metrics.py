@@ -39,8 +39,8 @@ def collect(registry: "CollectorRegistry") -> "list[Metric]":
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
     with readable(place):
-        files = MultiProcessCollector(None, str(place))  # type: ignore[no-untyped-call]
-        return list(files.collect())  # type: ignore[no-untyped-call]  # the rest is typed
+        files = [str(file) for file in sorted(place.glob("*.db")) if _is_begun(file)]
+        return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
 
 
 def readable(place: Path) -> AbstractContextManager[None]:
@@ -72,6 +72,14 @@ def merge(place: Path, living: Collection[int]) -> None:
         # {% endif %}
 
 
+def _is_begun(file: Path) -> bool:
+    """Tell whether there is anything to read: a worker makes a file first, and then its content."""
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:
+        return False  # what only a living worker can mean goes with it, at any moment
+
+
 def _left(place: Path, pattern: str, living: Collection[int]) -> list[Path]:
     files = place.glob(pattern)
     return [file for file in files if int(file.stem.rpartition("_")[2]) not in living]
@@ -81,7 +89,7 @@ def _add_up(files: list[Path], total: Path) -> None:
     from prometheus_client.mmap_dict import MmapedDict  # noqa: PLC0415  only processes with files
 
     sums: dict[str, float] = defaultdict(float)
-    for file in [*files, total] if total.exists() else files:
+    for file in filter(_is_begun, [*files, total]):
         for key, value, *_ in MmapedDict.read_all_values_from_file(file):  # type: ignore[no-untyped-call]
             sums[key] += value
     # Whoever is killed here leaves either the old file or the new one, and never half of it.
