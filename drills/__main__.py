@@ -33,13 +33,15 @@ def run(chosen: list[Drill], folder: Path) -> Iterator[Report | str]:
             yield f"{len(mine)} drills on {kind.name} skipped: {missing}"
 
 
-def perform(drill: Drill, stage: Stage) -> Report:
+def perform(drill: Drill, stage: Stage) -> Report | str:
     """Run one drill; whatever goes wrong with it breaks its promise."""
     report = Report(f"{drill.name} ({stage.database.name})", drill.promise)
     say(f"… {report.drill}")
     began = time.monotonic()
     try:
         drill.run(stage, report)
+    except MissingServerError as missing:
+        return f"{report.drill} skipped: {missing}"
     except Exception as error:  # noqa: BLE001  the others go on
         traceback.print_exc()
         report.broken.append(f"{type(error).__name__}: {error}")

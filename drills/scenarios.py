@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,8 @@ from uuid import uuid4
 
 from standardwebhooks import Webhook
 
-from drills.load import CLIENTS, Answer, Client, Load, Login
-from drills.servers import MariaDB, PostgreSQL, Server, wait_until
+from drills.load import CLIENTS, UNAUTHORIZED, Answer, Client, Load
+from drills.servers import MariaDB, PostgreSQL, Server, program, wait_until
 from drills.stage import RECOVERY_SECONDS, Fault, Report, Stage, under_load
 
 AWAY_SECONDS = 3.0
@@ -407,3 +408,104 @@ def duplicates(stage: Stage, report: Report) -> None:
     under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
     after = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
     report.hold(after - before == 1, f"{after - before} deliveries stored")
+
+
+LOCK_SECONDS = 900  # for which too many wrong passwords keep an account from one network
+HOUR = 3_600
+
+
+def clock_settings(folder: Path, clock: Path) -> dict[str, str]:
+    """Return what puts the service's wall clock, and nothing else of its time, in our hands.
+
+    libfaketime would do, but the version that Debian 12 has breaks Python's `time.sleep`.
+    """
+    library = folder / "clock.so"
+    source = Path(__file__).with_name("clock.c")
+    command = [program("cc"), "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True)
+    return {
+        "LD_PRELOAD": str(library),
+        "DRILL_CLOCK": str(clock),
+        "RATE_LIMIT_ROUTES": "GET /api/v1/users/me=3/minute",
+    }
+
+
+def set_clock(clock: Path, seconds: int) -> None:
+    """Set the service's clock so many seconds ahead."""
+    with clock.open("r+b" if clock.exists() else "wb") as offset:
+        offset.write(seconds.to_bytes(8, sys.byteorder, signed=True))
+
+
+@drill(
+    "clock jumps an hour ahead and back",
+    "answers stay right, an expired token is renewed, every order is on one page, and nobody is kept"
+    " out for longer than promised",
+)
+def clock_jumps(stage: Stage, report: Report) -> None:
+    """Set the service's clock an hour ahead and back again; the databases keep theirs."""
+    clock = stage.folder / "clock"
+    set_clock(clock, 0)
+    stage.serve(**clock_settings(stage.folder, clock))
+
+    def fault(load: Load) -> Fault:
+        client = Client(stage.service.port)
+        for seconds in (HOUR, 0):
+            set_clock(clock, seconds)
+            time.sleep(AWAY_SECONDS / 2)
+            shown = limited(client, load)
+            report.hold(0 < shown <= 60, f"a rate limit of a minute lasts {shown} s")  # noqa: PLR2004
+            shown = locked_out(client)
+            report.hold(0 < shown <= LOCK_SECONDS, f"a lock of {LOCK_SECONDS} s lasts {shown} s")
+            report.notes.append(f"at {seconds:+d} s a locked account waits {shown} s")
+            time.sleep(AWAY_SECONDS / 2)
+        report.notes.append(f"{load.login.renewals} renewals of the token")
+        set_clock(clock, LOCK_SECONDS + 1)
+        wrong = {"email": "nobody@example.com", "password": "wrong"}
+        status = client.send("POST", "/api/v1/auth/login", wrong).status
+        report.hold(status == UNAUTHORIZED, f"after the time of the lock a login is answered {status}")
+        report.notes.append(f"after these {LOCK_SECONDS} s it is let in again")
+        return Fault(time.monotonic())
+
+    load = under_load(stage, report, fault, longest=MARGIN_SECONDS, refusing=False)
+    report.hold(load.login.renewals > 0, "no token expired, so the jump was not felt")
+    listed = all_listed(stage, load)
+    missing = {placed.id for placed in load.placed.values()} - set(listed)
+    report.hold(not missing, f"{len(missing)} orders are on no page")
+    report.hold(len(listed) == len(set(listed)), "an order is on two pages")
+
+
+def limited(client: Client, load: Load) -> int:
+    """Use up a rate limit, and return the seconds until the next request is allowed."""
+    for _ in range(8):
+        headers = {"Authorization": f"Bearer {load.login.token}"}
+        answer = client.send("GET", "/api/v1/users/me", None, headers)
+        if answer.status == 429:  # noqa: PLR2004
+            return int(answer.headers["retry-after"])
+    return 0
+
+
+def locked_out(client: Client) -> int:
+    """Try wrong passwords for one account; return the seconds until it may be tried again."""
+    for _ in range(8):
+        wrong = {"email": "nobody@example.com", "password": "wrong"}
+        answer = client.send("POST", "/api/v1/auth/login", wrong)
+        if answer.status == 429:  # noqa: PLR2004
+            return int(answer.headers["retry-after"])
+    return 0
+
+
+def all_listed(stage: Stage, load: Load) -> list[str]:
+    """Return the ids on all pages."""
+    client = Client(stage.service.port)
+    found: list[str] = []
+    cursor = ""
+    while True:
+        token = load.login.token
+        path = f"/api/v1/orders?limit=100{cursor}"
+        answer = client.send("GET", path, None, {"Authorization": f"Bearer {token}"})
+        if answer.status == 401 and load.login.renew(token):  # noqa: PLR2004
+            continue
+        found += [order["id"] for order in answer.body["items"]]
+        if not answer.body["next_cursor"]:
+            return found
+        cursor = f"&cursor={answer.body['next_cursor']}"
