@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from standardwebhooks import Webhook
 
+from drills.deadlock import holding
 from drills.load import CLIENTS, UNAUTHORIZED, Answer, Client, Load
 from drills.servers import MariaDB, PostgreSQL, Server, program, wait_until
 from drills.stage import RECOVERY_SECONDS, Fault, Report, Stage, under_load
@@ -170,7 +171,7 @@ def worker_killed(stage: Stage, report: Report) -> None:
         os.kill(victim, signal.SIGKILL)
         over = time.monotonic()
         wait_until(
-            lambda: len(stage.service.workers()) == 2 and victim not in stage.service.workers(),  # noqa: PLR2004
+            lambda: len(stage.service.workers()) == 2 and victim not in stage.service.workers(),
             RECOVERY_SECONDS,
             "a new worker",
         )
@@ -183,13 +184,16 @@ def worker_killed(stage: Stage, report: Report) -> None:
         report.broken = [each for each in report.broken if each != "a liveness probe failed"]
 
 
-@drill("disk full for logs", "the service goes on answering; lines are written again when there is room")
+@drill(
+    "disk full for logs",
+    "the service goes on answering; lines are written again when there is room",
+)
 def disk_full(stage: Stage, report: Report) -> None:
     """Write the log to a file system that fills up, or to one that always is full."""
     with small_disk(stage.folder / "disk") as log:
         stage.service.stop()
         stage.serves = None
-        stage.service.start(log)
+        stage.service.start(output=log)
 
         def fault(_load: Load) -> Fault:
             if log == FULL:
@@ -219,14 +223,14 @@ FULL = Path("/dev/full")
 def small_disk(folder: Path) -> Iterator[Path]:
     """Mount a tiny file system and return a file on it; without being allowed to, /dev/full."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "drill", str(folder)]
+    command = [program("mount"), "-t", "tmpfs", "-o", "size=64k", "drill", str(folder)]
     if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
         yield FULL
         return
     try:
         yield folder / "service.log"
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run([program("umount"), str(folder)], check=True)
 
 
 def full(log: Path) -> bool:
@@ -255,7 +259,7 @@ def sigterm(stage: Stage, report: Report) -> None:
         process = stage.service.process
         seconds = stage.service.stop()
         report.notes.append(f"stopped in {seconds:.2f} s")
-        report.hold(seconds < 25, "it took longer than 25 s")  # noqa: PLR2004
+        report.hold(seconds < 25, "it took longer than 25 s")
         report.hold(process is not None and process.returncode == 0, "it ended with an error")
         time.sleep(1)
         stage.serves = None
@@ -273,20 +277,21 @@ def sigterm(stage: Stage, report: Report) -> None:
 def deadlock(stage: Stage, report: Report) -> None:
     """Wait for each other: a payment has its delivery and wants the order, we the other way round."""
     stage.serve()
-    database = stage.database
 
     def fault(load: Load) -> Fault:
         for _ in range(3):
-            answer = collide(stage, load, database)
+            answer = collide(stage, load)
             report.sent += 1
-            report.hold(answer.status == 204, f"a payment was answered {answer.status} {answer.body}")  # noqa: PLR2004
+            report.hold(
+                answer.status == 204, f"a payment was answered {answer.status} {answer.body}"
+            )
         return Fault()
 
     before = collisions(stage)
     under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
     met = collisions(stage) - before
     report.notes.append(f"{met} deadlocks met by 3 payments, all paid once")
-    report.hold(met >= 3, "fewer deadlocks than were staged")  # noqa: PLR2004
+    report.hold(met >= 3, "fewer deadlocks than were staged")
 
 
 def collisions(stage: Stage) -> int:
@@ -294,10 +299,8 @@ def collisions(stage: Stage) -> int:
     return stage.service.log.read_text(errors="replace").count("transactions collided")
 
 
-def collide(stage: Stage, load: Load, database: object) -> Answer:
+def collide(stage: Stage, load: Load) -> Answer:
     """Deliver a payment into a deadlock with a transaction of ours, which gives up afterwards."""
-    from drills.deadlock import holding  # noqa: PLC0415
-
     order = random.choice(list(load.placed.values()))  # noqa: S311
     delivery = f"msg_{uuid4().hex}"
     answers: list[Answer] = []
@@ -325,7 +328,9 @@ def deliver(stage: Stage, delivery: str, order_id: str, cents: int) -> Answer:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Webhook(stage.service.webhook_secret).sign(delivery, now, body),
     }
-    return Client(stage.service.port).send("POST", "/webhooks/payments", body.encode(), headers | {"Content-Type": "application/json"})
+    return Client(stage.service.port).send(
+        "POST", "/webhooks/payments", body.encode(), headers | {"Content-Type": "application/json"}
+    )
 
 
 @drill(
@@ -348,7 +353,9 @@ def serialization(stage: Stage, report: Report) -> None:
         time.sleep(AWAY_SECONDS)
         tries = database.order_tries()
         database.do(
-            "DROP TRIGGER refuse ON orders" if database.name == PostgreSQL.name else "DROP TRIGGER refuse"
+            "DROP TRIGGER refuse ON orders"
+            if database.name == PostgreSQL.name
+            else "DROP TRIGGER refuse"
         )
         over = time.monotonic()
         met = collisions(stage) - before
@@ -373,7 +380,10 @@ def duplicates(stage: Stage, report: Report) -> None:
     def fault(load: Load) -> Fault:
         order = next(iter(load.placed.values()))
         delivery, key = f"msg_{uuid4().hex}", str(uuid4())
-        basket = {"currency": "EUR", "lines": [{"sku": "CUP", "quantity": 1, "unit_price_cents": 7}]}
+        basket = {
+            "currency": "EUR",
+            "lines": [{"sku": "CUP", "quantity": 1, "unit_price_cents": 7}],
+        }
         load.open[key] = basket
         authorization = {"Authorization": f"Bearer {load.login.token}"}
 
@@ -393,14 +403,16 @@ def duplicates(stage: Stage, report: Report) -> None:
             {answer.status for answer in delivered} == {204},
             f"deliveries were answered {sorted({answer.status for answer in delivered})}",
         )
-        ids = {answer.body["id"] if answer.status == 201 else answer.status for answer in answers}  # noqa: PLR2004
+        ids = {answer.body["id"] if answer.status == 201 else answer.status for answer in answers}
         report.hold(len(ids) == 1, f"one key gave {len(ids)} answers")
         stored = stage.database.rows("SELECT COUNT(*) FROM orders WHERE total_cents = 7")
         report.hold(stored[0][0] == 1, f"{stored[0][0]} orders of one key")
         deliveries = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
         again = stage.service.log.read_text(errors="replace").count("order paid twice")
         report.hold(again == 0, "an order was paid twice")
-        report.notes.append(f"40 copies of a payment and of an order, {deliveries} deliveries stored in all")
+        report.notes.append(
+            f"40 copies of a payment and of an order, {deliveries} deliveries stored in all"
+        )
         return Fault()
 
     before = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
@@ -453,7 +465,7 @@ def clock_jumps(stage: Stage, report: Report) -> None:
             set_clock(clock, seconds)
             time.sleep(AWAY_SECONDS / 2)
             shown = limited(client, load)
-            report.hold(0 < shown <= 60, f"a rate limit of a minute lasts {shown} s")  # noqa: PLR2004
+            report.hold(0 < shown <= 60, f"a rate limit of a minute lasts {shown} s")
             shown = locked_out(client)
             report.hold(0 < shown <= LOCK_SECONDS, f"a lock of {LOCK_SECONDS} s lasts {shown} s")
             report.notes.append(f"at {seconds:+d} s a locked account waits {shown} s")
@@ -462,7 +474,9 @@ def clock_jumps(stage: Stage, report: Report) -> None:
         set_clock(clock, LOCK_SECONDS + 1)
         wrong = {"email": "nobody@example.com", "password": "wrong"}
         status = client.send("POST", "/api/v1/auth/login", wrong).status
-        report.hold(status == UNAUTHORIZED, f"after the time of the lock a login is answered {status}")
+        report.hold(
+            status == UNAUTHORIZED, f"after the time of the lock a login is answered {status}"
+        )
         report.notes.append(f"after these {LOCK_SECONDS} s it is let in again")
         return Fault(time.monotonic())
 
@@ -479,7 +493,7 @@ def limited(client: Client, load: Load) -> int:
     for _ in range(8):
         headers = {"Authorization": f"Bearer {load.login.token}"}
         answer = client.send("GET", "/api/v1/users/me", None, headers)
-        if answer.status == 429:  # noqa: PLR2004
+        if answer.status == 429:
             return int(answer.headers["retry-after"])
     return 0
 
@@ -489,7 +503,7 @@ def locked_out(client: Client) -> int:
     for _ in range(8):
         wrong = {"email": "nobody@example.com", "password": "wrong"}
         answer = client.send("POST", "/api/v1/auth/login", wrong)
-        if answer.status == 429:  # noqa: PLR2004
+        if answer.status == 429:
             return int(answer.headers["retry-after"])
     return 0
 
@@ -503,7 +517,7 @@ def all_listed(stage: Stage, load: Load) -> list[str]:
         token = load.login.token
         path = f"/api/v1/orders?limit=100{cursor}"
         answer = client.send("GET", path, None, {"Authorization": f"Bearer {token}"})
-        if answer.status == 401 and load.login.renew(token):  # noqa: PLR2004
+        if answer.status == 401 and load.login.renew(token):
             continue
         found += [order["id"] for order in answer.body["items"]]
         if not answer.body["next_cursor"]:
