@@ -76,6 +76,13 @@ upgrade: pin ## Pin the newest versions instead
 bench: $(READY) ## Print the figures that the documentation quotes
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
+# make drills ONLY="SIGTERM deadlock" runs those whose names have one of the words
+ONLY ?=
+
+.PHONY: drills
+drills: $(READY) ## Let what a service depends on fail under load, and print what became of each request
+	@$(BIN)/python -m drills $(ONLY)
+
 .PHONY: screenshots
 screenshots: $(READY) ## Photograph the pages for the documentation (needs Chromium)
 	@$(BIN)/python tools/screenshots.py

@@ -16,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import psycopg
 import pymysql
@@ -168,11 +168,9 @@ class Database(Server):
             for statement in statements:
                 cursor.execute(statement)
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Keep everybody else from the table of orders."""
         raise NotImplementedError
-        yield
 
     def order_refusals(self, *, every: int) -> None:
         """Let one in `every` inserts of an order end like a serialization failure."""
@@ -186,7 +184,7 @@ class Database(Server):
 class Cursor(Protocol):
     """What both drivers offer."""
 
-    def __enter__(self) -> "Cursor": ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
     def execute(self, statement: str, values: Any = None, /) -> object: ...  # noqa: ANN401, D102
     def fetchall(self) -> Any: ...  # noqa: ANN401, D102
@@ -291,7 +289,7 @@ class MariaDB(Database):
 
     def connect(self) -> Connection:
         """Open a connection."""
-        return pymysql.connect(  # type: ignore[return-value]  # a tuple is a mapping to its hints
+        return pymysql.connect(
             host="127.0.0.1", port=self.port, user="root", autocommit=True, connect_timeout=5
         )
 
@@ -403,9 +401,14 @@ class RabbitMQ(Server):
     name = "rabbitmq"
     account = "rabbitmq"
 
+    def prepare(self) -> None:
+        """Say where to listen; without this it would listen everywhere, and with plugins."""
+        (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
+
     def command(self) -> list[str]:
-        """Run it in the foreground."""
-        return [program("rabbitmq-server")]
+        """Run it in the foreground, without Debian's wrapper, which has files of its own."""
+        direct = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin")
+        return [direct or program("rabbitmq-server")]
 
     def environment(self) -> dict[str, str]:
         """Keep everything in the folder, and listen on loopback alone."""
@@ -416,6 +419,8 @@ class RabbitMQ(Server):
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -52,7 +53,7 @@ def generate(folder: Path, database: str) -> Path:
 
 
 @contextlib.contextmanager
-def _descriptor_1(output: IO[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _descriptor_1(output: IO[str]) -> Iterator[None]:
     """Send what the hooks print elsewhere."""
     before = os.dup(1)
     os.dup2(output.fileno(), 1)
@@ -113,13 +114,13 @@ class Service:
         self.flask("db", "upgrade")
         self.flask("users", "create-admin", EMAIL, "--password-file", "-", given=PASSWORD)
 
-    def start(self, output: Path | None = None, **settings: str) -> None:
+    def start(self, settings: dict[str, str] | None = None, output: Path | None = None) -> None:
         """Start Gunicorn with the service's own gunicorn.conf.py, and wait until it is ready."""
         with (output or self.log).open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn"],
                 cwd=self.project,
-                env=self.environment(**settings),
+                env=self.environment(**settings or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -138,8 +139,8 @@ class Service:
             raise RuntimeError(message)
         try:
             url = f"http://127.0.0.1:{self.port}/health/ready"
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own
-                return bool(answer.status == 200)  # noqa: PLR2004
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return bool(answer.status == 200)
         except OSError:
             return False
 
@@ -170,5 +171,5 @@ class Service:
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     """Make a folder that servers running as other users can reach into."""
     folder = tempfile.TemporaryDirectory(prefix="drills-", ignore_cleanup_errors=True)
-    Path(folder.name).chmod(0o755)  # noqa: S103  each server's own folder is its own
+    Path(folder.name).chmod(0o755)
     return folder

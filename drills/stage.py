@@ -63,7 +63,7 @@ class Stage:
         running = self.service.process is not None and self.service.process.poll() is None
         if self.serves != settings or not running:
             self.service.stop()
-            self.service.start(**settings)
+            self.service.start(settings)
             self.serves = settings
 
     def lost(self, load: Load) -> list[str]:
@@ -93,6 +93,7 @@ class Report:
     sent: int = 0
     right: int = 0
     refused: int = 0
+    resent: int = 0
     not_accepted: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
@@ -124,16 +125,24 @@ class Report:
         ]
         if self.not_accepted:
             words.insert(3, f"{self.not_accepted} turned away at the closed door")
+        if self.resent:
+            words.append(f"{self.resent} sent again as their kept connection was closed")
         if self.recovery is not None:
             words.append(f"recovery {self.recovery:.2f} s")
-        words.append(f"{self.dead.total()} of {self.probes} liveness probes failed{_listed(self.dead)}")
+        words.append(
+            f"{self.dead.total()} of {self.probes} liveness probes failed{_listed(self.dead)}"
+        )
         words += self.notes
         verdict = f"BROKEN: {'; '.join(self.broken)}" if self.broken else "kept"
         return f"{self.drill}: {', '.join(words)}. Promise ({self.promise}): {verdict}"
 
 
 def _listed(counted: Counter[str]) -> str:
-    return f" ({', '.join(f'{number} × {what}' for what, number in counted.most_common(3))})" if counted else ""
+    return (
+        f" ({', '.join(f'{number} of: {what}' for what, number in counted.most_common(3))})"
+        if counted
+        else ""
+    )
 
 
 @dataclass
@@ -173,6 +182,7 @@ def under_load(  # noqa: PLR0913
     if happened.over is not None:
         report.recovery = max(0.0, tally.last_not_right - happened.over)
     report.sent, report.right, report.refused = tally.sent, tally.right, tally.refused
+    report.resent = tally.resent
     report.not_accepted, report.longest = tally.not_accepted, tally.longest
     report.failed, report.wrong = tally.failed.copy(), tally.wrong.copy()
     report.probes, report.dead = tally.probes, tally.dead

@@ -6,6 +6,8 @@ does twice; that is why letters and calls to others come after the commit.
 """
 
 import logging
+import random
+import time
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
@@ -18,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 COMMITTED = "app.committed"
 RETRY_AFTER_SECONDS = "1"
+PAUSE_SECONDS = 0.05  # for the other transaction to end; at once, both would meet again
 CODES = {
     # {% if cookiecutter.database == "postgresql" %}
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -65,6 +68,7 @@ def init_app(app: Flask) -> None:
             logger.warning("transactions collided", extra={"tried_again": again})
             if not again:
                 raise
+        time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # nosec B311 # noqa: S311  no secret
         return once()
 
     app.dispatch_request = once_or_twice  # type: ignore[method-assign]  # views, and only they

@@ -36,6 +36,7 @@ class Kind:
 LOGIN = Kind("login", seconds=900, pair=5, network=50, account=100)
 # Enough for who does not find the letter, too few to fill somebody's mailbox.
 LETTER = Kind("letter", seconds=3_600, pair=3, network=20, account=6)
+CLOCKS_DIFFER_SECONDS = 30  # of two of our machines, at most
 
 
 class TooManyAttempts(TooManyRequests):
@@ -112,6 +113,8 @@ def forget_old() -> int:
 def _counted(begun: Try) -> list[tuple[str, int, datetime]]:
     """Return the number of attempts in each scope and when the first one was, by one query."""
     since = begun.at - timedelta(seconds=begun.kind.seconds)
+    # What was tried before a clock was put back would otherwise count until that time comes again.
+    until = begun.at + timedelta(seconds=CLOCKS_DIFFER_SECONDS)
     of_account = Attempt.account_digest == begun.account
     of_network = Attempt.network_digest == begun.network
     scopes: dict[str, tuple[ColumnElement[bool], ...]] = {
@@ -122,7 +125,10 @@ def _counted(begun: Try) -> list[tuple[str, int, datetime]]:
     query = union_all(
         *(
             select(literal(scope), func.count(), func.min(Attempt.at)).where(
-                Attempt.kind == begun.kind.name, Attempt.at > since, *conditions
+                Attempt.kind == begun.kind.name,
+                Attempt.at > since,
+                Attempt.at < until,
+                *conditions,
             )
             for scope, conditions in scopes.items()
         )

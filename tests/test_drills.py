@@ -1,0 +1,143 @@
+"""The drills notice a broken promise, and a few of them are kept; `make drills` runs them all."""
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from drills.load import Client, Load, Tally
+from drills.scenarios import DRILLS
+from drills.servers import MissingServerError, Redis, program, wait_until
+from drills.stage import Report
+
+ROOT = Path(__file__).parents[1]
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers every order and every probe as the test says."""
+
+    protocol_version = "HTTP/1.1"
+    status, headers_to_send, body = 201, {"Content-Type": "application/json"}, b"{}"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.status:
+            self.close_connection = True
+            return
+        self.send_response(self.status)
+        for name, value in {**self.headers_to_send, "Content-Length": str(len(self.body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Granted:
+    """A login that needs no service."""
+
+    token = "of nobody"  # noqa: S105 - it opens nothing
+    renewals = 0
+
+    def renew(self, _refused: str) -> bool:
+        return False
+
+
+BASKET = {"currency": "EUR", "lines": [{"sku": "TEA", "quantity": 2, "unit_price_cents": 450}]}
+GOOD = b'{"id": "1", "total_cents": 900}'
+JSON = {"Content-Type": "application/json"}
+
+
+def placed(status: int, body: bytes, headers: dict[str, str] | None = None) -> Load:
+    """Place one order at a server that answers so."""
+    answers = {"status": status, "body": body, "headers_to_send": {**JSON, **(headers or {})}}
+    handler = type("Handler", (Scripted,), answers)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01]).start()
+        load = Load(server.server_address[1], Granted())  # type: ignore[arg-type]  # as a login
+        load._place(Client(load.port), "key", BASKET)  # noqa: SLF001 - what its threads do
+        server.shutdown()
+    return load
+
+
+def outcome(tally: Tally) -> tuple[int, int, int, int]:
+    return tally.right, tally.refused, tally.failed.total(), tally.wrong.total()
+
+
+def test_each_answer_is_counted_for_what_it_is() -> None:
+    assert outcome(placed(201, GOOD).tally) == (1, 0, 0, 0)
+    assert outcome(placed(503, b"{}", {"Retry-After": "2"}).tally) == (0, 1, 0, 0)
+    assert outcome(placed(503, b"{}").tally) == (0, 0, 1, 0), "a 503 that says not when"
+    assert outcome(placed(500, b"{}").tally) == (0, 0, 1, 0)
+    assert outcome(placed(0, b"").tally) == (0, 0, 1, 0), "no answer at all"
+    assert outcome(placed(201, b'{"id": "1", "total_cents": 901}').tally) == (0, 0, 0, 1)
+
+
+def test_an_order_stays_open_until_it_is_acknowledged() -> None:
+    assert not placed(201, GOOD).open
+    for status in (0, 500, 503):
+        assert list(placed(status, b"{}").open) == ["key"]
+
+
+def test_a_closed_door_is_no_failure() -> None:
+    load = placed(201, GOOD)
+    load._place(Client(load.port), "other", BASKET)  # noqa: SLF001 - the server is gone
+
+    assert (load.tally.not_accepted, load.tally.failed.total()) == (1, 0)
+
+
+def test_a_broken_promise_is_said_in_the_line() -> None:
+    report = Report(
+        "Redis stopped", "nobody notices", sent=3, right=2, failed=Counter(["status 500"])
+    )
+    assert report.line().endswith("Promise (nobody notices): kept")
+    report.hold(kept=False, otherwise="a request failed")
+    assert "1 failed otherwise (1 of: status 500)" in report.line()
+    assert report.line().endswith("BROKEN: a request failed")
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(MissingServerError, match="no-such-server is not installed"):
+        program("no-such-server")
+    with pytest.raises(TimeoutError, match="it: not within 0 s"):
+        wait_until(lambda: False, 0.01, "it")
+
+
+def test_a_server_of_ours_stops_and_starts_on_its_port(tmp_path: Path) -> None:
+    try:
+        server = Redis(tmp_path)
+        server.start()
+    except MissingServerError as missing:
+        pytest.skip(str(missing))
+    try:
+        server.stop()
+        assert not server.answers()
+        server.start()
+        assert server.answers()
+    finally:
+        server.stop()
+
+
+def test_a_name_that_no_drill_has_lists_those_there_are() -> None:
+    command = [sys.executable, "-m", "drills", "nonsense"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    for drill in DRILLS:
+        assert drill.name in done.stdout
+
+
+@pytest.mark.slow
+def test_two_drills_keep_their_promises() -> None:
+    command = [sys.executable, "-m", "drills", "--postgresql", "stopped and started", "SIGTERM"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    if "skipped: " in done.stdout:
+        pytest.skip(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 of 2 drills kept their promise" in done.stdout
