@@ -68,7 +68,9 @@ redis = pytest.param(
 
 
 @pytest.fixture(params=[InProcess, redis])
-def store(request: pytest.FixtureRequest) -> Store:
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
+    # However busy the machine is.
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", 10)
     made: Store = request.param()
     return made
 
@@ -301,6 +303,20 @@ def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
     assert cache.read(key, FORM, source).version == 2
     assert cache.read(key, FORM, source).version == 2
     assert source.times == 3
+
+
+def test_a_change_is_told_even_while_redis_is_left_alone(key: str) -> None:
+    store, source = Unreliable(), Source()
+    ours, others = Cache(store, SECONDS), Cache(store, SECONDS)
+    store.away = True
+    ours.read(key, FORM, source)
+    store.away = False
+    others.read(key, FORM, source)
+
+    source.version = 2
+    ours.forget([key])
+
+    assert others.read(key, FORM, source).version == 2
 
 
 def test_an_answer_that_cannot_be_stored_is_given_all_the_same(key: str) -> None:

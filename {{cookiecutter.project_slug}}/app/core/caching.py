@@ -241,8 +241,11 @@ class Cache:
         return make()
 
     def forget(self, keys: list[str]) -> None:
-        """Let the next read of each key be a new one; if Redis is away, the next one of any key."""
-        self._ask(partial(self._store.forget, keys))
+        """Let the next read of each key be a new one; if Redis is away, the next one of any key.
+
+        Redis is not spared this while it is left alone: other processes may be reading there again.
+        """
+        self._ask(partial(self._store.forget, keys), insists=True)
 
     def _made(
         self, place: bytes, lease: bytes, form: bytes, make: Callable[[], Representation]
@@ -259,9 +262,9 @@ class Cache:
             )
         return made
 
-    def _ask(self, question: Callable[[], R]) -> R | None:
+    def _ask(self, question: Callable[[], R], *, insists: bool = False) -> R | None:
         """Ask the store, which is None while it is away."""
-        if not self._availability.is_expected():
+        if not (insists or self._availability.is_expected()):
             return None
         try:
             self._begin_anew_after_failures()
