@@ -15,11 +15,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from werkzeug.test import Client, EnvironBuilder, TestResponse
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 PLANTED = {
     name: f"PLANTED{name}c0ffee42DecafBad"
     for name in ("Key", "Basic", "Cookie", "Password", "Token", "Url", "Deep")
+}
+HEADERS = {
+    "HTTP_X_API_KEY": PLANTED["Key"],
+    "HTTP_PROXY_AUTHORIZATION": f"Basic {PLANTED['Basic']}",
 }
 SENSITIVE = re.compile("password|secret|token|authorization|cookie|signature", re.IGNORECASE)
 SHORTEST = 12  # characters: shorter ones are words that may stand in a line by chance
@@ -37,11 +42,17 @@ class Spy(logging.Handler):
         self.formatters = [logs.JSONFormatter("service", "1"), logs.ConsoleFormatter()]
         self.lines: list[str] = []
         self.secrets: set[str] = set(PLANTED.values())
-        self.requests = 0
+        self.requests = self.tests = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
         self.lines += [formatter.format(record) for formatter in self.formatters]
+
+    def pytest_runtest_logstart(self) -> None:
+        """Log between tests, since some count the lines that are logged meanwhile."""
+        self.tests += 1
+        if self.tests % 10 == 1:
+            self.be_careless()
 
     def learn(self, value: object, name: str = "") -> None:
         """Take the secrets of parsed data, by the names of its members."""
@@ -76,7 +87,7 @@ class Spy(logging.Handler):
 def _json(text: str | bytes | None) -> object:
     try:
         return json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -89,19 +100,13 @@ def pytest_configure(config: pytest.Config) -> None:
     environments.TESTING["secret_key"] = PLANTED["Key"] * 2
     for settings in (environments.TESTING, environments.PRODUCTION):
         spy.learn({name: value for name, value in settings.items() if "secret" in name})
-    open_as_usual = Client.open
+    open_as_usual = FlaskClient.open
 
-    def open_watched(self: Client, *args: Any, **kwargs: Any) -> TestResponse:  # noqa: ANN401
+    def open_watched(self: FlaskClient, *args: Any, **kwargs: Any) -> TestResponse:  # noqa: ANN401
         spy.requests += 1
         spy.learn(kwargs.get("json") or _json_or_form(kwargs.get("data")))
-        if not any(isinstance(each, EnvironBuilder) for each in args):
-            overrides = kwargs.setdefault("environ_overrides", {})
-            overrides |= {
-                "HTTP_X_API_KEY": PLANTED["Key"],
-                "HTTP_PROXY_AUTHORIZATION": f"Basic {PLANTED['Basic']}",
-            }
-        if spy.requests % 25 == 0:
-            spy.be_careless()
+        if args and isinstance(args[0], str):
+            kwargs["environ_overrides"] = {**(kwargs.get("environ_overrides") or {}), **HEADERS}
         answer = open_as_usual(self, *args, **kwargs)
         environ = answer.request.environ
         spy.learn({name: value for name, value in environ.items() if name.startswith("HTTP_")})
@@ -111,7 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
             spy.learn({"cookie": cookie.partition("=")[2].partition(";")[0]})
         return answer
 
-    Client.open = open_watched  # type: ignore[method-assign]  # a spy does
+    FlaskClient.open = open_watched  # type: ignore[method-assign]  # a spy does
 
 
 def _json_or_form(data: object) -> object:

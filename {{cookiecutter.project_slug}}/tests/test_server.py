@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -56,7 +57,9 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
         monkeypatch.setattr(owner, name, getattr(owner, name))
     Worker.setup()
     monkeypatch.setattr(Worker, "seconds", 0.02, raising=False)
-    return object.__new__(Worker)
+    worker = object.__new__(Worker)
+    worker.alive = True
+    return worker
 
 
 @pytest.mark.usefixtures("worker")
@@ -102,6 +105,18 @@ def test_a_connection_that_goes_on_stays_open(
     pair.client.sendall(b"GET")
     assert worker.handle(pair.conn) is True
     assert pair.server.fileno() != -1
+
+
+def test_a_worker_that_stops_waits_a_moment_for_a_request_on_the_way(
+    pair: Pair, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ThreadWorker, "handle", lambda *_: True)
+    worker.alive = False
+    client = threading.Timer(0.02, pair.client.sendall, (b"GET",))
+    client.start()
+
+    assert worker.handle(pair.conn) is True
+    client.join()
 
 
 @pytest.mark.attack

@@ -54,8 +54,10 @@ class Worker(ThreadWorker):
 
         The thread that accepts connections would otherwise wait, and let nobody else in.
         """
-        if not conn.initialized and not conn.wait_for_data(0):
-            return cast("bool", _DEFER)  # no thread waits for a client that says nothing
+        # No thread waits for a client that says nothing. A worker that stops would hang up on it,
+        # although its request may be on the way; it takes no others in, so this one may wait.
+        if not conn.initialized and not conn.wait_for_data(0 if self.alive else LINGER_SECONDS):
+            return cast("bool", _DEFER)
         _request.until = time.monotonic() + self.seconds
         outcome = super().handle(conn)
         if outcome is False:
