@@ -71,6 +71,7 @@ def test_workers_leave_theirs_in_files_now_and_then(
     assert file.name == f"exemplars_{os.getpid()}.json"
     assert TRACES[0] in file.read_text()
     assert TRACES[1] not in file.read_text(), "written at each request"
+    assert client.get("/metrics", headers=OPENMETRICS).status_code == 200
 
 
 @pytest.mark.process

@@ -62,6 +62,15 @@ def test_a_slow_request_is_a_warning(
     assert log_lines[-3]["message"].endswith("is slow")
 
 
+@pytest.mark.usefixtures("untouched_root")
+def test_a_higher_level_leaves_requests_out_but_not_slow_ones(log_lines: LogLines) -> None:
+    logging.getLogger().setLevel("WARNING")
+    for seconds in (0.1, 0.5):
+        AccessLog(500).finished(Exchange({}, "1", "GET", seconds=seconds))
+
+    assert [line["duration_ms"] for line in log_lines] == [500]
+
+
 def test_probes_write_no_line(client: FlaskClient, log_lines: LogLines) -> None:
     client.get("/health/live")
 

@@ -104,6 +104,15 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
     def bug() -> str:
         raise RuntimeError
 
+    @app.get("/calls/<int:status>")
+    def calls(status: int) -> str:
+        with tracing.calling("ASK", {"server.address": "stock.example"}) as span:
+            if status == 0:
+                raise ConnectionError
+            if status >= 400:
+                tracing.failed(span, status)
+        return ""
+
     @app.get("/busy")
     def busy() -> tuple[str, int]:
         return "", 503
@@ -213,6 +222,32 @@ def test_a_host_may_be_written_in_any_way(
         {name: values[name] for name in ("server.address", "server.port") if name in values}
         for values in seen
     ] == [*hosts.values()]
+
+
+def test_a_call_is_a_span_below_its_request_and_tells_how_it_ended(
+    app: Flask, client: FlaskClient, collector: Collector
+) -> None:
+    for status in (200, 404, 0):
+        client.get(f"/calls/{status}")
+    _flush(app)
+
+    asked, above, refused, _, broken, _ = collector.spans()
+    assert asked.name == "ASK"
+    assert asked.kind == Span.SPAN_KIND_CLIENT
+    assert asked.parent_span_id == above.span_id
+    assert asked.status.code == Status.STATUS_CODE_UNSET
+    for span, why in ((refused, "404"), (broken, "ConnectionError")):
+        assert span.status.code == Status.STATUS_CODE_ERROR
+        assert _values(span.attributes) == {"server.address": "stock.example", "error.type": why}
+
+
+def test_a_call_of_a_request_that_is_not_recorded_has_no_span(
+    app: Flask, client: FlaskClient, collector: Collector
+) -> None:
+    client.get("/calls/404", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
+    _flush(app)
+
+    assert collector.spans() == []
 
 
 def test_a_call_outside_of_any_request_has_no_span() -> None:

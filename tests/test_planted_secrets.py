@@ -1,0 +1,74 @@
+"""No secret reaches a log in a whole test run of a service, with everything that has secrets."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from answers import Answers, choices, ident, runtime_combinations
+from workshop import FailedCheckError, Workshop
+
+pytestmark = pytest.mark.slow
+
+SPY = Path(__file__).with_name("secret_spy.py")
+CLOSING = re.compile(
+    r"(\d+) lines logged during (\d+) requests, (\d+) by processes; (\d+) secrets looked for, (\d+) found"
+)
+
+
+def rich(auth: object) -> Answers:
+    """Return the combination with this way to prove who one is, and the most of all else."""
+    rows = [row for row in runtime_combinations() if row["auth"] == auth]
+    return max(rows, key=lambda row: sum(value not in (False, "none") for value in row.values()))
+
+
+def spied(workshop: Workshop, project: Path, *arguments: str) -> dict[str, int]:
+    """Run the suite of a service under the spy, and return what it counted."""
+    shutil.copy(SPY, project / "tests")
+    more = ["-s", "-p", "tests.secret_spy", *arguments]
+    job = workshop.job("suite", project, "requirements-dev.txt", arguments=more)
+    found = CLOSING.search(workshop.run(job))
+    assert found
+    names = ("lines", "requests", "of_processes", "secrets", "found")
+    return dict(zip(names, map(int, found.groups()), strict=True))
+
+
+@pytest.mark.parametrize("answers", [rich(auth) for auth in choices()["auth"]], ids=ident)
+def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, workshop: Workshop) -> None:
+    counted = spied(workshop, workshop.bake(answers), "-m", "not slow")
+
+    assert counted["found"] == 0
+    assert counted["lines"] > 2_000
+    assert counted["of_processes"] > 50
+    assert counted["secrets"] > (10 if answers["auth"] == "none" else 50)
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        # The rule masks nothing any more.
+        (
+            "app/core/logs.py",
+            "    return _SENSITIVE_TEXT.sub(",
+            "    return text\n    _SENSITIVE_TEXT.sub(",
+        ),
+        # Somebody logs a header under a harmless name.
+        (
+            "app/core/logs.py",
+            '"sent_bytes": exchange.sent_bytes,',
+            '"sent_bytes": exchange.sent_bytes, "caller": environ.get("HTTP_X_API_KEY"),',
+        ),
+    ],
+)
+def test_a_secret_that_is_logged_is_found(
+    file: str, right: str, wrong: str, workshop: Workshop
+) -> None:
+    project = workshop.bake({**rich("none"), "web_ui": False, "database": "none"})
+    text = (project / file).read_text()
+    assert right in text
+    (project / file).write_text(text.replace(right, wrong))
+
+    # One file of its tests is enough, and these say nothing of logs themselves.
+    with pytest.raises(FailedCheckError, match=r"secrets looked for, [1-9]\d* found"):
+        spied(workshop, project, "tests/test_cors.py", "tests/test_errors.py", "-m", "not process")
