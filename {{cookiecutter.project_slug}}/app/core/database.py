@@ -38,6 +38,10 @@ from app.core.errors import Conflict, Unavailable
 logger = logging.getLogger(__name__)
 
 READING = "database.reading"
+# {% if cookiecutter.background_tasks %}
+AFTER_COMMIT = "after_commit"
+"""Where a session keeps what is to be done once its transaction is committed."""
+# {% endif %}
 RETRY_AFTER_SECONDS = "2"
 
 DRIVERS = {
@@ -312,6 +316,10 @@ def writing() -> Iterator[Session]:
     """
     with Session(db.engine, expire_on_commit=False) as session, session.begin():
         yield session
+    # {% if cookiecutter.background_tasks %}
+    for act in session.info.pop(AFTER_COMMIT, ()):
+        act()
+    # {% endif %}
 
 
 def reading_engine(app: Flask) -> Engine:

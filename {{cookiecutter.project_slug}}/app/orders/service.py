@@ -12,7 +12,12 @@ from app.core.database import reading, writing
 from app.core.errors import Conflict, NotFound
 from app.core.idempotency import Claim, IdempotencyKeyReused
 from app.core.pagination import Page, Position
-from app.orders import repository
+from app.orders import (
+    # {% if cookiecutter.background_tasks %}
+    receipts,
+    # {% endif %}
+    repository,
+)
 from app.orders.models import Order, OrderLine, OrderStatus
 from app.orders.repository import OrderView
 from app.quotes import service as quotes
@@ -63,6 +68,11 @@ def place(
     try:
         with writing() as session:
             session.add(order)
+            # {% if cookiecutter.background_tasks %}
+            if email := basket.get("email"):
+                session.flush()  # a receipt refers to its order
+                receipts.ask(session, order.id, email)
+            # {% endif %}
     except IntegrityError:
         # The constraint decides, because a look beforehand would miss a request that runs at
         # the same time.

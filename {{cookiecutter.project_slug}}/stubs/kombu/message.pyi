@@ -1,0 +1,5 @@
+from collections.abc import Mapping
+
+class Message:
+    body: bytes | str
+    headers: Mapping[str, object] | None
