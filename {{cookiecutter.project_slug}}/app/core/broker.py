@@ -34,6 +34,9 @@ from app.core.tasks import LONGEST_WAIT, Message, Outcome, Publisher, Tasks, Tas
 HEADERS = "app"  # the header that holds a message's own ones
 KEPT = 10_000  # dead letters, of which the oldest go first
 KEPT_SECONDS = 14 * 86_400
+UNSAID = "-"
+NOISY = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
+"""Who logs what our one line a task says already."""
 LIFE_FILE = "WORKER_LIFE_FILE"
 RECONNECT_SECONDS = 2  # the longest between two tries
 
@@ -58,6 +61,7 @@ class Broker:
         """Make a Celery application; nothing is connected yet."""
         self._tasks = own
         settings = own.settings
+        self._seconds = settings.task_publish_seconds
         self.name = settings.service_name
         self.celery = Celery(self.name, amqp=_AMQP, set_as_current=False, fixups=[])
         self.celery.conf.update(configuration(settings))
@@ -113,30 +117,42 @@ class Broker:
             Exception: whatever the transport raises when the broker is away.
 
         """
-        try:
-            if self._connection is None:
-                self._connection = self.celery.connection_for_write()
-            producer = self.celery.amqp.Producer(self._connection, auto_declare=False)
-            self.celery.send_task(
-                message.task,
-                args=[message.values],
-                task_id=message.id,
-                headers={HEADERS: dict(message.headers)},
-                producer=producer,
-                retry=False,
-                # Their text would be in the headers once more, where monitors show it.
-                argsrepr="",
-                kwargsrepr="",
-                declare=[*self.celery.conf.task_queues, self._dead_queue()],
-            )
-        except BaseException:
-            self._forget_connection()
-            raise
+        kept, self._connection = self._connection, None
+        if kept is not None:
+            try:
+                return self._send_over(kept, message)
+            except Exception:  # noqa: BLE001  it may have been closed while nothing was sent
+                kept.collect(self._seconds)
+        return self._send_over(self.connect(), message)
 
-    def _forget_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.collect(socket_timeout=self._tasks.settings.task_publish_seconds)
+    def _send_over(self, connection: Connection, message: Message) -> None:
+        self.celery.send_task(
+            message.task,
+            args=[message.values],
+            task_id=message.id,
+            headers={HEADERS: dict(message.headers)},
+            producer=self.celery.amqp.Producer(connection, auto_declare=False),
+            retry=False,
+            confirm_timeout=self._seconds,
+            # Their text would be in the headers once more, where monitors and logs show it.
+            argsrepr=UNSAID,
+            kwargsrepr=UNSAID,
+            declare=[*self.celery.conf.task_queues, self._dead_queue()],
+        )
+        self._connection = connection
+
+    def connect(self) -> Connection:
+        """Connect once, and to a broker that answers in time.
+
+        Raises:
+            Exception: whatever the transport raises when it does not.
+
+        """
+        limits = {"read_timeout": self._seconds, "write_timeout": self._seconds}
+        if not self.is_rabbitmq:
+            limits = {"socket_timeout": self._seconds}
+        connection = self.celery.connection_for_write(transport_options=limits)
+        return connection.ensure_connection(max_retries=0)
 
     def run(self, celery_task: CeleryTask, values: Mapping[str, Any]) -> None:
         """Run what has arrived, and let Celery tell the broker how it went."""
@@ -159,7 +175,7 @@ class Broker:
         """Keep what RabbitMQ would keep by itself once it is rejected."""
         if self.is_rabbitmq:
             return
-        with self.celery.connection_for_write() as connection:
+        with self.connect() as connection:
             producer = self.celery.amqp.Producer(connection, auto_declare=False)
             producer.publish(
                 {**letter, "at": time.time()},
@@ -176,14 +192,17 @@ class Broker:
     # {% if cookiecutter.database == "none" %}
     def ping(self) -> None:
         """Raise when the broker does not answer."""
-        with self.celery.connection_for_write() as connection:
-            connection.connect()
+        with self.connect() as connection:
+            connection.default_channel.close()
 
     # {% endif %}
     def leave(self, **_: object) -> None:
-        """Do what has to be done at the end of a worker's process."""
+        """Do what has to be done at the end of a process."""
         for act in self._tasks.at_exit:
             act()
+        if self._connection is not None:
+            self._connection.collect(self._seconds)
+            self._connection = None
 
 
 def of(app: Flask) -> Broker:
@@ -214,8 +233,8 @@ def worker(app: Flask) -> Celery:
             "options": {"expires": job.seconds},
         }
     # {% endif %}
-    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # a line a task is enough, and it is ours
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     signals.setup_logging.connect(_leave_logging_alone)
     signals.heartbeat_sent.connect(show_life)
     for missed in (signals.task_unknown, signals.task_rejected):
@@ -261,10 +280,15 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     """Return what Celery is told."""
     url = settings.broker_url.get_secret_value() if settings.broker_url else ""
     seconds = settings.task_publish_seconds
+    # A message in Redis comes back when its worker has been silent for so long, so no wait for another
+    # try may be longer.
+    silence = LONGEST_WAIT
+    # {% if cookiecutter.database != "none" %}
+    silence = 30.0  # the outbox keeps what waits
+    # {% endif %}
     redis = {
-        # A message comes back when its worker has been silent for so long, so nothing may be on its
-        # way for longer.
-        "visibility_timeout": LONGEST_WAIT + settings.task_killed_seconds,
+        "visibility_timeout": silence + settings.task_killed_seconds,
+        "unacked_restore_throttle": 1,  # looks every ten seconds
         "socket_connect_timeout": seconds,
         "socket_keepalive": True,
     }

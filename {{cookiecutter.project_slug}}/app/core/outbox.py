@@ -82,7 +82,10 @@ class Outbox:
 
     def end(self, message_id: str, verdict: Verdict) -> None:
         """Forget a message that is done; note when another one is due again, or that it is dead."""
-        one = OutboxMessage.id == UUID(message_id)
+        try:
+            one = OutboxMessage.id == UUID(message_id)
+        except ValueError:  # somebody else's
+            return
         now = _now()
         statement: Delete | Update = delete(OutboxMessage).where(one)
         if verdict.outcome is Outcome.AGAIN:

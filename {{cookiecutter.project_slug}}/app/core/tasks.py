@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import marshmallow as ma
 from flask import Flask, current_app
@@ -209,9 +210,9 @@ class Tasks:
     @property
     def system(self) -> str:
         """What kind of broker there is, by OpenTelemetry's names; the process itself, if there is none."""
-        url = self.settings.broker_url
-        scheme = urlsplit(url.get_secret_value()).scheme if url else ""
-        return {"amqp": "rabbitmq", "redis": "redis"}.get(scheme.removesuffix("s"), "in_process")
+        url = self.settings.broker_url.get_secret_value() if self.settings.broker_url else ""
+        kinds = {"amqp": "rabbitmq", "redis": "redis"}
+        return next((kinds[kind] for kind in kinds if url.startswith(kind)), "in_process")
 
     def __iter__(self) -> Iterator[str]:
         """Name all tasks."""
@@ -258,9 +259,9 @@ class Tasks:
         with self._app.app_context(), _carried(message) as exchange, ExitStack() as around:
             for observer in self.observers:
                 around.enter_context(observer.running(message, exchange))
-            if self.ledger is None:
-                return self._run(message, exchange)
             try:
+                if self.ledger is None:
+                    return self._run(message, exchange)
                 return self._run_in_ledger(self.ledger, message, exchange)
             except Exception as error:  # noqa: BLE001  whatever a database may raise
                 exchange.error = error
@@ -269,11 +270,13 @@ class Tasks:
                 return Verdict(Outcome.AGAIN, backoff(1, LONGEST_WAIT))
 
     def _run_in_ledger(self, ledger: Ledger, message: Message, exchange: Exchange) -> Verdict:
-        attempt = ledger.begin(message.id)
-        if attempt is None:
+        if self._read(message) is None:
+            # Whoever sent it was not this service, or was another version of it.
+            verdict = self._run(message, exchange)
+        elif (attempt := ledger.begin(message.id)) is None:
             logger.info("task was done already")
             return DONE
-        if attempt > self.settings.task_attempts:
+        elif attempt > self.settings.task_attempts:
             # Whoever began the last one did not live to tell.
             logger.error("task given up", extra={"attempts": attempt - 1})
             verdict = DEAD
@@ -283,17 +286,28 @@ class Tasks:
         # The ledger brings it again, so the broker need not.
         return DONE if verdict.outcome is Outcome.AGAIN else verdict
 
-    def _run(self, message: Message, exchange: Exchange) -> Verdict:
+    def _read(self, message: Message) -> Callable[[], None] | None:
+        """Return what a message asks for; None when that is unknown or malformed."""
         try:
+            UUID(message.id)
             task = self._tasks[message.task]
-            task.run(task.schema.load(message.values))
+            return partial(task.run, task.schema.load(message.values))
+        except (KeyError, ValueError, ma.ValidationError):
+            return None
+
+    def _run(self, message: Message, exchange: Exchange) -> Verdict:
+        run = self._read(message)
+        try:
+            if run is None:
+                raise Hopeless  # noqa: TRY301  it is answered below, like a task's own
+            run()
         except Later as later:
             logger.info("task put off", extra={"retry_seconds": round(later.seconds)})
             return Verdict(Outcome.AGAIN, later.seconds)
-        except (KeyError, ma.ValidationError, Hopeless) as problem:
+        except Hopeless as problem:
             exchange.error = problem
             # Its values may be anybody's, so they are not repeated.
-            logger.error("task refused", extra={"reason": type(problem).__name__})  # noqa: TRY400
+            logger.error("task refused")  # noqa: TRY400
             return DEAD
         except Exception as error:
             exchange.error = error

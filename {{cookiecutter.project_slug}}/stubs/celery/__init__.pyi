@@ -7,6 +7,8 @@ from celery.app.task import Task
 from kombu import Connection, Producer, Queue
 
 class _Settings:
+    broker_connection_timeout: float
+    broker_transport_options: Mapping[str, object]
     beat_schedule: dict[str, dict[str, object]]
     task_queues: list[Queue]
     def update(self, values: Mapping[str, object]) -> None: ...
@@ -24,7 +26,9 @@ class Celery:
         fixups: Sequence[str] = ...,
     ) -> None: ...
     def connection(self) -> Connection: ...
-    def connection_for_write(self) -> Connection: ...
+    def connection_for_write(
+        self, *, transport_options: Mapping[str, object] = ...
+    ) -> Connection: ...
     def send_task(
         self,
         name: str,
@@ -34,6 +38,7 @@ class Celery:
         headers: Mapping[str, object],
         producer: Producer,
         retry: bool,
+        confirm_timeout: float,
         argsrepr: str,
         kwargsrepr: str,
         declare: Sequence[Queue],

@@ -1,8 +1,8 @@
 from collections.abc import Callable
 
 class Signal:
+    receivers: list[object]
     def connect(self, receiver: Callable[..., object], *, weak: bool = ...) -> None: ...
-    def disconnect(self, receiver: Callable[..., object]) -> None: ...
     def send(self, sender: object, **named: object) -> None: ...
 
 heartbeat_sent: Signal

@@ -17,7 +17,6 @@ class Connection:
         trace: TracebackType | None,
     ) -> None: ...
     def collect(self, socket_timeout: float | None = ...) -> None: ...
-    def connect(self) -> object: ...
     def ensure_connection(self, *args: object, **options: object) -> Connection: ...
 
 class Exchange:
@@ -26,6 +25,7 @@ class Exchange:
 
 class Queue:
     name: str
+    queue_arguments: Mapping[str, object] | None
     def __init__(
         self,
         name: str,
