@@ -314,6 +314,8 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
+        # Nobody commands workers over the broker, and its queue would be one for all on a machine.
+        "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         # In memory, because a worker may have no place to write to.
         "beat_scheduler": "celery.beat:Scheduler",
