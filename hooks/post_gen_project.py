@@ -14,13 +14,20 @@ FILES = {
     "auth": "access",
     "auth and database": """admin orders/administration orders/tests/test_owners
         5b1e7d20c4a8_own_orders 8c2f4a91d7e0_create_audit_entries""",
-    "auth=jwt": """accounts admin/accounts admin/tests/test_accounts auth fingerprints links mail
+    "auth=jwt": """accounts admin/accounts admin/tests/test_accounts auth fingerprints links
         own_callers passwords sessions/refresh_tokens sessions/tests/test_refresh_tokens tokens users
         c19e5a7d4b02_create_users""",
     "auth=oidc": "oidc provider provider_process",
     "auth=oidc and tracing": "call_traces",
+    "auth=jwt or background_tasks": "mail",
     "auth=jwt or web_ui and auth=oidc": "public_url",
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
+    "background_tasks": """background_tasks broker quotes/letters stubs/celery stubs/kombu tasks
+        workers worker.py""",
+    "background_tasks and database": """orders/receipts orders/tests/test_receipts outbox schedule
+        e2a86f0d3b95_create_outbox""",
+    "background_tasks and database=none": "quotes/mailing quotes/tests/test_mailing",
+    "background_tasks and tracing": "task_traces",
     "caching": "caching orders/cached orders/tests/test_cached",
     "database": """conditions database idempotency migrations orders pagination slow_queries
         stubs/flask_migrate""",
@@ -39,6 +46,7 @@ FILES = {
     "rate_limiting or caching": "redis_server",
     "rate_limiting and tracing or caching and tracing": "redis_traces",
     "tracing": "tracing",
+    "web_ui or background_tasks": "quotes/money quotes/tests/test_money",
     "web_ui": "browsers pages stubs/flask_wtf",
     "web_ui and auth": "browser pages/visitors",
     "web_ui and auth=jwt": """pages/accounts pages/sign_in pages/templates/pages/accounts

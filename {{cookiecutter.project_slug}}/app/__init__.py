@@ -52,7 +52,7 @@ from app.core import (
     links,
     # {% endif %}
     logs,
-    # {% if cookiecutter.auth == "jwt" %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
     mail,
     # {% endif %}
     # {% if cookiecutter.metrics %}
@@ -60,6 +60,9 @@ from app.core import (
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     oidc,
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
+    outbox,
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     passwords,
@@ -74,9 +77,18 @@ from app.core import (
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
+    schedule,
+    # {% endif %}
     security,
     # {% if cookiecutter.database != "none" %}
     slow_queries,
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.tracing %}
+    task_traces,
+    # {% endif %}
+    # {% if cookiecutter.background_tasks %}
+    tasks,
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens,
@@ -144,8 +156,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% if cookiecutter.auth == "jwt" %}
     tokens.init_app(app, settings)
     passwords.init_app(app, settings)
-    mail.init_app(app, settings)
     links.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
+    mail.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.background_tasks %}
+    tasks.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.tracing %}
+    task_traces.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
+    schedule.init_app(app)
+    outbox.init_app(app)
     # {% endif %}
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser.init_app(app, settings)
@@ -155,8 +179,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     api.init_app(app, settings)
     app.register_blueprint(quotes.blueprint, url_prefix="/api/v1/quotes")
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    quotes.mailing.init_app(app)
+    # {% endif %}
     # {% if cookiecutter.database != "none" %}
     app.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
+    orders.receipts.init_app(app)
     # {% endif %}
     # {% if cookiecutter.auth != "none" and cookiecutter.database != "none" %}
     app.register_blueprint(admin.blueprint, url_prefix="/api/v1/admin")

@@ -21,7 +21,7 @@ from app.core import (
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
     logins,
     # {% endif %}
-    # {% if cookiecutter.auth == "jwt" %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
     mail,
     # {% endif %}
     # {% if cookiecutter.metrics %}
@@ -39,6 +39,9 @@ from app.core import (
     security,
     # {% if cookiecutter.webhooks %}
     signatures,
+    # {% endif %}
+    # {% if cookiecutter.background_tasks %}
+    tasks,
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens,
@@ -68,8 +71,10 @@ class Settings(
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
     logins.LoginSettings,
     # {% endif %}
-    # {% if cookiecutter.auth == "jwt" %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
     mail.MailSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
     passwords.PasswordSettings,
     # {% endif %}
     # {% if cookiecutter.metrics %}
@@ -83,6 +88,9 @@ class Settings(
     # {% endif %}
     # {% if cookiecutter.webhooks %}
     signatures.WebhookSettings,
+    # {% endif %}
+    # {% if cookiecutter.background_tasks %}
+    tasks.TaskSettings,
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     tokens.TokenSettings,

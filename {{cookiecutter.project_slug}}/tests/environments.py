@@ -16,9 +16,14 @@ PRODUCTION: dict[str, str] = {
     # {% if cookiecutter.database != "none" %}
     "database_url": EXAMPLE_URL,
     # {% endif %}
-    # {% if cookiecutter.auth == "jwt" %}
+    # {% if cookiecutter.background_tasks %}
+    "broker_url": "amqp://service:pass-word@broker.example/shop",
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
     "mail_url": "smtps://service:pass-word@mail.example",
     "mail_from": "service@shop.example",
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
     "jwt_keys": '{"keys": [{"kty": "oct", "kid": "1", "k": "%s"}]}' % ("dGVzdHMn" * 6),
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}

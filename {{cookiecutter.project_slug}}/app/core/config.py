@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
-    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
+    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting or cookiecutter.background_tasks %}
     Secret,
     # {% endif %}
     SecretStr,
@@ -59,7 +59,7 @@ class InvalidSettings(SystemExit):
         )
 
 
-# {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
+# {% if cookiecutter.database != "none" or cookiecutter.rate_limiting or cookiecutter.background_tasks %}
 class SecretURL(Secret[str]):
     """A URL whose user name and password never print."""
 

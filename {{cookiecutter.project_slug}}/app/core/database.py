@@ -43,6 +43,10 @@ from app.core.errors import Conflict, Unavailable
 logger = logging.getLogger(__name__)
 
 READING = "database.reading"
+# {% if cookiecutter.background_tasks %}
+AFTER_COMMIT = "after_commit"
+"""Where a session keeps what is to be done once its transaction is committed."""
+# {% endif %}
 RETRY_AFTER_SECONDS = "2"
 
 DRIVERS = {
@@ -321,6 +325,10 @@ def writing() -> Iterator[Session]:
         yield session
     # {% if cookiecutter.database != "sqlite" %}
     collisions.committed()
+    # {% endif %}
+    # {% if cookiecutter.background_tasks %}
+    for act in session.info.pop(AFTER_COMMIT, ()):
+        act()
     # {% endif %}
 
 

@@ -2,14 +2,18 @@
 
 They wait in memory, a bounded number of them, and are lost when the process is killed; whoever
 misses one asks again.
+# {% if cookiecutter.background_tasks %}
+What must not be lost is delivered by a task, which waits for the server's word.
+# {% endif %}
 """
 
+import contextlib
 import logging
 import re
 import smtplib
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email import policy
@@ -17,11 +21,12 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from threading import BoundedSemaphore
-from typing import cast
+from typing import Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import click
 from flask import Flask, current_app
+from marshmallow import ValidationError, fields
 from pydantic import Field, ValidationInfo, field_validator
 
 from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
@@ -33,7 +38,11 @@ DEVELOPMENT_FROM = "service@localhost"
 PORTS = {"smtp": 587, "smtps": 465}
 SECONDS = 10  # the longest that one answer of the mail server may take
 MOST_WAITING = 100
+EMAIL_LENGTH = 254  # RFC 5321, erratum 1690
 MOST_KEPT = 100
+# {% if cookiecutter.background_tasks %}
+REFUSED = 500  # the first code of those that no further try changes
+# {% endif %}
 # As HTML checks <input type=email>, and in ASCII: no line break, comma or quote that a header could
 # be written with, and no two spellings that a collation takes for one.
 _LOCAL = r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
@@ -74,6 +83,23 @@ def normalised(email: str) -> str | None:
     return email.lower() if ADDRESS.fullmatch(email) else None
 
 
+class EmailField(fields.String):
+    """An e-mail address, in the one spelling that is stored."""
+
+    def _deserialize(
+        self,
+        value: Any,  # noqa: ANN401  whatever was sent
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401  marshmallow's own
+    ) -> str:
+        address = normalised(super()._deserialize(value, attr, data, **kwargs))
+        if address is None:
+            message = "Must be an e-mail address in ASCII."
+            raise ValidationError(message)
+        return address
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """What is written; None for nobody, which takes as long as any other."""
@@ -83,6 +109,12 @@ class Letter:
     text: str
 
 
+# {% if cookiecutter.background_tasks %}
+class Refused(Exception):  # noqa: N818  it is the server's answer
+    """The mail server does not take this letter, now or later (RFC 5321, 4.2.1: 5yz)."""
+
+
+# {% endif %}
 Deliver = Callable[[EmailMessage], object]
 
 
@@ -108,6 +140,33 @@ class Outbox:
         else:
             logger.error("letter dropped, because too many wait")
 
+    # {% if cookiecutter.background_tasks %}
+    def deliver(self, to: str, letter: Letter, key: str) -> None:
+        """Send a letter now; the key makes it the same letter however often it is sent.
+
+        Raises:
+            Refused: when the server never takes it.
+            OSError: when it was not taken this time.
+
+        """
+        message = self._message(to, letter)
+        # A receiver that knows this Message-ID can tell that it has the letter already.
+        message.replace_header("Message-ID", f"<{key}@{_domain(self._from)}>")
+        try:
+            self._deliver(message)
+        except smtplib.SMTPRecipientsRefused as refused:
+            codes = [code for code, _ in refused.recipients.values()]
+            if min(codes) >= REFUSED:
+                raise Refused from None
+            raise
+        except smtplib.SMTPResponseException as answer:
+            if answer.smtp_code >= REFUSED and not isinstance(
+                answer, smtplib.SMTPAuthenticationError
+            ):
+                raise Refused from None
+            raise
+
+    # {% endif %}
     def _send(self, letter: Letter) -> None:
         try:
             if letter.to:
@@ -157,7 +216,7 @@ class Server:
             if self._encrypted
             else smtplib.SMTP(*where, timeout=SECONDS)
         )
-        with client:
+        try:
             client.ehlo()
             if client.has_extn("starttls"):
                 client.starttls(context=context)
@@ -166,6 +225,11 @@ class Server:
             if self._user:
                 client.login(self._user, self._password)
             client.send_message(message)
+            # The letter is taken: what the server says to this changes nothing, and is not waited for.
+            with contextlib.suppress(OSError):
+                client.putcmd("QUIT")
+        finally:
+            client.close()
 
 
 def _server(url: SecretURL) -> SplitResult | None:

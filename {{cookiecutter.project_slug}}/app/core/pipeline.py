@@ -68,6 +68,15 @@ def current() -> Exchange | None:
     return _current.get()
 
 
+# {% if cookiecutter.background_tasks %}
+def swap(exchange: Exchange | None) -> Exchange | None:
+    """Let this thread serve another exchange, and return the one it served before."""
+    before = _current.get()
+    _current.set(exchange)
+    return before
+
+
+# {% endif %}
 @dataclass(slots=True)
 class Pipeline:
     """The WSGI layer around one Flask application."""

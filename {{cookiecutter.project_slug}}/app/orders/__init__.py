@@ -1,5 +1,17 @@
 """Takes orders and keeps them."""
 
-from app.orders.routes import blueprint
+from app.orders import (
+    # {% if cookiecutter.background_tasks %}
+    receipts,
+    # {% endif %}
+    routes,
+)
 
-__all__ = ["blueprint"]
+blueprint = routes.blueprint
+
+__all__ = [
+    "blueprint",
+    # {% if cookiecutter.background_tasks %}
+    "receipts",
+    # {% endif %}
+]

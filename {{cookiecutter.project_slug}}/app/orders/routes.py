@@ -16,8 +16,7 @@ from app.core.conditions import ETAG, ChangeConditions, ReadConditions
 from app.core.idempotency import IdempotencyHeaders
 from app.core.pagination import PageArguments, PageQuery
 from app.orders import service
-from app.orders.schemas import OrderPageSchema, OrderSchema
-from app.quotes.schemas import BasketSchema
+from app.orders.schemas import OrderPageSchema, OrderRequestSchema, OrderSchema
 from app.quotes.service import Basket
 
 blueprint = api.Blueprint("orders", __name__, description="Place orders and follow them")
@@ -34,7 +33,7 @@ class _Headers(TypedDict):
 @blueprint.requires("orders:write")
 # {% endif %}
 @blueprint.arguments(IdempotencyHeaders, location="headers")
-@blueprint.arguments(BasketSchema)
+@blueprint.arguments(OrderRequestSchema)
 @blueprint.response(201, OrderSchema, headers={**LOCATION, **ETAG})
 def create_order(headers: _Headers, basket: Basket) -> Response:
     """Price a basket and order it; send an Idempotency-Key to be able to try again."""

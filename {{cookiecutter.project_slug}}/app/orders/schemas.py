@@ -1,10 +1,25 @@
-"""What orders are answered with; they are asked for with the basket of quotes."""
+"""What orders are asked for and answered with."""
 
 from marshmallow import fields, validate
 
-from app.core.schemas import Schema
+from app.core import (
+    # {% if cookiecutter.background_tasks %}
+    mail,
+    # {% endif %}
+    schemas,
+)
 from app.orders.models import OrderStatus
-from app.quotes.schemas import QuoteSchema
+from app.quotes.schemas import BasketSchema, QuoteSchema
+
+
+class OrderRequestSchema(BasketSchema):
+    """What is ordered."""
+
+    # {% if cookiecutter.background_tasks %}
+    email = mail.EmailField(
+        metadata={"description": "Where the receipt is sent", "example": "ada@example.com"}
+    )
+    # {% endif %}
 
 
 class OrderSchema(QuoteSchema):
@@ -23,7 +38,7 @@ class OrderSchema(QuoteSchema):
     )
 
 
-class OrderPageSchema(Schema):
+class OrderPageSchema(schemas.Schema):
     """Some orders, newest first."""
 
     items = fields.List(fields.Nested(OrderSchema), required=True)

@@ -20,6 +20,9 @@ from app.orders import (
     # {% if cookiecutter.metrics %}
     events,
     # {% endif %}
+    # {% if cookiecutter.background_tasks %}
+    receipts,
+    # {% endif %}
     repository,
 )
 from app.orders.models import Order, OrderLine, OrderStatus
@@ -72,6 +75,11 @@ def place(
     try:
         with writing() as session:
             session.add(order)
+            # {% if cookiecutter.background_tasks %}
+            if email := basket.get("email"):
+                session.flush()  # a receipt refers to its order
+                receipts.ask(session, order.id, email)
+            # {% endif %}
     except IntegrityError:
         # The constraint decides, because a look beforehand would miss a request that runs at
         # the same time.

@@ -2,14 +2,15 @@
 
 from flask import Flask
 
-from app.pages import forms, money, protection, rendering
+from app.pages import forms, protection, rendering
 from app.pages.routes import blueprint
+from app.quotes.money import shown
 
 
 def init_app(app: Flask) -> None:
     """Serve the pages, and show problems as pages to browsers."""
     protection.init_app(app)
     app.add_template_global(forms.mistakes)
-    app.add_template_filter(money.shown, "money")
+    app.add_template_filter(shown, "money")
     app.after_request(rendering.show_problem)
     app.register_blueprint(blueprint)

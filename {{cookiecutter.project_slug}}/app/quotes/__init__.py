@@ -1,5 +1,17 @@
 """Prices order lines. It keeps no data."""
 
-from app.quotes.routes import blueprint
+from app.quotes import (
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    mailing,
+    # {% endif %}
+    routes,
+)
 
-__all__ = ["blueprint"]
+blueprint = routes.blueprint
+
+__all__ = [
+    "blueprint",
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    "mailing",
+    # {% endif %}
+]

@@ -3,16 +3,25 @@
 from flask import Response
 
 from app.core.api import Blueprint, json_response
-from app.quotes import service
-from app.quotes.schemas import BasketSchema, QuoteSchema
+from app.quotes import (
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    mailing,
+    # {% endif %}
+    service,
+)
+from app.quotes.schemas import QuoteRequestSchema, QuoteSchema
 from app.quotes.service import Basket
 
 blueprint = Blueprint("quotes", __name__, description="Price lines without ordering them")
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(BasketSchema)
+@blueprint.arguments(QuoteRequestSchema)
 @blueprint.response(200, QuoteSchema)
 def create_quote(basket: Basket) -> Response:
     """Price the lines of a basket; nothing is stored."""
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    if email := basket.get("email"):
+        mailing.ask(email, basket)
+    # {% endif %}
     return json_response(service.price(basket))

@@ -2,7 +2,12 @@
 
 from marshmallow import fields, validate
 
-from app.core.schemas import Schema
+from app.core import (
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    mail,
+    # {% endif %}
+    schemas,
+)
 
 # Patterns end in $(?!\n): readers of the OpenAPI document know no \Z (ECMA-262), and Python's $
 # alone would let a line break through.
@@ -11,7 +16,7 @@ MAXIMUM_QUANTITY = 10_000
 MAXIMUM_UNIT_PRICE = 100_000_000  # cents; the largest total still fits 64 bits many times over
 
 
-class LineSchema(Schema):
+class LineSchema(schemas.Schema):
     """One article and how many of it."""
 
     sku = fields.String(
@@ -36,7 +41,7 @@ class LineSchema(Schema):
     )
 
 
-class BasketSchema(Schema):
+class BasketSchema(schemas.Schema):
     """What is to be priced: lines in one currency."""
 
     currency = fields.String(
@@ -49,6 +54,16 @@ class BasketSchema(Schema):
         required=True,
         validate=validate.Length(1, MAXIMUM_LINES),
     )
+
+
+class QuoteRequestSchema(BasketSchema):
+    """What is to be priced."""
+
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    email = mail.EmailField(
+        metadata={"description": "Where the quote is sent as well", "example": "ada@example.com"}
+    )
+    # {% endif %}
 
 
 class PricedLineSchema(LineSchema):

@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import (
+    # {% if cookiecutter.background_tasks %}
+    NotRequired,
+    # {% endif %}
+    TypedDict,
+)
 
 
 class Line(TypedDict):
@@ -18,6 +23,10 @@ class Basket(TypedDict):
 
     currency: str
     lines: Sequence[Line]
+    # {% if cookiecutter.background_tasks %}
+    email: NotRequired[str]
+    """Where to write to about it."""
+    # {% endif %}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from sqlalchemy import Enum, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
+from app.core.mail import EMAIL_LENGTH
 
-EMAIL_LENGTH = 254  # RFC 5321, erratum 1690
 DIGEST_LENGTH = 64
 
 

@@ -1,33 +1,13 @@
 """What accounts are asked for and answered with."""
 
-from collections.abc import Mapping
-from typing import Any
+from marshmallow import fields, validate
 
-from marshmallow import ValidationError, fields, validate
-
-from app.core import mail
+from app.core.mail import EmailField
 from app.core.schemas import Schema
 from app.users.models import Role
 
 LONGEST_PASSWORD = 1_024  # before its spelling is settled; app.core.passwords has the rules
 LONGEST_TOKEN = 1_024
-
-
-class EmailField(fields.String):
-    """An e-mail address, in the one spelling that is stored."""
-
-    def _deserialize(
-        self,
-        value: Any,  # noqa: ANN401  whatever was sent
-        attr: str | None,
-        data: Mapping[str, Any] | None,
-        **kwargs: Any,  # noqa: ANN401  marshmallow's own
-    ) -> str:
-        address = mail.normalised(super()._deserialize(value, attr, data, **kwargs))
-        if address is None:
-            message = "Must be an e-mail address in ASCII."
-            raise ValidationError(message)
-        return address
 
 
 class EmailSchema(Schema):

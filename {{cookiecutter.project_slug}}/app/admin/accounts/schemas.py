@@ -2,10 +2,11 @@
 
 from marshmallow import fields, validate
 
+from app.core.mail import EmailField
 from app.core.pagination import PageQuery
 from app.core.schemas import Schema
 from app.users.administration import Role
-from app.users.schemas import EmailField, UserSchema
+from app.users.schemas import UserSchema
 
 
 class AccountQuery(PageQuery):

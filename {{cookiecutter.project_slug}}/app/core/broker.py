@@ -1,0 +1,333 @@
+"""Celery, which carries the messages of app.core.tasks over RabbitMQ or Redis.
+
+One Celery application belongs to one Flask application. Results are not kept: nobody waits for
+them, and what a task brings about is in the database.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from celery import Celery, signals
+from celery.app.amqp import AMQP
+from celery.app.task import Task as CeleryTask
+from celery.exceptions import Reject
+from flask import Flask
+from kombu import Connection, Exchange, Queue
+from kombu.message import Message as Delivered
+
+from app.core import (
+    # {% if cookiecutter.database == "none" %}
+    checks,
+    # {% endif %}
+    # {% if cookiecutter.database != "none" %}
+    schedule,
+    # {% endif %}
+    tasks,
+)
+from app.core.config import InvalidSettings
+from app.core.tasks import LONGEST_WAIT, Message, Outcome, Publisher, Tasks, TaskSettings
+
+HEADERS = "app"  # the header that holds a message's own ones
+KEPT = 10_000  # dead letters, of which the oldest go first
+KEPT_SECONDS = 14 * 86_400
+UNSAID = "-"
+NOISY = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
+"""Who logs what our one line a task says already."""
+LIFE_FILE = "WORKER_LIFE_FILE"
+RECONNECT_SECONDS = 2  # the longest between two tries
+
+
+class _Connection(Connection):
+    """Comes back soon after a broker does, however long it was away."""
+
+    def ensure_connection(self, *args: object, **options: object) -> Connection:
+        return super().ensure_connection(
+            *args, **{**options, "interval_start": 1, "interval_max": RECONNECT_SECONDS}
+        )
+
+
+class _AMQP(AMQP):
+    Connection = _Connection
+
+
+class Broker:
+    """The broker of one application."""
+
+    def __init__(self, own: Tasks) -> None:
+        """Make a Celery application; nothing is connected yet."""
+        self._tasks = own
+        settings = own.settings
+        self._seconds = settings.task_publish_seconds
+        self.name = settings.service_name
+        self.celery = Celery(self.name, amqp=_AMQP, set_as_current=False, fixups=[])
+        self.celery.conf.update(configuration(settings))
+        self.celery.conf.update(self._queues())
+        self._connection: Connection | None = None
+
+    @property
+    def dead_letters(self) -> str:
+        """The queue, on Redis the list, of what nobody could do."""
+        return f"{self.name}.dead"
+
+    @property
+    def is_rabbitmq(self) -> bool:
+        """Whether the broker itself takes care of dead letters."""
+        return bool(self.celery.connection().transport.driver_type == "amqp")
+
+    def _queues(self) -> dict[str, object]:
+        arguments: dict[str, object] = {}
+        # Celery delays messages in quorum queues, and for that their exchange has to be a topic.
+        kind = "direct"
+        if self.is_rabbitmq:
+            kind = "topic"
+            arguments = {
+                "x-queue-type": "quorum",
+                # A message that kills its workers is tried so often, not for ever.
+                "x-delivery-limit": self._tasks.settings.task_attempts,
+                "x-dead-letter-exchange": "",
+                "x-dead-letter-routing-key": self.dead_letters,
+            }
+        name = self._tasks.queue
+        exchange = Exchange(self.name, type=kind)
+        queue = Queue(name, exchange, routing_key=name, queue_arguments=arguments or None)
+        return {
+            "task_queues": [queue],
+            "task_default_queue": name,
+            "task_default_exchange": exchange.name,
+            "task_default_exchange_type": kind,
+            "task_default_routing_key": name,
+        }
+
+    def _dead_queue(self) -> Queue:
+        arguments = {
+            "x-queue-type": "quorum",
+            "x-max-length": KEPT,
+            "x-message-ttl": KEPT_SECONDS * 1_000,
+        }
+        return Queue(self.dead_letters, queue_arguments=arguments if self.is_rabbitmq else None)
+
+    def send(self, message: Message) -> None:
+        """Hand a message over; RabbitMQ has then confirmed that it keeps it.
+
+        Raises:
+            Exception: whatever the transport raises when the broker is away.
+
+        """
+        kept, self._connection = self._connection, None
+        if kept is not None:
+            try:
+                return self._send_over(kept, message)
+            except Exception:  # noqa: BLE001  it may have been closed while nothing was sent
+                kept.collect(self._seconds)
+        return self._send_over(self.connect(), message)
+
+    def _send_over(self, connection: Connection, message: Message) -> None:
+        self.celery.send_task(
+            message.task,
+            args=[message.values],
+            task_id=message.id,
+            headers={HEADERS: dict(message.headers)},
+            producer=self.celery.amqp.Producer(connection, auto_declare=False),
+            retry=False,
+            confirm_timeout=self._seconds,
+            # Their text would be in the headers once more, where monitors and logs show it.
+            argsrepr=UNSAID,
+            kwargsrepr=UNSAID,
+            declare=[*self.celery.conf.task_queues, self._dead_queue()],
+        )
+        self._connection = connection
+
+    def connect(self) -> Connection:
+        """Connect once, and to a broker that answers in time.
+
+        Raises:
+            Exception: whatever the transport raises when it does not.
+
+        """
+        limits = {"read_timeout": self._seconds, "write_timeout": self._seconds}
+        if not self.is_rabbitmq:
+            limits = {"socket_timeout": self._seconds}
+        connection = self.celery.connection_for_write(transport_options=limits)
+        return connection.ensure_connection(max_retries=0)
+
+    def run(self, celery_task: CeleryTask, values: Mapping[str, Any]) -> None:
+        """Run what has arrived, and let Celery tell the broker how it went."""
+        request = celery_task.request
+        message = Message(
+            celery_task.name,
+            values,
+            dict(getattr(request, HEADERS, None) or {}),
+            request.id,
+            request.retries + 1,
+        )
+        verdict = self._tasks.deliver(message)
+        if verdict.outcome is Outcome.AGAIN:
+            raise celery_task.retry(countdown=verdict.seconds)
+        if verdict.outcome is Outcome.DEAD:
+            self.bury({"task": message.task, "id": message.id, "values": values})
+            raise Reject(requeue=False)
+
+    def bury(self, letter: Mapping[str, object]) -> None:
+        """Keep what RabbitMQ would keep by itself once it is rejected."""
+        if self.is_rabbitmq:
+            return
+        with self.connect() as connection:
+            producer = self.celery.amqp.Producer(connection, auto_declare=False)
+            producer.publish(
+                {**letter, "at": time.time()},
+                routing_key=self.dead_letters,
+                declare=[self._dead_queue()],
+            )
+            if client := getattr(connection.default_channel, "client", None):
+                bound(client, self.dead_letters)
+
+    def bury_unreadable(self, message: Delivered, **_: object) -> None:
+        """Keep what Celery has rejected before any task of ours saw it."""
+        self.bury({"headers": dict(message.headers or {}), "body": repr(message.body)})
+
+    # {% if cookiecutter.database == "none" %}
+    def ping(self) -> None:
+        """Raise when the broker does not answer."""
+        with self.connect() as connection:
+            connection.default_channel.close()
+
+    # {% endif %}
+    def leave(self, **_: object) -> None:
+        """Do what has to be done at the end of a process."""
+        for act in self._tasks.at_exit:
+            act()
+        if self._connection is not None:
+            self._connection.collect(self._seconds)
+            self._connection = None
+
+
+def of(app: Flask) -> Broker:
+    """Return the broker of this application."""
+    return cast("Broker", app.extensions["broker"])
+
+
+def worker(app: Flask) -> Celery:
+    """Return what `celery worker` serves: every task of the application, and its schedule.
+
+    Raises:
+        InvalidSettings: when there is no broker, and so nothing for a worker to do.
+
+    """
+    if "broker" not in app.extensions:
+        raise InvalidSettings({"BROKER_URL": "is not set: tasks run where they are asked for"})
+    broker = of(app)
+    celery = broker.celery
+    for name in tasks.of(app):
+        celery.task(_running(broker), name=name, bind=True, max_retries=None)
+    # {% if cookiecutter.database != "none" %}
+    for job in schedule.of(app):
+        celery.task(_ticking(job), name=job.name)
+        celery.conf.beat_schedule[job.name] = {
+            "task": job.name,
+            "schedule": job.seconds,
+            # What was not done by then, the next tick does.
+            "options": {"expires": job.seconds},
+        }
+    # {% endif %}
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    signals.setup_logging.connect(_leave_logging_alone)
+    signals.heartbeat_sent.connect(show_life)
+    for missed in (signals.task_unknown, signals.task_rejected):
+        missed.connect(broker.bury_unreadable, weak=False)
+    signals.worker_process_shutdown.connect(broker.leave, weak=False)
+    return celery
+
+
+# Celery wants functions.
+def _running(broker: Broker) -> Callable[[CeleryTask, Mapping[str, Any]], None]:
+    def run(celery_task: CeleryTask, values: Mapping[str, Any]) -> None:
+        broker.run(celery_task, values)
+
+    return run
+
+
+# {% if cookiecutter.database != "none" %}
+def _ticking(job: schedule.Job) -> Callable[[], None]:
+    def tick() -> None:
+        job.tick()
+
+    return tick
+
+
+# {% endif %}
+def _leave_logging_alone(**_: object) -> None:
+    """Keep Celery from setting up log lines of its own: whoever answers this signal has done so."""
+
+
+def show_life(**_: object) -> None:
+    """Touch the file that a health check looks at: the worker is connected and takes tasks."""
+    if path := os.environ.get(LIFE_FILE):
+        Path(path).touch()
+
+
+def bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which is loaded with the transport
+    """Keep the newest letters in a list of Redis, and not for ever."""
+    client.ltrim(key, 0, KEPT - 1)
+    client.expire(key, KEPT_SECONDS)
+
+
+def configuration(settings: TaskSettings) -> dict[str, object]:
+    """Return what Celery is told."""
+    url = settings.broker_url.get_secret_value() if settings.broker_url else ""
+    seconds = settings.task_publish_seconds
+    # A message in Redis comes back when its worker has been silent for so long, so no wait for another
+    # try may be longer.
+    silence = LONGEST_WAIT
+    # {% if cookiecutter.database != "none" %}
+    silence = 30.0  # the outbox keeps what waits
+    # {% endif %}
+    redis = {
+        "visibility_timeout": silence + settings.task_killed_seconds,
+        "unacked_restore_throttle": 1,  # looks every ten seconds
+        "socket_connect_timeout": seconds,
+        "socket_keepalive": True,
+    }
+    amqp = {"confirm_publish": True}
+    return {
+        "broker_url": url,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": seconds,
+        "broker_heartbeat": 10,
+        "broker_transport_options": redis if url.startswith("redis") else amqp,
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        "task_create_missing_queues": False,
+        # A message is given back when its worker dies, and refused when it fails in earnest.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_acks_on_failure": False,
+        "task_acks_on_timeout": False,
+        "task_soft_time_limit": settings.task_seconds,
+        "task_time_limit": settings.task_killed_seconds,
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_hijack_root_logger": False,
+        # Nobody commands workers over the broker, and its queue would be one for all on a machine.
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        # In memory, because a worker may have no place to write to.
+        "beat_scheduler": "celery.beat:Scheduler",
+    }
+
+
+def init_app(app: Flask, own: Tasks) -> None:
+    """Give the application a broker, and each of its tasks a place there."""
+    broker = Broker(own)
+    app.extensions["broker"] = broker
+    own.publisher = Publisher(broker.send, own.settings.task_publish_seconds)
+    # {% if cookiecutter.database == "none" %}
+    # Nothing can be put off without it.
+    checks.of(app).probes["broker"] = broker.ping
+    # {% endif %}

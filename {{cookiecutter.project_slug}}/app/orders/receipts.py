@@ -1,0 +1,128 @@
+"""Receipts: whoever orders and says where to gets one letter, sent by a task after the commit.
+
+A row for each receipt says how far it has come. A run claims it, sends the letter and marks it as
+sent; a run that died meanwhile leaves a claim, which ends when the run cannot be alive any more.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict, cast
+from uuid import UUID
+
+from flask import Flask
+from marshmallow import fields
+from sqlalchemy import CursorResult, ForeignKey, String, or_, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core import mail, outbox, schedule, tasks
+from app.core.database import Base, reading, writing
+from app.core.schemas import Schema
+from app.core.tasks import Hopeless, Later, Task
+from app.orders import repository
+from app.orders.models import Order
+from app.quotes import letters
+
+logger = logging.getLogger(__name__)
+
+KEEP = timedelta(days=7)  # how long an address is kept for a letter that could not be sent
+EVERY_SECONDS = 3_600.0
+
+
+class Receipt(Base, kw_only=True):
+    """A receipt that was asked for. The address is erased when it has served its purpose."""
+
+    __tablename__ = "receipts"
+
+    order_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Order.id, ondelete="CASCADE"), primary_key=True
+    )
+    email: Mapped[str | None] = mapped_column(String(mail.EMAIL_LENGTH))
+    erase_at: Mapped[datetime | None] = mapped_column(index=True)
+    claimed_until: Mapped[datetime | None] = mapped_column(default=None)
+    sent_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class ReceiptSchema(Schema):
+    """What the task is told: no more than which order, since messages pass through other hands."""
+
+    order_id = fields.UUID(required=True)
+
+
+class _Order(TypedDict):
+    order_id: UUID
+
+
+def ask(session: Session, order_id: UUID, email: str) -> None:
+    """Have a receipt sent once the transaction that stores the order is committed."""
+    session.add(Receipt(order_id=order_id, email=email, erase_at=datetime.now(UTC) + KEEP))
+    outbox.of_app().add(session, TASK, {"order_id": order_id})
+
+
+def send(values: _Order) -> None:
+    """Send the receipt of an order, unless that has been done.
+
+    Raises:
+        Later: while another run has it in hand.
+        Hopeless: when the mail server never takes it.
+        OSError: when it was not taken this time.
+
+    """
+    order_id = values["order_id"]
+    email = _claim(order_id)
+    if email is None:
+        return
+    with reading() as connection:
+        (order,) = repository.views(connection, repository.by_id(order_id))
+    letter = letters.priced("Your receipt", f"Order {order_id}", order)
+    try:
+        mail.of_app().deliver(email, letter, f"receipt.{order_id}")
+    except mail.Refused:
+        _note(order_id, email=None, erase_at=None, claimed_until=None)
+        raise Hopeless from None
+    except OSError:
+        _note(order_id, claimed_until=None)
+        raise
+    sent_at = datetime.now(UTC)
+    _note(order_id, email=None, erase_at=None, claimed_until=None, sent_at=sent_at)
+
+
+def _claim(order_id: UUID) -> str | None:
+    """Take a receipt in hand and return where it goes; None when there is nothing to send."""
+    now = datetime.now(UTC)
+    # No run lives longer, not even one whose worker died and left it alone with a slow server.
+    until = now + timedelta(seconds=2 * tasks.of_app().settings.task_killed_seconds)
+    free = or_(Receipt.claimed_until.is_(None), Receipt.claimed_until <= now)
+    mine = update(Receipt).where(Receipt.order_id == order_id, Receipt.email.is_not(None), free)
+    with writing() as session:
+        done = session.execute(mine.values(claimed_until=until))
+        found = session.execute(
+            select(Receipt.email, Receipt.claimed_until).where(Receipt.order_id == order_id)
+        ).one_or_none()
+    if found is None or found.email is None:
+        logger.info("no receipt is due", extra={"order_id": str(order_id)})
+        return None
+    if not cast("CursorResult[None]", done).rowcount:
+        raise Later((found.claimed_until - now).total_seconds() + 1)
+    return str(found.email)
+
+
+def _note(order_id: UUID, **values: object) -> None:
+    with writing() as session:
+        session.execute(update(Receipt).where(Receipt.order_id == order_id).values(**values))
+
+
+def forget_addresses() -> int:
+    """Erase the addresses of receipts that could not be sent for days; return how many."""
+    old = update(Receipt).where(Receipt.erase_at <= datetime.now(UTC))
+    with writing() as session:
+        done = session.execute(old.values(email=None, erase_at=None))
+    return cast("CursorResult[None]", done).rowcount
+
+
+TASK = Task("orders.send_receipt", ReceiptSchema(), send)
+
+
+def init_app(app: Flask) -> None:
+    """Let workers send receipts, and erase what is no longer needed."""
+    tasks.of(app).add(TASK)
+    schedule.of(app).add("orders.forget_addresses", EVERY_SECONDS, forget_addresses)

@@ -1,0 +1,189 @@
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from smtplib import SMTPConnectError, SMTPDataError, SMTPRecipientsRefused
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from app.core import outbox, tasks
+from app.core.database import reading, writing
+from app.orders import receipts
+from app.orders.receipts import Receipt
+from app.quotes.service import Line
+from conftest import LogLines, body
+
+URL = "/api/v1/orders"
+ADA = "ada@mail.example"
+LINES: list[Line] = [
+    {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450},
+    {"sku": "CUP-1", "quantity": 1, "unit_price_cents": 1200},
+]
+BASKET = {"currency": "EUR", "lines": LINES, "email": "Ada@Mail.example"}
+
+
+@pytest.fixture
+def post(app: Flask) -> list[EmailMessage]:
+    """Return the letters that are sent from here on."""
+    kept = app.extensions["mail"].kept
+    kept.clear()
+    return kept  # type: ignore[no-any-return]  # a deque, which is as good
+
+
+def receipt(app: Flask) -> Any:  # noqa: ANN401  a row
+    with app.app_context(), reading() as connection:
+        return connection.execute(select(Receipt)).one_or_none()
+
+
+def waiting(app: Flask) -> list[Any]:
+    with app.app_context(), reading() as connection:
+        return list(connection.execute(select(outbox.OutboxMessage)).all())
+
+
+def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app.extensions["mail"], "_deliver", refuse)
+
+
+def test_whoever_says_where_gets_one_receipt(
+    app: Flask, client: FlaskClient, post: list[EmailMessage]
+) -> None:
+    answer = client.post(URL, json=BASKET)
+
+    assert answer.status_code == 201
+    assert "email" not in body(answer)
+    (letter,) = post
+    order_id = body(answer)["id"]
+    assert letter["To"] == ADA
+    assert letter["Message-ID"] == f"<receipt.{order_id}@localhost>"
+    for words in (order_id, "2 x TEA-100: 9.00 EUR", "Total: 21.00 EUR"):
+        assert words in letter.get_content()
+    row = receipt(app)
+    assert row.sent_at
+    assert (row.email, row.erase_at, row.claimed_until) == (None, None, None)
+    assert waiting(app) == []
+
+
+def test_without_an_address_nothing_is_sent(
+    app: Flask, client: FlaskClient, post: list[EmailMessage]
+) -> None:
+    client.post(URL, json={"currency": "EUR", "lines": LINES})
+
+    assert (list(post), receipt(app)) == ([], None)
+
+
+def test_what_is_no_address_is_refused(client: FlaskClient) -> None:
+    answer = client.post(URL, json={**BASKET, "email": "ada@mail.example\nBcc: eve@evil.example"})
+
+    assert answer.status_code == 422
+    assert body(answer)["errors"][0]["pointer"] == "#/email"
+
+
+def test_an_order_that_is_sent_again_has_one_receipt(
+    client: FlaskClient, post: list[EmailMessage]
+) -> None:
+    key = {"Idempotency-Key": "5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e"}
+
+    answers = [client.post(URL, json=BASKET, headers=key) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len(post) == 1
+    other = client.post(URL, json={**BASKET, "email": "eve@mail.example"}, headers=key)
+    assert other.status_code == 422
+
+
+def test_a_task_that_is_run_twice_sends_once(
+    app: Flask, client: FlaskClient, post: list[EmailMessage]
+) -> None:
+    order_id = UUID(body(client.post(URL, json=BASKET))["id"])
+
+    with app.app_context():
+        receipts.send({"order_id": order_id})
+        receipts.send({"order_id": UUID(int=0)})
+
+    assert len(post) == 1
+
+
+def test_a_mail_server_that_is_away_is_tried_again(
+    app: Flask, client: FlaskClient, post: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (
+        ConnectionRefusedError(),
+        SMTPConnectError(451, "busy"),
+        SMTPRecipientsRefused({ADA: (450, b"busy")}),
+    ):
+        with monkeypatch.context() as away:
+            deliver(app, away, error)
+            assert client.post(URL, json=BASKET).status_code == 201
+        (row,) = waiting(app)
+        assert row.attempts == 1
+        assert receipt(app).email == ADA
+        with app.app_context():
+            with writing() as session:
+                session.execute(update(outbox.OutboxMessage).values(due_at=datetime.now(UTC)))
+            assert outbox.of_app().relay() == 1
+        assert (len(post), waiting(app)) == (1, [])
+        post.clear()
+        with app.app_context(), writing() as session:
+            session.query(Receipt).delete()
+
+
+def test_a_letter_that_is_refused_is_given_up_and_the_address_erased(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    for error in (
+        SMTPDataError(550, b"no such user ada@mail.example"),
+        SMTPRecipientsRefused({ADA: (550, b"no such user")}),
+    ):
+        deliver(app, monkeypatch, error)
+
+        assert client.post(URL, json=BASKET).status_code == 201
+
+        row = receipt(app)
+        assert (row.email, row.sent_at) == (None, None)
+        assert all(message.died_at for message in waiting(app))
+        with app.app_context(), writing() as session:
+            session.query(Receipt).delete()
+    assert "ada@" not in str(log_lines)
+
+
+def test_a_run_that_died_keeps_its_claim_until_it_cannot_be_alive(
+    app: Flask, client: FlaskClient, post: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        deliver(app, away, ConnectionRefusedError())
+        order_id = UUID(body(client.post(URL, json=BASKET))["id"])
+    now = datetime.now(UTC)
+    with app.app_context():
+        with writing() as session:
+            session.execute(update(Receipt).values(claimed_until=now + timedelta(seconds=100)))
+
+        with pytest.raises(tasks.Later) as later:
+            receipts.send({"order_id": order_id})
+        assert 95 < later.value.seconds < 102
+        assert not post
+
+        with writing() as session:
+            session.execute(update(Receipt).values(claimed_until=now))
+        receipts.send({"order_id": order_id})
+    assert len(post) == 1
+
+
+def test_an_address_is_not_kept_for_ever(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(app, monkeypatch, ConnectionRefusedError())
+    client.post(URL, json=BASKET)
+    with app.app_context():
+        assert receipts.forget_addresses() == 0
+
+        with writing() as session:
+            session.execute(update(Receipt).values(erase_at=datetime.now(UTC)))
+        assert receipts.forget_addresses() == 1
+
+    assert receipt(app).email is None

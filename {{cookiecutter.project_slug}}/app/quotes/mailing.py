@@ -1,0 +1,64 @@
+"""Quotes by letter: the task that sends one. There is no database, so the message holds it all."""
+
+from typing import TypedDict
+from uuid import UUID, uuid4
+
+from flask import Flask
+from marshmallow import fields
+
+from app.core import mail, tasks
+from app.core.mail import EmailField
+from app.core.schemas import Schema
+from app.core.tasks import Hopeless, Task
+from app.quotes import letters, service
+from app.quotes.schemas import BasketSchema
+from app.quotes.service import Basket
+
+
+class MailingSchema(Schema):
+    """What the task is told."""
+
+    id = fields.UUID(required=True)
+    email = EmailField(required=True)
+    basket = fields.Nested(BasketSchema, required=True)
+
+
+class _Mailing(TypedDict):
+    id: UUID
+    email: str
+    basket: Basket
+
+
+def ask(email: str, basket: Basket) -> None:
+    """Have a quote sent by a worker.
+
+    Raises:
+        BrokerUnavailable: when it cannot be noted; nothing is sent then.
+
+    """
+    own = tasks.of_app()
+    values = {"id": uuid4(), "email": email, "basket": basket}
+    own.publish(own.message(TASK, values))
+
+
+def send(values: _Mailing) -> None:
+    """Send a quote.
+
+    Raises:
+        Hopeless: when the mail server never takes it.
+        OSError: when it was not taken this time.
+
+    """
+    letter = letters.priced("Your quote", "What you asked for:", service.price(values["basket"]))
+    try:
+        mail.of_app().deliver(values["email"], letter, f"quote.{values['id']}")
+    except mail.Refused:
+        raise Hopeless from None
+
+
+TASK = Task("quotes.send", MailingSchema(), send)
+
+
+def init_app(app: Flask) -> None:
+    """Let workers send quotes."""
+    tasks.of(app).add(TASK)

@@ -1,0 +1,21 @@
+"""Amounts as people write them; inside they are whole minor units."""
+
+# ISO 4217: how many digits follow the point, where it is not two.
+_CURRENCIES = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+DIGITS = {code: digits for digits, codes in _CURRENCIES.items() for code in codes.split()}
+
+
+def shown(minor_units: int, currency: str) -> str:
+    """Return an amount as it is read: `1,234.50 EUR`."""
+    return f"{plain(minor_units, currency)} {currency}"
+
+
+def plain(minor_units: int, currency: str) -> str:
+    """Return an amount without its currency."""
+    digits = DIGITS.get(currency, 2)
+    whole, fraction = divmod(minor_units, 10**digits)
+    return f"{whole:,}" + (f".{fraction:0{digits}}" if digits else "")

@@ -1,0 +1,85 @@
+from email.message import EmailMessage
+from smtplib import SMTPDataError
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core import tasks
+from app.core.tasks import DEAD, BrokerUnavailable, Message
+from conftest import LogLines, MakeApp, body
+
+URL = "/api/v1/quotes"
+BASKET = {
+    "currency": "EUR",
+    "lines": [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}],
+    "email": "ada@mail.example",
+}
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    app = make_app()
+    tasks.of(app).ledger = None  # this is for services without a database
+    return app
+
+
+@pytest.fixture
+def post(app: Flask) -> list[EmailMessage]:
+    """Return the letters that are sent from here on."""
+    kept = app.extensions["mail"].kept
+    kept.clear()
+    return kept  # type: ignore[no-any-return]  # a deque, which is as good
+
+
+def test_a_quote_is_sent_to_whoever_says_where(
+    client: FlaskClient, post: list[EmailMessage]
+) -> None:
+    answer = client.post(URL, json=BASKET)
+
+    assert answer.status_code == 200
+    assert "email" not in body(answer)
+    (letter,) = post
+    assert letter["To"] == "ada@mail.example"
+    assert "2 x TEA-100: 9.00 EUR" in letter.get_content()
+    assert letter["Message-ID"].startswith("<quote.")
+
+
+def test_without_an_address_nothing_is_sent(client: FlaskClient, post: list[EmailMessage]) -> None:
+    client.post(URL, json={**BASKET, "email": "Ada"})
+    del (basket := BASKET.copy())["email"]
+
+    assert client.post(URL, json=basket).status_code == 200
+    assert not post
+
+
+def test_a_broker_that_is_away_is_a_503_and_nothing_is_pretended(
+    app: Flask, client: FlaskClient, post: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Message) -> None:
+        raise BrokerUnavailable(headers={"Retry-After": "2"})
+
+    monkeypatch.setattr(tasks.of(app), "publisher", away)
+
+    answer = client.post(URL, json=BASKET)
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert body(answer)["code"] == "broker_unavailable"
+    assert not post
+
+
+def test_a_letter_that_is_refused_is_given_up(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    made: list[Message] = []
+    monkeypatch.setattr(tasks.of(app), "publisher", made.append)
+    app.test_client().post(URL, json=BASKET)
+
+    def refuse(*_: object) -> None:
+        raise SMTPDataError(550, b"no such user")
+
+    monkeypatch.setattr(app.extensions["mail"], "_deliver", refuse)
+
+    assert tasks.of(app).deliver(made[0]) == DEAD
+    assert "ada@" not in str(log_lines)

@@ -1,0 +1,262 @@
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import marshmallow as ma
+import pytest
+from celery import signals
+from celery.exceptions import Reject, Retry
+from flask import Flask
+from flask.testing import FlaskClient
+from kombu.exceptions import EncodeError
+from kombu.message import Message as Delivered
+
+from app.core import broker, tasks
+from app.core.broker import Broker
+from app.core.config import InvalidSettings
+from app.core.schemas import Schema
+from app.core.tasks import BrokerUnavailable, Hopeless, Later, Task
+from conftest import MakeApp
+
+AWAY = "amqp://guest:guest@127.0.0.1:1//"
+
+
+class NoteSchema(Schema):
+    text = ma.fields.String(required=True)
+
+
+ran: list[object] = []
+
+
+def act(values: dict[str, str]) -> None:
+    ran.append(values)
+    if values["text"] == "later":
+        raise Later(5)
+    if values["text"] == "hopeless":
+        raise Hopeless
+
+
+NOTE = Task("note", NoteSchema(), act)
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Iterator[Flask]:
+    """Return an application whose broker lives in this process, as its worker has it."""
+    app = make_app(broker_url="memory://", service_name="broker-tests")
+    own = tasks.of(app)
+    own.add(NOTE)
+    own.ledger = None  # what is tested here is the broker
+    connected = (
+        signals.setup_logging,
+        signals.heartbeat_sent,
+        signals.task_unknown,
+        signals.task_rejected,
+        signals.worker_process_shutdown,
+    )
+    before = [list(signal.receivers) for signal in connected]
+    noisy = [logging.getLogger(name) for name in broker.NOISY]
+    levels = [logger.level for logger in noisy]
+    broker.worker(app)
+    yield app
+    broker.of(app).leave()
+    for signal, receivers in zip(connected, before, strict=True):
+        signal.receivers[:] = receivers
+    for logger, level in zip(noisy, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _from_scratch(app: Flask) -> None:
+    ran.clear()
+    with broker.of(app).celery.connection_for_write() as connection:
+        for name in ("broker-tests.tasks", "broker-tests.dead"):
+            connection.default_channel.queue_purge(name)
+
+
+def waiting(app: Flask, queue: str) -> list[Any]:
+    """Take what lies in a queue."""
+    with broker.of(app).celery.connection_for_write() as connection:
+        found = []
+        while message := connection.default_channel.basic_get(queue, no_ack=True):
+            found.append(message)
+    return found
+
+
+def run(app: Flask, values: Mapping[str, object]) -> None:
+    """Run a task as the worker does with what has arrived."""
+    task = broker.of(app).celery.tasks["note"]
+    task.push_request(id=str(uuid4()), retries=0, called_directly=False, args=[values], kwargs={})
+    try:
+        task(values)
+    finally:
+        task.pop_request()
+
+
+def test_a_message_holds_its_values_and_where_it_comes_from_once(
+    app: Flask, client: FlaskClient
+) -> None:
+    own = tasks.of(app)
+
+    own.publish(own.message(NOTE, {"text": "x"}))
+
+    (message,) = waiting(app, "broker-tests.tasks")
+    assert message.payload[0] == [{"text": "x"}]
+    assert message.headers["task"] == "note"
+    assert message.headers["argsrepr"] == "-"
+    assert message.content_type == "application/json"
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_worker_runs_what_has_arrived(app: Flask) -> None:
+    run(app, {"text": "x"})
+
+    assert ran == [{"text": "x"}]
+    assert waiting(app, "broker-tests.dead") == []
+
+
+def test_what_cannot_be_done_becomes_a_dead_letter(app: Flask) -> None:
+    for values in ({"text": "hopeless"}, {"txt": ""}, {}):
+        with pytest.raises(Reject):
+            run(app, values)
+
+    letters = [message.payload for message in waiting(app, "broker-tests.dead")]
+    assert [letter["values"] for letter in letters] == [{"text": "hopeless"}, {"txt": ""}, {}]
+    assert {letter["task"] for letter in letters} == {"note"}
+
+
+def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
+    with pytest.raises(Retry):
+        run(app, {"text": "later"})
+
+    (message,) = waiting(app, "broker-tests.tasks")
+    assert message.headers["retries"] == 1
+    assert message.headers["eta"]
+
+
+def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
+    strange = Delivered(body=b"{", headers={"task": "unknown"})
+
+    signals.task_unknown.send(sender=None, message=strange)
+
+    (letter,) = waiting(app, "broker-tests.dead")
+    assert letter.payload["headers"] == {"task": "unknown"}
+
+
+def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:
+    made = Broker(tasks.of(make_app(broker_url=AWAY, service_name="shop", task_attempts=5)))
+
+    made.bury({"task": "note"})  # connects to nothing
+
+    (queue,) = made.celery.conf.task_queues
+    assert queue.queue_arguments == {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 5,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "shop.dead",
+    }
+    assert made.celery.conf.broker_transport_options == {"confirm_publish": True}
+
+
+def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app: MakeApp) -> None:
+    made = broker.of(make_app(broker_url="redis://127.0.0.1:1/0", task_seconds=10))
+
+    options = made.celery.conf.broker_transport_options
+    # {% if cookiecutter.database == "none" %}
+    silence = 300
+    # {% endif %}
+    # {% if cookiecutter.database != "none" %}
+    silence = 30
+    # {% endif %}
+    assert options["visibility_timeout"] == silence + 15
+    assert not made.is_rabbitmq
+
+
+def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while() -> None:
+    asked: list[tuple[object, ...]] = []
+
+    class Client:
+        def ltrim(self, *arguments: object) -> None:
+            asked.append(arguments)
+
+        def expire(self, *arguments: object) -> None:
+            asked.append(arguments)
+
+    broker.bound(Client(), "shop.dead")
+
+    assert asked == [("shop.dead", 0, 9_999), ("shop.dead", 1_209_600)]
+
+
+def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
+    own = tasks.of(make_app(broker_url=AWAY))
+
+    with pytest.raises(BrokerUnavailable):
+        own.publish(own.message(NOTE, {"text": "x"}))
+
+
+# {% if cookiecutter.database == "none" %}
+def test_without_a_database_the_broker_decides_whether_the_service_is_ready(
+    make_app: MakeApp,
+) -> None:
+    answer = make_app(broker_url=AWAY).test_client().get("/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["checks"]["broker"] == "down"
+
+
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+def test_with_an_outbox_the_service_is_ready_without_its_broker(make_app: MakeApp) -> None:
+    app = make_app(broker_url=AWAY)
+
+    assert broker.of(app).celery.conf.broker_connection_timeout == 1.0
+
+
+def test_a_worker_has_a_beat_for_each_job(app: Flask) -> None:
+    beats = broker.of(app).celery.conf.beat_schedule
+
+    assert beats["outbox.relay"]["options"] == {"expires": beats["outbox.relay"]["schedule"]}
+    broker.of(app).celery.tasks["outbox.relay"]()
+
+
+# {% endif %}
+def test_a_worker_shows_that_it_lives(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = tmp_path / "life"
+
+    signals.heartbeat_sent.send(sender=app)
+    monkeypatch.setenv("WORKER_LIFE_FILE", str(life))
+    signals.heartbeat_sent.send(sender=app)
+
+    assert life.exists()
+
+
+def test_a_workers_process_ends_in_order(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[bool] = []
+    monkeypatch.setattr(tasks.of(app), "at_exit", [lambda: done.append(True)])
+
+    signals.setup_logging.send(sender=app)
+    signals.worker_process_shutdown.send(sender=app)
+
+    assert done == [True]
+
+
+def test_without_a_broker_there_is_nothing_for_a_worker_to_do(make_app: MakeApp) -> None:
+    with pytest.raises(InvalidSettings, match="BROKER_URL: is not set"):
+        broker.worker(make_app())
+
+
+def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
+    own = Broker(tasks.of(app))
+    message = tasks.of(app).message(NOTE, {"text": "x"})
+    own.send(message)
+
+    with pytest.raises(EncodeError):
+        own.send(tasks.Message("note", {"text": object()}))
+    own.send(message)
+    own.send(message)
+
+    assert len(waiting(app, "broker-tests.tasks")) == 3

@@ -1,0 +1,212 @@
+"""Real workers on a real broker: what is promised when they or the broker die."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.core import broker, tasks
+from app.core.tasks import Message
+from conftest import MakeApp, body
+from tests.workers import BROKER_URL, MailServer, Worker, mail_server, until, worker
+
+# {% if cookiecutter.database == "none" %}
+URL, STATUS, TASK = "/api/v1/quotes", 200, "quotes.send"
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+URL, STATUS, TASK = "/api/v1/orders", 201, "orders.send_receipt"
+# {% endif %}
+LINES = [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}]
+BASKET = {"currency": "EUR", "lines": LINES, "email": "ada@mail.example"}
+GRACE = 3.0  # seconds in which what must not happen would happen
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(not BROKER_URL, reason="TEST_BROKER_URL names no broker"),
+]
+
+
+@dataclass
+class Service:
+    """A service, its mail server and its workers."""
+
+    app: Flask
+    client: FlaskClient
+    mail: MailServer
+    start: Callable[..., AbstractContextManager[Worker]]
+
+    def ask(self) -> TestResponse:
+        """Ask for something that ends in a letter."""
+        answer = self.client.post(URL, json=BASKET)
+        assert answer.status_code == STATUS
+        return answer
+
+    def letters_after(self, moment: float = GRACE) -> int:
+        """Count the letters, once there would have been too many."""
+        until(lambda: self.mail.box.taken)
+        time.sleep(moment)
+        assert len(set(self.mail.box.taken)) == 1
+        return len(self.mail.box.taken)
+
+
+@pytest.fixture
+def service(
+    make_app: MakeApp,
+    tmp_path: Path,
+    # {% if cookiecutter.database != "none" %}
+    database_url: str,
+    # {% endif %}
+) -> Iterator[Service]:
+    with mail_server() as mail:
+        told = {
+            "broker_url": BROKER_URL,
+            "service_name": f"test-{secrets.token_hex(4)}",
+            "mail_url": mail.url,
+            "mail_from": "service@shop.example",
+            "task_seconds": "2",
+            # {% if cookiecutter.database != "none" %}
+            "database_url": database_url,
+            # {% endif %}
+        }
+        environment = {name.upper(): value for name, value in told.items()}
+
+        def start(*arguments: str) -> AbstractContextManager[Worker]:
+            return worker(tmp_path, *arguments, **environment)
+
+        app = make_app(**told)
+        yield Service(app, app.test_client(), mail, start)
+        own = broker.of(app)
+        with own.connect() as connection:
+            connection.default_channel.queue_delete(f"{own.name}.tasks")
+            connection.default_channel.queue_delete(own.dead_letters)
+        own.leave()
+
+
+@pytest.fixture
+def working(service: Service) -> Iterator[Worker]:
+    with service.start() as started:
+        yield started
+
+
+def dead_letters(service: Service) -> int:
+    own = broker.of(service.app)
+    with own.connect() as connection:
+        return int(
+            connection.default_channel.queue_declare(own.dead_letters, passive=own.is_rabbitmq)[1]
+        )
+
+
+def test_a_letter_is_sent_by_a_worker_that_ends_when_it_is_told(
+    service: Service, working: Worker
+) -> None:
+    answer = service.ask()
+
+    assert service.letters_after(0.5) == 1
+    until(lambda: any(line["message"] == "task done" for line in working.lines()))
+    assert working.stop() == 0
+    (done,) = [line for line in working.lines() if line["message"] == "task done"]
+    assert done["request_id"] == answer.headers["X-Request-ID"]
+    assert done["task"] == TASK
+    assert "ada@" not in working.log.read_text()
+
+
+def test_a_worker_that_is_told_to_end_finishes_its_task(service: Service, working: Worker) -> None:
+    box = service.mail.box
+    box.go.clear()
+    service.ask()
+    until(box.reached.is_set)
+
+    working.process.terminate()
+    time.sleep(0.5)
+    assert working.process.poll() is None
+    box.go.set()
+
+    assert working.process.wait(20) == 0
+    assert service.letters_after(0.5) == 1
+
+
+def test_a_process_that_is_killed_midway_leaves_one_letter(
+    service: Service, working: Worker
+) -> None:
+    box = service.mail.box
+    box.go.clear()
+    service.ask()
+    until(box.reached.is_set)
+
+    working.kill_tasks()
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
+
+
+def test_a_worker_that_is_killed_midway_leaves_one_letter(service: Service) -> None:
+    box = service.mail.box
+    box.go.clear()
+    with service.start() as first:
+        service.ask()
+        until(box.reached.is_set)
+        first.kill()
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
+
+
+def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: Worker) -> None:
+    send = broker.of(service.app).send
+
+    send(Message(TASK, {"nonsense": "canary"}))
+    send(Message("unknown.task", {"nonsense": "canary"}))
+
+    until(lambda: dead_letters(service) == 2)
+    refused = [line for line in working.lines() if line["message"] == "task refused"]
+    assert len(refused) == 1
+    service.ask()
+    assert service.letters_after(0.5) == 1
+
+
+# {% if cookiecutter.database != "none" %}
+def test_a_message_that_is_delivered_several_times_leaves_one_letter(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, send = tasks.of(service.app), broker.of(service.app).send
+
+    def send_thrice(message: Message) -> None:
+        for _ in range(3):
+            send(message)
+
+    monkeypatch.setattr(own, "publisher", send_thrice)
+    service.ask()
+
+    with service.start("--concurrency", "3") as started:
+        assert service.letters_after() == 1
+        ended = ("task done", "task was done already", "task put off")
+        until(lambda: sum(line["message"] in ended for line in started.lines()) == 3)
+
+
+def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
+    service: Service, make_app: MakeApp, database_url: str
+) -> None:
+    away = make_app(database_url=database_url, broker_url="amqp://127.0.0.1:1")
+    started = time.monotonic()
+
+    answer = away.test_client().post(URL, json=BASKET)
+
+    assert time.monotonic() - started < 2
+    assert answer.status_code == STATUS
+    with service.start("--beat"), service.start("--beat"):
+        assert service.letters_after() == 1
+    assert service.mail.box.taken == [f"<receipt.{body(answer)['id']}@shop.example>"]
+
+
+# {% endif %}
+def test_a_service_with_its_broker_is_ready(service: Service) -> None:
+    assert service.client.get("/health/ready").status_code == 200

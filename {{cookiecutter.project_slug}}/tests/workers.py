@@ -1,0 +1,173 @@
+"""Real workers for tests, and a mail server that says what it has taken."""
+
+import os
+import secrets
+import signal
+import socketserver
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, cast
+
+import orjson
+
+PROJECT = Path(__file__).parents[1]
+BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
+KEPT = ("HOME", "PATH", "PYTHONDONTWRITEBYTECODE")
+MOMENT = 0.05  # seconds between two looks
+PATIENCE = 90.0  # seconds until something that should happen is taken for missing
+
+
+@dataclass
+class Mailbox:
+    """What a mail server has taken, and what holds it up."""
+
+    taken: list[str] = field(default_factory=list)
+    """The Message-ID of each letter."""
+    go: Event = field(default_factory=Event)
+    reached: Event = field(default_factory=Event)
+    """Set when a letter was read to its end, and not taken yet."""
+
+
+class MailServer(socketserver.ThreadingTCPServer):
+    """Takes letters; one that is read waits for `go` before it is taken."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        """Listen on loopback."""
+        super().__init__(("127.0.0.1", 0), _Speaker)
+        self.box = Mailbox()
+        self.box.go.set()
+        self.url = f"smtp://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Let a client go away whenever it likes."""
+
+
+class _Speaker(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self.say(b"220 ready")
+        while line := self.rfile.readline():
+            if not line.upper().startswith(b"DATA"):
+                self.say(b"250 fine")
+                continue
+            self.say(b"354 go ahead")
+            name = self.letter()
+            box = cast("MailServer", self.server).box
+            box.reached.set()
+            box.go.wait(PATIENCE)
+            # Nobody answers for a letter whose sender is gone before it was taken (RFC 5321, 6.1).
+            if name and self.is_alive():
+                box.taken.append(name)
+                self.say(b"250 taken")
+
+    def letter(self) -> str:
+        """Read a letter, and return its name."""
+        name = ""
+        while part := self.rfile.readline():
+            if part.lower().startswith(b"message-id:"):
+                name = part.split()[-1].decode()
+            if part == b".\r\n":
+                return name
+        return ""
+
+    def is_alive(self) -> bool:
+        """Tell whether the sender still waits for an answer."""
+        self.connection.settimeout(0.2)
+        try:
+            return bool(self.connection.recv(1))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self.connection.settimeout(None)
+
+    def say(self, words: bytes) -> None:
+        """Answer."""
+        self.wfile.write(words + b"\r\n")
+
+
+@contextmanager
+def mail_server() -> Iterator[MailServer]:
+    """Run a mail server."""
+    with MailServer() as listening:
+        Thread(target=listening.serve_forever, args=(MOMENT,), daemon=True).start()
+        yield listening
+        listening.shutdown()
+
+
+@dataclass
+class Worker:
+    """A worker's processes."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what it has logged."""
+        written = self.log.read_bytes().splitlines()
+        return [orjson.loads(line) for line in written if line.startswith(b"{")]
+
+    def kill_tasks(self) -> None:
+        """Kill the process that runs tasks, as the kernel does when memory is short."""
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            os.kill(int(child), signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End all of them at once, as a machine does that loses power."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, and return how it did."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker]:
+    """Start a worker; it takes tasks when the block begins, and is gone when it ends."""
+    name = secrets.token_hex(4)
+    life, log = folder / f"{name}.life", folder / f"{name}.log"
+    told = {"APP_ENV": "testing", "LOG_FORMAT": "json", "WORKER_LIFE_FILE": str(life)}
+    with log.open("wb") as out:
+        process = subprocess.Popen(  # noqa: S603  no part of the command comes from outside
+            [
+                *(sys.executable, "-m", "celery", "--quiet", "--app", "worker", "worker"),
+                *("--without-gossip", "--without-mingle", "--concurrency", "1", *arguments),
+            ],
+            cwd=PROJECT,
+            env={key: os.environ[key] for key in KEPT if key in os.environ} | told | environment,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        until(lambda: life.exists() or process.poll() is not None)
+        yield Worker(process, log)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def until(happened: Callable[[], object]) -> None:
+    """Wait for something.
+
+    Raises:
+        TimeoutError: when it does not happen.
+
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(MOMENT)
