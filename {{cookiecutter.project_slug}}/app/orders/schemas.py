@@ -12,14 +12,13 @@ from app.orders.models import OrderStatus
 from app.quotes.schemas import BasketSchema, QuoteSchema
 
 
-class OrderRequestSchema(BasketSchema):
-    """What is ordered."""
-
+class OrderRequestSchema(
     # {% if cookiecutter.background_tasks %}
-    email = mail.EmailField(
-        metadata={"description": "Where the receipt is sent", "example": "ada@example.com"}
-    )
+    mail.AddressedSchema,
     # {% endif %}
+    BasketSchema,
+):
+    """What is ordered."""
 
 
 class OrderSchema(QuoteSchema):
