@@ -30,7 +30,6 @@ from marshmallow import ValidationError, fields
 from pydantic import Field, ValidationInfo, field_validator
 
 from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
-from app.core.schemas import Schema
 
 logger = logging.getLogger(__name__)
 
@@ -101,16 +100,6 @@ class EmailField(fields.String):
         return address
 
 
-# {% if cookiecutter.background_tasks %}
-class AddressedSchema(Schema):
-    """What is answered by letter as well, if somebody says where."""
-
-    email = EmailField(
-        metadata={"description": "Where a letter about it is sent", "example": "ada@example.com"}
-    )
-
-
-# {% endif %}
 @dataclass(frozen=True, slots=True)
 class Letter:
     """What is written; None for nobody, which takes as long as any other."""

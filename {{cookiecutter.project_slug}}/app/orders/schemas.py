@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from app.core import (
     # {% if cookiecutter.background_tasks %}
-    mail,
+    addressed,
     # {% endif %}
     schemas,
 )
@@ -14,7 +14,7 @@ from app.quotes.schemas import BasketSchema, QuoteSchema
 
 class OrderRequestSchema(
     # {% if cookiecutter.background_tasks %}
-    mail.AddressedSchema,
+    addressed.AddressedSchema,
     # {% endif %}
     BasketSchema,
 ):

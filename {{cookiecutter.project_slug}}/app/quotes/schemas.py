@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from app.core import (
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    mail,
+    addressed,
     # {% endif %}
     schemas,
 )
@@ -58,7 +58,7 @@ class BasketSchema(schemas.Schema):
 
 class QuoteRequestSchema(
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    mail.AddressedSchema,
+    addressed.AddressedSchema,
     # {% endif %}
     BasketSchema,
 ):
