@@ -22,7 +22,7 @@ FILES = {
     "auth=jwt or background_tasks": "mail",
     "auth=jwt or web_ui and auth=oidc": "public_url",
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
-    "background_tasks": """background_tasks broker quotes/letters stubs/celery stubs/kombu tasks
+    "background_tasks": """addressed background_tasks broker quotes/letters stubs/celery stubs/kombu tasks
         workers worker.py""",
     "background_tasks and database": """orders/receipts orders/tests/test_receipts outbox schedule
         e2a86f0d3b95_create_outbox""",

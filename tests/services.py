@@ -1,4 +1,4 @@
-"""The servers that the database tests need, and whether they are there."""
+"""The servers that tests on real servers need, and whether they are there."""
 
 import os
 import socket
@@ -14,6 +14,7 @@ URLS = {
         "postgresql": "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
         "mysql": "mysql+pymysql://root@127.0.0.1:3306/test",
         "redis": "redis://127.0.0.1:6379/0",
+        "rabbitmq": "amqp://guest:guest@127.0.0.1:5672//",
     }.items()
 }
 

@@ -1,4 +1,4 @@
-"""The suites of generated services on real PostgreSQL, MariaDB and Redis."""
+"""The suites of generated services on real PostgreSQL, MariaDB, Redis and RabbitMQ."""
 
 import pytest
 
@@ -22,12 +22,39 @@ def servers(answers: Answers) -> dict[str, str]:
     return found | ({"TEST_REDIS_URL": "redis"} if shares_redis(answers) else {})
 
 
+def with_workers() -> list[Answers]:
+    """Choose a combination with background tasks for each database: workers take long to start."""
+    rows = [row for row in covering_set() if row.get("background_tasks")]
+    return list({row["database"]: row for row in rows}.values())
+
+
 @pytest.mark.parametrize("answers", [row for row in covering_set() if servers(row)], ids=ident)
 def test_the_suite_passes_on_real_servers(answers: Answers, workshop: Workshop) -> None:
     urls = services.needed(*servers(answers).values())
     env = {variable: urls[name] for variable, name in servers(answers).items()}
 
     passes_its_own_tests(workshop, workshop.bake(answers), env=env)
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq", "redis"])
+@pytest.mark.parametrize("answers", with_workers(), ids=ident)
+def test_workers_keep_their_promises_on_real_brokers(
+    answers: Answers, broker: str, workshop: Workshop
+) -> None:
+    urls = services.needed(broker, *servers(answers).values())
+    env = {variable: urls[name] for variable, name in servers(answers).items()}
+    project = workshop.bake(answers)
+    job = workshop.job(
+        "suite",
+        project,
+        "requirements-dev.txt",
+        env=env | {"TEST_BROKER_URL": urls[broker]},
+        arguments=["tests/test_workers.py"],
+    )
+
+    output = workshop.run(job)
+
+    assert "skipped" not in output, "no worker was started"
 
 
 def test_without_a_server_the_test_is_skipped_with_a_sentence(

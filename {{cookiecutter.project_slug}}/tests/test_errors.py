@@ -176,9 +176,10 @@ def test_an_unknown_field_is_answered_with_the_known_ones(client: FlaskClient) -
     answer = client.post("/api/v1/quotes", json=basket)
 
     assert answer.json is not None
-    assert {"in": "body", "pointer": "#", "detail": "Unknown field; known: currency, lines."} in (
-        answer.json["errors"]
-    )
+    (error,) = [error for error in answer.json["errors"] if error["pointer"] == "#"]
+    assert error["detail"].startswith("Unknown field; known: currency, ")
+    assert error["detail"].endswith("lines.")
+    assert "curency" not in str(answer.json)
 
 
 def test_a_body_that_is_not_an_object_is_refused(client: FlaskClient) -> None:

@@ -12,9 +12,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core import broker, tasks
+from app.core import (
+    broker,
+    # {% if cookiecutter.database != "none" %}
+    tasks,
+    # {% endif %}
+)
 from app.core.tasks import Message
-from conftest import MakeApp, body
+from conftest import (
+    MakeApp,
+    # {% if cookiecutter.database != "none" %}
+    body,
+    # {% endif %}
+)
 from tests.workers import BROKER_URL, MailServer, Worker, mail_server, until, worker
 
 # {% if cookiecutter.database == "none" %}

@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from app.core import (
     # {% if cookiecutter.background_tasks %}
-    mail,
+    addressed,
     # {% endif %}
     schemas,
 )
@@ -12,14 +12,13 @@ from app.orders.models import OrderStatus
 from app.quotes.schemas import BasketSchema, QuoteSchema
 
 
-class OrderRequestSchema(BasketSchema):
-    """What is ordered."""
-
+class OrderRequestSchema(
     # {% if cookiecutter.background_tasks %}
-    email = mail.EmailField(
-        metadata={"description": "Where the receipt is sent", "example": "ada@example.com"}
-    )
+    addressed.AddressedSchema,
     # {% endif %}
+    BasketSchema,
+):
+    """What is ordered."""
 
 
 class OrderSchema(QuoteSchema):

@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from app.core import (
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    mail,
+    addressed,
     # {% endif %}
     schemas,
 )
@@ -56,14 +56,13 @@ class BasketSchema(schemas.Schema):
     )
 
 
-class QuoteRequestSchema(BasketSchema):
-    """What is to be priced."""
-
+class QuoteRequestSchema(
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    email = mail.EmailField(
-        metadata={"description": "Where the quote is sent as well", "example": "ada@example.com"}
-    )
+    addressed.AddressedSchema,
     # {% endif %}
+    BasketSchema,
+):
+    """What is to be priced."""
 
 
 class PricedLineSchema(LineSchema):
