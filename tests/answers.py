@@ -165,6 +165,11 @@ def combinations() -> list[Answers]:
     return list(valid_combinations(of, pre_gen_project.REQUIRES))
 
 
+def nearest(wanted: Answers) -> Answers:
+    """Return the valid answers that have most in common with these."""
+    return max(combinations(), key=lambda row: len(row.items() & wanted.items()))
+
+
 def grouped(names: Iterable[str]) -> dict[tuple[Value, ...], list[Answers]]:
     """Group the valid combinations by what they answer to these names alone."""
     wanted = [name for name in choices() if name in set(names)]

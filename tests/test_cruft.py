@@ -7,7 +7,7 @@ from pathlib import Path
 import cruft
 import pytest
 
-from answers import TREE, Answers, Value, choices, combinations
+from answers import TREE, Answers, Value, choices, combinations, nearest
 from workshop import Workshop
 
 DEFAULTS: Answers = {name: values[0] for name, values in choices().items()}
@@ -77,7 +77,7 @@ def test_a_new_service_is_up_to_date_and_without_differences(
 def test_cruft_and_cookiecutter_write_the_same_files(
     repository: Path, tmp_path: Path, workshop: Workshop, number: int
 ) -> None:
-    answers = {name: values[number] for name, values in choices().items()}
+    answers = nearest({name: values[number] for name, values in choices().items()})
 
     assert contents(create(repository, tmp_path, answers)) == contents(workshop.bake(answers))
 
@@ -103,7 +103,7 @@ def test_a_change_of_the_template_arrives_beside_the_owners_own(
         commit(repository)
 
 
-def nearest(name: str, value: Value) -> Answers:
+def with_what_it_needs(name: str, value: Value) -> Answers:
     """Change one answer of the defaults, and of the others only what it needs."""
     rows = (row for row in combinations() if row[name] == value)
     return max(rows, key=lambda row: len(row.items() & DEFAULTS.items()))
@@ -113,7 +113,7 @@ def nearest(name: str, value: Value) -> Answers:
 def test_an_answer_changed_later_gives_the_service_it_would_have_given(
     repository: Path, tmp_path: Path, workshop: Workshop, name: str, value: Value
 ) -> None:
-    after = nearest(name, value)
+    after = with_what_it_needs(name, value)
     changed = dict(after.items() - DEFAULTS.items())
     project = create(repository, tmp_path, DEFAULTS)
 

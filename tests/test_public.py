@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 import generation
-from answers import choices
+from answers import choices, nearest
 from checks import starts_cold
 from workshop import Workshop
 
@@ -47,7 +47,7 @@ def test_yes_and_no_can_be_answered_the_way_people_type(
 
 
 def test_generating_over_a_service_again_changes_nothing(workshop: Workshop) -> None:
-    answers = {name: values[-1] for name, values in choices().items()}
+    answers = nearest({name: values[-1] for name, values in choices().items()})
 
     def contents(project: Path) -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in project.rglob("*") if path.is_file()}
