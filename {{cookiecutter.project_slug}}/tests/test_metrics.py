@@ -1,14 +1,33 @@
 import re
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from blinker import Signal
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import metrics
-from conftest import MakeApp
+from conftest import MakeApp, body
 
 COUNT = r"^http_server_request_duration_seconds_count\{(.*)\} ([\d.]+)$"
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    app = make_app(web_threads=7, service_version="1.2.3", service_commit="abc")
+
+    @app.get("/watch")
+    def watch() -> dict[str, float | str]:
+        # From elsewhere, as Prometheus does.
+        with ThreadPoolExecutor() as elsewhere:
+            asked = elsewhere.submit(_value, app.test_client(), "http_server_active_requests")
+        return {"active": asked.result(), "padding": "x" * 300}
+
+    @app.get("/bug")
+    def bug() -> str:
+        raise LookupError
+
+    return app
 
 
 def _counts(text: str) -> dict[str, float]:
@@ -62,38 +81,16 @@ def _value(client: FlaskClient, series: str) -> float:
     return float(found[1])
 
 
-def test_requests_being_answered_and_their_sizes_are_known(make_app: MakeApp) -> None:
-    app = make_app(web_threads=7)
-    seen = []
+def test_requests_being_answered_and_their_sizes_are_known(client: FlaskClient) -> None:
+    assert body(client.get("/watch"))["active"] == 1
 
-    @app.get("/watch")
-    def watch() -> str:
-        # From elsewhere, as Prometheus does.
-        asking = Thread(
-            target=lambda: seen.append(_value(app.test_client(), "http_server_active_requests"))
-        )
-        asking.start()
-        asking.join()
-        return "x" * 300
-
-    client = app.test_client()
-    client.get("/watch")
-
-    assert seen == [1]
     assert _value(client, "http_server_active_requests") == 0
     assert _value(client, "http_server_threads") == 7
     size = 'http_server_response_body_size_bytes_bucket{le="%s",method="GET",route="/watch"}'
     assert [_value(client, size % most) for most in ("256.0", "1024.0")] == [0, 1]
 
 
-def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(make_app: MakeApp) -> None:
-    app = make_app()
-
-    @app.get("/bug")
-    def bug() -> str:
-        raise LookupError
-
-    client = app.test_client()
+def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(client: FlaskClient) -> None:
     client.get("/bug")
     client.get("/nowhere")
 
@@ -105,15 +102,15 @@ def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(make_app: MakeApp) -
     ]
 
 
-def test_what_runs_here_is_shown(make_app: MakeApp) -> None:
-    client = make_app(service_version="1.2.3", service_commit="abc").test_client()
-
+def test_what_runs_here_is_shown(client: FlaskClient) -> None:
     assert _value(client, 'service_build_info{commit="abc",version="1.2.3"}') == 1
 
 
-def test_signals_are_counted_for_the_application_that_sends_them(make_app: MakeApp) -> None:
+def test_signals_are_counted_for_the_application_that_sends_them(
+    app: Flask, make_app: MakeApp
+) -> None:
     baked, eaten = Signal(), Signal()
-    app, other = make_app(), make_app()
+    other = make_app()
     for each in (app, other):
         metrics.count(each, baked, "baked_total", "Cakes")
         metrics.count(each, eaten, "eaten_total", "Cakes", ["by"])
