@@ -173,7 +173,9 @@ def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app:
     assert not made.is_rabbitmq
 
 
-def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while() -> None:
+def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[tuple[object, ...]] = []
 
     class Client:
@@ -183,9 +185,11 @@ def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while() -> None:
         def expire(self, *arguments: object) -> None:
             asked.append(arguments)
 
-    broker.bound(Client(), "shop.dead")
+    with broker.of(app).connect() as connection:
+        monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
+    broker.of(app).bury({})
 
-    assert asked == [("shop.dead", 0, 9_999), ("shop.dead", 1_209_600)]
+    assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
 
 
 def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:

@@ -1,6 +1,7 @@
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import marshmallow as ma
 import pytest
@@ -163,6 +164,39 @@ def test_a_failure_is_tried_again_until_it_has_been_tried_often_enough(
         "task given up",
     ]
     assert "OSError" in log_lines[0]["exception"]
+
+
+class Follower:
+    """Follows messages."""
+
+    def __init__(self) -> None:
+        self.saw: list[str] = []
+
+    def headers(self) -> dict[str, str]:
+        return {"trail": "made"}
+
+    @contextmanager
+    def publishing(self, message: Message) -> Iterator[dict[str, str]]:
+        self.saw.append(message.headers["trail"])
+        yield {"trail": "sent"}
+
+    @contextmanager
+    def running(self, message: Message, exchange: pipeline.Exchange) -> Iterator[None]:
+        self.saw.append(message.headers["trail"])
+        yield
+        self.saw.append(type(exchange.error).__name__)
+
+
+def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask) -> None:
+    made = own(app, raising(OSError()))
+    made.observers.append(follower := Follower())
+    sent: list[Message] = []
+    made.publisher = Publisher(sent.append, 5)
+
+    made.publish(made.message(Task("note", NoteSchema(), print), {"text": "x"}))
+    made.deliver(sent[0])
+
+    assert follower.saw == ["made", "sent", "OSError"]
 
 
 def test_waits_grow_and_differ() -> None:

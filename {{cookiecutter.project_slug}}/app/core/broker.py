@@ -183,7 +183,7 @@ class Broker:
                 declare=[self._dead_queue()],
             )
             if client := getattr(connection.default_channel, "client", None):
-                bound(client, self.dead_letters)
+                _bound(client, self.dead_letters)
 
     def bury_unreadable(self, message: Delivered, **_: object) -> None:
         """Keep what Celery has rejected before any task of ours saw it."""
@@ -270,7 +270,7 @@ def show_life(**_: object) -> None:
         Path(path).touch()
 
 
-def bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which is loaded with the transport
+def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which is loaded with the transport
     """Keep the newest letters in a list of Redis, and not for ever."""
     client.ltrim(key, 0, KEPT - 1)
     client.expire(key, KEPT_SECONDS)

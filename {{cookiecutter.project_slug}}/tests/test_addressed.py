@@ -1,0 +1,46 @@
+import smtplib
+
+import pytest
+
+from app.core import mail
+from app.core.mail import Letter, Outbox
+from app.settings import Settings
+
+LETTER = Letter(None, "Hello", "Ada")
+
+
+@pytest.fixture
+def box() -> Outbox:
+    return Outbox(
+        Settings.model_validate({"app_env": "testing", "mail_from": "service@shop.example"})
+    )
+
+
+def test_a_letter_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(box: Outbox) -> None:
+    box.deliver("ada@mail.example", LETTER, "receipt.1")
+
+    (letter,) = box.kept
+    assert letter["To"] == "ada@mail.example"
+    assert letter["Message-ID"] == "<receipt.1@shop.example>"
+
+
+def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: dict[Exception, type[Exception]] = {
+        smtplib.SMTPDataError(550, b"no such user"): mail.Refused,
+        smtplib.SMTPDataError(451, b"busy"): smtplib.SMTPDataError,
+        smtplib.SMTPRecipientsRefused({"ada": (550, b"gone")}): mail.Refused,
+        smtplib.SMTPRecipientsRefused({"ada": (450, b"busy")}): smtplib.SMTPRecipientsRefused,
+        # The letter is not to blame for our password.
+        smtplib.SMTPAuthenticationError(535, b"wrong"): smtplib.SMTPAuthenticationError,
+        ConnectionRefusedError(): ConnectionRefusedError,
+    }
+    for answer, told in answers.items():
+
+        def refuse(_: object, answer: Exception = answer) -> None:
+            raise answer
+
+        monkeypatch.setattr(box, "_deliver", refuse)
+        with pytest.raises(told):
+            box.deliver("ada@mail.example", LETTER, "receipt.1")
