@@ -35,7 +35,7 @@ class Server:
 
         """
         asked = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310  this service's own URL
-        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310
             text: str = answer.read().decode()
             return text
 
@@ -43,10 +43,10 @@ class Server:
         """Ask until an answer holds.
 
         Raises:
-            TimeoutError: after 20 seconds.
+            TimeoutError: after 40 seconds.
 
         """
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 if holds(self.get(path)):

@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.core import exemplars, worker_metrics
+from app.core.exemplars import Exemplars
 from app.core.metrics import SECONDS
-from conftest import MakeApp
+from conftest import LogLines, MakeApp
 from tests.servers import gunicorn
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -75,6 +76,22 @@ def test_workers_leave_theirs_in_files_now_and_then(
     _trace(client, TRACES[1])
     assert file.read_text() == written
     assert client.get("/metrics", headers=OPENMETRICS).status_code == 200
+
+
+def test_what_cannot_be_written_fails_no_request_and_makes_none_wait(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    monkeypatch.setenv(worker_metrics.FOLDER, str(tmp_path / "gone"))
+    client = make_app().test_client()
+    assert client.get("/api/docs").status_code == 200
+    assert [line["error"] for line in log_lines if line["message"] == "exemplars not written"] == [
+        "FileNotFoundError"
+    ]
+
+    kept = Exemplars()
+    kept._writing.acquire()  # noqa: SLF001  another thread writes
+    kept._write(tmp_path / "exemplars_1.json")  # noqa: SLF001
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.process

@@ -1,9 +1,12 @@
 import logging
 import os
+import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from logging.config import dictConfig
+from pathlib import Path
 
 import click
 import orjson
@@ -256,3 +259,22 @@ def test_the_development_server_does_not_write_access_lines_of_its_own(
     werkzeug.warning("Running on http://127.0.0.1:8000")
 
     assert [line["message"] for line in log_lines] == ["Running on http://127.0.0.1:8000"]
+
+
+@pytest.mark.process
+def test_a_command_prints_its_own_words_alone_and_its_lines_are_like_all_others() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "check"],
+        cwd=Path(__file__).parents[1],
+        env={"PATH": os.environ["PATH"], "APP_ENV": "testing", "LOG_FORMAT": "json"}
+        | {"FLASK_SKIP_DOTENV": "1", "PYTHONDONTWRITEBYTECODE": "1", "ALLOWED_HOSTS": "*"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert all(re.match(r"[A-Z_]+=", line) for line in done.stdout.splitlines())
+    told = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    for line in map(orjson.loads, told):
+        assert line["command"].startswith("python -m flask")
+    assert "ALLOWED_HOSTS" in told[0]

@@ -1,7 +1,11 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
+import orjson
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -132,3 +136,29 @@ def test_the_statements_can_be_printed_for_somebody_else_to_run(
 
     assert "CREATE TABLE order_lines" in capsys.readouterr().out
     assert tables(bare) == set()
+
+
+@pytest.mark.process
+def test_migrations_write_the_lines_that_everything_writes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"],
+        cwd=Path(__file__).parents[1],
+        env={
+            "PATH": os.environ["PATH"],
+            "APP_ENV": "testing",
+            "DATABASE_URL": f"sqlite:///{tmp_path}/new.db",
+            "FLASK_SKIP_DOTENV": "1",
+            "LOG_FORMAT": "json",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == ""
+    lines = [orjson.loads(line) for line in done.stderr.splitlines()]
+    ran = [line for line in lines if line["message"].startswith("Running upgrade")]
+    assert len(ran) > 0
+    assert {line["command"] for line in ran} == {"python -m flask db upgrade"}
+    assert {line["logger"] for line in ran} == {"alembic.runtime.migration"}

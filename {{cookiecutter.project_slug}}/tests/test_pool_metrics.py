@@ -1,9 +1,10 @@
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
 from app.core.database import db, reading_engine
@@ -47,12 +48,18 @@ def test_a_connection_that_breaks_is_not_counted_for_ever(app: Flask) -> None:
     assert _pool(app)["used"] == 0
 
 
-def test_a_database_that_cannot_be_reached_is_used_by_nobody(
-    make_app: MakeApp, tmp_path: Path
-) -> None:
-    app = make_app(database_url=f"sqlite:///{tmp_path}/missing/file.db")
+def test_a_database_that_goes_away_is_used_by_nobody(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(database_url=f"sqlite:///{tmp_path}/file.db")
+    engine = reading_engine(app)
+    with engine.connect() as connection:
+        connection.invalidate()
+
+    @event.listens_for(engine, "do_connect")
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError
+
     for _ in range(3):
         with pytest.raises(OperationalError):
-            reading_engine(app).connect()
+            engine.connect()
 
     assert _pool(app) == {"size": 5, "limit": 10, "open": 0, "used": 0}

@@ -157,7 +157,7 @@ def test_restarts_lose_no_count_and_leave_no_files(tmp_path: Path) -> None:
     with gunicorn(tmp_path, *few, WEB_CONCURRENCY="2") as server:
         folder = _folder(server)
         tried, answered, totals, most = 0, 0, [0.0], 0
-        while len(_started(server)) < 12:
+        while len(_started(server)) < 8:
             tried += 1
             # A worker that is ending may drop a connection; whether it counted is then not known.
             with contextlib.suppress(ConnectionError):

@@ -4,10 +4,12 @@ prometheus_client drops exemplars when several processes serve (client_python is
 so they are kept here: in memory, and under Gunicorn in a file for each worker as well.
 """
 
+import logging
 import os
 import time
 from bisect import bisect_left
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import orjson
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prometheus_client import Metric
+
+logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 1.0  # at most so often a worker's file is written
 
@@ -44,6 +48,7 @@ class Exemplars:
         ]
         self._kept: Kept = {}
         self._write_at = 0.0
+        self._writing = Lock()
 
     def began(self, exchange: Exchange) -> None:
         """Wait for the end."""
@@ -58,12 +63,21 @@ class Exemplars:
         self._kept[key] = trace.format_trace_id(ids.trace_id), exchange.seconds, time.time()
         place = worker_metrics.folder()
         if place and time.monotonic() >= self._write_at:
-            self._write_at = time.monotonic() + WRITE_SECONDS
             self._write(place / f"exemplars_{os.getpid()}.json")
 
     def _write(self, file: Path) -> None:
-        (unfinished := file.with_suffix(".new")).write_bytes(orjson.dumps([*self._kept.items()]))
-        unfinished.replace(file)
+        """Write the file; no request fails because of it, and none waits for another that writes."""
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            self._write_at = time.monotonic() + WRITE_SECONDS
+            unfinished = file.with_suffix(".new")
+            unfinished.write_bytes(orjson.dumps([*self._kept.items()]))
+            unfinished.replace(file)
+        except OSError as error:
+            logger.warning("exemplars not written", extra={"error": type(error).__name__})
+        finally:
+            self._writing.release()
 
     def _of_all_workers(self) -> Kept:
         place = worker_metrics.folder()

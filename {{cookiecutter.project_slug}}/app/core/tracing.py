@@ -128,11 +128,13 @@ class Tracing:
             self._provider = self._tracer = None
 
 
+# {% if cookiecutter.metrics %}
 def span_of(exchange: Exchange) -> Span:
     """Return the span of a request that has begun."""
     return cast("Span", exchange.environ[STATE][0])
 
 
+# {% endif %}
 def failed(span: Span, why: BaseException | int) -> None:
     """Mark a span as an error, by the exception or the status that says so."""
     span.set_attribute("error.type", str(why) if isinstance(why, int) else type(why).__name__)
