@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 import pytest
 
-from tally import Tally, share
+from tally import MOST, Tally, share
 from workshop import Meter, Workshop
 
 
@@ -21,7 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and on the process that reports, the tally."""
     config.addinivalue_line("markers", "slow: left out by --quick")
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Tally(), "tally")
+        # The limit is for combinations that run a part of their tests, beside neighbours.
+        everything = config.option.quick or os.environ.get("WHOLE")
+        config.pluginmanager.register(Tally(inf if everything else MOST), "tally")
 
 
 @pytest.hookimpl(trylast=True)

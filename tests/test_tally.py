@@ -1,5 +1,7 @@
 """The closing line and the shards: the numbers are those of the results."""
 
+from math import inf
+
 import pytest
 
 from tally import COMBINATION, MOST, Tally, share
@@ -70,6 +72,20 @@ def test_a_run_in_which_combinations_cost_too_much_fails(more: float, status: in
     )
     tally(dear, cheap).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
     assert session.exitstatus == status
+
+
+def test_a_run_without_a_limit_may_cost_anything() -> None:
+    class Session:
+        exitstatus = 0
+
+    some = Tally(inf)
+    some.plan(NAMES)
+    for each in report(NAMES[0], cpu={"suite": 100 * MOST}):
+        some.pytest_runtest_logreport(each)
+
+    session = Session()
+    some.pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
+    assert session.exitstatus == 0
 
 
 @pytest.mark.parametrize("shares", [1, 2, 3, 7])
