@@ -152,7 +152,7 @@ def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:
     (queue,) = made.celery.conf.task_queues
     assert queue.queue_arguments == {
         "x-queue-type": "quorum",
-        "x-delivery-limit": 5,
+        "x-delivery-limit": 20,
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": "shop.dead",
     }

@@ -170,6 +170,16 @@ def test_a_worker_that_is_killed_midway_leaves_one_letter(service: Service) -> N
         assert service.letters_after() == 1
 
 
+def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
+    service.mail.box.busy = 2
+
+    with service.start("--beat"):
+        service.ask()
+        assert service.letters_after() == 1
+
+    assert service.mail.box.busy == 0
+
+
 def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: Worker) -> None:
     send = broker.of(service.app).send
 

@@ -30,6 +30,8 @@ class Mailbox:
     taken: list[str] = field(default_factory=list)
     """The Message-ID of each letter."""
     go: Event = field(default_factory=Event)
+    busy: int = 0
+    """How many letters are put off."""
     reached: Event = field(default_factory=Event)
     """Set when a letter was read to its end, and not taken yet."""
 
@@ -53,13 +55,17 @@ class MailServer(socketserver.ThreadingTCPServer):
 class _Speaker(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.say(b"220 ready")
+        box = cast("MailServer", self.server).box
         while line := self.rfile.readline():
+            if line.upper().startswith(b"MAIL") and box.busy:
+                box.busy -= 1
+                self.say(b"451 busy")
+                continue
             if not line.upper().startswith(b"DATA"):
                 self.say(b"250 fine")
                 continue
             self.say(b"354 go ahead")
             name = self.letter()
-            box = cast("MailServer", self.server).box
             box.reached.set()
             box.go.wait(PATIENCE)
             # Nobody answers for a letter whose sender is gone before it was taken (RFC 5321, 6.1).

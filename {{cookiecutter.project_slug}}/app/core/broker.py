@@ -32,6 +32,7 @@ from app.core.config import InvalidSettings
 from app.core.tasks import LONGEST_WAIT, Message, Outcome, Publisher, Tasks, TaskSettings
 
 HEADERS = "app"  # the header that holds a message's own ones
+DELIVERIES = 20
 KEPT = 10_000  # dead letters, of which the oldest go first
 KEPT_SECONDS = 14 * 86_400
 UNSAID = "-"
@@ -86,8 +87,9 @@ class Broker:
             kind = "topic"
             arguments = {
                 "x-queue-type": "quorum",
-                # A message that kills its workers is tried so often, not for ever.
-                "x-delivery-limit": self._tasks.settings.task_attempts,
+                # A message that kills its workers is tried so often, not for ever. No setting: RabbitMQ
+                # refuses to declare a queue that is there already with other arguments.
+                "x-delivery-limit": DELIVERIES,
                 "x-dead-letter-exchange": "",
                 "x-dead-letter-routing-key": self.dead_letters,
             }
@@ -161,7 +163,7 @@ class Broker:
             celery_task.name,
             values,
             dict(getattr(request, HEADERS, None) or {}),
-            request.id,
+            str(request.id),
             request.retries + 1,
         )
         verdict = self._tasks.deliver(message)
@@ -244,8 +246,9 @@ def worker(app: Flask) -> Celery:
 
 
 # Celery wants functions.
-def _running(broker: Broker) -> Callable[[CeleryTask, Mapping[str, Any]], None]:
-    def run(celery_task: CeleryTask, values: Mapping[str, Any]) -> None:
+def _running(broker: Broker) -> Callable[..., None]:
+    def run(celery_task: CeleryTask, values: Any = None, *_: object, **__: object) -> None:  # noqa: ANN401
+        # Whatever somebody has sent is for the schema to refuse.
         broker.run(celery_task, values)
 
     return run
@@ -317,6 +320,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         # Nobody commands workers over the broker, and its queue would be one for all on a machine.
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
+        "beat_schedule": {},
         # In memory, because a worker may have no place to write to.
         "beat_scheduler": "celery.beat:Scheduler",
     }
