@@ -27,7 +27,7 @@ Answers = dict[str, Value]
 Choices = dict[str, list[Value]]
 Requires = dict[str, list[str]]
 
-PARTS = 6
+PARTS = 9
 """In how many parts a service's tests are run, by combinations that differ (see `part`)."""
 
 ROOT = Path(__file__).parents[1]

@@ -79,7 +79,8 @@ class Libraries:
         if looking := [
             name
             for name, each in self.graph.items()
-            if tops & {other.partition(".")[0] for other in each.dependencies + each.suppressed}
+            if not set(own).isdisjoint(each.dependencies)
+            or tops & {other.partition(".")[0] for other in each.suppressed}
         ]:
             message = f"{looking} would take modules of the service for their own dependencies"
             raise ValueError(message)

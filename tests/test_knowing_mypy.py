@@ -57,6 +57,12 @@ def test_a_plain_run_afterwards_agrees_and_finds_nothing_stale(
     assert "Scheduling SCC" not in said
 
 
+def test_the_libraries_are_known_beforehand(workshop: Workshop) -> None:
+    workshop.warm_types()
+
+    assert not workshop.unread_libraries
+
+
 def test_what_another_service_imported_is_not_known(workshop: Workshop) -> None:
     project = workshop.bake(covering_set()[0] | {"tracing": False})
     module = project / "app" / "settings.py"

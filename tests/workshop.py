@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -9,9 +10,10 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 from unittest import mock
 
 from cookiecutter import generate
@@ -149,9 +151,14 @@ class Workshop:
         self.warm = Warm(sys.executable, self.home)
         self.meter = Meter()
         self.types_are_warm = False
+        self.unread_libraries = ""
         self.template = copy_template(folder / "template")
         (compiled := folder / "compiled").mkdir()
         self.compiled = FileSystemBytecodeCache(str(compiled))
+        self.compiled_names: dict[str, CodeType] = {}
+        self.is_binary = functools.cache(
+            generate.is_binary
+        )  # the template's files stay as they are
         self.config = folder / "cookiecutter.yaml"
         self.config.write_text(f"replay_dir: {folder}\ncookiecutters_dir: {folder}\n")
 
@@ -162,7 +169,9 @@ class Workshop:
         output = self.folder / "services"
         if not overwrite:
             shutil.rmtree(output, ignore_errors=True)
-        remembering = mock.patch.object(generate, "create_env_with_context", self.jinja)
+        remembering = mock.patch.multiple(
+            generate, create_env_with_context=self.jinja, is_binary=self.is_binary
+        )
         with self.meter.part("generation"), remembering:
             made = cookiecutter(
                 str(template or self.template),
@@ -179,6 +188,18 @@ class Workshop:
         """Make cookiecutter's Jinja, with Jinja's own cache: a template is compiled once a run."""
         env: Environment = create_env_with_context(context)
         env.bytecode_cache = self.compiled
+        # Names of files are templates too, without a name of their own that a cache could use.
+        compile_: Callable[..., CodeType] = env.compile
+        known = self.compiled_names
+
+        def compile_once(source: str, *named: str) -> CodeType:
+            if named:
+                return compile_(source, *named)
+            if source not in known:
+                known[source] = compile_(source)
+            return known[source]
+
+        env.compile = compile_once  # type: ignore[method-assign, assignment]  # all that is asked of it
         return env
 
     def job(
@@ -211,8 +232,10 @@ class Workshop:
             job = self.job("types", self.template / TREE.name, part=ONCE)
             with contextlib.suppress(FailedCheckError):  # the tree has a test of its own
                 self.run(job)
-            with contextlib.suppress(FailedCheckError):  # dearer, but no less right
+            try:
                 self.run(job | {"kind": "libraries"})
+            except FailedCheckError as unread:  # dearer, but no less right
+                self.unread_libraries = str(unread)
 
     def run_cold(self, job: dict[str, object]) -> str:
         """Do a job in an interpreter that has imported nothing yet."""
