@@ -1,6 +1,8 @@
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +12,7 @@ from celery import signals
 from celery.exceptions import Reject, Retry
 from flask import Flask
 from flask.testing import FlaskClient
-from kombu.exceptions import EncodeError
+from kombu.exceptions import EncodeError, OperationalError
 from kombu.message import Message as Delivered
 
 from app.core import broker, tasks
@@ -190,6 +192,35 @@ def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
     broker.of(app).bury({})
 
     assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
+
+
+def test_a_worker_feels_whether_redis_is_there(app: Flask, make_app: MakeApp) -> None:
+    timers: list[Callable[[], object]] = []
+
+    class Timer:
+        def call_repeatedly(
+            self, _: float, run: Callable[..., object], arguments: tuple[object, ...]
+        ) -> "Timer":
+            timers.append(partial(run, *arguments))
+            return self
+
+        def cancel(self) -> None:
+            timers.clear()
+
+    away = broker.of(make_app(broker_url="redis://127.0.0.1:1/0")).celery
+    consumer: Any = SimpleNamespace(timer=Timer(), app=away)
+    in_memory: Any = SimpleNamespace(app=broker.of(app).celery)
+    step = broker.Pulse(consumer)
+
+    step.start(consumer)
+    with pytest.raises(OperationalError):
+        timers[0]()
+    step.stop(consumer)
+
+    assert timers == []
+    assert step.include_if(consumer)
+    assert not step.include_if(in_memory)
+    assert broker.Pulse in broker.of(app).celery.steps["consumer"]
 
 
 def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 from celery.app.amqp import AMQP
 from celery.app.task import Task as CeleryTask
 from celery.exceptions import Reject
+from celery.worker.consumer import Consumer
 from flask import Flask
 from kombu import Connection, Exchange, Queue
 from kombu.message import Message as Delivered
@@ -40,6 +41,7 @@ NOISY = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
 """Who logs what our one line a task says already."""
 LIFE_FILE = "WORKER_LIFE_FILE"
 RECONNECT_SECONDS = 2  # the longest between two tries
+PULSE_SECONDS = 1.0  # the longest that a worker waits for a sign of Redis
 
 
 class _Connection(Connection):
@@ -53,6 +55,37 @@ class _Connection(Connection):
 
 class _AMQP(AMQP):
     Connection = _Connection
+
+
+class Pulse(bootsteps.StartStopStep):
+    """Lets a worker notice that Redis is away although it waits for nothing from it.
+
+    When the word that a task is done cannot be sent, kombu keeps its place taken, and a worker whose
+    places are all taken asks for no more: it would never learn that its connection is lost.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def include_if(self, parent: Consumer) -> bool:
+        """Leave RabbitMQ out, which has heartbeats."""
+        return parent.app.connection_for_write().transport.driver_type == "redis"
+
+    def start(self, parent: Consumer) -> None:
+        """Begin, with a connection of its own: the worker's one waits for messages."""
+        limits = {"socket_timeout": PULSE_SECONDS}
+        self.connection = parent.app.connection_for_write(transport_options=limits)
+        self.timer = parent.timer.call_repeatedly(RECONNECT_SECONDS, feel, (self.connection,))
+
+    def stop(self, parent: Consumer) -> None:
+        """End, as the worker's connection does."""
+        del parent
+        self.timer.cancel()
+        self.connection.collect(PULSE_SECONDS)
+
+
+def feel(connection: Connection) -> None:
+    """Ask Redis for a sign; what this raises makes the worker connect anew."""
+    connection.ensure_connection(max_retries=0).default_channel.client.ping()
 
 
 class Broker:
@@ -237,6 +270,7 @@ def worker(app: Flask) -> Celery:
     # {% endif %}
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
+    celery.steps["consumer"].add(Pulse)
     signals.setup_logging.connect(_leave_logging_alone)
     signals.heartbeat_sent.connect(show_life)
     for missed in (signals.task_unknown, signals.task_rejected):

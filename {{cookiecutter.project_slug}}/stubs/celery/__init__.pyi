@@ -1,6 +1,7 @@
 # The part of Celery that this service uses; the package ships no type hints.
 from collections.abc import Callable, Mapping, Sequence
 
+from celery import bootsteps as bootsteps
 from celery import signals as signals
 from celery.app.amqp import AMQP
 from celery.app.task import Task
@@ -16,6 +17,7 @@ class _Settings:
 class Celery:
     amqp: AMQP
     conf: _Settings
+    steps: dict[str, set[type[bootsteps.StartStopStep]]]
     tasks: dict[str, Task]
     def __init__(
         self,
