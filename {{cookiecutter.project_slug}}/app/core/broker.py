@@ -85,7 +85,9 @@ class Pulse(bootsteps.StartStopStep):
 
 def feel(connection: Connection) -> None:
     """Ask Redis for a sign; what this raises makes the worker connect anew."""
-    connection.ensure_connection(max_retries=0).default_channel.client.ping()
+    # The transport's own errors: a worker connects anew for those alone.
+    connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+    connection.default_channel.client.ping()
 
 
 class Broker:

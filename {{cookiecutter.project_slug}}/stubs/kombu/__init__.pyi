@@ -7,6 +7,7 @@ class _Transport:
     driver_type: str
 
 class Connection:
+    connection_errors: tuple[type[Exception], ...]
     default_channel: Any
     transport: _Transport
     def __enter__(self) -> Self: ...
