@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
@@ -18,14 +19,15 @@ ROOT = Path(__file__).parents[1]
 ROUNDS = 7
 MOST_SECONDS = 1.0
 MOST_RATIO = 1.5
+Clock = Callable[[], float]
 
 
-def generate(output: Path, *, hooks: bool) -> tuple[float, Path]:
+def generate(output: Path, clock: Clock, *, hooks: bool) -> tuple[float, Path]:
     """Generate with the default answers; return the seconds it took and the result."""
     shutil.rmtree(output, ignore_errors=True)
     config = output.with_suffix(".yaml")
     config.write_text(f"replay_dir: {output}-replay\ncookiecutters_dir: {output}-cookiecutters\n")
-    started = time.perf_counter()
+    started = clock()
     made = cookiecutter(
         str(ROOT),
         no_input=True,
@@ -33,10 +35,10 @@ def generate(output: Path, *, hooks: bool) -> tuple[float, Path]:
         config_file=str(config),
         accept_hooks=hooks,
     )
-    return time.perf_counter() - started, Path(made)
+    return clock() - started, Path(made)
 
 
-def measure() -> tuple[float, float, int]:
+def measure(clock: Clock = time.perf_counter) -> tuple[float, float, int]:
     """Return the seconds with our hooks, those of the yardstick, and the number of files."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "services"
@@ -44,10 +46,10 @@ def measure() -> tuple[float, float, int]:
         with open(os.devnull, "w") as nothing:  # noqa: PTH123 - the hooks write to descriptor 1
             os.dup2(nothing.fileno(), 1)
         try:
-            service = generate(output, hooks=True)[1]
+            service = generate(output, clock, hooks=True)[1]
             files = sum(path.is_file() for path in service.rglob("*"))
             rounds = [
-                (generate(output, hooks=True)[0], generate(output, hooks=False)[0])
+                (generate(output, clock, hooks=True)[0], generate(output, clock, hooks=False)[0])
                 for _ in range(ROUNDS)
             ]
         finally:
