@@ -10,6 +10,7 @@ import marshmallow as ma
 import pytest
 from celery import signals
 from celery.exceptions import Reject, Retry
+from celery.worker import state
 from flask import Flask
 from flask.testing import FlaskClient
 from kombu.exceptions import EncodeError
@@ -194,33 +195,48 @@ def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
     assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
 
 
-def test_a_worker_feels_whether_redis_is_there(app: Flask, make_app: MakeApp) -> None:
-    timers: list[Callable[[], object]] = []
+def test_a_worker_that_lost_its_places_connects_anew(
+    app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Callable[[], object]] = []
 
     class Timer:
         def call_repeatedly(
             self, _: float, run: Callable[..., object], arguments: tuple[object, ...]
         ) -> "Timer":
-            timers.append(partial(run, *arguments))
+            looks.append(partial(run, *arguments))
             return self
 
         def cancel(self) -> None:
-            timers.clear()
+            looks.clear()
 
-    away = broker.of(make_app(broker_url="redis://127.0.0.1:1/0")).celery
-    consumer: Any = SimpleNamespace(timer=Timer(), app=away)
+    free, in_hand = [True], set[object]()
+    monkeypatch.setattr(state, "reserved_requests", in_hand)
+    on_redis = broker.of(make_app(broker_url="redis://127.0.0.1:1/0")).celery
+    channel = SimpleNamespace(qos=SimpleNamespace(can_consume=lambda: free[0]))
+    consumer: Any = SimpleNamespace(
+        timer=Timer(), app=on_redis, task_consumer=SimpleNamespace(channel=channel)
+    )
     in_memory: Any = SimpleNamespace(app=broker.of(app).celery)
-    step = broker.Pulse(consumer)
-
+    step = broker.LostPlaces(consumer)
     step.start(consumer)
-    with pytest.raises(away.connection().connection_errors):
-        timers[0]()
+    look = looks[0]
+
+    look()
+    free[0] = False
+    in_hand.add("a task that runs")
+    look()
+    in_hand.clear()
+    look()  # it may have ended just now
+    with pytest.raises(ConnectionError):
+        look()
     step.stop(consumer)
 
-    assert timers == []
+    assert looks == []
+    assert issubclass(ConnectionError, on_redis.connection().connection_errors)
     assert step.include_if(consumer)
     assert not step.include_if(in_memory)
-    assert broker.Pulse in broker.of(app).celery.steps["consumer"]
+    assert broker.LostPlaces in broker.of(app).celery.steps["consumer"]
 
 
 def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:

@@ -15,6 +15,7 @@ from celery import Celery, bootsteps, signals
 from celery.app.amqp import AMQP
 from celery.app.task import Task as CeleryTask
 from celery.exceptions import Reject
+from celery.worker import state
 from celery.worker.consumer import Consumer
 from flask import Flask
 from kombu import Connection, Exchange, Queue
@@ -41,7 +42,6 @@ NOISY = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
 """Who logs what our one line a task says already."""
 LIFE_FILE = "WORKER_LIFE_FILE"
 RECONNECT_SECONDS = 2  # the longest between two tries
-PULSE_SECONDS = 1.0  # the longest that a worker waits for a sign of Redis
 
 
 class _Connection(Connection):
@@ -57,11 +57,11 @@ class _AMQP(AMQP):
     Connection = _Connection
 
 
-class Pulse(bootsteps.StartStopStep):
-    """Lets a worker notice that Redis is away although it waits for nothing from it.
+class LostPlaces(bootsteps.StartStopStep):
+    """Lets a worker connect anew when all its places are taken and it has nothing in hand.
 
-    When the word that a task is done cannot be sent, kombu keeps its place taken, and a worker whose
-    places are all taken asks for no more: it would never learn that its connection is lost.
+    When the word that a task is done cannot be sent, kombu keeps its place taken, and a worker
+    without a free place asks Redis for nothing: it would never learn that its connection is lost.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -71,23 +71,27 @@ class Pulse(bootsteps.StartStopStep):
         return parent.app.connection_for_write().transport.driver_type == "redis"
 
     def start(self, parent: Consumer) -> None:
-        """Begin, with a connection of its own: the worker's one waits for messages."""
-        limits = {"socket_timeout": PULSE_SECONDS}
-        self.connection = parent.app.connection_for_write(transport_options=limits)
-        self.timer = parent.timer.call_repeatedly(RECONNECT_SECONDS, feel, (self.connection,))
+        """Begin to look."""
+        self.lost = False
+        self.timer = parent.timer.call_repeatedly(RECONNECT_SECONDS, self.look, (parent,))
 
     def stop(self, parent: Consumer) -> None:
-        """End, as the worker's connection does."""
+        """End, as the connection does."""
         del parent
         self.timer.cancel()
-        self.connection.collect(PULSE_SECONDS)
 
+    def look(self, parent: Consumer) -> None:
+        """Raise what makes a worker connect anew, if the places were lost the last time too.
 
-def feel(connection: Connection) -> None:
-    """Ask Redis for a sign; what this raises makes the worker connect anew."""
-    # The transport's own errors: a worker connects anew for those alone.
-    connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
-    connection.default_channel.client.ping()
+        Raises:
+            ConnectionError: Celery takes it for an error of the connection.
+
+        """
+        before = self.lost
+        self.lost = not (parent.task_consumer.channel.qos.can_consume() or state.reserved_requests)
+        if before and self.lost:
+            message = "tasks are done, and Redis could not be told"
+            raise ConnectionError(message)
 
 
 class Broker:
@@ -272,7 +276,7 @@ def worker(app: Flask) -> Celery:
     # {% endif %}
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    celery.steps["consumer"].add(Pulse)
+    celery.steps["consumer"].add(LostPlaces)
     signals.setup_logging.connect(_leave_logging_alone)
     signals.heartbeat_sent.connect(show_life)
     for missed in (signals.task_unknown, signals.task_rejected):

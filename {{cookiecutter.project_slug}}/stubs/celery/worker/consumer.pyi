@@ -10,6 +10,16 @@ class _Timer:
         self, seconds: float, run: Callable[..., object], arguments: tuple[object, ...]
     ) -> _Entry: ...
 
+class _QoS:
+    def can_consume(self) -> bool: ...
+
+class _Channel:
+    qos: _QoS
+
+class _TaskConsumer:
+    channel: _Channel
+
 class Consumer:
     app: Celery
+    task_consumer: _TaskConsumer
     timer: _Timer

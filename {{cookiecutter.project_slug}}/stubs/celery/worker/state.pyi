@@ -1,0 +1,3 @@
+from collections.abc import Set as AbstractSet
+
+reserved_requests: AbstractSet[object]
