@@ -163,9 +163,11 @@ class Placed:
 class Load:
     """Four clients, two of which keep their connection, and a liveness probe."""
 
-    def __init__(self, port: int, login: Login) -> None:
+    def __init__(self, port: int, login: Login, *, email: str = "") -> None:
         self.port = port
         self.login = login
+        self.email = email
+        """Where receipts go; nobody asks for one without it."""
         self.tally = Tally()
         self.placed: dict[str, Placed] = {}
         self.open: dict[str, dict[str, Any]] = {}
@@ -200,7 +202,10 @@ class Load:
         while not self._ends.is_set():
             quantity = chance.randint(1, 9)
             line = {"sku": "TEA-100", "quantity": quantity, "unit_price_cents": 450}
-            self._place(client, str(uuid4()), {"currency": "EUR", "lines": [line]})
+            basket = {"currency": "EUR", "lines": [line]}
+            self._place(
+                client, str(uuid4()), basket | ({"email": self.email} if self.email else {})
+            )
             time.sleep(PAUSE_SECONDS)
             with self._lock:
                 known = list(self.placed.values())[-50:]
