@@ -94,7 +94,6 @@ def count_receipts(  # noqa: PLR0913, PLR0917  each is what one sentence is abou
     "RabbitMQ stopped and started",
     "no order is refused, or waits for longer than TASK_PUBLISH_SECONDS; every receipt arrives once,"
     f" within {RECEIPT_SECONDS:.0f} s of the broker's return",
-    BOTH,
 )
 def broker_stopped(stage: Stage, report: Report) -> None:
     """Take the broker away while every order asks for a receipt."""

@@ -175,7 +175,7 @@ def cancelled_meanwhile(stage: Stage, report: Report) -> None:
         after = cache_hits(stage) - hits - during
         report.hold(after > 0, "nothing is read from Redis after its return")
         report.notes.append(
-            f"21 of 40 orders cancelled, all read {shop.reads} times; {outdated} answers from before"
+            f"21 of 40 orders cancelled, {shop.reads} reads of them; {outdated} answers from before"
             f" in Redis at its return; {during} reads from Redis before, {after} afterwards"
         )
         return Fault(over)
