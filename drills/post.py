@@ -91,7 +91,7 @@ class _Speaker(socketserver.StreamRequestHandler):
         self._say(b"220 ready")
         while line := self.rfile.readline():
             if not line.upper().startswith(b"DATA"):
-                self._say(b"250 fine")
+                self._say(b"221 bye" if line.upper().startswith(b"QUIT") else b"250 fine")
                 continue
             self._say(b"354 go ahead")
             letter = self._letter()

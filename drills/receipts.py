@@ -153,7 +153,7 @@ def celery_killed(stage: Stage, report: Report) -> None:
         orders = [placed.id for placed in load.placed.values()]
         twice = count_receipts(stage, report, post, orders, over, RECEIPT_SECONDS + CLAIM_SECONDS)
         report.hold(twice == [expected_twice], f"{len(twice)} receipts came twice, not the one")
-        report.hold(post.taken.total() == len(orders) + 1, "a receipt came three times")
+        report.hold(max(post.taken.values()) <= 2, "a receipt came three times")
 
 
 def both_at_work(post: Post) -> None:
