@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+import drills.receipts  # noqa: F401  its drills list themselves
 from drills.scenarios import DRILLS, Drill
 from drills.servers import Database, MariaDB, MissingServerError, PostgreSQL
 from drills.service import temporary_folder

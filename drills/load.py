@@ -15,6 +15,9 @@ from drills.service import EMAIL, PASSWORD
 
 CLIENTS = 4
 PAUSE_SECONDS = 0.02  # between two requests of a client
+RECEIPT_PAUSE_SECONDS = (
+    0.12  # when each order asks for a receipt, as fast as two processes send them
+)
 PROBE_SECONDS = 0.1  # between two liveness probes
 PATIENCE_SECONDS = 30  # of a client; an answer that takes longer has failed
 TOKENS = "/api/v1/auth"
@@ -163,9 +166,11 @@ class Placed:
 class Load:
     """Four clients, two of which keep their connection, and a liveness probe."""
 
-    def __init__(self, port: int, login: Login) -> None:
+    def __init__(self, port: int, login: Login, *, email: str = "") -> None:
         self.port = port
         self.login = login
+        self.email = email
+        """Where receipts go; nobody asks for one without it."""
         self.tally = Tally()
         self.placed: dict[str, Placed] = {}
         self.open: dict[str, dict[str, Any]] = {}
@@ -197,18 +202,22 @@ class Load:
 
     def _work(self, client: Client) -> None:
         chance = random.Random(id(client))  # noqa: S311  which article is ordered
+        pause = RECEIPT_PAUSE_SECONDS if self.email else PAUSE_SECONDS
         while not self._ends.is_set():
             quantity = chance.randint(1, 9)
             line = {"sku": "TEA-100", "quantity": quantity, "unit_price_cents": 450}
-            self._place(client, str(uuid4()), {"currency": "EUR", "lines": [line]})
-            time.sleep(PAUSE_SECONDS)
+            basket = {"currency": "EUR", "lines": [line]}
+            self._place(
+                client, str(uuid4()), basket | ({"email": self.email} if self.email else {})
+            )
+            time.sleep(pause)
             with self._lock:
                 known = list(self.placed.values())[-50:]
             if known:
                 self._read(client, chance.choice(known))
             if chance.random() < 0.2:
                 self._list(client)
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(pause)
         with self._lock:
             self.tally.resent += client.reconnected
         client.close()

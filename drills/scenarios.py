@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from standardwebhooks import Webhook
@@ -139,6 +141,113 @@ def redis_stopped(stage: Stage, report: Report) -> None:
     counted = stage.redis.keys()
     report.notes.append(f"{counted} counters in Redis afterwards")
     report.hold(counted > 0, "nothing is counted in Redis after its return")
+
+
+@drill(
+    "orders cancelled while Redis is stopped",
+    "every read shows the order as it is, whatever Redis returns with",
+)
+def cancelled_meanwhile(stage: Stage, report: Report) -> None:
+    """Let Redis return with answers that are outdated."""
+    keep_redis(stage, keeps=True)
+    stage.serve()
+
+    def fault(load: Load) -> Fault:
+        shop = Shop(stage, load)
+        hits = cache_hits(stage)
+        orders = [shop.place() for _ in range(40)]
+        for _ in range(2):
+            shop.read_all(orders)
+        stage.redis.stop()
+        for order in orders[:20]:
+            shop.cancel(order)
+        shop.read_all(orders)
+        time.sleep(AWAY_SECONDS)
+        stage.redis.start()
+        over = time.monotonic()
+        outdated = stage.redis.keys("*/cache/orders/*")
+        report.hold(outdated >= len(orders), f"Redis returned with {outdated} answers only")
+        during = cache_hits(stage) - hits
+        while time.monotonic() < over + 10:
+            if time.monotonic() > over + 2:
+                shop.cancel(orders[30])
+            shop.read_all(orders)
+        after = cache_hits(stage) - hits - during
+        report.hold(after > 0, "nothing is read from Redis after its return")
+        report.notes.append(
+            f"21 of 40 orders cancelled, {shop.reads} reads of them; {outdated} answers from before"
+            f" in Redis at its return; {during} reads from Redis before, {after} afterwards"
+        )
+        return Fault(over)
+
+    try:
+        under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
+    finally:
+        keep_redis(stage, keeps=False)
+    report.hold(not report.failed, "a request failed")
+
+
+def keep_redis(stage: Stage, *, keeps: bool) -> None:
+    """Start Redis anew, with a disk or without one."""
+    stage.redis.stop()
+    stage.redis.keeps = keeps
+    (stage.redis.folder / "dump.rdb").unlink(missing_ok=True)
+    stage.redis.start()
+
+
+def cache_hits(stage: Stage) -> int:
+    """Count in the log how many reads were answered from Redis."""
+    return len(re.findall(r'"cache": ?"hit"', stage.service.log.read_text(errors="replace")))
+
+
+class Shop:
+    """A client that knows what has become of its orders."""
+
+    def __init__(self, stage: Stage, load: Load) -> None:
+        self.load = load
+        self.client = Client(stage.service.port)
+        self.cancelled: set[str] = set()
+        self.reads = 0
+
+    def _send(self, method: str, path: str, body: object = None, key: str = "") -> Answer:
+        headers = {"Authorization": f"Bearer {self.load.login.token}"}
+        if key:
+            headers["Idempotency-Key"] = key
+        return self.client.send(method, f"/api/v1/orders{path}", body, headers)
+
+    def place(self, email: str = "") -> str:
+        """Place an order, and return its id; it is counted with those of the load."""
+        key = str(uuid4())
+        line = {"sku": "CUP", "quantity": 1, "unit_price_cents": 9}
+        basket: dict[str, Any] = {"currency": "EUR", "lines": [line]}
+        if email:
+            basket["email"] = email
+        self.load.open[key] = basket
+        answer = self._send("POST", "", basket, key)
+        if answer.status != 201:
+            message = f"an order was answered {answer.status}"
+            raise RuntimeError(message)
+        return str(answer.body["id"])
+
+    def cancel(self, order: str) -> None:
+        """Cancel an order that is not cancelled yet."""
+        if order in self.cancelled:
+            return
+        answer = self._send("POST", f"/{order}/cancel")
+        if answer.status != 200:
+            self.load.tally.failed[f"a cancellation was answered {answer.status}"] += 1
+        self.cancelled.add(order)
+
+    def read_all(self, orders: list[str]) -> None:
+        """Read orders, and compare each with what it must be."""
+        for order in orders:
+            self.reads += 1
+            answer = self._send("GET", f"/{order}")
+            expected = "cancelled" if order in self.cancelled else "placed"
+            if answer.status != 200:
+                self.load.tally.failed[f"a read was answered {answer.status}"] += 1
+            elif answer.body["status"] != expected:
+                self.load.tally.wrong[f"shown as {answer.body['status']}, not {expected}"] += 1
 
 
 @drill("collector stopped", "every request is answered as ever; spans arrive again within 15 s")

@@ -337,15 +337,17 @@ class MariaDB(Database):
 
 
 class Redis(Server):
-    """A Redis that keeps nothing on disk."""
+    """A Redis that keeps nothing on disk, unless it is told to."""
 
     name = "redis"
+    keeps = False
+    """Whether it has after a stop what it had before."""
 
     def command(self) -> list[str]:
         """Listen on loopback alone."""
         return [
             *(program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--save", "", "--dir", str(self.folder)),
+            *("--save", "3600 1" if self.keeps else "", "--dir", str(self.folder)),
         ]
 
     @property
@@ -361,10 +363,10 @@ class Redis(Server):
         except redis.ConnectionError:
             return False
 
-    def keys(self) -> int:
+    def keys(self, pattern: str = "*") -> int:
         """Return how many keys it has."""
         with contextlib.closing(redis.Redis.from_url(self.url, socket_timeout=2)) as client:
-            return int(str(client.dbsize()))
+            return sum(1 for _ in client.scan_iter(pattern, count=1_000))
 
 
 class Collector(Server):
@@ -396,7 +398,7 @@ class Collector(Server):
 
 
 class RabbitMQ(Server):
-    """A broker of its own; no drill uses it yet, because no answer needs a broker yet."""
+    """A broker of its own."""
 
     name = "rabbitmq"
     account = "rabbitmq"

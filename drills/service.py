@@ -37,6 +37,8 @@ def generate(folder: Path, database: str) -> Path:
         "metrics": True,
         "webhooks": True,
         "web_ui": True,
+        "caching": True,
+        "background_tasks": True,
     }
     config = folder / "cookiecutter.yaml"
     config.write_text(f"replay_dir: {folder}\ncookiecutters_dir: {folder}\n")
@@ -82,6 +84,7 @@ class Service:
             "JWT_KEYS": json.dumps({"keys": [{"kty": "oct", "kid": "drill", "k": key}]}),
             "MAIL_URL": "smtps://drill:pass-word@127.0.0.1:1",
             "MAIL_FROM": "drill@example.com",
+            "BROKER_URL": "amqp://guest:guest@127.0.0.1:1//",
             "PUBLIC_URL": "https://drill.example",
             "WEBHOOK_SECRETS": self.webhook_secret,
             "RATE_LIMIT": "1000000/minute",
@@ -166,6 +169,48 @@ class Service:
                 self.process.wait()
             self.process = None
         return time.monotonic() - began
+
+
+class Worker:
+    """A worker of the service, started as its `make worker` does."""
+
+    def __init__(self, service: Service, settings: dict[str, str], processes: int) -> None:
+        self.log = service.project.parent / f"{service.project.name}-worker.log"
+        life = service.project.parent / f"{service.project.name}-worker.life"
+        life.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "celery", "--quiet", "--app", "worker", "worker"),
+                    *("--without-gossip", "--without-mingle", "--beat"),
+                    *("--concurrency", str(processes)),
+                ],
+                cwd=service.project,
+                env=service.environment(**settings, WORKER_LIFE_FILE=str(life)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_until(life.exists, STARTING_SECONDS, "a worker starts")
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """End all its processes at once, as a machine does that loses power."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop it as a platform does; what does not stop is killed."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOPPING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from drills.load import Load, Login
-from drills.servers import Collector, Database, Redis
+from drills.servers import Collector, Database, RabbitMQ, Redis
 from drills.service import Service, generate
 
 RECOVERY_SECONDS = 5.0
@@ -27,6 +27,8 @@ class Stage:
     redis: Redis
     collector: Collector
     service: Service
+    broker: RabbitMQ | None = None
+    """Made and started by the first drill that needs one."""
     serves: dict[str, str] | None = None
     """The settings that the running service was started with; None: it does not run."""
 
@@ -54,9 +56,25 @@ class Stage:
                 yield stage
             finally:
                 service.stop()
+                if stage.broker:
+                    stage.broker.stop()
         finally:
             for server in reversed(servers):
                 server.stop()
+
+    def rabbitmq(self) -> RabbitMQ:
+        """Return the broker, which runs then."""
+        if self.broker is None:
+            broker = RabbitMQ(self.folder)
+            try:
+                broker.start()
+            except BaseException:
+                broker.stop()
+                raise
+            self.broker = broker
+        elif not self.broker.answers():
+            self.broker.start()
+        return self.broker
 
     def serve(self, **settings: str) -> None:
         """Have the service run with these settings, started anew only if they are others."""
@@ -162,14 +180,15 @@ def under_load(  # noqa: PLR0913
     longest: float,
     failing: int = 0,
     refusing: bool = True,
+    email: str = "",
 ) -> Load:
     """Run a fault under load, settle what is open, and hold the report to the usual promises.
 
     `longest` bounds every answer in seconds, `failing` the requests that may get no clear answer;
-    without `refusing` none may be answered with 503.
+    without `refusing` none may be answered with 503. With an `email` every order asks for a receipt.
     """
     before = stage.orders()
-    load = Load(stage.service.port, Login(stage.service.port))
+    load = Load(stage.service.port, Login(stage.service.port), email=email)
     load.start()
     try:
         time.sleep(CALM_SECONDS)

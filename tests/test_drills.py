@@ -1,15 +1,18 @@
 """The drills notice a broken promise, and a few of them are kept; `make drills` runs them all."""
 
+import smtplib
 import subprocess
 import sys
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from drills.load import Client, Load, Tally
+from drills.post import post_office
 from drills.scenarios import DRILLS
 from drills.servers import MissingServerError, Redis, program, wait_until
 from drills.stage import Report
@@ -121,6 +124,42 @@ def test_a_server_of_ours_stops_and_starts_on_its_port(tmp_path: Path) -> None:
         assert server.answers()
     finally:
         server.stop()
+
+
+def send_letter(port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port, "drill", timeout=5) as client:
+        client.sendmail("a@mail.example", "b@mail.example", "Message-ID: <one@drill>\r\n\r\nx\r\n")
+
+
+def test_a_letter_is_counted_as_often_as_it_is_taken() -> None:
+    with post_office() as post:
+        send_letter(post.server_address[1])
+        send_letter(post.server_address[1])
+
+        assert (post.taken, post.given_up) == ({"<one@drill>": 2}, 0)
+
+
+def test_a_letter_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
+    with post_office() as post:
+        post.hold()
+        client = smtplib.SMTP("127.0.0.1", post.server_address[1], "drill", timeout=5)
+        client.mail("a@mail.example")
+        client.putcmd("DATA")
+        client.getreply()
+        client.send("Message-ID: <one@drill>\r\n\r\n.\r\n")
+        wait_until(lambda: post.held == ["<one@drill>"], 5, "the letter is held")
+        client.close()
+        post.go_on()
+        wait_until(lambda: post.given_up == 1, 5, "the letter is given up")
+
+        post.hold()
+        with ThreadPoolExecutor(1) as sender:
+            sending = sender.submit(send_letter, post.server_address[1])
+            wait_until(lambda: bool(post.held), 5, "the letter is held")
+            post.go_on(hang_up=True)
+        assert isinstance(sending.exception(), smtplib.SMTPServerDisconnected)
+
+        assert (post.taken, post.given_up) == ({}, 2)
 
 
 def test_a_name_that_no_drill_has_lists_those_there_are() -> None:

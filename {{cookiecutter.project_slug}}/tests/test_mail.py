@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier, Thread
+from unittest.mock import Mock
 
 import pytest
 from cryptography import x509
@@ -150,6 +151,19 @@ def test_a_letter_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
         assert "Auto-Submitted: auto-generated\r\n" in heard.letter
         assert "<service@shop.example>\r\n" in heard.letter
         assert "@shop.example>\r\n" in heard.letter.partition("Message-ID:")[2]
+
+
+def test_certificates_are_read_once_and_only_where_they_are_needed(
+    certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Mock(wraps=ssl.create_default_context)
+    monkeypatch.setattr(ssl, "create_default_context", read)
+    for offers, times in (((), 0), (("STARTTLS",), 1)):
+        with server(certified, offers=offers) as (heard, port):
+            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), LETTER, LETTER)
+
+        assert heard.letter.count("Message-ID:") == 2
+        assert read.call_count == times
 
 
 @pytest.mark.attack

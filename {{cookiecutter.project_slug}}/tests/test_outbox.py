@@ -152,11 +152,21 @@ def test_what_is_to_be_done_later_is_sent_again_when_it_is_due(broker: Broker) -
     assert tasks.of_app().deliver(broker.sent[0]) == tasks.DONE
 
     (row,) = rows()
-    assert row.attempts == 1
+    assert row.attempts == 0
     assert timedelta(seconds=50) < row.due_at - datetime.now(UTC) < timedelta(seconds=61)
     make_due()
     assert outbox.of_app().relay() == 1
     assert broker.sent[1].id == broker.sent[0].id
+
+
+def test_copies_of_a_message_that_are_put_off_do_not_use_up_its_attempts(broker: Broker) -> None:
+    write("later")
+
+    for _ in range(tasks.of_app().settings.task_attempts + 1):
+        assert tasks.of_app().deliver(broker.sent[0]) == tasks.DONE
+
+    (row,) = rows()
+    assert (row.attempts, row.died_at) == (0, None)
 
 
 def test_a_dead_letter_is_kept_and_can_be_tried_anew(app: Flask, broker: Broker) -> None:

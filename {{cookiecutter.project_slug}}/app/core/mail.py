@@ -20,6 +20,7 @@ from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
+from functools import cached_property
 from threading import BoundedSemaphore
 from typing import Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -202,6 +203,11 @@ class Server:
         self._password = unquote(parts.password or "")
         self._name = _domain(sender)
 
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """Which certificates are believed: read once, as that takes longer than a letter."""
+        return ssl.create_default_context()
+
     def deliver(self, message: EmailMessage) -> None:
         """Hand a letter over.
 
@@ -209,17 +215,16 @@ class Server:
             OSError: when the server is away or refuses it, or would take the password in the clear.
 
         """
-        context = ssl.create_default_context()
         where = (self._host, self._port, self._name)
         client = (
-            smtplib.SMTP_SSL(*where, timeout=SECONDS, context=context)
+            smtplib.SMTP_SSL(*where, timeout=SECONDS, context=self._trust)
             if self._encrypted
             else smtplib.SMTP(*where, timeout=SECONDS)
         )
         try:
             client.ehlo()
             if client.has_extn("starttls"):
-                client.starttls(context=context)
+                client.starttls(context=self._trust)
             elif self._user and not self._encrypted:
                 raise smtplib.SMTPNotSupportedError
             if self._user:

@@ -90,7 +90,8 @@ class Outbox:
         statement: Delete | Update = delete(OutboxMessage).where(one)
         if verdict.outcome is Outcome.AGAIN:
             due_at = now + timedelta(seconds=verdict.seconds)
-            statement = update(OutboxMessage).where(one).values(due_at=due_at)
+            attempts = OutboxMessage.attempts - (0 if verdict.counts else 1)
+            statement = update(OutboxMessage).where(one).values(due_at=due_at, attempts=attempts)
         elif verdict.outcome is Outcome.DEAD:
             statement = update(OutboxMessage).where(one).values(due_at=None, died_at=now)
         with writing() as session:

@@ -129,6 +129,8 @@ class Verdict:
 
     outcome: Outcome
     seconds: float = 0.0
+    counts: bool = True
+    """Whether this run was an attempt; one that was only put off is none."""
 
 
 DONE = Verdict(Outcome.DONE)
@@ -303,7 +305,7 @@ class Tasks:
             run()
         except Later as later:
             logger.info("task put off", extra={"retry_seconds": round(later.seconds)})
-            return Verdict(Outcome.AGAIN, later.seconds)
+            return Verdict(Outcome.AGAIN, later.seconds, counts=False)
         except Hopeless as problem:
             exchange.error = problem
             # Its values may be anybody's, so they are not repeated.

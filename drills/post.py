@@ -1,0 +1,129 @@
+"""A stand-in for a mail server, in the drill's own process: it counts letters by their Message-ID."""
+
+import select
+import socketserver
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+PATIENCE_SECONDS = 60.0  # for which a letter is held at most
+
+
+class Post(socketserver.ThreadingTCPServer):
+    """Takes letters, at once or when it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        """Listen on loopback."""
+        super().__init__(("127.0.0.1", 0), _Speaker)
+        self.url = f"smtp://127.0.0.1:{self.server_address[1]}"
+        self.taken: Counter[str] = Counter()
+        """How often each letter was taken."""
+        self.given_up = 0
+        """Letters that were read, and whose sender was gone before they were taken."""
+        self.last = 0.0
+        """The monotonic time of the latest letter that was taken."""
+        self.held: list[str] = []
+        """Letters that are read and not taken yet."""
+        self.lock = threading.Lock()
+        self._open = threading.Event()
+        self._open.set()
+        self._hangs_up = False
+        self._before_word: Callable[[str], None] | None = None
+
+    def hold(self) -> None:
+        """Take nothing more for now."""
+        self._open.clear()
+
+    def go_on(self, *, hang_up: bool = False) -> None:
+        """Take what is held and what comes; or hang up on those whose letters are held."""
+        self._hangs_up = hang_up
+        self._open.set()
+        while hang_up and self.held:
+            time.sleep(0.01)
+        self._hangs_up = False
+
+    def kill_before_word(self, kill: Callable[[], None]) -> str:
+        """Take one letter, kill its sender before it is told, go on, and say which letter it was."""
+        taken: list[str] = []
+
+        def act(letter: str) -> None:
+            kill()
+            taken.append(letter)
+
+        self._before_word = act
+        self.go_on()
+        while not taken:
+            time.sleep(0.01)
+        return taken[0]
+
+    def takes(self, letter: str, alive: Callable[[], bool]) -> bool:
+        """Wait until letters are taken, and say whether this one was.
+
+        Nobody answers for a letter whose sender is gone before it was taken (RFC 5321, 6.1).
+        """
+        with self.lock:
+            self.held.append(letter)
+        self._open.wait(PATIENCE_SECONDS)
+        with self.lock:
+            refused = self._hangs_up
+            self.held.remove(letter)
+            if refused or not alive():
+                self.given_up += 1
+                return False
+            self.taken[letter] += 1
+            self.last = time.monotonic()
+            act, self._before_word = self._before_word, None
+            if act:
+                act(letter)
+        return True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Let a client go away whenever it likes."""
+
+
+class _Speaker(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self._say(b"220 ready")
+        while line := self.rfile.readline():
+            if not line.upper().startswith(b"DATA"):
+                self._say(b"221 bye" if line.upper().startswith(b"QUIT") else b"250 fine")
+                continue
+            self._say(b"354 go ahead")
+            letter = self._letter()
+            if not letter or not cast("Post", self.server).takes(letter, self._is_alive):
+                return
+            self._say(b"250 taken")
+
+    def _letter(self) -> str:
+        """Read a letter to its end, and return its Message-ID."""
+        name = ""
+        while part := self.rfile.readline():
+            if part.lower().startswith(b"message-id:"):
+                name = part.split()[-1].decode()
+            if part == b".\r\n":
+                return name
+        return ""
+
+    def _is_alive(self) -> bool:
+        """Tell whether the sender still waits: it says nothing then, and has not hung up."""
+        return not select.select([self.connection], [], [], 0)[0]
+
+    def _say(self, words: bytes) -> None:
+        self.wfile.write(words + b"\r\n")
+
+
+@contextmanager
+def post_office() -> Iterator[Post]:
+    """Run a mail server."""
+    with Post() as post:
+        threading.Thread(target=post.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield post
+        finally:
+            post.go_on()
+            post.shutdown()

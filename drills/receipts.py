@@ -1,0 +1,206 @@
+"""The drills of background tasks: receipts are sent by real workers, over a RabbitMQ of our own."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import amqp
+
+from drills.load import Load
+from drills.post import Post, post_office
+from drills.scenarios import AWAY_SECONDS, BOTH, MARGIN_SECONDS, Shop, drill
+from drills.servers import RabbitMQ, wait_until
+from drills.service import Worker
+from drills.stage import Fault, Report, Stage, under_load
+
+EMAIL = "ada@mail.example"
+PUBLISH_SECONDS = 1.0  # TASK_PUBLISH_SECONDS
+TASK_SECONDS = 5
+# A claim of a worker that died ends so late; with the default TASK_SECONDS it would be 130 s.
+CLAIM_SECONDS = 2 * (TASK_SECONDS + 5)
+RECEIPT_SECONDS = 30.0
+"""How long after the return of what was missing the last receipt may arrive; a claim is waited for
+besides."""
+GRACE_SECONDS = 3.0
+"""After the last receipt, for those that must not come."""
+COPIES = 40
+
+
+@contextmanager
+def served(stage: Stage) -> Iterator[tuple[Post, Callable[..., Worker]]]:
+    """Have the service run with the broker and a mail server, and give what starts workers."""
+    broker = stage.rabbitmq()
+    workers: list[Worker] = []
+    with post_office() as post:
+        settings = {
+            "BROKER_URL": broker.url,
+            "MAIL_URL": post.url,
+            "TASK_SECONDS": str(TASK_SECONDS),
+            "TASK_PUBLISH_SECONDS": str(PUBLISH_SECONDS),
+        }
+        stage.serve(**settings)
+
+        def start(processes: int = 2) -> Worker:
+            workers.append(Worker(stage.service, settings, processes))
+            return workers[-1]
+
+        try:
+            yield post, start
+        finally:
+            post.go_on()
+            for worker in workers:
+                worker.stop()
+
+
+def waiting(stage: Stage) -> int:
+    """Return how many messages are not done, dead letters among them."""
+    return int(stage.database.rows("SELECT COUNT(*) FROM outbox_messages")[0][0])
+
+
+def receipt_of(order_id: str) -> str:
+    """Return the Message-ID of an order's receipt."""
+    return f"<receipt.{UUID(order_id)}@example.com>"
+
+
+def count_receipts(  # noqa: PLR0913, PLR0917  each is what one sentence is about
+    stage: Stage, report: Report, post: Post, orders: list[str], over: float, within: float
+) -> list[str]:
+    """Wait for all receipts and for some that must not come; return which ones came twice."""
+    expected = {receipt_of(order) for order in orders}
+    try:
+        wait_until(
+            lambda: expected <= set(post.taken) and not waiting(stage),
+            over + within - time.monotonic(),
+            "all receipts",
+        )
+    except TimeoutError:
+        report.broken.append(f"{waiting(stage)} messages are not done after {within:.0f} s")
+    time.sleep(GRACE_SECONDS)
+    taken = post.taken.copy()
+    missing, strange = len(expected - set(taken)), len(set(taken) - expected)
+    twice = [letter for letter, times in taken.items() if times > 1]
+    report.notes.append(
+        f"{len(expected)} receipts, of which {missing} missing and {len(twice)} came more than once,"
+        f" the last one {max(0.0, post.last - over):.1f} s after the end of the fault"
+    )
+    report.hold(bool(expected), "nobody asked for a receipt")
+    report.hold(not missing, f"{missing} receipts missing")
+    report.hold(not strange, f"{strange} letters that nobody asked for")
+    return twice
+
+
+@drill(
+    "RabbitMQ stopped and started",
+    "no order is refused, or waits for longer than TASK_PUBLISH_SECONDS; every receipt arrives once,"
+    f" within {RECEIPT_SECONDS:.0f} s of the broker's return",
+)
+def broker_stopped(stage: Stage, report: Report) -> None:
+    """Take the broker away while every order asks for a receipt."""
+    with served(stage) as (post, start):
+        start()
+        broker, over = stage.rabbitmq(), 0.0
+
+        def fault(_load: Load) -> Fault:
+            nonlocal over
+            broker.stop()
+            time.sleep(AWAY_SECONDS)
+            broker.start()
+            over = time.monotonic()
+            report.notes.append(f"{waiting(stage)} messages in the outbox at the broker's return")
+            report.hold(waiting(stage) > 0, "nothing waited, so the fault was not felt")
+            return Fault(over)
+
+        load = under_load(
+            stage,
+            report,
+            fault,
+            longest=PUBLISH_SECONDS + MARGIN_SECONDS,
+            refusing=False,
+            email=EMAIL,
+        )
+        orders = [placed.id for placed in load.placed.values()]
+        twice = count_receipts(stage, report, post, orders, over, RECEIPT_SECONDS)
+        report.hold(not twice, f"{len(twice)} receipts came twice")
+
+
+@drill(
+    "a Celery worker killed",
+    "every receipt arrives, once each; only one that the mail server took before its worker died comes"
+    " again, with the same Message-ID",
+)
+def celery_killed(stage: Stage, report: Report) -> None:
+    """Send SIGKILL to all processes of a worker: with letters on the way, and with one just taken."""
+    with served(stage) as (post, start):
+        worker, over, expected_twice = start(), 0.0, ""
+
+        def fault(_load: Load) -> Fault:
+            nonlocal worker, over, expected_twice
+            both_at_work(post)
+            worker.kill()
+            post.go_on()
+            worker = start()
+            time.sleep(1)
+            both_at_work(post)
+            expected_twice = post.kill_before_word(worker.kill)
+            worker = start()
+            over = time.monotonic()
+            report.notes.append(f"{post.given_up} letters on the way given up by the mail server")
+            report.hold(post.given_up == 3, "other letters were on the way than those that should")
+            return Fault(over)
+
+        load = under_load(stage, report, fault, longest=MARGIN_SECONDS, refusing=False, email=EMAIL)
+        orders = [placed.id for placed in load.placed.values()]
+        twice = count_receipts(stage, report, post, orders, over, RECEIPT_SECONDS + CLAIM_SECONDS)
+        report.hold(twice == [expected_twice], f"{len(twice)} receipts came twice, not the one")
+        report.hold(max(post.taken.values()) <= 2, "a receipt came three times")
+
+
+def both_at_work(post: Post) -> None:
+    """Wait until both processes of the worker have given a letter to the mail server."""
+    post.hold()
+    wait_until(lambda: len(post.held) == 2, TASK_SECONDS - 1, "two letters are on the way")
+
+
+@drill(
+    "a message delivered forty times",
+    "one receipt, also when the first run fails while the copies are looked at",
+    BOTH,
+)
+def copies(stage: Stage, report: Report) -> None:
+    """Put copies of a message into the queue, for four processes at once."""
+    with served(stage) as (post, start):
+        broker, over, order = stage.rabbitmq(), 0.0, ""
+
+        def fault(load: Load) -> Fault:
+            nonlocal over, order
+            order = Shop(stage, load).place(EMAIL)
+            copy(broker, f"{stage.service.project.name}.tasks")
+            post.hold()
+            start(4)
+            wait_until(lambda: bool(post.held), 10, "the letter is on the way")
+            time.sleep(TASK_SECONDS / 2)
+            post.go_on(hang_up=True)
+            over = time.monotonic()
+            return Fault(over)
+
+        under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
+        twice = count_receipts(stage, report, post, [order], over, RECEIPT_SECONDS + CLAIM_SECONDS)
+        report.notes.append(f"{COPIES} copies, {post.given_up} try that the mail server broke off")
+        report.hold(post.given_up == 1, f"{post.given_up} runs had the receipt in hand at once")
+        report.hold(not twice, "the receipt came more than once")
+
+
+def copy(broker: RabbitMQ, queue: str) -> None:
+    """Take the message of a receipt from the queue, and put it back with copies."""
+    with amqp.Connection(f"127.0.0.1:{broker.port}", "guest", "guest") as connection:
+        channel = connection.channel()
+        # Ticks of a worker that has ended may lie there too.
+        while message := channel.basic_get(queue):
+            if message.headers["task"] == "orders.send_receipt":
+                break
+            channel.basic_ack(message.delivery_tag)
+        for _ in range(COPIES):
+            channel.basic_publish(message, "", queue)
+        channel.basic_reject(message.delivery_tag, requeue=True)
+        channel.close()
