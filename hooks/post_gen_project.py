@@ -27,8 +27,14 @@ FILES = {
     "background_tasks and database": """orders/receipts orders/tests/test_receipts outbox schedule
         e2a86f0d3b95_create_outbox""",
     "background_tasks and database=none": "quotes/mailing quotes/tests/test_mailing",
+    "background_tasks and metrics and database": """outbox_metrics deploy/grafana/outbox.json
+        deploy/prometheus/rules/outbox.yml deploy/prometheus/tests/outbox.yml""",
+    "background_tasks and metrics and database=none": """queue_metrics deploy/grafana/queue.json
+        deploy/prometheus/rules/queue.yml deploy/prometheus/tests/queue.yml""",
     "background_tasks and tracing": "task_traces",
     "caching": "caching orders/cached orders/tests/test_cached",
+    "caching and metrics": """cache_metrics deploy/grafana/caching.json
+        deploy/prometheus/rules/caching.yml deploy/prometheus/tests/caching.yml""",
     "database": """conditions database idempotency migrations orders pagination slow_queries
         stubs/flask_migrate""",
     "database and metrics": """orders/events orders/tests/test_events pool_metrics deploy/grafana/orders.json

@@ -32,6 +32,9 @@ from app.core import (
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser,
     # {% endif %}
+    # {% if cookiecutter.caching and cookiecutter.metrics %}
+    cache_metrics,
+    # {% endif %}
     # {% if cookiecutter.caching %}
     caching,
     # {% endif %}
@@ -64,6 +67,9 @@ from app.core import (
     # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
     outbox,
     # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics and cookiecutter.database != "none" %}
+    outbox_metrics,
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     passwords,
     # {% endif %}
@@ -73,6 +79,9 @@ from app.core import (
     # {% endif %}
     # {% if cookiecutter.tracing and cookiecutter.database != "none" %}
     query_traces,
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics and cookiecutter.database == "none" %}
+    queue_metrics,
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
@@ -147,6 +156,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         ["outcome"],
     )
     # {% endif %}
+    # {% if cookiecutter.caching and cookiecutter.metrics %}
+    cache_metrics.init_app(app)
+    # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     oidc.init_app(app, settings)
     # {% endif %}
@@ -170,6 +182,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
     schedule.init_app(app)
     outbox.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics and cookiecutter.database != "none" %}
+    outbox_metrics.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics and cookiecutter.database == "none" %}
+    queue_metrics.init_app(app)
     # {% endif %}
     # {% if cookiecutter.web_ui and cookiecutter.auth != "none" %}
     browser.init_app(app, settings)

@@ -237,6 +237,25 @@ class Broker:
             connection.default_channel.close()
 
     # {% endif %}
+    # {% if cookiecutter.database == "none" and cookiecutter.metrics %}
+    def depths(self) -> tuple[int, int]:
+        """Return how many messages no worker has taken yet, and how many dead letters there are.
+
+        Raises:
+            Exception: whatever the transport raises when the broker is away.
+
+        """
+        (waiting,) = self.celery.conf.task_queues
+        with self.connect() as connection:
+            return self._depth(connection, waiting), self._depth(connection, self._dead_queue())
+
+    def _depth(self, connection: Connection, queue: Queue) -> int:
+        channel = connection.default_channel
+        # One that nobody has used yet cannot be asked; in Redis that is every empty one.
+        queue.declare(channel=channel)
+        return int(channel.queue_declare(queue.name, passive=self.is_rabbitmq).message_count)
+
+    # {% endif %}
     def leave(self, **_: object) -> None:
         """Do what has to be done at the end of a process."""
         for act in self._tasks.at_exit:

@@ -49,6 +49,7 @@ LARGEST = 1_000  # answers that a process keeps by itself
 
 FORGET = "caching.forget"
 LEASE = b"?"  # begins a lease, and no answer
+HIT, MISS, BYPASS = OUTCOMES = ("hit", "miss", "bypass")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -212,6 +213,8 @@ class Cache:
 
     def __init__(self, store: Store, seconds: int) -> None:
         """Take where answers are kept and for how long."""
+        self.observers: list[Callable[[str], None]] = [_note]
+        """Who is told what became of each read: one of OUTCOMES."""
         self._store = store
         self._milliseconds = seconds * 1_000
         self._availability = Availability("what is cached is read from the database")
@@ -228,16 +231,16 @@ class Cache:
         while looked := self._ask(partial(self._store.look, key, form, lease)):
             place, found = looked
             if found == lease:
-                _tell("miss")
+                self._tell(MISS)
                 return self._made(place, lease, form, make)
             if not found.startswith(LEASE):
-                _tell("hit")
+                self._tell(HIT)
                 _, version, json = found.split(b" ", 2)
                 return Representation(int(version), json)
             if time.monotonic() >= waits_until:
                 break
             time.sleep(POLL_SECONDS)
-        _tell("bypass")
+        self._tell(BYPASS)
         return make()
 
     def forget(self, keys: list[str]) -> None:
@@ -246,6 +249,10 @@ class Cache:
         Redis is not spared this while it is left alone: other processes may be reading there again.
         """
         self._ask(partial(self._store.forget, keys), insists=True)
+
+    def _tell(self, outcome: str) -> None:
+        for observer in self.observers:
+            observer(outcome)
 
     def _made(
         self, place: bytes, lease: bytes, form: bytes, make: Callable[[], Representation]
@@ -282,8 +289,8 @@ class Cache:
                 self._renewed = failures
 
 
-def _tell(outcome: str) -> None:
-    """Tell observers of this request, the log among them, what became of its cached read."""
+def _note(outcome: str) -> None:
+    """Let log lines and spans of this request say what became of its cached read."""
     if exchange := pipeline.current():
         exchange.log_fields["cache"] = outcome
 

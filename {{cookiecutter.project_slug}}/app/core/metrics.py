@@ -6,6 +6,7 @@ that happens in the worker, after the master has made their folder (`worker_metr
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from blinker import Signal
@@ -59,6 +60,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the rest is typed
         self.decorate: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
         """What is done to the numbers for those who ask for OpenMetrics."""
+        self.shared: list[Callable[[], Iterable[Metric]]] = []
+        """Who is asked at each look for numbers that are no worker's own, so they are not summed."""
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
         self._seconds = Histogram(
@@ -137,7 +140,9 @@ class Metrics:
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  see above
 
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        numbers: Iterable[Metric] = worker_metrics.collect(self._registry)
+        numbers: Iterable[Metric] = chain(
+            worker_metrics.collect(self._registry), *(ask() for ask in self.shared)
+        )
         if content_type.startswith("application/openmetrics-text"):
             numbers = self.decorate(numbers)
         return Response(encode(_Collected(numbers)), content_type=content_type)

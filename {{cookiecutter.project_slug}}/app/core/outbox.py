@@ -43,6 +43,8 @@ class OutboxMessage(Base, kw_only=True):
     body: Mapped[str] = mapped_column(Text)
     headers: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(default=0)
+    waiting_since: Mapped[datetime]
+    """When it was stored, or last taken from the dead letters."""
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     died_at: Mapped[datetime | None] = mapped_column(index=True, default=None)
     """When it was given up: a dead letter, kept for a while for somebody to try again."""
@@ -66,7 +68,8 @@ class Outbox:
                 task=message.task,
                 body=orjson.dumps(message.values).decode(),
                 headers=orjson.dumps(message.headers).decode(),
-                due_at=_now() + self._lost,
+                waiting_since=(now := _now()),
+                due_at=now + self._lost,
             )
         )
         session.info.setdefault(AFTER_COMMIT, []).append(partial(self._send, message))
@@ -147,8 +150,9 @@ class Outbox:
 def retry_dead() -> int:
     """Let dead letters be tried anew, from the first attempt on; return how many."""
     dead = update(OutboxMessage).where(OutboxMessage.died_at.is_not(None))
+    now = _now()
     with writing() as session:
-        done = session.execute(dead.values(attempts=0, due_at=_now(), died_at=None))
+        done = session.execute(dead.values(attempts=0, waiting_since=now, due_at=now, died_at=None))
     return cast("CursorResult[None]", done).rowcount
 
 

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("headers", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("waiting_since", UTCDateTime(), nullable=False),
         sa.Column("due_at", UTCDateTime(), nullable=True),
         sa.Column("died_at", UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_messages")),

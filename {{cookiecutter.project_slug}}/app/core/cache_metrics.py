@@ -1,0 +1,14 @@
+"""What became of cached reads, counted."""
+
+from flask import Flask
+
+from app.core import caching, metrics
+
+
+def init_app(app: Flask) -> None:
+    """Count each read by its outcome; all begin at zero, because a rate needs a start."""
+    counter = metrics.of(app).counter(
+        "cache_reads_total", "Cached reads, by what became of them", ["outcome"]
+    )
+    counters = {outcome: counter.labels(outcome) for outcome in caching.OUTCOMES}
+    caching.of(app).observers.append(lambda outcome: counters[outcome].inc())
