@@ -11,7 +11,10 @@ from answers import Answers, choices, grouped, ident
 from workshop import FailedCheckError, Workshop
 
 # The answers that rules depend on, and one combination for each set of rules.
-RULES = [rows[0] for rows in grouped({"background_tasks", "caching", "database", "metrics", "webhooks"}).values()]
+RULES = [
+    rows[0]
+    for rows in grouped({"background_tasks", "caching", "database", "metrics", "webhooks"}).values()
+]
 
 
 def promtool() -> str:
