@@ -44,12 +44,13 @@ def test_workers_keep_their_promises_on_real_brokers(
     urls = services.needed(broker, *servers(answers).values())
     env = {variable: urls[name] for variable, name in servers(answers).items()}
     project = workshop.bake(answers)
+    suites = ["tests/test_workers.py", "tests/test_queue_metrics.py"]
     job = workshop.job(
         "suite",
         project,
         "requirements-dev.txt",
         env=env | {"TEST_BROKER_URL": urls[broker]},
-        arguments=["tests/test_workers.py"],
+        arguments=[suite for suite in suites if (project / suite).exists()],
     )
 
     output = workshop.run(job)

@@ -6,15 +6,24 @@ from pathlib import Path
 
 import pytest
 
+import post_gen_project
 import services
-from answers import Answers, choices, grouped, ident
+from answers import Answers, choices, ident, runtime_combinations
 from workshop import FailedCheckError, Workshop
 
-# The answers that rules depend on, and one combination for each set of rules.
-RULES = [
-    rows[0]
-    for rows in grouped({"background_tasks", "caching", "database", "metrics", "webhooks"}).values()
-]
+
+def left_out(answers: Answers) -> frozenset[str]:
+    """Tell which rules a service does not have."""
+    keys = [key for key in post_gen_project.FILES if not post_gen_project.chosen(answers, key)]
+    paths = (path for key in keys for path in post_gen_project.paths(key))
+    return frozenset(path for path in paths if path.startswith("deploy/prometheus"))
+
+
+SETS = {left_out(answers): answers for answers in runtime_combinations()}
+# Rules know nothing of other files, so the largest sets and the smallest one stand for all.
+LARGEST = [SETS[least] for least in SETS if not any(other < least for other in SETS)]
+SMALLEST = max((row for row in SETS.values() if row["metrics"]), key=lambda row: len(left_out(row)))
+WITHOUT = next(row for row in SETS.values() if not row["metrics"])
 
 
 def promtool() -> str:
@@ -33,7 +42,7 @@ def holds(workshop: Workshop, project: Path) -> None:
     workshop.command([promtool(), "test", "rules", *tests], folder)
 
 
-@pytest.mark.parametrize("answers", [row for row in RULES if row["metrics"]], ids=ident)
+@pytest.mark.parametrize("answers", [*LARGEST, SMALLEST], ids=ident)
 def test_promtool_accepts_the_rules_and_they_pass_their_tests(
     answers: Answers, workshop: Workshop
 ) -> None:
@@ -45,11 +54,8 @@ def test_promtool_accepts_the_rules_and_they_pass_their_tests(
     holds(workshop, project)
 
 
-@pytest.mark.parametrize("answers", [row for row in RULES if not row["metrics"]][:1], ids=ident)
-def test_without_metrics_there_is_nothing_for_prometheus(
-    answers: Answers, workshop: Workshop
-) -> None:
-    assert not (workshop.bake(answers) / "deploy" / "prometheus").exists()
+def test_without_metrics_there_is_nothing_for_prometheus(workshop: Workshop) -> None:
+    assert not (workshop.bake(WITHOUT) / "deploy" / "prometheus").exists()
 
 
 @pytest.mark.slow
