@@ -193,10 +193,13 @@ def _started(server: Server) -> list[int]:
 def _folder(server: Server) -> Path:
     """Find where the workers keep their files: the names have their process ids."""
     place = worker_metrics.MEMORY if worker_metrics.MEMORY.exists() else Path(tempfile.gettempdir())
-    files = (
-        file for pid in _started(server) for file in place.glob(f"metrics-*/gauge_livesum_{pid}.db")
-    )
-    return next(files).parent
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:  # the workers of this moment may have ended already
+        for pid in _started(server):
+            for file in place.glob(f"metrics-*/gauge_livesum_{pid}.db"):
+                return file.parent
+        time.sleep(0.05)
+    raise TimeoutError
 
 
 def _owners(folder: Path) -> set[int]:
