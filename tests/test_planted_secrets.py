@@ -64,7 +64,7 @@ def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, workshop: Worksh
 def test_a_secret_that_is_logged_is_found(
     file: str, right: str, wrong: str, workshop: Workshop
 ) -> None:
-    project = workshop.bake({**rich("none"), "web_ui": False, "database": "none"})
+    project = workshop.bake({**rich("none"), "web_ui": False, "database": "none", "caching": False})
     text = (project / file).read_text()
     assert right in text
     (project / file).write_text(text.replace(right, wrong))
