@@ -40,6 +40,8 @@ def served(stage: Stage) -> Iterator[tuple[Post, Callable[..., Worker]]]:
             "TASK_PUBLISH_SECONDS": str(PUBLISH_SECONDS),
         }
         stage.serve(**settings)
+        # What a drill that went wrong has left would be counted here.
+        stage.database.do("DELETE FROM outbox_messages")
 
         def start(processes: int = 2) -> Worker:
             workers.append(Worker(stage.service, settings, processes))
