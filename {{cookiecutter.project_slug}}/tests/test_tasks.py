@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import marshmallow as ma
 import pytest
@@ -13,8 +14,6 @@ from app.core.schemas import Schema
 from app.core.tasks import (
     DEAD,
     DONE,
-    LONGEST_WAIT,
-    LONGEST_WAIT_IN_LEDGER,
     BrokerUnavailable,
     Hopeless,
     Later,
@@ -200,10 +199,21 @@ def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask)
 
 
 def test_waits_grow_and_differ() -> None:
-    assert all(2 ** (n - 1) <= backoff(n, LONGEST_WAIT) <= 2**n for n in range(1, 9))
-    assert LONGEST_WAIT / 2 <= backoff(100, LONGEST_WAIT) <= LONGEST_WAIT
-    assert backoff(100, LONGEST_WAIT_IN_LEDGER) >= LONGEST_WAIT_IN_LEDGER / 2
-    assert len({backoff(8, LONGEST_WAIT) for _ in range(10)}) > 1
+    longest = 300
+    assert all(2 ** (n - 1) <= backoff(n, longest) <= 2**n for n in range(1, 9))
+    assert longest / 2 <= backoff(100, longest) <= longest
+    assert len({backoff(8, longest) for _ in range(10)}) > 1
+
+
+def test_no_wait_is_longer_than_the_setting(app: Flask) -> None:
+    values = {"app_env": "testing", "task_wait_seconds": 3}
+    made = Tasks(app, Settings.model_validate(values))
+    made.add(Task("note", NoteSchema(), raising(OSError())))
+
+    verdict = made.deliver(replace(note(), attempt=9))
+
+    assert verdict.outcome is Outcome.AGAIN
+    assert verdict.seconds <= 3
 
 
 def test_a_task_may_ask_to_be_run_later(app: Flask) -> None:

@@ -81,6 +81,7 @@ def service(
             "mail_url": mail.url,
             "mail_from": "service@shop.example",
             "task_seconds": "2",
+            "task_wait_seconds": "5",
             # {% if cookiecutter.database != "none" %}
             "database_url": database_url,
             # {% endif %}

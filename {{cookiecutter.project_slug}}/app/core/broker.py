@@ -31,7 +31,7 @@ from app.core import (
     tasks,
 )
 from app.core.config import InvalidSettings
-from app.core.tasks import LONGEST_WAIT, Message, Outcome, Publisher, Tasks, TaskSettings
+from app.core.tasks import Message, Outcome, Publisher, Tasks, TaskSettings
 
 HEADERS = "app"  # the header that holds a message's own ones
 DELIVERIES = 20
@@ -207,7 +207,12 @@ class Broker:
         )
         verdict = self._tasks.deliver(message)
         if verdict.outcome is Outcome.AGAIN:
-            raise celery_task.retry(countdown=verdict.seconds)
+            if not verdict.counts:
+                request.retries -= 1  # Celery counts each
+            # Redis gives a message to somebody else when it waits for longer.
+            raise celery_task.retry(
+                countdown=min(verdict.seconds, self._tasks.settings.task_wait_seconds)
+            )
         if verdict.outcome is Outcome.DEAD:
             self.bury({"task": message.task, "id": message.id, "values": values})
             raise Reject(requeue=False)
@@ -344,9 +349,9 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     seconds = settings.task_publish_seconds
     # A message in Redis comes back when its worker has been silent for so long, so no wait for another
     # try may be longer.
-    silence = LONGEST_WAIT
+    silence = settings.task_wait_seconds
     # {% if cookiecutter.database != "none" %}
-    silence = 30.0  # the outbox keeps what waits
+    silence = 30  # the outbox keeps what waits
     # {% endif %}
     redis = {
         "visibility_timeout": silence + settings.task_killed_seconds,

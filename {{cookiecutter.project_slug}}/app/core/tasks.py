@@ -31,8 +31,12 @@ logger = logging.getLogger(__name__)
 
 BROKERS = ("amqp", "amqps", "redis", "rediss")
 PAUSE_SECONDS = 2.0  # how long a broker is left alone after it failed
-LONGEST_WAIT = 300.0  # seconds between two tries, where the broker keeps the message
-LONGEST_WAIT_IN_LEDGER = 3_600.0
+# {% if cookiecutter.database == "none" %}
+LONGEST_WAIT = 300  # on Redis, for so long a message of a dead worker stays away too
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+LONGEST_WAIT = 3_600
+# {% endif %}
 KILL_SECONDS = 5  # how much later than TASK_SECONDS a task is killed that does not give in
 REQUEST_ID = "request_id"
 
@@ -45,6 +49,8 @@ class TaskSettings(CoreSettings):
     """The longest that a request waits for the broker."""
     task_seconds: int = Field(default=60, ge=1, le=3_600)
     task_attempts: int = Field(default=16, ge=1, le=100)
+    task_wait_seconds: int = Field(default=LONGEST_WAIT, ge=1, le=3_600)
+    """The longest between two tries."""
 
     @field_validator("broker_url")
     @classmethod
@@ -269,7 +275,7 @@ class Tasks:
                 exchange.error = error
                 words = {"reason": type(error).__name__}
                 logger.error("task put off, as the database is away", extra=words)  # noqa: TRY400
-                return Verdict(Outcome.AGAIN, backoff(1, LONGEST_WAIT))
+                return Verdict(Outcome.AGAIN, backoff(1, self.settings.task_wait_seconds))
 
     def _run_in_ledger(self, ledger: Ledger, message: Message, exchange: Exchange) -> Verdict:
         if self._read(message) is None:
@@ -317,15 +323,12 @@ class Tasks:
             if message.attempt >= self.settings.task_attempts:
                 logger.exception("task given up", extra=words)
                 return DEAD
-            seconds = backoff(message.attempt, self._longest_wait())
+            seconds = backoff(message.attempt, self.settings.task_wait_seconds)
             words["retry_seconds"] = round(seconds)
             logger.warning("task failed, and is tried again", exc_info=True, extra=words)
             return Verdict(Outcome.AGAIN, seconds)
         logger.info("task done", extra={"duration_ms": _milliseconds_since(exchange)})
         return DONE
-
-    def _longest_wait(self) -> float:
-        return LONGEST_WAIT_IN_LEDGER if self.ledger else LONGEST_WAIT
 
 
 def backoff(attempt: int, most: float) -> float:
