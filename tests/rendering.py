@@ -44,12 +44,19 @@ def full(kind: str) -> dict[str, str]:
 
 def exists(path: str, answers: Answers) -> bool:
     """Tell whether these answers keep a file or folder that the tree has."""
-    return path in places() and not any(
-        path == gone or path.startswith(f"{gone}/")
-        for key in post_gen_project.FILES
-        if not post_gen_project.chosen(answers, key)
-        for gone in post_gen_project.paths(key)
+    return path in places() and all(
+        post_gen_project.chosen(answers, key) for key in only_with(path)
     )
+
+
+@cache
+def only_with(path: str) -> list[str]:
+    """List the keys of the manifest without which a file or folder is pruned."""
+    return [
+        key
+        for key in post_gen_project.FILES
+        if any(path == gone or path.startswith(f"{gone}/") for gone in post_gen_project.paths(key))
+    ]
 
 
 @cache

@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,7 @@ def test_make_reads_makefiles(path: str, kind: str, workshop: Workshop, tmp_path
 
 @pytest.mark.parametrize("path", of_sort(".md"))
 def test_relative_links_lead_to_files_that_the_same_answers_keep(path: str) -> None:
+    @cache
     def place(target: str) -> str:
         there = (TREE / path).parent / target.partition("#")[0]
         return str(there.resolve().relative_to(TREE))
