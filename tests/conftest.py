@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and on the process that reports, the tally."""
     config.addinivalue_line("markers", "slow: left out by --quick")
+    config.addinivalue_line("markers", "long: takes a minute, so it begins before all others")
     if not hasattr(config, "workerinput"):
         # The limit is for combinations that run a part of their tests, beside neighbours.
         everything = config.option.quick or os.environ.get("WHOLE")
@@ -29,10 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep one share of the tests with SHARD=i/n, and the quick ones with --quick."""
+    """Keep one share of the tests with SHARD=i/n, and the quick ones with --quick; order them."""
     quick: bool = config.option.quick
     asked = [item for item in items if not (quick and item.get_closest_marker("slow"))]
     kept = asked[share(os.environ.get("SHARD", ""))]
+    # What mostly waits goes on beside what computes, and no worker begins it when the others end.
+    kept.sort(key=lambda item: item.get_closest_marker("long") is None)
     left = set(items) - set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in left])
     items[:] = kept

@@ -1,7 +1,7 @@
 """Every valid combination of runtime answers, generated and put through everything.
 
-The covering set runs all tests of its services, the others a part each, because it would take
-hours. `make test WHOLE=1` takes them.
+Each runs a part of its tests, because all of them would take hours: `make test WHOLE=1` takes them.
+The covering set runs them all, under coverage, or without it in `make quick`.
 """
 
 import os
@@ -29,7 +29,7 @@ def test_a_combination_passes_everything(
     answers: Answers, workshop: Workshop, request: pytest.FixtureRequest
 ) -> None:
     request.node.user_properties.append(("cpu", workshop.meter.parts))
-    whole = answers in COVERING or os.environ.get("WHOLE")
+    whole = request.config.option.quick or os.environ.get("WHOLE")
     generated_right(workshop, workshop.bake(answers), None if whole else part(answers))
 
 
@@ -40,6 +40,7 @@ def test_a_cold_interpreter_starts_the_service_too(answers: Answers, workshop: W
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("answers", COVERING, ids=ident)
 def test_its_own_tests_run_every_line_and_branch(answers: Answers, workshop: Workshop) -> None:
     covers_every_line_and_branch(workshop, workshop.bake(answers))

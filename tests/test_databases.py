@@ -36,6 +36,7 @@ def test_the_suite_passes_on_real_servers(answers: Answers, workshop: Workshop) 
     passes_its_own_tests(workshop, workshop.bake(answers), env=env)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("broker", ["rabbitmq", "redis"])
 @pytest.mark.parametrize("answers", with_workers(), ids=ident)
 def test_workers_keep_their_promises_on_real_brokers(

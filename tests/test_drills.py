@@ -172,6 +172,7 @@ def test_a_name_that_no_drill_has_lists_those_there_are() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_drills_keep_their_promises() -> None:
     command = [sys.executable, "-m", "drills", "--postgresql", "database stopped", "SIGTERM"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -34,6 +34,7 @@ def spied(workshop: Workshop, project: Path, *arguments: str) -> dict[str, int]:
     return dict(zip(names, map(int, found.groups()), strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answers", [rich(auth) for auth in choices()["auth"]], ids=ident)
 def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, workshop: Workshop) -> None:
     counted = spied(workshop, workshop.bake(answers), "-m", "not slow")

@@ -51,6 +51,7 @@ def test_the_tree_holds_nothing_empty_or_dead(tree: Path) -> None:
     nothing_dead(tree)
 
 
+@pytest.mark.long
 def test_the_tree_passes_its_own_tests(workshop: Workshop, tree: Path) -> None:
     workshop.run(workshop.job("suite", tree))
 
