@@ -152,6 +152,7 @@ class Workshop:
         self.meter = Meter()
         self.types_are_warm = False
         self.unread_libraries = ""
+        self.clean: dict[str, dict[str, set[bytes]]] = {}  # by ruff's rules: paths, and their texts
         self.template = copy_template(folder / "template")
         (compiled := folder / "compiled").mkdir()
         self.compiled = FileSystemBytecodeCache(str(compiled))
