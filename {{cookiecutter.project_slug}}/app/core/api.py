@@ -28,6 +28,7 @@ from app.core import (
     access,
     # {% endif %}
     errors,
+    security,
 )
 from app.core.config import CoreSettings
 
@@ -39,7 +40,7 @@ DOCS_FILES = {"start.js": PAGE, "swagger-ui.css": ASSETS, "swagger-ui-bundle.js"
 # Swagger UI styles its elements inline; scripts come from files of this service alone.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+    f"img-src 'self' data:; connect-src 'self'; {security.POLICY}"
 )
 A_DAY = 86_400  # seconds
 

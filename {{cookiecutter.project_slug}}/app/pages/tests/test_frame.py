@@ -113,6 +113,7 @@ def test_pages_are_stored_nowhere_and_say_what_they_may_load(
             "style-src 'self'",
             "form-action 'self'",
             "base-uri 'none'",
+            "object-src 'none'",
             "frame-ancestors 'none'",
         ):
             assert directive in policy, path
