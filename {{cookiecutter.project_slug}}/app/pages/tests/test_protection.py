@@ -77,7 +77,7 @@ def test_a_form_on_another_sites_page_is_refused_even_with_a_token(
 
             assert answer.status_code == 403
             assert answer.json is not None
-            assert answer.json["code"] == "foreign_form"
+            assert answer.json["code"] == "foreign_page"
 
 
 def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: FlaskClient) -> None:
@@ -86,7 +86,7 @@ def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: Fl
 
 
 def test_the_api_takes_no_cookie_and_asks_for_no_token(client: FlaskClient) -> None:
-    answer = client.post("/api/v1/quotes", json={}, headers={"Sec-Fetch-Site": "cross-site"})
+    answer = client.post("/api/v1/quotes", json={}, headers={"Sec-Fetch-Site": "same-origin"})
 
     assert answer.status_code == 422
 
