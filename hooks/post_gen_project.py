@@ -20,7 +20,7 @@ FILES = {
     "auth=oidc": "oidc provider provider_process",
     "auth=oidc and tracing": "call_traces",
     "auth=jwt or background_tasks": "mail",
-    "auth=jwt or web_ui and auth=oidc": "public_url",
+    "auth=jwt or web_ui and auth=oidc": "public_url sign_ins",
     "auth=jwt or web_ui and auth=oidc and database": "logins sessions 8d4f02b71c36_create_sessions",
     "background_tasks": """addressed background_tasks broker quotes/letters stubs/celery stubs/kombu tasks
         workers worker.py""",

@@ -50,6 +50,15 @@ def project(request: pytest.FixtureRequest, all_services: Workshop) -> Path:
     return all_services.bake(answers)
 
 
+@pytest.fixture(
+    scope="module", params=[each for each in covering_set() if each["dockerfile"]], ids=ident
+)
+def shipped(request: pytest.FixtureRequest, all_services: Workshop) -> Path:
+    """Generate a service that makes an image."""
+    answers: Answers = request.param
+    return all_services.bake(answers)
+
+
 def page(project: Path) -> str:
     return (project / "docs/security.md").read_text()
 
@@ -105,6 +114,41 @@ def test_a_row_without_a_number_belongs_to_the_one_above(project: Path) -> None:
         assert cell or above, f"the first row of V{chapter} has no number"
         assert cell or above != "does not apply", f"adds to what does not apply: {what}"
         before[chapter] = shown
+
+
+def is_ignored(path: str, rules: list[str]) -> bool:
+    """Tell whether Docker leaves a file out: the last rule that names it or a folder of it counts."""
+    ignored = False
+    places = [path, *(str(each) for each in Path(path).parents if each.name)]
+    for rule in rules:
+        pattern = re.escape(rule.removeprefix("!"))
+        pattern = pattern.replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+        if any(re.fullmatch(pattern, place) for place in places):
+            ignored = not rule.startswith("!")
+    return ignored
+
+
+def test_an_image_holds_what_production_needs_and_nothing_else(shipped: Path) -> None:
+    """What the row 15.2.3 says of `.dockerignore`."""
+    lines = (shipped / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    copied = [
+        source
+        for line in (shipped / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    ]
+    files = [str(each.relative_to(shipped)) for each in shipped.rglob("*") if each.is_file()]
+    files += [".env", ".git/config", ".venv/bin/python", "app/core/__pycache__/api.pyc"]
+
+    kept = [each for each in files if not is_ignored(each, rules)]
+
+    assert {each.split("/")[0] for each in kept} == set(copied)
+    assert [
+        each for each in kept if re.search(r"\btests?\b|test_|conftest|__pycache__", each)
+    ] == []
+    code = [each for each in files if each.endswith(".py") and each.startswith("app/")]
+    assert {each for each in code if "/tests/" not in each} <= {*kept}
 
 
 def test_the_standard_is_as_large_as_it_is() -> None:

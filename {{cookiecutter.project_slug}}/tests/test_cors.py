@@ -11,6 +11,23 @@ PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "content-type",
 }
+# What browsers send along with the requests of pages that are none of ours.
+FOREIGN = (
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+    {"Sec-Fetch-Site": "same-origin, cross-site"},
+    {"Sec-Fetch-Site": ""},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Origin": "http://evil-localhost"},
+    {"Origin": "http://localhost:8080"},
+    {"Origin": "http://localhost@evil.example"},
+    {"Origin": "http://["},
+    {"Origin": "localhost"},
+    {"Origin": "null"},
+    {"Origin": ""},
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +86,63 @@ def test_no_other_page_is_let_in(shop: FlaskClient, subtests: pytest.Subtests) -
                 assert answer.headers["Vary"] == "Origin"
     outside_the_api = shop.get("/health/live", headers={"Origin": SHOP})
     assert "Access-Control-Allow-Origin" not in outside_the_api.headers
+
+
+@pytest.mark.attack
+def test_a_page_of_another_site_changes_nothing(
+    client: FlaskClient, shop: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for headers in FOREIGN:
+        for name, tried in {"no list": client, "a list": shop}.items():
+            with subtests.test(f"{name}: {headers}"):
+                # Before it is asked who calls, and before the body is looked at.
+                answer = tried.post(URL, data="{", headers={"Authorization": "", **headers})
+
+                assert answer.status_code == 403
+                assert answer.json is not None
+                assert answer.json["code"] == "foreign_page"
+    for method in ("PUT", "PATCH", "DELETE", "PROPFIND"):
+        with subtests.test(method):
+            answer = client.open("/nowhere", method=method, headers=FOREIGN[0])
+            assert answer.status_code == 403
+    with subtests.test("a listed page, outside the API"):
+        listed = {"Sec-Fetch-Site": "cross-site", "Origin": SHOP}
+        assert shop.post("/nowhere", headers=listed).status_code == 403
+
+
+def test_a_page_of_another_site_may_lead_here(client: FlaskClient) -> None:
+    for headers in FOREIGN:
+        for method in ("GET", "HEAD", "OPTIONS"):
+            answer = client.open("/api/openapi.json", method=method, headers=headers)
+            assert answer.status_code == 200, f"{method}: {headers}"
+
+
+def test_our_pages_listed_ones_and_other_clients_may_change_something(
+    client: FlaskClient, shop: FlaskClient
+) -> None:
+    for headers in (
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://localhost"},
+        {"Origin": "https://localhost"},
+        # Whoever stands between may have changed Host; what the browser says of itself counts.
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://before-the-proxy.example"},
+    ):
+        assert client.post(URL, json={}, headers=headers).status_code == 422, headers
+    for site in ("cross-site", "same-site"):
+        headers = {"Sec-Fetch-Site": site, "Origin": SHOP}
+        assert shop.post(URL, json={}, headers=headers).status_code == 422, site
+
+
+def test_behind_a_proxy_the_host_is_the_one_that_it_keeps(make_app: MakeApp) -> None:
+    client = make_app(trusted_proxies=1).test_client()
+    written = {"Host": "shop.example", "X-Forwarded-Proto": "https"}
+    for headers, status in (
+        ({"Origin": SHOP}, 422),
+        ({"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"}, 403),
+    ):
+        assert client.post(URL, json={}, headers={**written, **headers}).status_code == status
 
 
 def test_an_origin_that_lets_in_more_than_it_says_is_refused_at_start(

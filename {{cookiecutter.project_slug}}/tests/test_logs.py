@@ -170,6 +170,22 @@ def test_no_input_can_forge_a_line() -> None:
     assert len(JSONFormatter().format(_record(forged, user_agent=forged)).splitlines()) == 1
 
 
+def test_times_are_in_utc_whatever_the_time_zone_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = _record("x")
+    record.created = 0.5
+    with monkeypatch.context() as moved:
+        moved.setenv("TZ", "IST-05:30")
+        time.tzset()
+        local = time.strftime("%H:%M", time.localtime(0))
+        line = orjson.loads(JSONFormatter().format(record))
+    time.tzset()
+
+    assert local == "05:30"
+    assert line["timestamp"] == "1970-01-01T00:00:00.500000+00:00"
+
+
 def test_a_line_for_people_ends_with_its_traceback() -> None:
     record = _record("failed", order_id=7)
     try:

@@ -90,6 +90,16 @@ def test_migrations_can_be_taken_back_and_made_again(bare: Flask) -> None:
         assert differences(bare) == []
 
 
+# {% if cookiecutter.auth == "jwt" %}
+def test_a_new_database_holds_no_account(bare: Flask) -> None:
+    accounts = select(func.count()).select_from(db.metadata.tables["users"])
+    with bare.app_context():
+        upgrade()
+        with reading() as connection:
+            assert connection.execute(accounts).scalar_one() == 0
+
+
+# {% endif %}
 @pytest.mark.slow
 def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Path) -> None:
     history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("*_*_*.py"))

@@ -51,6 +51,14 @@ def test_any_long_text_is_a_good_password(ours: Passwords) -> None:
     ours.check("abode of adam 1815", "ad@mail.example")  # too short a name to matter
 
 
+def test_a_password_may_have_64_characters_and_no_more_than_128(ours: Passwords) -> None:
+    for length in (64, 128):
+        ours.check((GOOD * 7)[:length], EMAIL)
+    with pytest.raises(WeakPassword) as refused:
+        ours.check((GOOD * 7)[:129], EMAIL)
+    assert refused.value.sentences == ["Must have 12 to 128 characters."]
+
+
 def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
     told = {"app_env": "testing", "service_name": "tea-house"}
     ours = Passwords(Settings.model_validate(told))

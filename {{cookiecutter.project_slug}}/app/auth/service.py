@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.core import access, fingerprints
+from app.core import access, fingerprints, sign_ins
 from app.core.access import Caller
 from app.core.database import writing
 from app.sessions import refresh_tokens
@@ -41,13 +41,14 @@ def log_in(email: str, password: str, address: str) -> Login:
         TooManyAttempts: when it was tried too often.
 
     """
-    proven = users.authenticate(email, password, address)
-    with writing() as transaction:
-        # Looked at again under a lock: a password that is changed at this moment ends every login,
-        # and none may begin behind its back.
-        users.admit(transaction, proven)
-        opened = sessions.open_session(transaction, proven.id, fingerprints.of_network(address))
-        refresh_token = refresh_tokens.hand_out(opened)
+    with sign_ins.told("login"):
+        proven = users.authenticate(email, password, address)
+        with writing() as transaction:
+            # Looked at again under a lock: a password that is changed at this moment ends every
+            # login, and none may begin behind its back.
+            users.admit(transaction, proven)
+            opened = sessions.open_session(transaction, proven.id, fingerprints.of_network(address))
+            refresh_token = refresh_tokens.hand_out(opened)
     return Login(_caller(proven.id, proven.role, opened.id), refresh_token)
 
 
@@ -58,10 +59,11 @@ def refresh(refresh_token: str) -> Login:
         InvalidRefreshToken: when the login does not go on.
 
     """
-    renewed = refresh_tokens.rotate(refresh_token)
-    role = users.role_of(renewed.owner_id)
-    if role is None:
-        raise InvalidRefreshToken
+    with sign_ins.told("refresh"):
+        renewed = refresh_tokens.rotate(refresh_token)
+        role = users.role_of(renewed.owner_id)
+        if role is None:
+            raise InvalidRefreshToken
     caller = _caller(renewed.owner_id, role, renewed.session_id)
     return Login(caller, renewed.refresh_token)
 

@@ -10,7 +10,7 @@ from functools import (
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 import click
 import flask_smorest
@@ -19,6 +19,7 @@ import orjson
 from flask import Blueprint as FlaskBlueprint
 from flask import Flask, Request, Response, request, send_from_directory
 from flask.json.provider import JSONProvider
+from flask.typing import RouteCallable
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser, abort
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, UnsupportedMediaType
@@ -28,8 +29,10 @@ from app.core import (
     access,
     # {% endif %}
     errors,
+    security,
 )
 from app.core.config import CoreSettings
+from app.core.cors import SAFE_METHODS
 
 TITLE = "{{cookiecutter.project_name}}"
 DESCRIPTION = "{{cookiecutter.description}}"
@@ -39,7 +42,7 @@ DOCS_FILES = {"start.js": PAGE, "swagger-ui.css": ASSETS, "swagger-ui-bundle.js"
 # Swagger UI styles its elements inline; scripts come from files of this service alone.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+    f"img-src 'self' data:; connect-src 'self'; {security.POLICY}"
 )
 A_DAY = 86_400  # seconds
 
@@ -56,6 +59,7 @@ PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Route = TypeVar("Route", bound=RouteCallable)
 
 
 class ApiSettings(CoreSettings):
@@ -153,6 +157,17 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint of the API, with strict arguments and documented problems."""
 
     ARGUMENTS_PARSER = _Parser()
+
+    def route(self, rule: str, **options: Any) -> Callable[[Route], Route]:  # noqa: ANN401  Flask's signature
+        """Serve a view, and document that pages of other sites may change nothing."""
+        serve = super().route(rule, **options)
+        reads = SAFE_METHODS.issuperset(options.get("methods", SAFE_METHODS))
+        refusals = () if reads else (403,)
+
+        def decorate(view: Route) -> Route:
+            return serve(cast("Route", self.problems(*refusals)(view)))
+
+        return decorate
 
     # {% if cookiecutter.auth != "none" %}
     def requires(self, scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

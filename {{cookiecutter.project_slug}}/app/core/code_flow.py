@@ -20,6 +20,7 @@ from flask import Flask, current_app
 from joserfc.jwt import JWTClaimsRegistry
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
+from app.core import sign_ins
 from app.core.access import Caller
 from app.core.config import required_in_production
 from app.core.errors import Problem, Unavailable
@@ -162,7 +163,9 @@ class CodeFlow:
         """
         try:
             claims = self._claims(given, nonce)
-            return self._callers.of(claims), _name(claims)
+            caller = self._callers.of(claims)
+            sign_ins.concern(caller_id=str(caller.id), subject=claims["sub"])
+            return caller, _name(claims)
         except NO_GOOD as error:
             logger.warning("an ID token was refused", extra={"error": type(error).__name__})
             raise SignInRefused from None

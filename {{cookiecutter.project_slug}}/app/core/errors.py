@@ -24,8 +24,8 @@ DETAILS = {
     400: "The request could not be understood.",
     # {% if cookiecutter.auth != "none" %}
     401: "Send an access token that is good: Authorization: Bearer <token>.",
-    403: "You may not do this.",
     # {% endif %}
+    403: "You may not do this.",
     404: "Nothing is found at this URL.",
     405: "This URL does not take this method; the Allow header lists those it takes.",
     409: "The request conflicts with the current state.",

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from flask import Blueprint, redirect, request, session
 from werkzeug.wrappers import Response
 
-from app.core import browser, code_flow
+from app.core import browser, code_flow, sign_ins
 from app.core.code_flow import CALLBACK, SIGNED_OUT, Question, SignInRefused, SignInUnavailable
 from app.pages import (
     # {% if cookiecutter.database != "none" %}
@@ -47,11 +47,12 @@ def sign_in() -> Response:
 @blueprint.get(CALLBACK)
 def finish() -> Response:
     """Begin a session for whoever comes back from the provider, and lead on."""
-    question, onward = _kept(request.args.get("state", ""))
-    caller, name = code_flow.of_app().learn(question, request.args)
-    # {% if cookiecutter.database != "none" %}
-    caller = logins.begin(caller)
-    # {% endif %}
+    with sign_ins.told("signing in"):
+        question, onward = _kept(request.args.get("state", ""))
+        caller, name = code_flow.of_app().learn(question, request.args)
+        # {% if cookiecutter.database != "none" %}
+        caller = logins.begin(caller)
+        # {% endif %}
     browser.sign_in(caller, name)
     return redirect(browser.inside(onward), 303)
 

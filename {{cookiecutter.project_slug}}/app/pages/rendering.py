@@ -5,7 +5,7 @@ import secrets
 import orjson
 from flask import Response, render_template, request, url_for
 
-from app.core import errors
+from app.core import errors, security
 from app.pages import (
     assets,
     # {% if cookiecutter.auth != "none" %}
@@ -27,7 +27,7 @@ NAVIGATION = {
 # and nowhere else.
 POLICY = (
     "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"form-action 'self'; {security.POLICY}"
 )
 HTML = "text/html"
 

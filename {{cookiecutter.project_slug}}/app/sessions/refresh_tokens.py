@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from app.core import sign_ins
 from app.core.access import Unauthenticated
 from app.core.database import writing
 from app.sessions.models import LoginSession
@@ -58,7 +59,10 @@ def rotate(refresh_token: str) -> Renewed:
     with writing() as transaction:
         # Locked, because the same token may come twice at this moment.
         session = transaction.get(LoginSession, session_id, with_for_update=True)
-        if session is None or session.ended_at or session.expires_at <= now:
+        if session is None:
+            raise InvalidRefreshToken
+        sign_ins.concern(account_id=str(session.owner_id))
+        if session.ended_at or session.expires_at <= now:
             raise InvalidRefreshToken
         if hmac.compare_digest(session.refresh_digest or "", _digest(secret)):
             return Renewed(session.id, session.owner_id, hand_out(session))

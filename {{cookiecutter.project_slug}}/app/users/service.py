@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core import fingerprints, links, mail, passwords
+from app.core import fingerprints, links, mail, passwords, sign_ins
 from app.core.access import Unauthenticated
 from app.core.database import writing
 from app.core.errors import NotFound, Problem
@@ -306,6 +306,8 @@ def _new(email: str, password: str) -> User:
 
 def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:
     """Compare a password; whoever there is or is not, it takes the same queries and a hash."""
+    if found:
+        sign_ins.concern(account_id=str(found.id))
     network = fingerprints.of_network(address)
     attempt = attempts.begin(attempts.LOGIN, fingerprints.of_account(email), network)
     known = sessions.is_known(found.id if found else NOBODY, network)

@@ -240,6 +240,40 @@ def test_a_password_that_changes_during_a_login_ends_that_one_too(app: Flask, em
             users.admit(transaction, proven)
 
 
+def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
+    app: Flask, client: FlaskClient, log_lines: LogLines
+) -> None:
+    email = new_address()
+    user_id = make(app, email)
+
+    held = logged_in(client, email)
+    refresh(client, held)
+    answers = [refresh(client, held)[1]]
+    answers += [log_in(client, email, OTHER_PASSWORD).json or {} for _ in range(6)]
+    refresh(client, {"refresh_token": "A" * 64})
+    for typed in (new_address(), PASSWORD):  # it happens that somebody types it there
+        log_in(client, typed, OTHER_PASSWORD)
+
+    tries = [(line["message"], line["outcome"]) for line in log_lines if "outcome" in line]
+    known, unknown = tries[:9], tries[9:]
+    assert known == [
+        ("login succeeded", "success"),
+        ("refresh succeeded", "success"),
+        ("refresh refused", "invalid_refresh_token"),
+        *[("login refused", "wrong_credentials")] * 5,
+        ("login refused", "too_many_attempts"),
+    ]
+    assert unknown == [
+        ("refresh refused", "invalid_refresh_token"),
+        *[("login refused", "wrong_credentials")] * 2,
+    ]
+    told = [line.get("account_id") for line in log_lines if "outcome" in line]
+    assert told == [str(user_id)] * 9 + [None] * 3
+    assert str(user_id) not in str(answers)
+    assert email not in str(log_lines)
+    assert PASSWORD not in str(log_lines)
+
+
 @pytest.mark.attack
 def test_no_log_line_holds_a_password_a_token_or_an_address(
     app: Flask, client: FlaskClient, log_lines: LogLines

@@ -101,6 +101,16 @@ def test_an_order_is_cancelled_once(client: FlaskClient) -> None:
     assert body(again)["code"] == "order_already_cancelled"
 
 
+@pytest.mark.attack
+def test_a_page_of_another_site_cancels_no_order(client: FlaskClient) -> None:
+    location = client.post(URL, json=BASKET).headers["Location"]
+
+    sent = client.post(f"{location}/cancel", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert sent.status_code == 403
+    assert body(client.get(location))["status"] != "cancelled"
+
+
 def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> None:
     app = make_app()
     client = app.test_client()

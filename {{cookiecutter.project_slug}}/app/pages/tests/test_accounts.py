@@ -69,6 +69,20 @@ def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
     assert signed_in.location == "/"
 
 
+def test_password_fields_hide_what_is_typed_and_say_which_password_is_meant(
+    app: Flask, client: FlaskClient
+) -> None:
+    make(app, email := new_address())
+    for page, meant in (
+        (client.get("/sign-in"), "current-password"),
+        (client.get(REGISTER), "new-password"),
+        (follow(client, RESET, reset_link(app, client, email)), "new-password"),
+    ):
+        (field,) = re.findall(r'<input[^>]* name="password"[^>]*>', page.text)
+        assert ' type="password"' in field
+        assert f' autocomplete="{meant}"' in field
+
+
 def test_whoever_has_forgotten_a_password_chooses_another_one(
     app: Flask, client: FlaskClient
 ) -> None:

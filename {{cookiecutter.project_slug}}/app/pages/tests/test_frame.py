@@ -113,10 +113,28 @@ def test_pages_are_stored_nowhere_and_say_what_they_may_load(
             "style-src 'self'",
             "form-action 'self'",
             "base-uri 'none'",
+            "object-src 'none'",
             "frame-ancestors 'none'",
         ):
             assert directive in policy, path
         assert "unsafe" not in policy, path
+
+
+def test_scripts_keep_nothing_in_a_browser(client: FlaskClient) -> None:
+    scripts = [f"/static/{name}" for name in CONTENT if name.endswith(".js")]
+    for path in (*scripts, "/api/docs/start.js"):
+        script = client.get(path).text
+        assert "//" in script, path
+        for store in (
+            "localStorage",
+            "sessionStorage",
+            "indexedDB",
+            "caches",
+            "cookie",
+            "serviceWorker",
+            "persistAuthorization",  # Swagger UI's own word for it
+        ):
+            assert store not in script, path
 
 
 def test_files_are_kept_for_as_long_as_they_stay_the_same(client: FlaskClient) -> None:

@@ -1,3 +1,7 @@
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -55,6 +59,39 @@ def test_a_token_that_is_too_old_is_refused(
     assert client.post(PATH, data=form, headers=SENT).status_code == 400
 
 
+def signed(text: str, key: bytes, digest: str) -> str:
+    """Sign as itsdangerous does: what comes before the last dot."""
+    body = text.rpartition(".")[0]
+    signature = urlsafe_b64encode(hmac.digest(key, body.encode(), digest))
+    return f"{body}.{signature.decode().rstrip('=')}"
+
+
+@pytest.mark.attack
+def test_cookies_and_forms_are_signed_with_sha_256_and_no_other_is_taken(
+    app: Flask, client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    secret = app.config["SECRET_KEY"].encode()
+    form, cookie = form_of(client), client.get_cookie("session")
+    assert cookie
+    held, given = {}, {}
+    for digest in ("sha1", "sha256"):
+        held[digest] = signed(cookie.value, hmac.digest(secret, b"cookie-session", digest), digest)
+        key = hashlib.new(digest, b"wtf-csrf-token" + b"signer" + secret).digest()
+        given[digest] = signed(form["csrf_token"], key, digest)
+
+    assert (held["sha256"], given["sha256"]) == (cookie.value, form["csrf_token"])
+    for name, session, token_ in (
+        ("the cookie", held["sha1"], given["sha256"]),
+        ("the form", held["sha256"], given["sha1"]),
+    ):
+        with subtests.test(name):
+            client.set_cookie("session", session)
+            answer = client.post(PATH, data={**form, "csrf_token": token_}, headers=SENT)
+            assert answer.status_code == 400
+    client.set_cookie("session", cookie.value)
+    assert client.post(PATH, data=form, headers=SENT).status_code == 200
+
+
 @pytest.mark.attack
 def test_a_form_on_another_sites_page_is_refused_even_with_a_token(
     client: FlaskClient, subtests: pytest.Subtests
@@ -77,7 +114,7 @@ def test_a_form_on_another_sites_page_is_refused_even_with_a_token(
 
             assert answer.status_code == 403
             assert answer.json is not None
-            assert answer.json["code"] == "foreign_form"
+            assert answer.json["code"] == "foreign_page"
 
 
 def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: FlaskClient) -> None:
@@ -86,7 +123,7 @@ def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: Fl
 
 
 def test_the_api_takes_no_cookie_and_asks_for_no_token(client: FlaskClient) -> None:
-    answer = client.post("/api/v1/quotes", json={}, headers={"Sec-Fetch-Site": "cross-site"})
+    answer = client.post("/api/v1/quotes", json={}, headers={"Sec-Fetch-Site": "same-origin"})
 
     assert answer.status_code == 422
 

@@ -156,6 +156,21 @@ def test_the_frame_shows_who_is_signed_in(client: FlaskClient, realm: Realm) -> 
     assert 'href="/sign-in"' not in page
 
 
+def test_each_try_is_a_line_with_its_outcome_and_subject(
+    app: Flask, client: FlaskClient, realm: Realm, log_lines: LogLines
+) -> None:
+    sign_in(client, realm, subject="ann of the provider")
+    who = client.get("/inside").text
+    other = app.test_client()
+    is_refused(other, finish(other, back(realm, start(other)), error="access_denied"))
+
+    well, refused = (line for line in log_lines if "outcome" in line)
+    assert (well["message"], well["outcome"]) == ("signing in succeeded", "success")
+    assert (well["subject"], well["caller_id"]) == ("ann of the provider", who)
+    assert (refused["message"], refused["outcome"]) == ("signing in refused", "sign_in_refused")
+    assert "subject" not in refused
+
+
 def test_whoever_signs_out_may_sign_out_of_the_provider_too(
     client: FlaskClient, realm: Realm
 ) -> None:

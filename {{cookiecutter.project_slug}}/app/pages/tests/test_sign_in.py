@@ -3,7 +3,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.users import attempts
-from app.users.tests import PASSWORD, bearer, logged_in, make
+from app.users.tests import PASSWORD, bearer, logged_in, make, new_address
+from conftest import LogLines
 from tests.browsers import ACCEPT, send, session_of, token, visitor
 
 PERSON = {"email": "ann@shop.example", "password": PASSWORD}
@@ -62,6 +63,26 @@ def test_wrong_credentials_and_too_many_attempts_stay_on_the_page(client: FlaskC
         assert answer.mimetype == "text/html"
         assert wrong["password"] not in answer.text
     assert "visitor" not in session_of(client)
+
+
+def test_each_try_at_the_page_is_a_line_with_its_outcome_and_account(
+    app: Flask, log_lines: LogLines
+) -> None:
+    email = new_address()
+    user_id = make(app, email)
+    for typed, password in (
+        (email, "a guess, not more"),
+        (email, PASSWORD),
+        (PASSWORD, "a guess, not more"),
+    ):
+        send(app.test_client(), "/sign-in", {"email": typed, "password": password})
+
+    wrong, right, lost = (line for line in log_lines if "outcome" in line)
+    assert (wrong["outcome"], wrong["account_id"]) == ("wrong_credentials", str(user_id))
+    assert (right["outcome"], right["account_id"]) == ("success", str(user_id))
+    assert (lost["outcome"], lost.get("account_id")) == ("wrong_credentials", None)
+    assert email not in str(log_lines)
+    assert PASSWORD not in str(log_lines)
 
 
 def test_logging_out_everywhere_signs_out_of_browsers_too(client: FlaskClient) -> None:
