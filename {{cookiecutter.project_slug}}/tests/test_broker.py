@@ -40,6 +40,8 @@ def act(values: dict[str, str]) -> None:
         raise Later(1e6)
     if values["text"] == "hopeless":
         raise Hopeless
+    if values["text"] == "failing":
+        raise OSError
 
 
 NOTE = Task("note", NoteSchema(), act)
@@ -141,6 +143,14 @@ def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
     assert longest - timedelta(seconds=60) < eta - datetime.now(UTC) <= longest
     # To be put off is no failed attempt.
     assert message.headers["retries"] == 0
+
+
+def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> None:
+    with pytest.raises(Retry):
+        run(app, {"text": "failing"})
+
+    (message,) = waiting(app, "broker-tests.tasks")
+    assert message.headers["retries"] == 1
 
 
 def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
