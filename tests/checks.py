@@ -129,7 +129,9 @@ def linted_and_formatted(workshop: Workshop, project: Path) -> None:
             [settings["tool"]["ruff"], sorted(each.name for each in project.iterdir())]
         )
         texts = {
-            str(path.relative_to(project)): path.read_bytes() for path in project.rglob("*.py*")
+            str(path.relative_to(project)): path.read_bytes()
+            for path in files(project)
+            if path.suffix in {".py", ".pyi"} or path.name == "pyproject.toml"
         }
         clean = workshop.clean.setdefault(rules, {})
         new = [path for path, text in texts.items() if text not in clean.setdefault(path, set())]
