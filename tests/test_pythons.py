@@ -77,6 +77,7 @@ def other(
     warm.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answers", covering_set(), ids=ident)
 def test_the_suite_passes_on_another_python(
     answers: Answers, other: Warm, workshop: Workshop
