@@ -1,7 +1,20 @@
 """What the workers run: `celery --app worker worker --beat`, or `make worker`."""
 
 from app import create_app
-from app.core import broker
+from app.core import (
+    broker,
+    # {% if cookiecutter.metrics %}
+    task_metrics,
+    # {% endif %}
+)
+from app.settings import Settings
 
-flask_app = create_app()
+settings = Settings.load()
+# {% if cookiecutter.metrics %}
+task_metrics.begin(settings)
+# {% endif %}
+flask_app = create_app(settings)
 app = broker.worker(flask_app)
+# {% if cookiecutter.metrics %}
+task_metrics.serve(flask_app, settings)
+# {% endif %}

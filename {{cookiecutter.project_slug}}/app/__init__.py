@@ -93,6 +93,9 @@ from app.core import (
     # {% if cookiecutter.database != "none" %}
     slow_queries,
     # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics %}
+    task_metrics,
+    # {% endif %}
     # {% if cookiecutter.background_tasks and cookiecutter.tracing %}
     task_traces,
     # {% endif %}
@@ -222,6 +225,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     # {% if cookiecutter.web_ui %}
     pages.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics %}
+    task_metrics.init_app(app)
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     rate_limits.init_app(app, settings)

@@ -40,6 +40,9 @@ from app.core import (
     # {% if cookiecutter.webhooks %}
     signatures,
     # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics %}
+    task_metrics,
+    # {% endif %}
     # {% if cookiecutter.background_tasks %}
     tasks,
     # {% endif %}
@@ -88,6 +91,9 @@ class Settings(
     # {% endif %}
     # {% if cookiecutter.webhooks %}
     signatures.WebhookSettings,
+    # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics %}
+    task_metrics.TaskMetricsSettings,
     # {% endif %}
     # {% if cookiecutter.background_tasks %}
     tasks.TaskSettings,

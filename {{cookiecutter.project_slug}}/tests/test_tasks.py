@@ -240,6 +240,68 @@ def test_with_a_ledger_what_is_done_is_not_run_again(app: Flask) -> None:
     assert book.ended == [DONE]
 
 
+@contextmanager
+def told(app: Flask) -> Iterator[list[tuple[str, str]]]:
+    """Note which tasks are said to have ended, and how."""
+    heard: list[tuple[str, str]] = []
+
+    def hear(_: Flask, *, task: str, outcome: str, seconds: float) -> None:
+        assert 0 < seconds < 60
+        heard.append((task, outcome))
+
+    with tasks.ended.connected_to(hear, app):
+        yield heard
+
+
+RUNS: list[tuple[Exception | None, str]] = [
+    (None, "done"),
+    (Later(7), "later"),
+    (OSError(), "failed"),
+    (Hopeless(), "dead"),
+]
+
+
+@pytest.mark.parametrize("in_ledger", [False, True])
+@pytest.mark.parametrize(("error", "outcome"), RUNS, ids=[outcome for _, outcome in RUNS])
+def test_each_run_is_told_with_what_it_came_to(
+    app: Flask, error: Exception | None, outcome: str, *, in_ledger: bool
+) -> None:
+    made = own(app, raising(error) if error else lambda _: None)
+    made.ledger = Book(1) if in_ledger else None
+
+    with told(app) as heard:
+        made.deliver(note())
+
+    assert heard == [("note", outcome)]
+    assert outcome in tasks.OUTCOMES
+
+
+def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
+    made = own(app)
+    with told(app) as heard:
+        made.deliver(Message("made up by anybody", {}))
+        made.ledger = Book(4, None)
+        made.deliver(note())  # its workers died
+        made.deliver(note())  # done already
+        made.deliver(note())  # the ledger is away
+
+    assert heard == [(tasks.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
+
+
+def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
+    class Lost(Book):
+        def end(self, _: str, verdict: Verdict) -> None:
+            raise ConnectionError(verdict)
+
+    made = own(app)
+    made.ledger = Lost(1)
+
+    with told(app) as heard:
+        made.deliver(note())
+
+    assert heard == [("note", "failed")]
+
+
 def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: LogLines) -> None:
     ran: list[object] = []
     made = own(app, ran.append)

@@ -1,4 +1,5 @@
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 from unittest.mock import Mock
 
 import pytest
@@ -116,6 +118,35 @@ def test_a_merge_waits_for_nobody_and_is_made_up_for(folder: Path) -> None:
     _write(folder, "counter", 12, 1)
     child_exit(_server(), Mock(pid=12))
     assert _names(folder) == {"counter_gone.db"}
+
+
+def test_a_process_that_is_forked_during_a_look_locks_nobody_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inherited: list[int] = []
+    lock = fcntl.flock
+
+    def fork_too(file: IO[str], how: int) -> None:
+        inherited.append(os.dup(file.fileno()))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", fork_too)
+    with worker_metrics.readable(folder):
+        pass
+
+    worker_metrics.merge(folder, [])
+    for file in inherited:
+        os.close(file)
+
+
+def test_what_only_the_living_mean_goes_with_a_merge(client: FlaskClient, folder: Path) -> None:
+    for pid in (11, 12):
+        _write(folder, "gauge_livesum", pid, pid)
+
+    worker_metrics.merge(folder, [12])
+
+    assert _names(folder) == {"gauge_livesum_12.db"}
+    assert "what_gauge_livesum_total" in client.get("/metrics").text
 
 
 def test_a_file_that_cannot_be_read_does_not_end_the_server(

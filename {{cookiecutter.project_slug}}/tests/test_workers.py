@@ -88,8 +88,8 @@ def service(
         }
         environment = {name.upper(): value for name, value in told.items()}
 
-        def start(*arguments: str) -> AbstractContextManager[Worker]:
-            return worker(tmp_path, *arguments, **environment)
+        def start(*arguments: str, **more: str) -> AbstractContextManager[Worker]:
+            return worker(tmp_path, *arguments, **environment, **more)
 
         app = make_app(**told)
         yield Service(app, app.test_client(), mail, start)
@@ -226,6 +226,25 @@ def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
     with service.start("--beat"), service.start("--beat"):
         assert service.letters_after() == 1
     assert service.mail.box.taken == [f"<receipt.{body(answer)['id']}@shop.example>"]
+
+
+# {% endif %}
+# {% if cookiecutter.metrics %}
+def test_a_worker_counts_what_its_processes_ran_when_they_are_gone_too(service: Service) -> None:
+    port = str(servers.free_port())
+    done = f'task_runs_total{{outcome="done",task="{TASK}"}} %.1f\n'
+
+    with service.start(WORKER_METRICS_PORT=port) as working:
+        shown = servers.Server(f"http://127.0.0.1:{port}", working.process, working.log)
+        files = {Path(f"/proc/{working.process.pid}/environ")}
+        service.ask()
+        shown.wait_for("/metrics", lambda text: done % 1 in text)
+        working.kill_tasks()
+        until(lambda: "task_runs_active 0.0\n" in shown.get("/metrics"))
+        assert done % 1 in shown.get("/metrics")
+        service.ask()
+        shown.wait_for("/metrics", lambda text: done % 2 in text)
+        assert working.stop() == 0
 
 
 # {% endif %}

@@ -1,7 +1,7 @@
 """The boundary around internal routes: to the outside there is nothing here."""
 
 import ipaddress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from flask import Blueprint, request
 from pydantic import BeforeValidator
@@ -9,6 +9,9 @@ from pydantic_settings import NoDecode
 
 from app.core.config import CoreSettings, split
 from app.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 # A proxy adds one of these, and what came through a proxy came from outside.
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
@@ -49,16 +52,16 @@ def guard(blueprint: Blueprint, settings: InternalSettings) -> None:
 
     @blueprint.before_request
     def refuse_outsiders() -> None:
-        if not _is_inside(networks):
+        if not is_inside(request.environ, networks):
             raise NotFound
 
 
-def _is_inside(networks: tuple[Network, ...]) -> bool:
+def is_inside(environ: "WSGIEnvironment", networks: tuple[Network, ...]) -> bool:
     """Tell whether an internal address calls the process itself, not a proxy."""
-    if any(name in request.environ for name in FORWARDED):
+    if any(name in environ for name in FORWARDED):
         return False
     try:
-        address = ipaddress.ip_address(request.remote_addr or "")
+        address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
     return any(address in network for network in networks)

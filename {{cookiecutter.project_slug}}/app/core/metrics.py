@@ -52,7 +52,6 @@ class Metrics:
         # Loaded here; see above.
         from prometheus_client import (  # noqa: PLC0415
             CollectorRegistry,
-            Histogram,
             disable_created_metrics,
         )
 
@@ -64,20 +63,18 @@ class Metrics:
         """Who is asked at each look for numbers that are no worker's own, so they are not summed."""
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
-        self._seconds = Histogram(
+        self._seconds = self.histogram(
             SECONDS,
             "Time from the first byte in to the last byte out",
             ["method", "route", "status"],
-            buckets=BUCKETS,
-            registry=self._registry,
+            BUCKETS,
         )
         # Without the status, because sizes hardly depend on it and histograms are many series.
-        self._bytes = Histogram(
+        self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
             "Size of answers, without their headers",
             ["method", "route"],
-            buckets=BYTES,
-            registry=self._registry,
+            BYTES,
         )
         self._exceptions = self.counter(
             "http_server_exceptions_total",
@@ -97,6 +94,14 @@ class Metrics:
         from prometheus_client import Counter  # noqa: PLC0415  see above
 
         return Counter(name, meaning, labels, registry=self._registry)
+
+    def histogram(
+        self, name: str, meaning: str, labels: Iterable[str], buckets: Iterable[float]
+    ) -> "Histogram":
+        """Make a histogram; its sum over all workers, past ones included, is shown."""
+        from prometheus_client import Histogram  # noqa: PLC0415  see above
+
+        return Histogram(name, meaning, labels, buckets=[*buckets], registry=self._registry)
 
     def gauge(
         self, name: str, meaning: str, labels: Iterable[str] = (), *, across: str = "livesum"
@@ -135,17 +140,15 @@ class Metrics:
             self._seconds.labels(*where, str(exchange.status)), self._bytes.labels(*where)
         )
 
-    def exposition(self) -> Response:
-        """Return the numbers of all workers in the text format that the caller asks for."""
-        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  see above
+    def numbers(self) -> "list[Metric]":
+        """Return the numbers of all workers."""
+        return worker_metrics.collect(self._registry)
 
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        numbers: Iterable[Metric] = chain(
-            worker_metrics.collect(self._registry), *(ask() for ask in self.shared)
-        )
-        if content_type.startswith("application/openmetrics-text"):
-            numbers = self.decorate(numbers)
-        return Response(encode(_Collected(numbers)), content_type=content_type)
+    def exposition(self) -> Response:
+        """Return all numbers in the text format that the caller asks for."""
+        numbers = chain(self.numbers(), *(ask() for ask in self.shared))
+        content_type, body = encoded(numbers, request.headers.get("Accept", ""), self.decorate)
+        return Response(body, content_type=content_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,20 @@ class _Collected:
 
     def collect(self) -> "Iterable[Metric]":
         return self.numbers
+
+
+def encoded(
+    numbers: "Iterable[Metric]",
+    accept: str,
+    decorate: "Callable[[Iterable[Metric]], Iterable[Metric]]" = iter,
+) -> tuple[str, bytes]:
+    """Return a text format that the caller accepts, and numbers in it."""
+    from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  see above
+
+    encode, content_type = choose_encoder(accept)
+    if content_type.startswith("application/openmetrics-text"):
+        numbers = decorate(numbers)
+    return content_type, encode(_Collected(numbers))
 
 
 def _where(exchange: Exchange) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import marshmallow as ma
+from blinker import Signal
 from flask import Flask, current_app
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -39,6 +40,10 @@ LONGEST_WAIT = 3_600
 # {% endif %}
 KILL_SECONDS = 5  # how much later than TASK_SECONDS a task is killed that does not give in
 REQUEST_ID = "request_id"
+UNKNOWN = "_unknown"
+"""Stands for every task that nobody added: names in messages may be made up."""
+
+ended = Signal("What has arrived was run: `task`, `outcome` (one of OUTCOMES) and `seconds`.")
 
 
 class TaskSettings(CoreSettings):
@@ -138,7 +143,16 @@ class Verdict:
     counts: bool = True
     """Whether this run was an attempt; one that was only put off is none."""
 
+    @property
+    def word(self) -> str:
+        """One of OUTCOMES."""
+        if self.outcome is Outcome.AGAIN:
+            return "failed" if self.counts else "later"
+        return str(self.outcome.value)
 
+
+OUTCOMES = ("done", "later", "failed", "dead")
+"""What a run may come to: `later` was put off and is no failure, `failed` is tried again."""
 DONE = Verdict(Outcome.DONE)
 DEAD = Verdict(Outcome.DEAD)
 
@@ -268,14 +282,16 @@ class Tasks:
             for observer in self.observers:
                 around.enter_context(observer.running(message, exchange))
             try:
-                if self.ledger is None:
-                    return self._run(message, exchange)
-                return self._run_in_ledger(self.ledger, message, exchange)
+                if self.ledger is not None:
+                    return self._run_in_ledger(self.ledger, message, exchange)
+                verdict = self._run(message, exchange)
             except Exception as error:  # noqa: BLE001  whatever a database may raise
                 exchange.error = error
                 words = {"reason": type(error).__name__}
                 logger.error("task put off, as the database is away", extra=words)  # noqa: TRY400
-                return Verdict(Outcome.AGAIN, backoff(1, self.settings.task_wait_seconds))
+                verdict = Verdict(Outcome.AGAIN, backoff(1, self.settings.task_wait_seconds))
+            self._tell(message, exchange, verdict)
+            return verdict
 
     def _run_in_ledger(self, ledger: Ledger, message: Message, exchange: Exchange) -> Verdict:
         if self._read(message) is None:
@@ -291,8 +307,18 @@ class Tasks:
         else:
             verdict = self._run(replace(message, attempt=attempt), exchange)
         ledger.end(message.id, verdict)
+        self._tell(message, exchange, verdict)
         # The ledger brings it again, so the broker need not.
         return DONE if verdict.outcome is Outcome.AGAIN else verdict
+
+    def _tell(self, message: Message, exchange: Exchange, verdict: Verdict) -> None:
+        """Say what a run came to, which a ledger may keep from the broker."""
+        ended.send(
+            self._app,
+            task=message.task if message.task in self._tasks else UNKNOWN,
+            outcome=verdict.word,
+            seconds=_seconds_since(exchange),
+        )
 
     def _read(self, message: Message) -> Callable[[], None] | None:
         """Return what a message asks for; None when that is unknown or malformed."""
@@ -327,7 +353,7 @@ class Tasks:
             words["retry_seconds"] = round(seconds)
             logger.warning("task failed, and is tried again", exc_info=True, extra=words)
             return Verdict(Outcome.AGAIN, seconds)
-        logger.info("task done", extra={"duration_ms": _milliseconds_since(exchange)})
+        logger.info("task done", extra={"duration_ms": round(_seconds_since(exchange) * 1e3, 3)})
         return DONE
 
 
@@ -340,8 +366,8 @@ def backoff(attempt: int, most: float) -> float:
     return random.uniform(longest / 2, longest)  # noqa: S311  # nosec B311  nothing is secret about it
 
 
-def _milliseconds_since(exchange: Exchange) -> float:
-    return round((time.perf_counter_ns() - exchange.started_clock) / 1e6, 3)
+def _seconds_since(exchange: Exchange) -> float:
+    return (time.perf_counter_ns() - exchange.started_clock) / 1e9
 
 
 @contextmanager

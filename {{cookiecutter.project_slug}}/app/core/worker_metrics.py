@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +29,13 @@ SUMMED = ("counter", "histogram")
 def folder() -> Path | None:
     """Return the folder of the workers' files; None when one process serves alone."""
     return Path(os.environ[FOLDER]) if FOLDER in os.environ else None
+
+
+def make_folder() -> Path:
+    """Make the folder of the workers' files; always a new one, as the numbers start at zero."""
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=place)
+    return Path(os.environ[FOLDER])
 
 
 def collect(registry: "CollectorRegistry") -> "list[Metric]":
@@ -52,10 +59,14 @@ def readable(place: Path) -> AbstractContextManager[None]:
 def _locked(place: Path, how: int) -> Iterator[None]:
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, how)
-        yield
+        try:
+            yield
+        finally:
+            # A process that was forked meanwhile has the file open too, and would keep it locked.
+            fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def merge(place: Path, living: Collection[int]) -> None:
+def merge(place: Path, living: Container[int]) -> None:
     """Add the files of workers that are gone to the file of all that are gone.
 
     Raises:
@@ -66,6 +77,8 @@ def merge(place: Path, living: Collection[int]) -> None:
         for kind in SUMMED:
             if gone := _left(place, f"{kind}_[0-9]*.db", living):
                 _add_up(gone, place / f"{kind}_gone.db")
+        for file in _left(place, "gauge_live*_[0-9]*.db", living):
+            file.unlink()
         # {% if cookiecutter.tracing %}
         for file in _left(place, "exemplars_*.json", living):
             file.unlink()
@@ -80,7 +93,7 @@ def _is_begun(file: Path) -> bool:
         return False  # what only a living worker can mean goes with it, at any moment
 
 
-def _left(place: Path, pattern: str, living: Collection[int]) -> list[Path]:
+def _left(place: Path, pattern: str, living: Container[int]) -> list[Path]:
     files = place.glob(pattern)
     return [file for file in files if int(file.stem.rpartition("_")[2]) not in living]
 
@@ -116,20 +129,18 @@ class Server(Protocol):
 
 
 def on_starting(server: object) -> None:
-    """Make the folder of the workers' files; always a new one, as the numbers start at zero."""
+    """Begin to count in files."""
     del server
-    place = MEMORY if os.access(MEMORY, os.W_OK) else None
-    os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=place)
+    make_folder()
 
 
 def child_exit(server: Server, worker: Worker) -> None:
     """Drop what only a living worker can mean, and merge what goes on counting."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  see `metrics`
 
-    place = Path(os.environ[FOLDER])
     try:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the rest is typed
-        merge(place, server.WORKERS.keys())
+        merge(Path(os.environ[FOLDER]), server.WORKERS.keys())
     except BlockingIOError:
         pass  # the master must never wait; the next worker that ends brings these files along
     except Exception:

@@ -9,4 +9,6 @@ heartbeat_sent: Signal
 setup_logging: Signal
 task_rejected: Signal
 task_unknown: Signal
+worker_process_init: Signal
 worker_process_shutdown: Signal
+worker_ready: Signal
