@@ -65,12 +65,17 @@ class Server:
         self.process.wait(timeout=40)
 
 
+def free_port() -> int:
+    """Find a port that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @contextlib.contextmanager
 def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
     """Run Gunicorn with the service's own configuration, arguments and settings on top."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     told = {
         "PATH": os.environ["PATH"],
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,16 +1,10 @@
 """Real workers on a real broker: what is promised when they or the broker die."""
 
-import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from app.core import (
     broker,
@@ -25,45 +19,22 @@ from conftest import (
     body,
     # {% endif %}
 )
-from tests.workers import BROKER_URL, MailServer, Worker, mail_server, until, worker
-
-# {% if cookiecutter.database == "none" %}
-URL, STATUS, TASK = "/api/v1/quotes", 200, "quotes.send"
-# {% endif %}
-# {% if cookiecutter.database != "none" %}
-URL, STATUS, TASK = "/api/v1/orders", 201, "orders.send_receipt"
-# {% endif %}
-LINES = [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}]
-BASKET = {"currency": "EUR", "lines": LINES, "email": "ada@mail.example"}
-GRACE = 3.0  # seconds in which what must not happen would happen
+from tests.workers import (
+    BASKET,
+    BROKER_URL,
+    STATUS,
+    TASK,
+    URL,
+    Service,
+    Worker,
+    serving,
+    until,
+)
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.skipif(not BROKER_URL, reason="TEST_BROKER_URL names no broker"),
 ]
-
-
-@dataclass
-class Service:
-    """A service, its mail server and its workers."""
-
-    app: Flask
-    client: FlaskClient
-    mail: MailServer
-    start: Callable[..., AbstractContextManager[Worker]]
-
-    def ask(self) -> TestResponse:
-        """Ask for something that ends in a letter."""
-        answer = self.client.post(URL, json=BASKET)
-        assert answer.status_code == STATUS
-        return answer
-
-    def letters_after(self, moment: float = GRACE) -> int:
-        """Count the letters, once there would have been too many."""
-        until(lambda: self.mail.box.taken)
-        time.sleep(moment)
-        assert len(set(self.mail.box.taken)) == 1
-        return len(self.mail.box.taken)
 
 
 @pytest.fixture
@@ -74,30 +45,14 @@ def service(
     database_url: str,
     # {% endif %}
 ) -> Iterator[Service]:
-    with mail_server() as mail:
-        told = {
-            "broker_url": BROKER_URL,
-            "service_name": f"test-{secrets.token_hex(4)}",
-            "mail_url": mail.url,
-            "mail_from": "service@shop.example",
-            "task_seconds": "2",
-            "task_wait_seconds": "5",
-            # {% if cookiecutter.database != "none" %}
-            "database_url": database_url,
-            # {% endif %}
-        }
-        environment = {name.upper(): value for name, value in told.items()}
-
-        def start(*arguments: str, **more: str) -> AbstractContextManager[Worker]:
-            return worker(tmp_path, *arguments, **environment, **more)
-
-        app = make_app(**told)
-        yield Service(app, app.test_client(), mail, start)
-        own = broker.of(app)
-        with own.connect() as connection:
-            connection.default_channel.queue_delete(f"{own.name}.tasks")
-            connection.default_channel.queue_delete(own.dead_letters)
-        own.leave()
+    with serving(
+        make_app,
+        tmp_path,
+        # {% if cookiecutter.database != "none" %}
+        database_url=database_url,
+        # {% endif %}
+    ) as started:
+        yield started
 
 
 @pytest.fixture
@@ -226,25 +181,6 @@ def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
     with service.start("--beat"), service.start("--beat"):
         assert service.letters_after() == 1
     assert service.mail.box.taken == [f"<receipt.{body(answer)['id']}@shop.example>"]
-
-
-# {% endif %}
-# {% if cookiecutter.metrics %}
-def test_a_worker_counts_what_its_processes_ran_when_they_are_gone_too(service: Service) -> None:
-    port = str(servers.free_port())
-    done = f'task_runs_total{{outcome="done",task="{TASK}"}} %.1f\n'
-
-    with service.start(WORKER_METRICS_PORT=port) as working:
-        shown = servers.Server(f"http://127.0.0.1:{port}", working.process, working.log)
-        files = {Path(f"/proc/{working.process.pid}/environ")}
-        service.ask()
-        shown.wait_for("/metrics", lambda text: done % 1 in text)
-        working.kill_tasks()
-        until(lambda: "task_runs_active 0.0\n" in shown.get("/metrics"))
-        assert done % 1 in shown.get("/metrics")
-        service.ask()
-        shown.wait_for("/metrics", lambda text: done % 2 in text)
-        assert working.stop() == 0
 
 
 # {% endif %}

@@ -8,19 +8,34 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
 
 import orjson
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.core import broker
+from conftest import MakeApp
 
 PROJECT = Path(__file__).parents[1]
 BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
 KEPT = ("HOME", "PATH", "PYTHONDONTWRITEBYTECODE")
 MOMENT = 0.05  # seconds between two looks
 PATIENCE = 90.0  # seconds until something that should happen is taken for missing
+GRACE = 3.0  # seconds in which what must not happen would happen
+# {% if cookiecutter.database == "none" %}
+URL, STATUS, TASK = "/api/v1/quotes", 200, "quotes.send"
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+URL, STATUS, TASK = "/api/v1/orders", 201, "orders.send_receipt"
+# {% endif %}
+LINES = [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}]
+BASKET = {"currency": "EUR", "lines": LINES, "email": "ada@mail.example"}
 
 
 @dataclass
@@ -123,9 +138,13 @@ class Worker:
 
     def kill_tasks(self) -> None:
         """Kill the process that runs tasks, as the kernel does when memory is short."""
+        for child in self.children():
+            os.kill(child, signal.SIGKILL)
+
+    def children(self) -> list[int]:
+        """Return the ids of the processes that it has started."""
         pid = self.process.pid
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
-            os.kill(int(child), signal.SIGKILL)
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())]
 
     def kill(self) -> None:
         """End all of them at once, as a machine does that loses power."""
@@ -163,6 +182,56 @@ def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@dataclass
+class Service:
+    """A service, its mail server and its workers."""
+
+    app: Flask
+    client: FlaskClient
+    mail: MailServer
+    start: Callable[..., AbstractContextManager[Worker]]
+
+    def ask(self) -> TestResponse:
+        """Ask for something that ends in a letter."""
+        answer = self.client.post(URL, json=BASKET)
+        assert answer.status_code == STATUS  # noqa: S101  a test's helper
+        return answer
+
+    def letters_after(self, moment: float = GRACE) -> int:
+        """Count the letters, once there would have been too many."""
+        until(lambda: self.mail.box.taken)
+        time.sleep(moment)
+        assert len(set(self.mail.box.taken)) == 1  # noqa: S101  a test's helper
+        return len(self.mail.box.taken)
+
+
+@contextmanager
+def serving(make_app: MakeApp, folder: Path, **own: str) -> Iterator[Service]:
+    """Make a service whose workers can be started, with settings of its own."""
+    with mail_server() as mail:
+        told = {
+            "broker_url": BROKER_URL,
+            "service_name": f"test-{secrets.token_hex(4)}",
+            "mail_url": mail.url,
+            "mail_from": "service@shop.example",
+            "task_seconds": "2",
+            "task_wait_seconds": "5",
+            **own,
+        }
+        environment = {name.upper(): value for name, value in told.items()}
+
+        def start(*arguments: str, **more: str) -> AbstractContextManager[Worker]:
+            return worker(folder, *arguments, **environment, **more)
+
+        app = make_app(**told)
+        yield Service(app, app.test_client(), mail, start)
+        its = broker.of(app)
+        with its.connect() as connection:
+            connection.default_channel.queue_delete(f"{its.name}.tasks")
+            connection.default_channel.queue_delete(its.dead_letters)
+        its.leave()
 
 
 def until(happened: Callable[[], object]) -> None:
