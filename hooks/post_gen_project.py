@@ -27,6 +27,8 @@ FILES = {
     "background_tasks and database": """orders/receipts orders/tests/test_receipts outbox schedule
         e2a86f0d3b95_create_outbox""",
     "background_tasks and database=none": "quotes/mailing quotes/tests/test_mailing",
+    "background_tasks and metrics": """task_metrics deploy/grafana/tasks.json
+        deploy/prometheus/rules/tasks.yml deploy/prometheus/tests/tasks.yml""",
     "background_tasks and metrics and database": """outbox_metrics deploy/grafana/outbox.json
         deploy/prometheus/rules/outbox.yml deploy/prometheus/tests/outbox.yml""",
     "background_tasks and metrics and database=none": """queue_metrics deploy/grafana/queue.json

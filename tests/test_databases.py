@@ -45,7 +45,7 @@ def test_workers_keep_their_promises_on_real_brokers(
     urls = services.needed(broker, *servers(answers).values())
     env = {variable: urls[name] for variable, name in servers(answers).items()}
     project = workshop.bake(answers)
-    suites = ["tests/test_workers.py", "tests/test_queue_metrics.py"]
+    suites = [f"tests/test_{each}.py" for each in ("workers", "queue_metrics", "task_metrics")]
     job = workshop.job(
         "suite",
         project,

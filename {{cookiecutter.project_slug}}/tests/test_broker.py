@@ -155,11 +155,17 @@ def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> N
 
 def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
     strange = Delivered(body=b"{", headers={"task": "unknown"})
+    told: list[Mapping[str, object]] = []
 
-    signals.task_unknown.send(sender=None, message=strange)
+    def hear(_: Flask, **said: object) -> None:
+        told.append(said)
+
+    with tasks.ended.connected_to(hear, app):
+        signals.task_unknown.send(sender=None, message=strange)
 
     (letter,) = waiting(app, "broker-tests.dead")
     assert letter.payload["headers"] == {"task": "unknown"}
+    assert told == [{"task": tasks.UNKNOWN, "outcome": "dead", "seconds": 0}]
 
 
 def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:

@@ -233,6 +233,7 @@ class Broker:
 
     def bury_unreadable(self, message: Delivered, **_: object) -> None:
         """Keep what Celery has rejected before any task of ours saw it."""
+        self._tasks.refused()
         self.bury({"headers": dict(message.headers or {}), "body": repr(message.body)})
 
     # {% if cookiecutter.database == "none" %}

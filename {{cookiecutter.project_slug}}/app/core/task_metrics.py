@@ -77,7 +77,9 @@ def init_app(app: Flask) -> None:
         "task_run_seconds", "Time from a message's arrival to its end", ["task"], BUCKETS
     )
     own.observers.append(ActiveRuns(of.gauge("task_runs_active", "Tasks that run now")))
-    for task in own:  # a rate needs a start
+    # A rate needs a start.
+    runs.labels(tasks.UNKNOWN, "dead")
+    for task in own:
         took.labels(task)
         for outcome in tasks.OUTCOMES:
             runs.labels(task, outcome)

@@ -320,6 +320,10 @@ class Tasks:
             seconds=_seconds_since(exchange),
         )
 
+    def refused(self) -> None:
+        """Say that something became a dead letter before any task of ours saw it."""
+        ended.send(self._app, task=UNKNOWN, outcome=DEAD.word, seconds=0.0)
+
     def _read(self, message: Message) -> Callable[[], None] | None:
         """Return what a message asks for; None when that is unknown or malformed."""
         try:
