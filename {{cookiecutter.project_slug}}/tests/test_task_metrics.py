@@ -52,8 +52,9 @@ def own_tasks(make_app: MakeApp, run: Callable[[dict[str, str]], None] = act) ->
 
 def shown(client: FlaskClient, name: str) -> dict[str, float]:
     """Return the series of a name, by their labels."""
-    found = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", client.get("/metrics").text, re.MULTILINE)
-    return {labels: float(value) for labels, value in found}
+    series = re.compile(name + r"(?:\{(.*)\})? (\S+)")
+    found = filter(None, map(series.fullmatch, client.get("/metrics").text.splitlines()))
+    return {each[1] or "": float(each[2]) for each in found}
 
 
 def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) -> None:
@@ -390,7 +391,7 @@ def folder_of(process: int) -> Path | None:
 @pytest.mark.skipif(not BROKER_URL, reason="TEST_BROKER_URL names no broker")
 def test_a_real_worker_counts_for_its_processes_when_they_are_gone_too(service: Service) -> None:
     port = servers.free_port()
-    done = f'\ntask_runs_total{{outcome="done",task="{TASK}"}} %.1f\n'
+    done = '\ntask_runs_total{outcome="done",task="' + TASK + '"} %.1f\n'
 
     with service.start(WORKER_METRICS_PORT=str(port)) as working:
         shown = servers.Server(f"http://127.0.0.1:{port}", working.process, working.log)
