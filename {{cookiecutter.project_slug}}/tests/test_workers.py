@@ -20,11 +20,17 @@ from conftest import (
     # {% endif %}
 )
 from tests.workers import (
+    # {% if cookiecutter.database != "none" %}
     BASKET,
+    # {% endif %}
     BROKER_URL,
+    # {% if cookiecutter.database != "none" %}
     STATUS,
+    # {% endif %}
     TASK,
+    # {% if cookiecutter.database != "none" %}
     URL,
+    # {% endif %}
     Service,
     Worker,
     serving,
