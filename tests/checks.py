@@ -133,13 +133,11 @@ def linted_and_formatted(workshop: Workshop, project: Path) -> None:
             for path in files(project)
             if path.suffix in {".py", ".pyi"} or path.name == "pyproject.toml"
         }
-        clean = workshop.clean.setdefault(rules, {})
-        new = [path for path, text in texts.items() if text not in clean.setdefault(path, set())]
+        new = [path for path, text in texts.items() if (rules, path, text) not in workshop.clean]
         for command in (["check"], ["format", "--check"]) if new else ():
             arguments = ["--quiet", "--no-cache", "--force-exclude", "--", *new]
             workshop.command(["ruff", *command, *arguments], project)
-        for path in new:
-            clean[path].add(texts[path])
+        workshop.clean.update((rules, path, texts[path]) for path in new)
 
 
 def typed(workshop: Workshop, project: Path, part: int | None = None) -> None:

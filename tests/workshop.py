@@ -152,7 +152,7 @@ class Workshop:
         self.meter = Meter()
         self.types_are_warm = False
         self.unread_libraries = ""
-        self.clean: dict[str, dict[str, set[bytes]]] = {}  # by ruff's rules: paths, and their texts
+        self.clean: set[tuple[str, str, bytes]] = set()  # ruff's rules, a path, and its text
         self.template = copy_template(folder / "template")
         (compiled := folder / "compiled").mkdir()
         self.compiled = FileSystemBytecodeCache(str(compiled))
