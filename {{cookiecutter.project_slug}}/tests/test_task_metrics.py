@@ -29,7 +29,7 @@ from app.core.task_metrics import Living, TaskMetricsSettings
 from app.core.tasks import Hopeless, Later, Message, Task
 from conftest import LogLines, MakeApp
 from tests import servers
-from tests.workers import BROKER_URL, TASK, Service, serving, until
+from tests.workers import TASK, Service, serving, until
 
 
 class NoteSchema(Schema):
@@ -368,20 +368,8 @@ def test_a_port_that_is_taken_is_an_error_in_the_log_and_tasks_are_run_all_the_s
 
 
 @pytest.fixture
-def service(
-    make_app: MakeApp,
-    tmp_path: Path,
-    # {% if cookiecutter.database != "none" %}
-    database_url: str,
-    # {% endif %}
-) -> Iterator[Service]:
-    with serving(
-        make_app,
-        tmp_path,
-        # {% if cookiecutter.database != "none" %}
-        database_url=database_url,
-        # {% endif %}
-    ) as started:
+def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with serving(make_app, request) as started:
         yield started
 
 
@@ -392,7 +380,6 @@ def folder_of(process: int) -> Path | None:
 
 
 @pytest.mark.process
-@pytest.mark.skipif(not BROKER_URL, reason="TEST_BROKER_URL names no broker")
 def test_a_real_worker_counts_for_its_processes_when_they_are_gone_too(service: Service) -> None:
     port = servers.free_port()
     done = '\ntask_runs_total{outcome="done",task="' + TASK + '"} %.1f\n'

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,6 @@ from tests.workers import (
     # {% if cookiecutter.database != "none" %}
     BASKET,
     # {% endif %}
-    BROKER_URL,
     # {% if cookiecutter.database != "none" %}
     STATUS,
     # {% endif %}
@@ -37,27 +35,12 @@ from tests.workers import (
     until,
 )
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(not BROKER_URL, reason="TEST_BROKER_URL names no broker"),
-]
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-def service(
-    make_app: MakeApp,
-    tmp_path: Path,
-    # {% if cookiecutter.database != "none" %}
-    database_url: str,
-    # {% endif %}
-) -> Iterator[Service]:
-    with serving(
-        make_app,
-        tmp_path,
-        # {% if cookiecutter.database != "none" %}
-        database_url=database_url,
-        # {% endif %}
-    ) as started:
+def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with serving(make_app, request) as started:
         yield started
 
 

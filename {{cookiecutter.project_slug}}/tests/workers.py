@@ -15,6 +15,7 @@ from threading import Event, Thread
 from typing import Any, cast
 
 import orjson
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -208,8 +209,11 @@ class Service:
 
 
 @contextmanager
-def serving(make_app: MakeApp, folder: Path, **own: str) -> Iterator[Service]:
-    """Make a service whose workers can be started, with settings of its own."""
+def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """Make a service whose workers can be started; skip the test where there is no broker for them."""
+    if not BROKER_URL:
+        pytest.skip("TEST_BROKER_URL names no broker")
+    folder: Path = request.getfixturevalue("tmp_path")
     with mail_server() as mail:
         told = {
             "broker_url": BROKER_URL,
@@ -218,7 +222,9 @@ def serving(make_app: MakeApp, folder: Path, **own: str) -> Iterator[Service]:
             "mail_from": "service@shop.example",
             "task_seconds": "2",
             "task_wait_seconds": "5",
-            **own,
+            # {% if cookiecutter.database != "none" %}
+            "database_url": request.getfixturevalue("database_url"),
+            # {% endif %}
         }
         environment = {name.upper(): value for name, value in told.items()}
 
