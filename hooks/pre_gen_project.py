@@ -42,6 +42,8 @@ def text_problems(name: str, text: str, typed: str) -> Iterator[str]:
 
 def problems(answers: Answers, typed: Answers) -> Iterator[str]:
     """Yield every reason to refuse these answers."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - cookiecutter itself runs on older ones
+        yield "cookiecutter runs on a Python older than 3.11: install it into a newer one."
     for name, text in answers.items():
         if isinstance(text, str) and not name.startswith("_"):
             # The default slug is template code of ours; a typed one must look like a slug anyway.

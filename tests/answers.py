@@ -1,7 +1,7 @@
 """Which answers are valid together, and which files depend on which of them.
 
 All of it is derived: the choices from `cookiecutter.json`, what excludes what from `REQUIRES`,
-what a file depends on from Jinja's own syntax tree and from `FILES`. No answer is named here.
+what a file depends on from Jinja's own syntax tree and from the tree's manifest. No answer is named here.
 """
 
 import json
@@ -66,9 +66,19 @@ def template_files() -> list[str]:
 
 
 def tree_files() -> list[str]:
-    """List the files of the tree, as paths inside it."""
+    """List what a service can have of the tree, as paths inside it: all but the manifest."""
     inside = (path.split("/", 1) for path in template_files())
-    return [rest[0] for folder, *rest in inside if folder == TREE.name and rest]
+    return [
+        rest[0]
+        for folder, *rest in inside
+        if folder == TREE.name and rest and rest[0] != post_gen_project.MANIFEST
+    ]
+
+
+@cache
+def manifest() -> dict[str, list[str]]:
+    """Read the tree's manifest: what exists only with the answers that each key names."""
+    return post_gen_project.paths_by_key(TREE)
 
 
 def copy_template(target: Path) -> Path:
@@ -80,15 +90,14 @@ def copy_template(target: Path) -> Path:
 
 
 def names_in(key: str) -> set[str]:
-    """Tell which answers a key of `FILES` or `REQUIRES` asks about."""
+    """Tell which answers a key of the manifest or of `REQUIRES` asks about."""
     return {each.partition("=")[0] for each in re.split(" or | and ", key)}
 
 
 def exists_with(path: str) -> set[str]:
     """Tell which answers decide whether this file exists."""
     places = {path, *map(str, Path(path).parents)}
-    files = post_gen_project.FILES
-    keys = (key for key in files if places & set(post_gen_project.paths(key)))
+    keys = (key for key, paths in manifest().items() if not places.isdisjoint(paths))
     return set().union(*map(names_in, keys))
 
 

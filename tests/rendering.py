@@ -16,6 +16,7 @@ from answers import (
     depends_on,
     exists_with,
     grouped,
+    manifest,
     names_in,
     questions,
     texts,
@@ -54,8 +55,8 @@ def only_with(path: str) -> list[str]:
     """List the keys of the manifest without which a file or folder is pruned."""
     return [
         key
-        for key in post_gen_project.FILES
-        if any(path == gone or path.startswith(f"{gone}/") for gone in post_gen_project.paths(key))
+        for key, paths in manifest().items()
+        if any(path == gone or path.startswith(f"{gone}/") for gone in paths)
     ]
 
 

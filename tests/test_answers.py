@@ -18,6 +18,7 @@ from answers import (
     covering_rows,
     covering_set,
     depends_on,
+    manifest,
     mentions,
     part,
     questions,
@@ -27,7 +28,6 @@ from answers import (
     valid,
     valid_combinations,
 )
-from post_gen_project import FILES
 from pre_gen_project import REQUIRES
 
 SOME: Choices = {
@@ -128,7 +128,7 @@ def test_each_pattern_of_copied_files_fits_some_file() -> None:
 
 
 def test_every_name_in_the_hooks_is_asked_for() -> None:
-    for key in [*FILES, *REQUIRES, *(need for needs in REQUIRES.values() for need in needs)]:
+    for key in [*manifest(), *REQUIRES, *(need for needs in REQUIRES.values() for need in needs)]:
         for each in re.split(" or | and ", key):
             name, _, value = each.partition("=")
             assert name in choices()

@@ -1,7 +1,7 @@
 """The hooks as units: which answers are refused and why, and what is pruned."""
 
-import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -9,8 +9,10 @@ import pytest
 
 import post_gen_project
 import pre_gen_project
-from answers import ROOT, TREE, Answers, questions
+from answers import ROOT, TREE, Answers, questions, tree_files
 from pre_gen_project import problems
+from rendering import exists, first_of_each
+from workshop import Workshop
 
 GOOD: Answers = {
     "project_name": "Order Service",
@@ -175,21 +177,43 @@ def test_both_hooks_read_a_key_alike(key: str, *, value: str | bool, expected: b
     assert post_gen_project.chosen({"database": value}, key) is expected
 
 
+MANIFEST = """\
+places = [
+    "{name}",
+    "app/{name}",
+    "app/{name}.py",
+    "app/core/{name}.py",
+    "app/{domain}/tests/test_{module}.py",
+    "docs/deep/{name}.md",
+    "tests/test_{name}.py",
+]
+
+[only-with]
+"database" = ["orders", "database"]
+"database=mysql" = ["mysql"]
+"caching" = ["orders/cache"]
+"caching or auth" = ["tokens"]
+"caching and database=mysql or auth=oidc" = ["app/both.py"]
+"""
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    files = {
-        "database": "app/orders app/core/database.py",
-        "database=mysql": "docs/deep/mysql.md",
-        "caching": "app/orders/cache.py",
-        "caching or auth": "app/tokens.py",
-        "caching and database=mysql or auth=oidc": "app/both.py",
-    }
-    monkeypatch.setattr(post_gen_project, "FILES", files)
-    for path in [*" ".join(files.values()).split(), "app/orders/routes.py", "app/core/own.py"]:
-        if "." in path:
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path).write_text("x")
+def project(tmp_path: Path) -> Path:
+    for path in (
+        "app/both.py",
+        "app/core/database.py",
+        "app/core/own.py",
+        "app/orders/cache.py",
+        "app/orders/routes.py",
+        "app/orders/tests/test_cache.py",
+        "app/tokens.py",
+        "docs/deep/mysql.md",
+        "tests/test_tokens.py",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x")
     (tmp_path / "empty on purpose").mkdir()
+    (tmp_path / post_gen_project.MANIFEST).write_text(MANIFEST)
     return tmp_path
 
 
@@ -212,8 +236,10 @@ def test_what_was_chosen_stays(project: Path) -> None:
         "app/core/own.py",
         "app/orders/cache.py",
         "app/orders/routes.py",
+        "app/orders/tests/test_cache.py",
         "app/tokens.py",
         "docs/deep/mysql.md",
+        "tests/test_tokens.py",
     }
 
 
@@ -222,6 +248,7 @@ def test_a_file_inside_a_chosen_folder_can_have_its_own_answer(project: Path) ->
 
     assert (project / "app/orders/routes.py").exists()
     assert not (project / "app/orders/cache.py").exists()
+    assert not (project / "app/orders/tests").exists()
 
 
 @pytest.mark.parametrize(
@@ -246,6 +273,7 @@ def test_one_of_several_answers_is_enough(project: Path, auth: str, *, caching: 
     post_gen_project.prune(project, GOOD | {"auth": auth, "caching": caching})
 
     assert (project / "app/tokens.py").exists()
+    assert (project / "tests/test_tokens.py").exists()
 
 
 def test_folders_left_empty_go_too_and_no_others(project: Path) -> None:
@@ -258,27 +286,32 @@ def test_folders_left_empty_go_too_and_no_others(project: Path) -> None:
 def test_pruning_twice_changes_nothing_more(project: Path) -> None:
     post_gen_project.prune(project, GOOD)
     once = left(project)
+    (project / post_gen_project.MANIFEST).write_text(MANIFEST)
     post_gen_project.prune(project, GOOD)
 
     assert left(project) == once
 
 
-def program_lines(hook: Path) -> int:
-    """Count the lines of a hook without its tables, which grow by a line with each answer."""
-    tables = [
-        node
-        for node in ast.parse(hook.read_text()).body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict | ast.Constant)
-    ]
-    data = sum((node.end_lineno or 0) - node.lineno + 1 for node in tables)
-    return len(hook.read_text().splitlines()) - data
+def test_a_service_is_what_its_answers_keep_of_the_tree(workshop: Workshop) -> None:
+    answers = first_of_each() | {"tracing": False, "webhooks": True}
+
+    made = left(workshop.bake(answers))
+
+    assert made == {path for path in tree_files() if exists(path, answers)}
 
 
 def test_both_hooks_together_stay_short() -> None:
     hooks = sorted((ROOT / "hooks").glob("*.py"))
 
     assert len(hooks) == 2
-    assert sum(map(program_lines, hooks)) <= 100
+    assert sum(len(hook.read_text().splitlines()) for hook in hooks) < 120
+
+
+def test_an_older_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+
+    [sentence] = found()
+    assert "older than 3.11" in sentence
 
 
 def test_the_hooks_ask_for_every_free_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,14 @@ import pytest
 
 import post_gen_project
 import services
-from answers import Answers, choices, ident, runtime_combinations
+from answers import Answers, choices, ident, manifest, runtime_combinations
 from workshop import FailedCheckError, Workshop
 
 
 def left_out(answers: Answers) -> frozenset[str]:
     """Tell which rules a service does not have."""
-    keys = [key for key in post_gen_project.FILES if not post_gen_project.chosen(answers, key)]
-    paths = (path for key in keys for path in post_gen_project.paths(key))
+    keys = [key for key in manifest() if not post_gen_project.chosen(answers, key)]
+    paths = (path for key in keys for path in manifest()[key])
     return frozenset(path for path in paths if path.startswith("deploy/prometheus"))
 
 

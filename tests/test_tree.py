@@ -14,7 +14,7 @@ import yaml
 
 from answers import ROOT, TREE, template_files, tree_files
 from checks import linted_and_formatted, nothing_dead, nothing_empty, typed
-from post_gen_project import FILES, paths
+from post_gen_project import MANIFEST, paths_by_key
 from requirements import pins
 from warm import plain
 from workshop import Workshop
@@ -77,14 +77,22 @@ def test_nothing_untracked_or_ignored_lies_in_the_tree() -> None:
     assert not strays, "cookiecutter would copy these into every service"
 
 
-@pytest.mark.parametrize("word", sorted({word for each in FILES.values() for word in each.split()}))
-def test_each_word_of_the_manifest_names_something_in_the_tree(
-    word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(FILES, "word", word)
-    places = paths("word")
+def listed() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = tomllib.loads((TREE / MANIFEST).read_text())["only-with"]
+    return found
+
+
+@pytest.mark.parametrize("name", sorted({name for each in listed().values() for name in each}))
+def test_each_name_in_the_manifest_names_something_in_the_tree(name: str, tmp_path: Path) -> None:
+    text = (TREE / MANIFEST).read_text().partition("[only-with]")[0]
+    (tmp_path / MANIFEST).write_text(f'{text}[only-with]\n"one" = ["{name}"]\n')
+    [places] = paths_by_key(tmp_path).values()
 
     assert [each for each in tree_files() for path in places if f"{each}/".startswith(f"{path}/")]
+
+
+def test_the_manifest_names_nothing_twice_under_one_key() -> None:
+    assert [key for key, names in listed().items() if len(names) != len(set(names))] == []
 
 
 def test_the_environment_holds_exactly_the_versions_that_the_tree_pins() -> None:
