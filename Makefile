@@ -18,8 +18,8 @@ OUT ?= ..
 SHARD ?=
 # make test WHOLE=1 runs all tests of every combination; it takes hours
 WHOLE ?=
-# How many tests at once: many wait, so one more than there are CPUs
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# How many tests at once: many wait, so two more than there are CPUs
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # More arguments for pytest: make test ARGS="-k cruft"
 ARGS ?=
 

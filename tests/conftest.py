@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import scratch
+from scratch import Scratch
 from tally import MOST, Tally, share
 from workshop import Meter, Workshop
 
@@ -26,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # The limit is for combinations that run a part of their tests, beside neighbours.
         everything = config.option.quick or os.environ.get("WHOLE")
         config.pluginmanager.register(Tally(inf if everything else MOST), "tally")
+        config.pluginmanager.register(Scratch(), "scratch")
 
 
 @pytest.hookimpl(trylast=True)
@@ -52,10 +55,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def all_services(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Workshop]:
+def all_services(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[Workshop]:
     """Open this worker's workshop, with a cache for mypy that lasts from run to run."""
     cache = Path(__file__).parents[1] / ".cache" / "mypy-services" / worker_id
-    opened = Workshop(tmp_path_factory.mktemp("workshop"), cache)
+    base = scratch.folder(request.config) or tmp_path_factory.getbasetemp()
+    opened = Workshop(base / f"workshop-{worker_id}", cache)
     yield opened
     opened.warm.close()
 

@@ -58,7 +58,8 @@ def environment_of(python: str) -> Path:
 def install(python: str, inside: Path, requirements: Path) -> None:
     """Install a tree's raw requirements: its markers are comments, so they are of all features."""
     subprocess.run([python, "-m", "venv", "--clear", inside.parents[1]], check=True)
-    command: list[str | Path] = [inside, "-m", "pip", "install", "--quiet"]
+    # Few of the modules are ever imported, so none is compiled before it is.
+    command: list[str | Path] = [inside, "-m", "pip", "install", "--quiet", "--no-compile"]
     if uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--quiet", "--python", inside]
     subprocess.run([*command, "--require-hashes", "-r", requirements], check=True)

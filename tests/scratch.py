@@ -1,0 +1,46 @@
+"""A folder in memory for one run: a service is written there, and removed, for each combination."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps files in memory
+ROOM = 2**31  # bytes: a run fills a fifth of it
+
+
+def folder_in_memory(memory: Path = MEMORY, room: int = ROOM) -> Path | None:
+    """Make a folder in memory, where the system has such a place with room and programs may run."""
+    if not os.access(memory, os.W_OK | os.X_OK) or shutil.disk_usage(memory).free < room:
+        return None
+    if os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return None
+    return Path(tempfile.mkdtemp(prefix="combinations-", dir=memory))
+
+
+class Scratch:
+    """Lends one folder to all workers of a run, and removes it when the run is over, however it ends."""
+
+    def __init__(self) -> None:
+        self.folder = folder_in_memory()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist has no types
+        """Tell a worker of xdist where the folder is."""
+        node.workerinput["scratch"] = str(self.folder or "")
+
+    def pytest_unconfigure(self) -> None:
+        """Give the memory back."""
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def folder(config: pytest.Config) -> Path | None:
+    """Return this run's folder in memory, in a worker and without workers alike, if there is one."""
+    if hasattr(config, "workerinput"):
+        return Path(named) if (named := config.workerinput["scratch"]) else None
+    found = config.pluginmanager.get_plugin("scratch")
+    return found.folder if isinstance(found, Scratch) else None
