@@ -5,8 +5,17 @@ from werkzeug.test import TestResponse
 from app.settings import Settings
 from conftest import MakeApp
 
-DIRECT = ("127.0.0.1", "10.1.2.3", "172.31.0.9", "192.168.0.7", "::1", "fd00::7")
-OUTSIDE = ("203.0.113.9", "8.8.8.8", "172.32.0.1", "2001:db8::1", "169.254.169.254", "unix:", "")
+DIRECT = ("127.0.0.1", "10.1.2.3", "172.31.0.9", "192.168.0.7", "::1", "fd00::7", "::ffff:10.1.2.3")
+OUTSIDE = (
+    "203.0.113.9",
+    "8.8.8.8",
+    "172.32.0.1",
+    "2001:db8::1",
+    "169.254.169.254",
+    "::ffff:8.8.8.8",
+    "unix:",
+    "",
+)
 
 
 @pytest.mark.attack

@@ -64,4 +64,6 @@ def is_inside(environ: "WSGIEnvironment", networks: tuple[Network, ...]) -> bool
         address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
-    return any(address in network for network in networks)
+    # A socket for both kinds shows IPv4 so.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return any((mapped or address) in network for network in networks)
