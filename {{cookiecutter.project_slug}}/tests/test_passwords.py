@@ -42,7 +42,6 @@ def test_without_a_stored_password_every_one_is_wrong(ours: Passwords) -> None:
 def test_any_long_text_is_a_good_password(ours: Passwords) -> None:
     for good in (
         GOOD,
-        "abcdefghijkl",
         "p\u00e4ssw\u00f6rter \u4e0a\u6d77!",
         "ada and charles",
         "a b c d e f ",
@@ -63,19 +62,57 @@ def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
     told = {"app_env": "testing", "service_name": "tea-house"}
     ours = Passwords(Settings.model_validate(told))
     for bad, said in (
+        ("a" * 128, ["5 different", "harder to guess"]),
         ("a" * 129, ["12 to 128", "5 different"]),
         ("aaaa", ["12 to 128", "5 different"]),
         ("", ["12 to 128", "5 different"]),
         (f"my {EMAIL.upper()}", ["the e-mail address"]),
         ("Ada.Lovelace1815", ["the e-mail address"]),
         ("My Tea-House 1815", ["the name of this service"]),
-        ("\ufb01" * 6, ["5 different"]),  # one character that becomes two
+        ("\ufb01" * 6, ["5 different", "harder to guess"]),  # one character that becomes two
     ):
         with pytest.raises(WeakPassword) as refused:
             ours.check(bad, EMAIL)
         assert len(refused.value.sentences) == len(said), bad
         for sentence, words in zip(refused.value.sentences, said, strict=True):
             assert words in sentence
+
+
+@pytest.mark.attack
+def test_a_password_that_is_easy_to_guess_is_refused(
+    ours: Passwords, subtests: pytest.Subtests
+) -> None:
+    for easy in (
+        "password1234",
+        "P@ssw0rd12345",
+        "ILOVEYOU1234",
+        "qwertyuiop12",
+        "123456789012",
+        "abcdefghijkl",
+        "football2026",
+        "abcdefgh" * 16,
+        "q1w2e3r4t5y6" * 2,
+    ):
+        with subtests.test(easy):
+            with pytest.raises(WeakPassword) as refused:
+                ours.check(easy, EMAIL)
+            [sentence] = refused.value.sentences
+            assert "harder to guess" in sentence
+
+
+def test_a_password_with_one_good_end_is_not_easy_to_guess(ours: Passwords) -> None:
+    for good in (f"1234567890123456 {GOOD}", f"{GOOD} 1234567890123456"):
+        ours.check(good, EMAIL)
+
+
+def test_no_password_takes_long_to_look_at(ours: Passwords) -> None:
+    # Nine ways to write each letter: all 72 characters that zxcvbn takes would keep it for seconds.
+    hardest = "4@8({[<369>1!|l710+5$xzZ2" * 5
+
+    before = time.process_time()
+    ours.check(hardest, EMAIL)
+
+    assert time.process_time() - before < 0.5
 
 
 def test_a_service_whose_name_is_in_every_word_takes_passwords_all_the_same() -> None:

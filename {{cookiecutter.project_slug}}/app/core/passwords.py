@@ -13,12 +13,15 @@ from flask import Flask, current_app
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import Field, ValidationInfo, field_validator
+from zxcvbn import zxcvbn
 
 from app.core.config import NAME, CoreSettings, Environment
 from app.core.errors import Unprocessable
 
 SHORTEST, LONGEST = 12, 128  # characters
 FEWEST_DIFFERENT = 5
+LEAST_SCORE = 3  # of zxcvbn's 0 to 4: more than a hundred million guesses
+ESTIMATED = 16  # characters at either end: some long texts take zxcvbn seconds
 SHORTEST_NAME = 4  # a shorter one is in many a good password by chance
 # OWASP Password Storage Cheat Sheet, Argon2id: for so many passes at least so many KiB.
 LEAST_KIB = {1: 47_104, 2: 19_456, 3: 12_288, 4: 9_216, 5: 7_168}
@@ -101,11 +104,18 @@ class Passwords:
             yield f"Must have {SHORTEST} to {LONGEST} characters."
         if len(set(password)) < FEWEST_DIFFERENT:
             yield f"Must have {FEWEST_DIFFERENT} different characters."
+        if SHORTEST <= len(password) <= LONGEST and _is_guessable(password):
+            yield "Must be harder to guess: it is a common password, a pattern, or little more."
         local, _, _ = email.partition("@")
         if email in password or (len(local) >= SHORTEST_NAME and local in password):
             yield "Must not contain the e-mail address."
         if any(name in password for name in self._names):
             yield "Must not contain the name of this service."
+
+
+def _is_guessable(password: str) -> bool:
+    ends = {password[:ESTIMATED], password[-ESTIMATED:]}
+    return all(zxcvbn(end)["score"] < LEAST_SCORE for end in ends)
 
 
 def normalised(password: str) -> str:
