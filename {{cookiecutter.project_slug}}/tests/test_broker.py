@@ -90,10 +90,11 @@ def waiting(app: Flask, queue: str) -> list[Any]:
     return found
 
 
-def run(app: Flask, values: Mapping[str, object]) -> None:
+def run(app: Flask, values: Mapping[str, object], **more: object) -> None:
     """Run a task as the worker does with what has arrived."""
     task = broker.of(app).celery.tasks["note"]
-    task.push_request(id=str(uuid4()), retries=0, called_directly=False, args=[values], kwargs={})
+    usual = {"id": str(uuid4()), "retries": 0, "called_directly": False, "kwargs": {}}
+    task.push_request(**{**usual, "args": [values], **more})
     try:
         task(values)
     finally:
@@ -270,6 +271,57 @@ def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
 
 
 # {% if cookiecutter.database == "none" %}
+def test_in_redis_the_runs_are_counted_that_did_not_live_to_tell(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, int] = {}
+    limits: list[object] = []
+
+    class Client:
+        def incr(self, key: str) -> int:
+            kept[key] = kept.get(key, 14) + 1
+            return kept[key]
+
+        def expire(self, key: str, seconds: int) -> None:
+            if key in kept:
+                limits.append(seconds)
+
+        def ltrim(self, *_: object) -> None:
+            pass  # the dead letters
+
+    with broker.of(app).connect() as connection:
+        monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
+    same = str(uuid4())
+    again = {"id": same, "delivery_info": {"redelivered": True}}
+    run(app, {"text": "first"}, delivery_info={"redelivered": False})
+    run(app, {"text": "last"}, **again)
+    with pytest.raises(Reject):
+        run(app, {"text": "given up"}, **again)
+
+    assert ran == [{"text": "first"}, {"text": "last"}]
+    assert kept == {f"broker-tests.lost.{same}": 16}
+    assert limits == [1_209_600] * 2
+
+
+def test_what_cannot_be_counted_is_run(app: Flask) -> None:
+    # The memory of this process is no Redis.
+    run(app, {"text": "x"}, delivery_info={"redelivered": True})
+
+    assert ran == [{"text": "x"}]
+
+
+def test_rabbitmq_says_how_many_runs_did_not_live_to_tell(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Broker, "is_rabbitmq", True)
+
+    run(app, {"text": "last"}, **{"x-delivery-count": 15})
+    with pytest.raises(Reject):
+        run(app, {"text": "given up"}, **{"x-delivery-count": 16})
+
+    assert ran == [{"text": "last"}]
+
+
 def test_without_a_database_the_broker_decides_whether_the_service_is_ready(
     make_app: MakeApp,
 ) -> None:

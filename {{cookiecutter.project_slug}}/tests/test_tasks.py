@@ -312,6 +312,14 @@ def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: Log
     assert (log_lines[-1]["message"], log_lines[-1]["attempts"]) == ("task given up", 3)
 
 
+def test_without_a_ledger_too(app: Flask, log_lines: LogLines) -> None:
+    ran: list[object] = []
+
+    assert own(app, ran.append).deliver(replace(note(), attempt=4)) == DEAD
+    assert ran == []
+    assert (log_lines[-1]["message"], log_lines[-1]["attempts"]) == ("task given up", 3)
+
+
 def test_while_the_ledger_is_away_the_broker_keeps_the_message(
     app: Flask, log_lines: LogLines
 ) -> None:

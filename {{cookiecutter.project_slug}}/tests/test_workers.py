@@ -22,6 +22,9 @@ from tests.workers import (
     # {% if cookiecutter.database != "none" %}
     BASKET,
     # {% endif %}
+    # {% if cookiecutter.database == "none" %}
+    MOMENT,
+    # {% endif %}
     # {% if cookiecutter.database != "none" %}
     STATUS,
     # {% endif %}
@@ -138,6 +141,24 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     assert service.letters_after(0.5) == 1
 
 
+# {% if cookiecutter.database == "none" %}
+def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service) -> None:
+    box = service.mail.box
+    box.go.clear()
+    with service.start(TASK_ATTEMPTS="3") as started:
+        service.ask()
+        until(box.reached.is_set)
+        while not dead_letters(service):
+            if box.reached.is_set():
+                box.reached.clear()
+                started.kill_tasks()
+            time.sleep(MOMENT)
+    box.go.set()
+
+    assert box.taken == []
+
+
+# {% endif %}
 # {% if cookiecutter.database != "none" %}
 def test_a_message_that_is_delivered_several_times_leaves_one_letter(
     service: Service, monkeypatch: pytest.MonkeyPatch

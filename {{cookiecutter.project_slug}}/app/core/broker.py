@@ -35,6 +35,9 @@ from app.core.tasks import Message, Outcome, Publisher, Tasks, TaskSettings
 
 HEADERS = "app"  # the header that holds a message's own ones
 DELIVERIES = 20
+# {% if cookiecutter.database == "none" %}
+DELIVERY_COUNT = "x-delivery-count"  # what RabbitMQ calls those that nobody confirmed
+# {% endif %}
 KEPT = 10_000  # dead letters, of which the oldest go first
 KEPT_SECONDS = 14 * 86_400
 UNSAID = "-"
@@ -198,12 +201,16 @@ class Broker:
     def run(self, celery_task: CeleryTask, values: Mapping[str, Any]) -> None:
         """Run what has arrived, and let Celery tell the broker how it went."""
         request = celery_task.request
+        attempt = request.retries + 1
+        # {% if cookiecutter.database == "none" %}
+        attempt += self._lost(celery_task)
+        # {% endif %}
         message = Message(
             celery_task.name,
             values,
             dict(getattr(request, HEADERS, None) or {}),
             str(request.id),
-            request.retries + 1,
+            attempt,
         )
         verdict = self._tasks.deliver(message)
         if verdict.outcome is Outcome.AGAIN:
@@ -217,6 +224,23 @@ class Broker:
             self.bury({"task": message.task, "id": message.id, "values": values})
             raise Reject(requeue=False)
 
+    # {% if cookiecutter.database == "none" %}
+    def _lost(self, celery_task: CeleryTask) -> int:
+        """Count the runs of a message that did not live to tell."""
+        request = celery_task.request
+        if self.is_rabbitmq:
+            return int(getattr(request, DELIVERY_COUNT, 0))
+        if not (request.delivery_info or {}).get("redelivered"):
+            return 0
+        try:
+            with self.connect() as connection:
+                return _one_more(
+                    connection.default_channel.client, f"{self.name}.lost.{request.id}"
+                )
+        except Exception:  # noqa: BLE001  each transport has its own
+            return 0  # one run too many is better than none
+
+    # {% endif %}
     def bury(self, letter: Mapping[str, object]) -> None:
         """Keep what RabbitMQ would keep by itself once it is rejected."""
         if self.is_rabbitmq:
@@ -338,6 +362,15 @@ def show_life(**_: object) -> None:
         Path(path).touch()
 
 
+# {% if cookiecutter.database == "none" %}
+def _one_more(client: Any, key: str) -> int:  # noqa: ANN401  redis.Redis, which is loaded with the transport
+    """Count in Redis, for as long as dead letters are kept."""
+    number = int(client.incr(key))
+    client.expire(key, KEPT_SECONDS)
+    return number
+
+
+# {% endif %}
 def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which is loaded with the transport
     """Keep the newest letters in a list of Redis, and not for ever."""
     client.ltrim(key, 0, KEPT - 1)

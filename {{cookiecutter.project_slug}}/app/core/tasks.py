@@ -300,10 +300,6 @@ class Tasks:
         elif (attempt := ledger.begin(message.id)) is None:
             logger.info("task was done already")
             return DONE
-        elif attempt > self.settings.task_attempts:
-            # Whoever began the last one did not live to tell.
-            logger.error("task given up", extra={"attempts": attempt - 1})
-            verdict = DEAD
         else:
             verdict = self._run(replace(message, attempt=attempt), exchange)
         ledger.end(message.id, verdict)
@@ -334,6 +330,10 @@ class Tasks:
             return None
 
     def _run(self, message: Message, exchange: Exchange) -> Verdict:
+        if message.attempt > self.settings.task_attempts:
+            # Whoever began the last one did not live to tell.
+            logger.error("task given up", extra={"attempts": message.attempt - 1})
+            return DEAD
         run = self._read(message)
         try:
             if run is None:

@@ -1,4 +1,5 @@
 class Context:
+    delivery_info: dict[str, object] | None
     id: str
     retries: int
 
