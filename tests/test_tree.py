@@ -43,6 +43,13 @@ def test_the_tree_is_linted_and_formatted(workshop: Workshop, tree: Path) -> Non
     linted_and_formatted(workshop, tree)
 
 
+def test_bandit_finds_nothing_in_the_tree(workshop: Workshop, tree: Path) -> None:
+    # As `make audit` of a service does; all that can be in a service is in the tree.
+    settings = ["--configfile", "pyproject.toml", "--recursive", "app"]
+
+    workshop.command(["bandit", "--quiet", *settings], tree)
+
+
 def test_the_tree_is_typed(workshop: Workshop, tree: Path) -> None:
     typed(workshop, tree)
 

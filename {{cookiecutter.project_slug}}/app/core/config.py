@@ -35,7 +35,7 @@ MINIMUM_SECRET_VARIETY = 10  # distinct characters; 16 random bytes in hexadecim
 GUESSABLE = re.compile(
     r"change|secret|password|example|default|insecure|development", re.IGNORECASE
 )
-DEVELOPMENT_SECRET = "development-only-refused-in-production"  # nosec B105 # noqa: S105  refused in production
+DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
 
 
 class Environment(StrEnum):
