@@ -324,10 +324,11 @@ def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
     found = repository.by_id(user_id)
     if found is None:
         raise NotFound
-    try:
-        return _prove(found, found.email, password, address)
-    except WrongCredentials:
-        raise WrongPassword from None
+    with sign_ins.told("re-authentication"):
+        try:
+            return _prove(found, found.email, password, address)
+        except WrongCredentials:
+            raise WrongPassword from None
 
 
 def _spend_a_letter(email: str, address: str) -> None:

@@ -17,7 +17,7 @@ from app.users.tests import (
     new_address,
     token,
 )
-from conftest import MakeApp
+from conftest import LogLines, MakeApp
 from tests.database import CountQueries
 
 ME = "/api/v1/users/me"
@@ -101,6 +101,23 @@ def test_a_stolen_token_changes_nothing_without_the_password(
         right = client.delete(ME, json={"current_password": PASSWORD}, headers=me)
         assert right.status_code == 429
     assert client.get(ME, headers=me).json["email"] == email  # type: ignore[index]  # it is an object
+
+
+def test_each_time_the_password_is_asked_again_is_a_line_with_its_outcome(
+    client: FlaskClient, me: dict[str, str], log_lines: LogLines
+) -> None:
+    sent = {"current_password": "a guess of somebody", "password": OTHER_PASSWORD}
+    for current in ("a guess of somebody", PASSWORD):
+        client.post(f"{ME}/password", json={**sent, "current_password": current}, headers=me)
+
+    tries = [(line["message"], line["outcome"]) for line in log_lines if "outcome" in line]
+    assert tries == [
+        ("re-authentication refused", "wrong_password"),
+        ("re-authentication succeeded", "success"),
+    ]
+    assert len({line["account_id"] for line in log_lines if "outcome" in line}) == 1
+    assert "a guess of somebody" not in str(log_lines)
+    assert PASSWORD not in str(log_lines)
 
 
 def test_a_weak_new_password_is_refused(
