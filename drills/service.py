@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import signal
 import subprocess
 import sys
@@ -200,9 +201,7 @@ class Worker:
 
     def kill(self) -> None:
         """End all its processes at once, as a machine does that loses power."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        kill_group(self.process)
 
     def stop(self) -> None:
         """Stop it as a platform does; what does not stop is killed."""
@@ -211,6 +210,26 @@ class Worker:
             self.process.wait(STOPPING_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+def kill_group(leader: subprocess.Popen[bytes]) -> None:
+    """Kill a process with all its children, and come back when each of them has ended.
+
+    One that is only about to end keeps its connections, and whoever talks to it takes it for alive.
+    """
+    children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children")
+    pids = [leader.pid, *map(int, children.read_text("ascii").split() if children.exists() else ())]
+    with contextlib.ExitStack() as open_files:
+        ends: list[int] = []
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                ends.append(os.pidfd_open(pid))
+                open_files.callback(os.close, ends[-1])
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader.pid, signal.SIGKILL)
+        for end in ends:
+            select.select([end], [], [], STOPPING_SECONDS)
+    leader.wait()
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:

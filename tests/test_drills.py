@@ -1,5 +1,6 @@
 """The drills notice a broken promise, and a few of them are kept; `make drills` runs them all."""
 
+import select
 import smtplib
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from drills.load import Client, Load, Tally
 from drills.post import post_office
 from drills.scenarios import DRILLS
 from drills.servers import MissingServerError, Redis, program, wait_until
+from drills.service import kill_group
 from drills.stage import Report
 
 ROOT = Path(__file__).parents[1]
@@ -160,6 +162,27 @@ def test_a_letter_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
         assert isinstance(sending.exception(), smtplib.SMTPServerDisconnected)
 
         assert (post.taken, post.given_up) == ({}, 2)
+
+
+def test_a_worker_that_was_killed_keeps_no_connection() -> None:
+    """Its processes hold much, which takes the kernel a while to give back."""
+    code = (
+        "import os, time; os.fork(); kept = b'x' * 300_000_000; print(flush=True); time.sleep(60)"
+    )
+    for _ in range(3):
+        leader = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert leader.stdout
+        for _process in range(2):
+            leader.stdout.readline()
+
+        kill_group(leader)
+
+        # Nobody is left to write: the pipe ends at once.
+        assert select.select([leader.stdout], [], [], 0)[0]
+        assert not leader.stdout.read()
+        leader.stdout.close()
 
 
 def test_a_name_that_no_drill_has_lists_those_there_are() -> None:
