@@ -367,7 +367,7 @@ def backoff(attempt: int, most: float) -> float:
     The jitter keeps those that failed together from coming back together.
     """
     longest = min(most, 2.0 ** min(attempt, 16))
-    return random.uniform(longest / 2, longest)  # noqa: S311  # nosec B311  nothing is secret about it
+    return random.uniform(longest / 2, longest)  # nosec B311 # noqa: S311  nothing is secret about it
 
 
 def _seconds_since(exchange: Exchange) -> float:
