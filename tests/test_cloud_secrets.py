@@ -54,6 +54,7 @@ def load(project: Path, endpoint: str, secret: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 def test_the_secret_is_read_and_every_failure_is_one_message(
     workshop: Workshop, endpoint: str
 ) -> None:

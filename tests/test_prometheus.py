@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-import post_gen_project
 import services
-from answers import Answers, choices, ident, manifest, runtime_combinations
+from answers import Answers, choices, ident, runtime_combinations, tree_files
+from rendering import exists
 from workshop import FailedCheckError, Workshop
+
+OURS = [path for path in tree_files() if path.startswith("deploy/prometheus/")]
 
 
 def left_out(answers: Answers) -> frozenset[str]:
     """Tell which rules a service does not have."""
-    keys = [key for key in manifest() if not post_gen_project.chosen(answers, key)]
-    paths = (path for key in keys for path in manifest()[key])
-    return frozenset(path for path in paths if path.startswith("deploy/prometheus"))
+    return frozenset(path for path in OURS if not exists(path, answers))
 
 
 SETS = {left_out(answers): answers for answers in runtime_combinations()}
@@ -42,6 +42,7 @@ def holds(workshop: Workshop, project: Path) -> None:
     workshop.command([promtool(), "test", "rules", *tests], folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", [*LARGEST, SMALLEST], ids=ident)
 def test_promtool_accepts_the_rules_and_they_pass_their_tests(
     answers: Answers, workshop: Workshop

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from answers import ROOT, TREE, template_files, tree_files
-from checks import linted_and_formatted, nothing_dead, nothing_empty, typed
+from checks import CHEAP, linted_and_formatted, nothing_dead, nothing_empty, typed
 from post_gen_project import MANIFEST, paths_by_key
 from requirements import pins
 from warm import plain
@@ -60,11 +60,14 @@ def test_the_tree_holds_nothing_empty_or_dead(tree: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_tree_passes_its_own_tests(workshop: Workshop, tree: Path, tmp_path: Path) -> None:
+def test_the_tree_passes_its_own_tests(
+    workshop: Workshop, tree: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     # They leave a database behind, and others generate services from that folder.
     own = shutil.copytree(tree, tmp_path / "tree")
+    marked = ["-m", CHEAP] if request.config.option.quick else []
 
-    workshop.run(workshop.job("suite", own))
+    workshop.run(workshop.job("suite", own, arguments=marked))
 
 
 def test_nothing_untracked_or_ignored_lies_in_the_tree() -> None:
