@@ -6,11 +6,10 @@ They have one length and compare alike under every collation.
 
 import hashlib
 import hmac
-import ipaddress
 
 from flask import current_app
 
-IPV6_NETWORK = 64  # bits: what one customer is given, who can use every address in it
+from app.core import client_address
 
 
 def of_account(email: str) -> str:
@@ -30,14 +29,9 @@ def of_state(*parts: object) -> str:
 
 def _network(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address)
+        return client_address.network_of(address)
     except ValueError:  # a Unix socket has none
         return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found.packed, IPV6_NETWORK), strict=False))
 
 
 def _keyed(kind: str, text: str) -> str:

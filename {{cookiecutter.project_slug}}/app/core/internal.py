@@ -7,6 +7,7 @@ from flask import Blueprint, request
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
+from app.core import client_address
 from app.core.config import CoreSettings, split
 from app.core.errors import NotFound
 
@@ -61,9 +62,7 @@ def is_inside(environ: "WSGIEnvironment", networks: tuple[Network, ...]) -> bool
     if any(name in environ for name in FORWARDED):
         return False
     try:
-        address = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
+        address = client_address.parsed(environ.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
-    # A socket for both kinds shows IPv4 so.
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return any((mapped or address) in network for network in networks)
+    return any(address in network for network in networks)

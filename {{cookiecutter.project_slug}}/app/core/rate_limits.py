@@ -5,7 +5,6 @@ requests are used and when the next ones come: one round trip a limit. The price
 may use two windows' worth around a boundary.
 """
 
-import ipaddress
 import re
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from app.core import (
+    client_address,
     pipeline,
     redis_server,
     # {% if cookiecutter.tracing %}
@@ -179,21 +179,14 @@ class Guard:
 def client_key(address: str) -> str:
     """Return whom to count: an IPv4 address, or an IPv6 network of 64 bits.
 
-    One subscriber usually holds a whole /64 (RFC 6177), and would otherwise never run out. Some
-    proxies add the client's port, which it may choose anew for each request.
+    Some proxies add the client's port, which it may choose anew for each request.
     """
     with_port = WITH_PORT.fullmatch(address)
     bare = ((with_port[1] or with_port[2]) if with_port else address).partition("%")[0]
     try:
-        found = ipaddress.ip_address(bare)
+        return client_address.network_of(bare)
     except ValueError:
         return address[:LONGEST_KEY]
-    if isinstance(found, ipaddress.IPv4Address):
-        return bare
-    # A socket for both kinds shows IPv4 so; all of it would be one network.
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((bare, 64), strict=False))
 
 
 def init_app(app: Flask, settings: RateLimitSettings) -> None:
