@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps files in memory
-ROOM = 2**31  # bytes: a run fills a fifth of it
+ROOM = 2**31  # bytes: `make quick` was seen to fill a thirtieth of it
 
 
 def folder_in_memory(memory: Path = MEMORY, room: int = ROOM) -> Path | None:

@@ -197,19 +197,22 @@ places = [
 """
 
 
+PROJECT = {
+    "app/both.py",
+    "app/core/database.py",
+    "app/core/own.py",
+    "app/orders/cache.py",
+    "app/orders/routes.py",
+    "app/orders/tests/test_cache.py",
+    "app/tokens.py",
+    "docs/deep/mysql.md",
+    "tests/test_tokens.py",
+}
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for path in (
-        "app/both.py",
-        "app/core/database.py",
-        "app/core/own.py",
-        "app/orders/cache.py",
-        "app/orders/routes.py",
-        "app/orders/tests/test_cache.py",
-        "app/tokens.py",
-        "docs/deep/mysql.md",
-        "tests/test_tokens.py",
-    ):
+    for path in PROJECT:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("x")
     (tmp_path / "empty on purpose").mkdir()
@@ -230,17 +233,7 @@ def test_what_was_not_chosen_is_removed(project: Path) -> None:
 def test_what_was_chosen_stays(project: Path) -> None:
     post_gen_project.prune(project, GOOD | {"database": "mysql", "caching": True})
 
-    assert left(project) == {
-        "app/both.py",
-        "app/core/database.py",
-        "app/core/own.py",
-        "app/orders/cache.py",
-        "app/orders/routes.py",
-        "app/orders/tests/test_cache.py",
-        "app/tokens.py",
-        "docs/deep/mysql.md",
-        "tests/test_tokens.py",
-    }
+    assert left(project) == PROJECT
 
 
 def test_a_file_inside_a_chosen_folder_can_have_its_own_answer(project: Path) -> None:

@@ -312,7 +312,9 @@ def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: Log
     assert (log_lines[-1]["message"], log_lines[-1]["attempts"]) == ("task given up", 3)
 
 
-def test_without_a_ledger_too(app: Flask, log_lines: LogLines) -> None:
+def test_a_message_that_kills_its_workers_is_given_up_without_a_ledger_too(
+    app: Flask, log_lines: LogLines
+) -> None:
     ran: list[object] = []
 
     assert own(app, ran.append).deliver(replace(note(), attempt=4)) == DEAD

@@ -234,9 +234,10 @@ class Broker:
             return 0
         try:
             with self.connect() as connection:
-                return _one_more(
-                    connection.default_channel.client, f"{self.name}.lost.{request.id}"
-                )
+                client = connection.default_channel.client
+                lost = int(client.incr(key := f"{self.name}.lost.{request.id}"))
+                client.expire(key, KEPT_SECONDS)
+                return lost
         except Exception:  # noqa: BLE001  each transport has its own
             return 0  # one run too many is better than none
 
@@ -362,15 +363,6 @@ def show_life(**_: object) -> None:
         Path(path).touch()
 
 
-# {% if cookiecutter.database == "none" %}
-def _one_more(client: Any, key: str) -> int:  # noqa: ANN401  redis.Redis, which is loaded with the transport
-    """Count in Redis, for as long as dead letters are kept."""
-    number = int(client.incr(key))
-    client.expire(key, KEPT_SECONDS)
-    return number
-
-
-# {% endif %}
 def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which is loaded with the transport
     """Keep the newest letters in a list of Redis, and not for ever."""
     client.ltrim(key, 0, KEPT - 1)

@@ -100,11 +100,12 @@ class Passwords:
         return self._hashes.verify_and_update(normalised(password), stored or self._nobody)
 
     def _problems(self, password: str, email: str) -> Iterator[str]:
-        if not SHORTEST <= len(password) <= LONGEST:
+        fits = SHORTEST <= len(password) <= LONGEST
+        if not fits:
             yield f"Must have {SHORTEST} to {LONGEST} characters."
         if len(set(password)) < FEWEST_DIFFERENT:
             yield f"Must have {FEWEST_DIFFERENT} different characters."
-        if SHORTEST <= len(password) <= LONGEST and _is_guessable(password):
+        if fits and _is_guessable(password):
             yield "Must be harder to guess: it is a common password, a pattern, or little more."
         local, _, _ = email.partition("@")
         if email in password or (len(local) >= SHORTEST_NAME and local in password):
