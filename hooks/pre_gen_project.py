@@ -3,8 +3,10 @@
 import json
 import keyword
 import re
+import shlex
 import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
 Answers = dict[str, str | bool]
 # An answer ("auth=jwt", or "kubernetes" for anything but no or none) and the answers it needs.
@@ -20,6 +22,13 @@ TAKEN = """
 """
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too
+
+
+class Problem(NamedTuple):
+    """One sentence that says what is wrong and what to do, and the questions to answer again."""
+
+    sentence: str
+    questions: tuple[str, ...] = ()
 
 
 def chosen(answers: Answers, key: str) -> bool:
@@ -40,30 +49,51 @@ def text_problems(name: str, text: str, typed: str) -> Iterator[str]:
         yield f"{name} contains template code ({' or '.join(JINJA)}): leave that out."
 
 
-def problems(answers: Answers, typed: Answers) -> Iterator[str]:
-    """Yield every reason to refuse these answers."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - cookiecutter itself runs on older ones
-        yield "cookiecutter runs on a Python older than 3.11: install it into a newer one."
-    for name, text in answers.items():
-        if isinstance(text, str) and not name.startswith("_"):
-            # The default slug is template code of ours; a typed one must look like a slug anyway.
-            yield from text_problems(name, text, str(typed.get(name)) * (name != "project_slug"))
-    if not str(answers["project_name"])[:1].isalnum():
-        yield "project_name must begin with a letter or a digit: give the service a name."
-    plain = re.sub(r"[-_.]+", "-", slug := str(answers["project_slug"]))  # as pip does (PEP 503)
+def slug_problems(slug: str) -> Iterator[str]:
+    """Say what makes a slug unfit as the name of a folder, an image and a package."""
+    plain = re.sub(r"[-_.]+", "-", slug)  # as pip does (PEP 503)
     if not SLUG.fullmatch(slug):
         yield f"project_slug is {slug!a}: use lower-case letters, digits, and single - or _ between."
     elif plain.replace("-", "_") in sys.stdlib_module_names or keyword.iskeyword(plain):
         yield f"project_slug {slug!a} is a name of Python itself: choose another one."
     elif plain in TAKEN.split():
         yield f"project_slug {slug!a} is a package the service needs: choose another one."
+
+
+def problems(answers: Answers, typed: Answers) -> Iterator[Problem]:
+    """Yield every reason to refuse these answers."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - cookiecutter itself runs on older ones
+        yield Problem("cookiecutter runs on a Python older than 3.11: install it into a newer one.")
+    for name, text in answers.items():
+        if isinstance(text, str) and not name.startswith("_"):
+            # The default slug is template code of ours; a typed one must look like a slug anyway.
+            before = str(typed.get(name)) * (name != "project_slug")
+            yield from (Problem(each, (name,)) for each in text_problems(name, text, before))
+    if not str(answers["project_name"])[:1].isalnum():
+        sentence = "project_name must begin with a letter or a digit: give the service a name."
+        yield Problem(sentence, ("project_name",))
+    slugs = slug_problems(str(answers["project_slug"]))
+    yield from (Problem(each, ("project_slug",)) for each in slugs)
     for key, need in ((key, need) for key, needs in REQUIRES.items() for need in needs):
         if chosen(answers, key) and not chosen(answers, need):
-            yield f"{key} needs {need}: change one of the two answers."
+            asked = (key.partition("=")[0], need.partition("=")[0])
+            yield Problem(f"{key} needs {need}: change one of the two answers.", asked)
+
+
+def as_words(answers: Answers) -> str:
+    """Write answers as words of a command, so that nobody has to type them again."""
+    words = {"True": "yes", "False": "no"}
+    texts = {name: str(value) for name, value in answers.items() if not name.startswith("_")}
+    return " ".join(f"{name}={shlex.quote(words.get(each, each))}" for name, each in texts.items())
 
 
 if __name__ == "__main__":
     answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
     typed = json.loads(r"""{{ _cookiecutter | default({}) | jsonify }}""")  # cruft has none
-    if found := "".join(f"\n  - {sentence}" for sentence in problems(answers, typed)):
-        sys.exit(f"Nothing was generated:{found}\n")
+    if found := list(problems(answers, typed)):
+        said = "".join(f"\n  - {problem.sentence}" for problem in found)
+        refused = {name for problem in found for name in problem.questions}
+        kept = as_words({name: each for name, each in answers.items() if name not in refused})
+        if "/" in (slug := str(answers["project_slug"])):
+            kept += f"\ncookiecutter leaves an empty folder {slug.partition('/')[0]!a}: remove it."
+        sys.exit(f"Nothing was generated:{said}\nThe other answers, to give them again: {kept}\n")

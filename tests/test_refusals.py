@@ -94,6 +94,24 @@ def test_a_slug_that_is_no_folder_name_writes_nothing(refuse: Refuse, slug: str)
     refuse(project_slug=slug)
 
 
+def test_what_cookiecutter_leaves_of_a_slug_with_a_slash_is_named(
+    cookies: Cookies, template: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cookies.bake({"project_slug": "1:bad/x"}, template=str(template))
+
+    assert "cookiecutter leaves an empty folder '1:bad': remove it." in capfd.readouterr().err
+
+
+def test_the_other_answers_are_written_as_words_of_a_command(
+    cookies: Cookies, template: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cookies.bake({"database": "none", "author": "Ada & Co"}, template=str(template))
+
+    said = capfd.readouterr().err
+    assert " author='Ada & Co' " in said
+    assert "database=" not in said.partition("The other answers")[2]
+
+
 def test_excluded_combinations_are_refused(refuse: Refuse) -> None:
     assert refuse(database="none") == ["auth=jwt needs database: change one of the two answers."]
 

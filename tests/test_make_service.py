@@ -1,0 +1,240 @@
+"""`make service` at work: what is refused is asked again, and no answer is lost."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import service
+from answers import ROOT, choices, questions
+
+ENTER = ""
+TEXTS = [ENTER] * 4
+HANGS = 120  # seconds
+
+
+def ask(
+    folder: Path, typed: list[str], *arguments: str, config: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in an empty home, with these lines typed."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    (home / ".cookiecutterrc").write_text(config)
+    return subprocess.run(
+        [sys.executable, "tools/service.py", ".", "-o", str(folder / "made"), *arguments],
+        cwd=ROOT,
+        input="".join(f"{line}\n" for line in typed),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANGS,
+        env={"HOME": str(home), "COLUMNS": "200"},
+    )
+
+
+def answered(**choice: str) -> list[str]:
+    """List what is typed to give these choices by number, and to accept all other defaults."""
+    typed = []
+    for name, value in questions().items():
+        if name.startswith("_"):
+            continue
+        number = value.index(choice[name]) + 1 if name in choice else ENTER
+        typed.append(str(number))
+    return typed
+
+
+def asked(output: str) -> list[str]:
+    """List the numbers of the questions that were asked, such as 1/15."""
+    return re.findall(r"\[(\d+/\d+)\]", output)
+
+
+def pyproject(folder: Path) -> str:
+    return (folder / "made" / "order-service" / "pyproject.toml").read_text()
+
+
+def test_only_what_excludes_itself_is_asked_again_and_the_rest_is_kept(tmp_path: Path) -> None:
+    typed = answered(database="none", license="Apache-2.0")
+    typed[3] = "Ada Lovelace"
+
+    done = ask(tmp_path, [*typed, ENTER, "3"])
+
+    assert done.returncode == 0, done.stderr
+    assert asked(done.stdout)[-2:] == ["1/2", "2/2"]
+    assert "auth=jwt needs database: change one of the two answers." in done.stdout
+    assert "Ada Lovelace" in pyproject(tmp_path)
+    assert 'license = "Apache-2.0"' in pyproject(tmp_path)
+    assert "sqlalchemy" not in pyproject(tmp_path)
+    assert not (tmp_path / "made" / "order-service" / "app" / "users").exists()
+
+
+def test_who_gives_up_is_told_the_command_that_keeps_the_answers(tmp_path: Path) -> None:
+    typed = answered(database="none", license="Apache-2.0")
+    typed[3] = "Ada's $HOME & `co`"
+
+    done = ask(tmp_path, typed)
+
+    assert done.returncode == 1
+    assert not (tmp_path / "made").exists()
+    command = done.stderr.splitlines()[-1].strip()
+    shown = subprocess.run(
+        # make and a shell take it as a person would give it
+        ["sh", "-c", command.replace("make service", "make --silent -f - service", 1)],
+        input="service:\n\t@printf '%s\\n' $(ANSWERS)\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.splitlines() == ["author=Ada's $HOME & `co`", "license=Apache-2.0"]
+
+
+def test_a_name_that_is_refused_is_asked_again_with_the_slug_made_from_it(tmp_path: Path) -> None:
+    typed = ["?", *answered()[1:]]
+
+    done = ask(tmp_path, [*typed, "Price Service", ENTER])
+
+    assert done.returncode == 0, done.stderr
+    assert asked(done.stdout)[-2:] == ["1/2", "2/2"]
+    assert (tmp_path / "made" / "price-service").is_dir()
+
+
+def test_a_folder_that_is_there_already_is_noticed_before_the_answers_are_gone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "made" / "order-service").mkdir(parents=True)
+
+    done = ask(tmp_path, [*answered(), "other-service"])
+
+    assert done.returncode == 0, done.stderr
+    assert "exists already: choose another project_slug" in done.stdout
+    assert not any((tmp_path / "made" / "order-service").iterdir())
+    assert (tmp_path / "made" / "other-service" / "app").is_dir()
+
+
+@pytest.mark.parametrize("slug", ["1:bad/x", "../x", "a/b/c", ".", ""])
+def test_a_slug_that_is_no_folder_name_leaves_no_folder(tmp_path: Path, slug: str) -> None:
+    done = ask(tmp_path, [], "--no-input", f"project_slug={slug}")
+
+    assert done.returncode == 1
+    assert "project_slug" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize("name", ["author", "description", "project_name", "project_slug"])
+def test_template_code_is_refused_before_it_is_run(tmp_path: Path, name: str) -> None:
+    done = ask(tmp_path, [], "--no-input", name + "={{ 1 / 0 }}")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Nothing was generated:\n  - {name} contains template code")
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_every_default_that_is_no_choice_is_refused_by_name(tmp_path: Path) -> None:
+    config = """\
+default_context:
+  database: oracle
+  tracing: perhaps
+  author: Ada
+  github_username: ada
+  license: 5
+"""
+
+    done = ask(tmp_path, [], "--no-input", config=config)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "The user configuration of cookiecutter is wrong:",
+        "  - database is 'oracle': choose one of postgresql, mysql, sqlite, none, or remove the line.",
+        "  - tracing is 'perhaps': choose one of yes, no, or remove the line.",
+        "  - license is 5: choose one of MIT, BSD-3-Clause, Apache-2.0, none, or remove the line.",
+    ]
+    assert not (tmp_path / "made").exists()
+
+
+def test_defaults_of_a_user_that_are_good_are_used(tmp_path: Path) -> None:
+    config = "default_context: {author: Ada Lovelace, database: sqlite, tracing: no, other: 1}"
+
+    done = ask(tmp_path, [], "--no-input", config=config)
+
+    assert done.returncode == 0, done.stderr
+    assert "Ada Lovelace" in pyproject(tmp_path)
+    assert not (tmp_path / "made" / "order-service" / "app" / "core" / "tracing.py").exists()
+
+
+@pytest.mark.parametrize("config", ["default_context: [", "- a list"])
+def test_a_configuration_that_cannot_be_read_is_a_sentence(tmp_path: Path, config: str) -> None:
+    done = ask(tmp_path, [], "--no-input", config=config)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Nothing was generated: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_who_leaves_in_the_middle_sees_no_traceback(tmp_path: Path) -> None:
+    done = ask(tmp_path, TEXTS)
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Nothing was generated."
+
+
+def test_asking_nobody_gives_what_cookiecutter_alone_gives(tmp_path: Path) -> None:
+    given = ["database=none", "auth=oidc", "web_ui=y", "author=Ada & Co"]
+
+    ours = ask(tmp_path, [], "--no-input", *given)
+    theirs = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "cookiecutter",
+            ".",
+            "-o",
+            str(tmp_path / "theirs"),
+            "--no-input",
+            *given,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        timeout=HANGS,
+        env={"HOME": str(tmp_path / "home")},
+    )
+
+    assert (ours.returncode, theirs.returncode) == (0, 0)
+    assert contents(tmp_path / "made") == contents(tmp_path / "theirs")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_every_question_and_every_choice_has_its_words() -> None:
+    prompts = json.loads((ROOT / "cookiecutter.json").read_text())["__prompts__"]
+
+    assert list(prompts) == [name for name in questions() if not name.startswith("_")]
+    for name, values in choices().items():
+        if not isinstance(values[0], bool):
+            assert prompts[name]["__prompt__"].endswith("?")
+            # licenses have names of their own
+            assert name == "license" or prompts[name].keys() == {"__prompt__", *values}
+        else:
+            assert prompts[name].rstrip(")").endswith(("?", "database"))
+
+
+def test_options_of_cookiecutter_itself_still_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(tmp_path, [], "--version").stdout.startswith("Cookiecutter ")
+    wrong = ask(tmp_path, [], "--nonsense")
+    assert wrong.returncode == 2
+    assert "No such option" in wrong.stderr
+
+    with pytest.raises(SystemExit):
+        service.run(shlex.split("--help"))
+    assert "--output-dir" in capsys.readouterr().out
