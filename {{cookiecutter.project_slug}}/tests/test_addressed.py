@@ -44,3 +44,11 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
         monkeypatch.setattr(box, "_deliver", refuse)
         with pytest.raises(told):
             box.deliver("ada@mail.example", LETTER, "receipt.1")
+
+
+@pytest.mark.attack
+def test_an_address_that_is_no_envelope_is_given_up_at_once(box: Outbox) -> None:
+    for address in ("=?utf-8?q?eve=40evil.example?=@mail.example", "a..b@mail.example", "a\0@b"):
+        with pytest.raises(mail.Refused):
+            box.deliver(address, LETTER, "receipt.1")
+    assert not box.kept

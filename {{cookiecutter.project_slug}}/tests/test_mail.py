@@ -6,7 +6,14 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_string, policy
 from pathlib import Path
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPDataError,
+    SMTPRecipientsRefused,
+    SMTPSenderRefused,
+)
 from threading import Barrier, Thread
 from unittest.mock import Mock
 
@@ -258,6 +265,23 @@ def test_nobody_writes_a_header_of_their_own(
         "ada@m\u00e4il.example",
         f"{'a' * 65}@mail.example",
         f"ada@{'a.' * 130}example",
+        "=?utf-8?q?eve=40evil.example?=@mail.example",  # RFC 2047
+        "=?utf-8?b?ZXZlQGV2aWwuZXhhbXBsZQ==?=@mail.example",
+        "=?utf-8?q?ada=00?=@mail.example",
+        "ada+=?us-ascii?q?x?=@mail.example",
+        "=?@mail.example",
+        '"ada"@mail.example',
+        '"a@b"@mail.example',
+        "ada(a comment)@mail.example",
+        "ada..lovelace@mail.example",
+        ".ada@mail.example",
+        "ada.@mail.example",
+        "ada@mail.example.",
+        "ada@mail_server.example",
+        "ada@127.0.0.1",
+        "ada@2130706433",
+        "ada@[IPv6:::1]",
+        f"ada@{'a' * 64}.example",
         "ada",
         "@mail.example",
         "",
@@ -265,10 +289,72 @@ def test_nobody_writes_a_header_of_their_own(
         with subtests.test(text[:40]):
             assert mail.normalised(text) is None
 
-    # And the library refuses what would get past that.
-    sent(box := outbox(), Letter("a@b", "Hello\r\nBcc: eve@evil.example", ""))
-    assert not box.kept
-    assert log_lines[-1]["reason"] == "ValueError"
+    # And what would get past that is not sent.
+    for to, subject in (
+        ("a@b", "Hello\r\nBcc: eve@evil.example"),
+        ("=?utf-8?q?eve=40evil.example?=@mail.example", "Hello"),  # stored by an older version
+    ):
+        sent(box := outbox(), Letter(to, subject, ""))
+        assert not box.kept
+        assert log_lines[-1]["message"] == "email delivery failed"
+        assert log_lines[-1]["reason"] == "ValueError"
+    assert "evil" not in str(log_lines)
+
+
+@pytest.mark.attack
+def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
+    certified: ssl.SSLContext, subtests: pytest.Subtests
+) -> None:
+    for address in (
+        "ada@mail.example",
+        "!#$%&'*+/=^_`{|}~-@mail.example",
+        "a=b?c@mail.example",
+        "root@localhost",
+        "ada@xn--mil-ioa.example",
+        f"{'a' * 64}@mail.example",
+        f"{'a.' * 31}a@{'b' * 63}.{'c' * 63}.{'d' * 54}.example",
+    ):
+        with subtests.test(address[:40]), server(certified) as (heard, port):
+            assert mail.normalised(address) == address
+            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), Letter(address, "Hello", ""))
+
+            (rcpt,) = [line for line in heard.lines if line.lower().startswith("rcpt")]
+            assert rcpt.partition(":")[2] == f"<{address}>"
+            header = message_from_string(heard.letter, policy=policy.SMTP)["To"]
+            assert [each.addr_spec for each in header.addresses] == [address]
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "code"),
+    [
+        (
+            SMTPRecipientsRefused({"ada@mail.example": (550, b"no such user ada@")}),
+            "email delivery failed",
+            550,
+        ),
+        (SMTPSenderRefused(553, b"no", "service@shop.example"), "email delivery failed", 553),
+        (SMTPDataError(554, b"no such user ada@"), "email delivery failed", 554),
+        (SMTPDataError(451, b"ada@ has to wait"), "letter not sent", None),
+        # The email is not to blame for our password.
+        (SMTPAuthenticationError(535, b"wrong"), "letter not sent", None),
+    ],
+)
+def test_a_permanent_refusal_is_a_log_line_of_its_own(
+    error: Exception,
+    message: str,
+    code: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    log_lines: LogLines,
+) -> None:
+    box = outbox()
+    monkeypatch.setattr(box, "_deliver", Mock(side_effect=error))
+
+    sent(box, LETTER)
+
+    (line,) = log_lines
+    assert (line["message"], line.get("smtp_code")) == (message, code)
+    assert line["reason"] == type(error).__name__
+    assert "ada@" not in str(log_lines)
 
 
 def test_an_address_has_one_spelling() -> None:

@@ -41,15 +41,18 @@ SECONDS = 10  # the longest that one answer of the mail server may take
 MOST_WAITING = 100
 EMAIL_LENGTH = 254  # RFC 5321, erratum 1690
 MOST_KEPT = 100
-# {% if cookiecutter.background_tasks %}
 REFUSED = 500  # the first code of those that no further try changes
-# {% endif %}
-# As HTML checks <input type=email>, and in ASCII: no line break, comma or quote that a header could
-# be written with, and no two spellings that a collation takes for one.
-_LOCAL = r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+# RFC 5321, 4.1.2: a Dot-string and a Domain, in ASCII. A quoted local part, a comment and an address
+# literal are valid there too, and refused here: they are second spellings of a mailbox. So is an
+# encoded word (RFC 2047), which Python's `email` decodes wherever it writes a header.
+_ENCODED_WORD = r"(?!.*=\?)"
+_LENGTH = r"(?=.{3,254}\Z)(?=[^@]{1,64}@)"
+_ATOM = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-_LENGTH = r"(?=.{3,254}\Z)"
-ADDRESS = re.compile(rf"{_LENGTH}{_LOCAL}@{_LABEL}(?:\.{_LABEL})*")
+_NO_NUMBER = r"(?!(?:.*\.)?[0-9]+\Z)"  # no top-level domain is a number (RFC 3696, section 2)
+ADDRESS = re.compile(
+    rf"{_ENCODED_WORD}{_LENGTH}{_ATOM}(?:\.{_ATOM})*@{_NO_NUMBER}{_LABEL}(?:\.{_LABEL})*"
+)
 
 
 class MailSettings(CoreSettings):
@@ -73,14 +76,19 @@ class MailSettings(CoreSettings):
         if not value:
             required_in_production(None, info)
             return DEVELOPMENT_FROM
-        if not ADDRESS.fullmatch(value):
+        if normalised(value) is None:
             message = "must be an e-mail address"
             raise ValueError(message)
         return value
 
 
 def normalised(email: str) -> str | None:
-    """Return the one spelling of an address that is stored, or None for what is no address."""
+    """Return the one spelling of an address that is stored; None for what cannot be written to.
+
+    This is the only place that reads an address. Case is ignored in both parts, as all large mail
+    servers do (RFC 5321, 2.4 leaves it to the receiving host). ASCII only: a local part beyond it needs
+    SMTPUTF8 at every server on the way (RFC 6531), and a domain beyond it has an ASCII form (`xn--`).
+    """
     return email.lower() if ADDRESS.fullmatch(email) else None
 
 
@@ -96,7 +104,7 @@ class EmailField(fields.String):
     ) -> str:
         address = normalised(super()._deserialize(value, attr, data, **kwargs))
         if address is None:
-            message = "Must be an e-mail address in ASCII."
+            message = "Must be an email address in ASCII, such as ada@example.com."
             raise ValidationError(message)
         return address
 
@@ -110,12 +118,10 @@ class Letter:
     text: str
 
 
-# {% if cookiecutter.background_tasks %}
 class Refused(Exception):  # noqa: N818  it is the server's answer
-    """The mail server does not take this letter, now or later (RFC 5321, 4.2.1: 5yz)."""
+    """The email can never be delivered: a 5yz reply (RFC 5321, 4.2.1), or no valid header."""
 
 
-# {% endif %}
 Deliver = Callable[[EmailMessage], object]
 
 
@@ -146,48 +152,79 @@ class Outbox:
         """Send a letter now; the key makes it the same letter however often it is sent.
 
         Raises:
-            Refused: when the server never takes it.
+            Refused: when it can never be delivered; that has been logged.
             OSError: when it was not taken this time.
 
         """
-        message = self._message(to, letter)
         # A receiver that knows this Message-ID can tell that it has the letter already.
-        message.replace_header("Message-ID", f"<{key}@{_domain(self._from)}>")
-        try:
-            self._deliver(message)
-        except smtplib.SMTPRecipientsRefused as refused:
-            codes = [code for code, _ in refused.recipients.values()]
-            if min(codes) >= REFUSED:
-                raise Refused from None
-            raise
-        except smtplib.SMTPResponseException as answer:
-            if answer.smtp_code >= REFUSED and not isinstance(
-                answer, smtplib.SMTPAuthenticationError
-            ):
-                raise Refused from None
-            raise
+        self._hand_over(to, letter, f"<{key}@{_domain(self._from)}>")
 
     # {% endif %}
     def _send(self, letter: Letter) -> None:
         try:
             if letter.to:
-                self._deliver(self._message(letter.to, letter))
+                self._hand_over(letter.to, letter, make_msgid(domain=_domain(self._from)))
+        except Refused:
+            pass  # it is logged already
         except Exception as error:  # noqa: BLE001  the next letter must go out whatever this one met
             # The server's own words may repeat the address.
             logger.error("letter not sent", extra={"reason": type(error).__name__})  # noqa: TRY400
         finally:
             self._room.release()
 
-    def _message(self, to: str, letter: Letter) -> EmailMessage:
-        message = EmailMessage(policy.SMTP)
-        message["From"] = Address(NAME, addr_spec=self._from)
-        message["To"] = to
-        message["Subject"] = letter.subject
-        message["Date"] = format_datetime(localtime())
-        message["Message-ID"] = make_msgid(domain=_domain(self._from))
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-        message.set_content(letter.text)
-        return message
+    def _hand_over(self, to: str, letter: Letter, message_id: str) -> None:
+        """Send one email.
+
+        Raises:
+            Refused: when it can never be delivered; that is logged without the address.
+            OSError: when it was not taken this time.
+
+        """
+        try:
+            self._deliver(self._message(to, letter, message_id))
+        except (OSError, ValueError) as error:
+            code = _permanent(error)
+            if code is None:
+                raise
+            words = {"reason": type(error).__name__, "smtp_code": code}
+            logger.error("email delivery failed", extra=words)  # noqa: TRY400  it holds the address
+            raise Refused from None
+
+    def _message(self, to: str, letter: Letter, message_id: str) -> EmailMessage:
+        """Write an email.
+
+        Raises:
+            ValueError: when the address or the subject would become another header.
+
+        """
+        if normalised(to) != to:  # stored by an older version
+            message = "not an address that this service writes to"
+            raise ValueError(message)
+        email = EmailMessage(policy.SMTP)
+        email["From"] = Address(NAME, addr_spec=self._from)
+        email["To"] = Address(addr_spec=to)
+        email["Subject"] = letter.subject
+        email["Date"] = format_datetime(localtime())
+        email["Message-ID"] = message_id
+        email["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        email.set_content(letter.text)
+        return email
+
+
+def _permanent(error: Exception) -> int | None:
+    """Return the reply code of an error that no further try changes, 0 without one; else None."""
+    match error:
+        case smtplib.SMTPAuthenticationError():
+            return None  # the email is not to blame for our password
+        case smtplib.SMTPRecipientsRefused():
+            code = min(code for code, _ in error.recipients.values())
+        case smtplib.SMTPResponseException():
+            code = error.smtp_code
+        case OSError():  # some of ssl's are a ValueError, too
+            return None
+        case _:
+            return 0
+    return code if code >= REFUSED else None
 
 
 class Server:
@@ -201,7 +238,7 @@ class Server:
         self._port = parts.port or PORTS[parts.scheme]
         self._user = unquote(parts.username or "")
         self._password = unquote(parts.password or "")
-        self._name = _domain(sender)
+        self._sender = sender
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
@@ -215,7 +252,7 @@ class Server:
             OSError: when the server is away or refuses it, or would take the password in the clear.
 
         """
-        where = (self._host, self._port, self._name)
+        where = (self._host, self._port, _domain(self._sender))
         client = (
             smtplib.SMTP_SSL(*where, timeout=SECONDS, context=self._trust)
             if self._encrypted
@@ -229,7 +266,9 @@ class Server:
                 raise smtplib.SMTPNotSupportedError
             if self._user:
                 client.login(self._user, self._password)
-            client.send_message(message)
+            # The envelope is what was checked, and not what a header is read as.
+            (recipient,) = message["To"].addresses
+            client.send_message(message, self._sender, [recipient.addr_spec])
             # The letter is taken: what the server says to this changes nothing, and is not waited for.
             with contextlib.suppress(OSError):
                 client.putcmd("QUIT")
