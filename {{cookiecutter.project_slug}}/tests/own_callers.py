@@ -6,6 +6,9 @@ from flask import Flask
 
 from app.core import access, tokens
 from app.core.access import Caller
+from app.users import service as users
+from app.users.models import Role
+from app.users.tests import make
 
 
 def caller_id(app: Flask, name: str = "user") -> UUID:
@@ -17,4 +20,14 @@ def caller_id(app: Flask, name: str = "user") -> UUID:
 def authorization(app: Flask, name: str = "user") -> str:
     """Return the header that proves who somebody is."""
     scopes = access.SCOPES["admin" if name == "admin" else "user"]
+    if name == "admin":
+        _make_administrator(app)
     return f"Bearer {tokens.of(app).issue(Caller(caller_id(app, name), scopes)).value}"
+
+
+def _make_administrator(app: Flask) -> None:
+    """Store the account of the administrator: the service looks it up on each request."""
+    own = caller_id(app, "admin")
+    with app.app_context():
+        if users.role_of(own) is None:
+            make(app, "admin@shop.example", id=own, role=Role.ADMIN)

@@ -28,7 +28,7 @@ RULES = {
     "POST /api/v1/auth/refresh": (422, 422, 422),
     "POST /api/v1/users": (422, 422, 422),
     "DELETE /api/v1/users/me": (401, 422, 422),
-    "GET /api/v1/users/me": (401, 404, 404),
+    "GET /api/v1/users/me": (401, 404, 200),
     "POST /api/v1/users/me/email": (401, 422, 422),
     "POST /api/v1/users/me/password": (401, 422, 422),
     "GET /api/v1/admin/users": (401, 403, 200),

@@ -50,7 +50,6 @@ def begin(owner_id: UUID) -> UUID:
 
 
 # {% endif %}
-# {% if cookiecutter.web_ui %}
 def is_open(session_id: UUID) -> bool:
     """Tell whether a login still counts."""
     query = exists().where(
@@ -62,7 +61,6 @@ def is_open(session_id: UUID) -> bool:
         return bool(connection.execute(select(query)).scalar_one())
 
 
-# {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
 def is_known(owner_id: UUID, network_digest: str) -> bool:
     """Tell whether somebody has logged in from this network before."""

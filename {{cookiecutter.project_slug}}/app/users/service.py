@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core import fingerprints, links, mail, passwords, sign_ins
-from app.core.access import Unauthenticated
+from app.core.access import Caller, Unauthenticated
 from app.core.database import writing
 from app.core.errors import NotFound, Problem
 from app.core.links import InvalidLink, Link, Purpose
@@ -137,6 +137,13 @@ def role_of(user_id: UUID) -> Role | None:
     """Return the role of an account, or None when it is not in use."""
     found = repository.view(user_id)
     return found.role if found else None
+
+
+def is_administrator(caller: Caller) -> bool:
+    """Tell whether a caller is an administrator now, by a login that has not ended."""
+    if role_of(caller.id) is not Role.ADMIN:
+        return False
+    return caller.session is None or sessions.is_open(caller.session)
 
 
 def authenticate(email: str, password: str, address: str) -> Proven:

@@ -14,6 +14,7 @@ from tests.database import CountQueries
 
 URL = "/api/v1/admin/users"
 AUDIT = "/api/v1/admin/audit"
+ORDER = {"currency": "EUR", "lines": [{"sku": "A-1", "quantity": 1, "unit_price_cents": 250}]}
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -50,13 +51,13 @@ def actions(client: FlaskClient) -> list[str]:
 def test_an_administrator_sees_accounts_newest_first_a_page_at_a_time(
     admin: FlaskClient, ann: UUID, count_queries: CountQueries
 ) -> None:
-    with count_queries(1):
+    with count_queries(2):  # the administrator, and the page
         first = body(admin.get(URL, query_string={"limit": 1}))
     rest = body(admin.get(URL, query_string={"limit": 1, "cursor": first["next_cursor"]}))
 
     assert (emails(first), emails(rest)) == (["ann@shop.example"], ["root@shop.example"])
     assert rest["next_cursor"] is None
-    with count_queries(1):
+    with count_queries(2):
         assert body(admin.get(f"{URL}/{ann}")) == first["items"][0]
     assert first["items"][0].keys() == {
         "id",
@@ -103,7 +104,7 @@ def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
 ) -> None:
     login = logged_in(client, "ann@shop.example")
 
-    with count_queries(4):  # both accounts, this one, its logins, the entry
+    with count_queries(5):  # the administrator, both accounts, this one, its logins, the entry
         closed = change(admin, ann, "deactivate")
 
     assert body(closed)["deactivated_at"]
@@ -180,6 +181,42 @@ def test_whoever_is_no_administrator_any_more_changes_no_account_with_an_old_tok
                     assert answer.status_code == 403
                     assert body(answer)["code"] == "insufficient_scope"
         change(admin, ann, taken)
+
+
+@pytest.mark.attack
+def test_a_token_of_an_administrator_ends_with_the_role_the_account_and_the_login(
+    app: Flask, client: FlaskClient, admin: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    order = body(client.post("/api/v1/orders", json=ORDER))["id"]
+    for number, how in enumerate(("user", "deactivate", "log out")):
+        other = make(app, f"{number}@shop.example", role=Role.ADMIN)
+        token = bearer(logged_in(client, f"{number}@shop.example"))
+        assert client.get(URL, headers=token).status_code == 200
+        if how == "log out":
+            client.post("/api/v1/auth/logout", headers=token)
+        else:
+            change(admin, other, how)
+
+        for method, path in (
+            ("GET", URL),
+            ("GET", f"{URL}/{other}"),
+            ("GET", AUDIT),
+            ("GET", "/api/v1/admin/orders"),
+            ("POST", f"/api/v1/admin/orders/{order}/cancel"),
+        ):
+            with subtests.test(f"{how}: {method} {path}"):
+                answer = client.open(path, method=method, headers=token)
+
+                assert answer.status_code == 403
+                assert body(answer)["code"] == "insufficient_scope"
+    assert body(client.get(f"/api/v1/orders/{order}"))["status"] == "placed"
+
+
+def test_an_ordinary_token_is_still_checked_without_a_query(
+    client: FlaskClient, count_queries: CountQueries
+) -> None:
+    with count_queries(1):  # the page of orders
+        assert client.get("/api/v1/orders").status_code == 200
 
 
 @pytest.mark.attack

@@ -74,7 +74,6 @@ def test_all_logins_of_somebody_end_but_for_one_that_is_named(
 
 
 # {% endif %}
-# {% if cookiecutter.web_ui %}
 def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: CountQueries) -> None:
     with app.app_context():
         open_one, ended, expired = (opened(uuid4()) for _ in range(3))
@@ -89,7 +88,6 @@ def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: Count
             assert not service.is_open(uuid4())
 
 
-# {% endif %}
 def test_logins_that_are_over_can_be_forgotten(app: Flask) -> None:
     with app.app_context():
         _, ended, expired = (opened(uuid4()) for _ in range(3))
