@@ -7,9 +7,11 @@ from urllib.parse import unquote
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from marshmallow import fields
 
-from app.core.api import MAXIMUM_DEPTH
+from app.core.api import MAXIMUM_DEPTH, Blueprint
 from app.core.logs import LONGEST_AGENT, ConsoleFormatter
+from app.core.schemas import Schema
 from conftest import LogLines, MakeApp
 
 QUOTES = "/api/v1/quotes"
@@ -95,13 +97,61 @@ def test_the_deepest_body_that_is_read_and_what_is_said_of_a_deeper_one(
     assert answer.json["errors"][0]["detail"] == "The body is nested deeper than 32 levels."
 
 
-def test_of_members_with_one_name_the_last_counts(client: FlaskClient) -> None:
-    body = BASKET_OF.replace("{", '{"currency": "no", ', 1) % '7, "quantity": 2'
+@pytest.mark.attack
+def test_members_with_one_name_are_refused_wherever_they_are(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    good = BASKET_OF % 2
+    for name, body in {
+        "at the top": good.replace("{", '{"currency": "EUR", ', 1),
+        "below": BASKET_OF % '7, "quantity": 2',
+        "unknown": good.replace("{", '{"x": {"a": 1, "a": 1}, ', 1),
+        "spelled otherwise": BASKET_OF % r'7, "\u0071uantity": 2',
+    }.items():
+        with subtests.test(name):
+            answer = client.post(QUOTES, data=body, content_type=JSON)
+            assert answer.status_code == 400
+            assert answer.json is not None
+            assert "two members with the same name" in answer.json["errors"][0]["detail"]
+    assert client.post(QUOTES, data=good, content_type=JSON).status_code == 200
 
-    answer = client.post(QUOTES, data=body, content_type=JSON)
 
-    assert answer.json is not None
-    assert (answer.json["currency"], answer.json["total_cents"]) == ("EUR", 900)
+class _Query(Schema):
+    page = fields.Integer()
+    cursor = fields.String(data_key="from")
+    state = fields.List(fields.String())
+
+
+@pytest.mark.attack
+def test_a_query_parameter_that_is_sent_twice_is_named(
+    make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
+    app, searches = make_app(), Blueprint("searches", __name__)
+
+    @searches.route("/searches")
+    @searches.arguments(_Query, location="query")
+    def search(query: dict[str, object]) -> dict[str, object]:
+        return query
+
+    app.register_blueprint(searches)
+    client = app.test_client()
+    for query, pointers in {
+        "page=1&page=2": ["#/page"],
+        "page=1&page=1": ["#/page"],
+        "from=a&page=1&page=2&from=b": ["#/from", "#/page"],
+        "pag%65=1&page=2": ["#/page"],
+        "cursor=a&cursor=b": ["#"],  # unknown: its name is the client's own text
+    }.items():
+        with subtests.test(query):
+            answer = client.get(f"/searches?{query}")
+            assert answer.status_code == 422
+            assert answer.json is not None
+            assert [error["pointer"] for error in answer.json["errors"]] == pointers
+    assert client.get("/searches?page=1&state=a&state=b&from=c").json == {
+        "page": 1,
+        "state": ["a", "b"],
+        "cursor": "c",
+    }
 
 
 def test_json_says_that_it_is_json_in_one_of_its_ways(client: FlaskClient) -> None:
@@ -169,7 +219,7 @@ def test_a_number_in_a_url_is_never_too_large(
         (f"/api/v1/orders?limit={'9' * 3_000}", 422),
         ("/api/v1/orders?limit=1e400", 422),
         ("/api/v1/orders?limit=-1", 422),
-        ("/api/v1/orders?limit=1&limit=2", 200),
+        ("/api/v1/orders?limit=1&limit=2", 422),
         ("/api/v1/orders?limit=%00", 422),
         ("/api/v1/orders?limit=%ff", 422),
         ("/api/v1/orders?limit[]=1", 422),

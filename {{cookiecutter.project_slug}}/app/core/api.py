@@ -1,5 +1,6 @@
 """The versioned API: its OpenAPI document, its documentation page and how bodies are read."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import (
     cache,
@@ -56,6 +57,7 @@ ANYWHERE = [
     # {% endif %}
 ]
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
+TWICE = "Was sent more than once."
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,8 +82,15 @@ class ORJSONProvider(JSONProvider):
         return orjson.loads(s)
 
 
+class RepeatedName(ValueError):  # noqa: N818  it is what a body has
+    """A JSON object has two members with one name."""
+
+
 class _Parser(FlaskParser):
-    """Reads arguments strictly: unknown query parameters and other media types are refused."""
+    """Reads arguments strictly: nothing that a client sends is dropped in silence.
+
+    Unknown query parameters, repeated ones, members with one name and other media types are refused.
+    """
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {  # noqa: RUF012  webargs declares it so
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
@@ -96,14 +105,46 @@ class _Parser(FlaskParser):
         if not _is_plain_json(req):
             raise UnsupportedMediaType
         try:
-            # Of members with one name the last counts (RFC 8259, 4), here as everywhere: nothing
-            # else reads a body.
             value = orjson.loads(body)
         except orjson.JSONDecodeError:
             _refuse_body("The body is not valid JSON.")
         if body.count(b"[") + body.count(b"{") > MAXIMUM_DEPTH and _is_deep(value):
             _refuse_body(f"The body is nested deeper than {MAXIMUM_DEPTH} levels.")
+        try:
+            # orjson keeps the last of two members with one name. A proxy that checks bodies may keep
+            # the first, so such objects are refused (RFC 7493, 2.3).
+            json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
+        except RepeatedName:
+            _refuse_body("An object in the body has two members with the same name.")
         return value
+
+    def load_querystring(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ANN401
+        """Read the query; a parameter that is no list may be there once.
+
+        Raises:
+            ValidationError: names the parameters that are there more often.
+
+        """
+        repeated = {name for name, values in req.args.lists() if len(values) > 1}
+        # Those that are unknown are refused as such, without their names.
+        found = sorted(repeated & _single(schema)) if repeated else []
+        if found:
+            raise ma.ValidationError({name: [TWICE] for name in found})
+        return super().load_querystring(req, schema)
+
+
+def _single(schema: ma.Schema) -> set[str]:
+    """Return the names of fields that hold one value."""
+    return {
+        field.data_key or name
+        for name, field in schema.fields.items()
+        if not isinstance(field, ma.fields.List | ma.fields.Tuple)
+    }
+
+
+def _once(members: list[tuple[str, object]]) -> None:
+    if len(dict(members)) < len(members):
+        raise RepeatedName
 
 
 def _is_plain_json(request: Request) -> bool:

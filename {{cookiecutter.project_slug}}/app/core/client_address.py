@@ -1,34 +1,89 @@
-"""The address of a client: read in one way, whoever limits, counts or lets in by it."""
+"""The address of a client: read in one place, for limits, logs, traces and internal routes alike.
+
+The server or the trusted proxy says who the client is. Some gateways write the client's port too
+(`203.0.113.6:4711`, as Azure's do), and a client chooses its port anew for each request: whoever
+counts by that text counts nothing. So `ClientAddress` puts the bare address into the request before
+anything else looks, and nothing where there is none.
+"""
 
 import ipaddress
+import logging
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+logger = logging.getLogger(__name__)
+
+# An address as RFC 7239 (6) and gateways write it: with a port, in brackets, in quotes.
+SPELLINGS = re.compile(
+    r'"?(?:(?P<v4>[0-9.]{7,15})(?::[0-9]{1,5})?'
+    r"|\[(?P<bracketed>[0-9A-Fa-f:.]{2,45})(?:%[^\]]{1,32})?\](?::[0-9]{1,5})?"
+    r'|(?P<v6>[0-9A-Fa-f:.]{2,45})(?:%[^"]{1,32})?)"?',
+    re.ASCII,
+)
+# {% if cookiecutter.rate_limiting or cookiecutter.auth == "jwt" %}
+UNKNOWN = "unknown"
+"""The one share of all clients without an address: what is no address is not a network."""
+# {% endif %}
+
+
+@lru_cache(maxsize=4_096)
+def parsed(text: str) -> Address | None:
+    """Read an address; None when there is none.
+
+    A port, brackets and a zone are left out, and IPv4 inside IPv6 (RFC 4291, 2.5.5.2), as a socket
+    for both kinds shows it, is IPv4.
+    """
+    found = SPELLINGS.fullmatch(text.strip())
+    if found is None:
+        return None
+    try:
+        address = ipaddress.ip_address(found["v4"] or found["bracketed"] or found["v6"])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 # {% if cookiecutter.rate_limiting or cookiecutter.auth == "jwt" %}
 def network_of(text: str) -> str:
-    """Return an IPv4 address, or an IPv6 network of 64 bits.
+    """Return an IPv4 address, an IPv6 network of 64 bits, or UNKNOWN.
 
     One customer usually holds a whole /64 (RFC 6177), and can use every address in it.
-
-    Raises:
-        ValueError: when it is no address.
-
     """
     found = parsed(text)
+    if found is None:
+        return UNKNOWN
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
     return str(ipaddress.ip_network((found.packed, 64), strict=False))
 
 
 # {% endif %}
-def parsed(text: str) -> Address:
-    """Read an address; a socket for both kinds shows IPv4 inside IPv6 (RFC 4291, 2.5.5.2).
+class ClientAddress:
+    """The WSGI layer that puts the client's address into REMOTE_ADDR, or an empty text."""
 
-    Raises:
-        ValueError: when it is no address.
+    def __init__(self, wsgi_app: "WSGIApplication") -> None:
+        """Take what is called with it."""
+        self._wsgi_app = wsgi_app
+        self._warned = False
 
-    """
-    found = ipaddress.ip_address(text)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Serve one request."""
+        found = parsed(environ.get("REMOTE_ADDR", ""))
+        if found is None and not self._warned:
+            self._warned = True
+            logger.warning(
+                "the address of a client is unknown: all such clients share one limit; "
+                "look at what the proxy writes into X-Forwarded-For"
+            )
+        environ["REMOTE_ADDR"] = str(found) if found else ""
+        return self._wsgi_app(environ, start_response)

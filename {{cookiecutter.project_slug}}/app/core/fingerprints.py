@@ -19,19 +19,12 @@ def of_account(email: str) -> str:
 
 def of_network(address: str) -> str:
     """Return the digest of the network that a client comes from."""
-    return _keyed("network", _network(address))
+    return _keyed("network", client_address.network_of(address))
 
 
 def of_state(*parts: object) -> str:
     """Return the digest of a state, to tell later whether it is still the same."""
     return _keyed("state", "\n".join(map(str, parts)))
-
-
-def _network(address: str) -> str:
-    try:
-        return client_address.network_of(address)
-    except ValueError:  # a Unix socket has none
-        return address
 
 
 def _keyed(kind: str, text: str) -> str:

@@ -61,8 +61,5 @@ def is_inside(environ: "WSGIEnvironment", networks: tuple[Network, ...]) -> bool
     """Tell whether an internal address calls the process itself, not a proxy."""
     if any(name in environ for name in FORWARDED):
         return False
-    try:
-        address = client_address.parsed(environ.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return False
-    return any(address in network for network in networks)
+    address = client_address.parsed(environ.get("REMOTE_ADDR", ""))
+    return address is not None and any(address in network for network in networks)

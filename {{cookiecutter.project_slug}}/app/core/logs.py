@@ -165,7 +165,7 @@ class AccessLog:
                 "status": exchange.status,
                 "duration_ms": duration_ms,
                 "sent_bytes": exchange.sent_bytes,
-                "client_address": environ.get("REMOTE_ADDR"),
+                "client_address": environ.get("REMOTE_ADDR") or None,
                 "user_agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT] or None,
             },
         )

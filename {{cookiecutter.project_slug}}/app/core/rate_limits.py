@@ -5,10 +5,8 @@ requests are used and when the next ones come: one round trip a limit. The price
 may use two windows' worth around a boundary.
 """
 
-import re
 import time
 from collections.abc import Iterator
-from functools import lru_cache
 from threading import Lock
 from typing import Annotated
 
@@ -31,8 +29,6 @@ from app.core.errors import TooManyRequests
 from app.core.pipeline import Exchange
 from app.core.redis_server import Availability, RedisSettings
 
-LONGEST_KEY = 64  # characters of an address that is none
-WITH_PORT = re.compile(r"([\d.]+):\d+|\[([^\]]+)\](?::\d+)?", re.ASCII)
 SWEEP_SECONDS = 60.0  # how often counts of past windows are forgotten
 
 
@@ -144,7 +140,7 @@ class Guard:
         if exchange.quiet:
             return
         now = time.time()
-        client = client_key(exchange.environ.get("REMOTE_ADDR", ""))
+        client = client_address.network_of(exchange.environ["REMOTE_ADDR"])
         tightest = min(
             (self._count(name, limit, client, now) for name, limit in self._limits(exchange)),
         )
@@ -161,7 +157,9 @@ class Guard:
 
     def _limits(self, exchange: Exchange) -> Iterator[tuple[str, RateLimitItem]]:
         yield "*", self._overall
-        route = f"{exchange.method} {exchange.route}"
+        # HEAD does what GET does (RFC 9110, 9.3.2), so it has no share of its own.
+        method = "GET" if exchange.method == "HEAD" else exchange.method
+        route = f"{method} {exchange.route}"
         if route in self._routes:
             yield route, self._routes[route]
 
@@ -175,31 +173,18 @@ class Guard:
         return limit.amount - used, seconds - elapsed, limit.amount, seconds
 
 
-@lru_cache(maxsize=4_096)
-def client_key(address: str) -> str:
-    """Return whom to count: an IPv4 address, or an IPv6 network of 64 bits.
-
-    Some proxies add the client's port, which it may choose anew for each request.
-    """
-    with_port = WITH_PORT.fullmatch(address)
-    bare = ((with_port[1] or with_port[2]) if with_port else address).partition("%")[0]
-    try:
-        return client_address.network_of(bare)
-    except ValueError:
-        return address[:LONGEST_KEY]
-
-
 def init_app(app: Flask, settings: RateLimitSettings) -> None:
     """Guard every route but the health probes; called when all routes are registered.
 
     Raises:
-        InvalidSettings: when a limit is set for a route that does not exist.
+        InvalidSettings: when a limit is set for a route that does not exist, or for HEAD: the limit
+            of GET counts both.
 
     """
     routes = {
         f"{method} {rule.rule}"
         for rule in app.url_map.iter_rules()
-        for method in rule.methods or ()
+        for method in (rule.methods or set()) - {"HEAD"}
     }
     unknown = sorted(set(settings.rate_limit_routes) - routes)
     if unknown:

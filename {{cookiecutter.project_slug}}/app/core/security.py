@@ -10,7 +10,7 @@ from werkzeug.exceptions import SecurityError, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from app.core import pipeline
+from app.core import client_address, pipeline
 from app.core.config import CoreSettings
 
 # Directives that every policy has by name: `default-src` does not stand for `base-uri`, and OWASP ASVS
@@ -100,6 +100,8 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         SESSION_COOKIE_SECURE=settings.in_production,
     )
     hops = settings.trusted_proxies
+    # Inside of the layer that finds the client among the hops, outside of all that asks who it is.
+    app.wsgi_app = client_address.ClientAddress(app.wsgi_app)  # type: ignore[method-assign]  # as below
     if hops:
         # Only as many X-Forwarded-* values as there are proxies of ours: the rest is the
         # client's own writing. X-Forwarded-Host is never believed, because many proxies pass

@@ -1,4 +1,4 @@
-"""Whether a form was sent from a page of this service, by its token, and how cookies are signed.
+"""Which requests the pages refuse, whether a form was sent from one of them, and how cookies are signed.
 
 Pages of other origins are refused already (`app.core.cors`). Only pages take cookies, so only their
 forms have tokens too: the API and its likes ask for something that no browser sends by itself.
@@ -25,6 +25,14 @@ class FormRefused(Problem):
     status = 400
     code = "form_refused"
     detail = "This form is no longer valid. Go back, load the page again, and send it once more."
+
+
+class RepeatedParameter(Problem):
+    """A query parameter is there twice: parts of a system might each believe another one."""
+
+    status = 400
+    code = "repeated_parameter"
+    detail = "A query parameter was sent more than once."
 
 
 class SignedSessions(SecureCookieSessionInterface):
@@ -63,3 +71,14 @@ def refuse_forged_forms() -> None:
         csrf.protect()
     except CSRFError:
         raise FormRefused from None
+
+
+def refuse_repeated_parameters() -> None:
+    """Check the query (a before_request function); RFC 6749, 3.1 asks for it of a provider's answer.
+
+    Raises:
+        RepeatedParameter: when a parameter is there more than once.
+
+    """
+    if any(len(values) > 1 for values in request.args.listvalues()):
+        raise RepeatedParameter

@@ -21,6 +21,7 @@ from app.pages import (
 )
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
+blueprint.before_request(protection.refuse_repeated_parameters)
 blueprint.before_request(protection.refuse_forged_forms)
 blueprint.register_blueprint(assets.blueprint)
 blueprint.register_blueprint(quotes.blueprint)

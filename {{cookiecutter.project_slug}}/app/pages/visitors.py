@@ -58,7 +58,7 @@ def links() -> dict[str, str]:
 
 
 def _to_sign_in() -> Response:
-    if request.method != "GET":
+    if request.method not in {"GET", "HEAD"}:
         return redirect(ANEW, 303)
     wanted = request.full_path.removesuffix("?")
     return redirect(f"{SIGN_IN}?{urlencode({'next': wanted})}", 303)

@@ -202,6 +202,7 @@ def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) ->
         ("GET", "/", "/sign-in?next=%2F"),
         ("GET", "/?cursor=a", "/sign-in?next=%2F%3Fcursor%3Da"),
         ("GET", "/orders/new", "/sign-in?next=%2Forders%2Fnew"),
+        ("HEAD", "/orders/new", "/sign-in?next=%2Forders%2Fnew"),
         ("GET", f"/orders/{SOME_ID}", f"/sign-in?next=%2Forders%2F{SOME_ID}"),
         ("POST", "/orders/new", visitors.ANEW),
         ("POST", f"/orders/{SOME_ID}/cancel", visitors.ANEW),

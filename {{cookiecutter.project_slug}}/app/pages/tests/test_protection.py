@@ -145,3 +145,16 @@ def test_production_keeps_its_cookie_from_scripts_other_sites_and_other_hosts(
         parts = set(cookie.split("; ")[1:])
         secure = {"Secure"} if name == "production" else set()
         assert parts == {"HttpOnly", "Path=/", "SameSite=Lax"} | secure
+
+
+@pytest.mark.attack
+def test_a_query_parameter_that_is_sent_twice_is_refused(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for path in (f"{PATH}?a=1&a=2", f"{PATH}?a=1&b=1&%61=1", "/static/pages.css?v=1&v=1"):
+        with subtests.test(path):
+            answer = client.get(path, headers={"Accept": "application/problem+json"})
+            assert answer.status_code == 400
+            assert answer.json is not None
+            assert answer.json["code"] == "repeated_parameter"
+    assert client.get(f"{PATH}?a=1&b=1").status_code == 200

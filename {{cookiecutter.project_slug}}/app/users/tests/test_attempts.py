@@ -90,6 +90,34 @@ def test_one_network_cannot_try_account_after_account(app: Flask, client: FlaskC
 
 
 @pytest.mark.attack
+def test_a_port_or_no_address_makes_nobody_another_network(
+    make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
+    app = make_app(trusted_proxies=1)
+    for name, spelled in {
+        "IPv4 with a port": "203.0.113.6:{}",
+        "IPv6 with a port": "[2001:db8:6::1]:{}",
+        "another address of one IPv6 network": "2001:db8:7::{}",
+        "no address": "hidden-{}",
+    }.items():
+        email = new_address()
+        make(app, email)
+        with subtests.test(name):
+            tries = [
+                app.test_client()
+                .post(
+                    "/api/v1/auth/login",
+                    json={"email": email, "password": WRONG},
+                    headers={"X-Forwarded-For": spelled.format(1_000 + number)},
+                )
+                .status_code
+                for number in range(30)
+            ]
+            assert tries == [401] * 5 + [429] * 25
+            assert log_in(app.test_client(), email, ELSEWHERE, PASSWORD).status_code == 200
+
+
+@pytest.mark.attack
 def test_nobody_locks_an_owner_out(app: Flask, client: FlaskClient) -> None:
     email = new_address()
     make(app, email)

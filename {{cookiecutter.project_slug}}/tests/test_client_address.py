@@ -1,0 +1,89 @@
+import pytest
+from flask import Flask
+
+from app.core import client_address
+from conftest import LogLines, MakeApp
+
+# As proxies and gateways write them, and the address that is meant.
+SPELLED = {
+    "203.0.113.6": "203.0.113.6",
+    "203.0.113.6:4711": "203.0.113.6",
+    " 203.0.113.6 ": "203.0.113.6",
+    "2001:db8:1:2::3": "2001:db8:1:2::3",
+    "2001:DB8:1:2::3": "2001:db8:1:2::3",
+    "[2001:db8:1:2::3]": "2001:db8:1:2::3",
+    "[2001:db8:1:2::3]:4711": "2001:db8:1:2::3",
+    '"[2001:db8:1:2::3]:4711"': "2001:db8:1:2::3",
+    "::ffff:203.0.113.6": "203.0.113.6",
+    "[::ffff:203.0.113.6]:4711": "203.0.113.6",
+    "fe80::1%eth0": "fe80::1",
+    "[fe80::1%eth0]:4711": "fe80::1",
+}
+NO_ADDRESS = (
+    "",
+    "unknown",
+    "_hidden",
+    "unix:",
+    "host.example",
+    "203.0.113",
+    "203.0.113.256",
+    "203.0.113.6:port",
+    "203.0.113.6:4711:1",
+    "[203.0.113.6",
+    "2001:db8:1:2:3:4:5:6:4711",
+    "٢٠٣.0.113.6",
+    "a" * 5_000,
+)
+
+
+def _seen_by(app: Flask, log_lines: LogLines, address: str) -> object:
+    log_lines.clear()
+    app.test_client().get("/nowhere", headers={"X-Forwarded-For": address})
+    (line,) = [line for line in log_lines if line["logger"] == "app.access"]
+    return line["client_address"]
+
+
+@pytest.mark.attack
+def test_a_client_is_the_same_however_a_proxy_spells_its_address(
+    make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    app = make_app(trusted_proxies=1)
+    for spelled, address in SPELLED.items():
+        with subtests.test(spelled):
+            assert str(client_address.parsed(spelled)) == address
+            assert _seen_by(app, log_lines, spelled) == address
+
+
+@pytest.mark.attack
+def test_what_is_no_address_is_none_and_is_told_once(
+    make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    app = make_app(trusted_proxies=1)
+    app.test_client().get("/nowhere", headers={"X-Forwarded-For": "unknown"})
+    assert len([line for line in log_lines if "client is unknown" in line["message"]]) == 1
+    for text in NO_ADDRESS:
+        with subtests.test(text[:40]):
+            assert client_address.parsed(text) is None
+            # The proxy's own address is seen where a header is empty.
+            assert _seen_by(app, log_lines, text or "unknown") is None
+            assert len(log_lines) == 1
+
+
+# {% if cookiecutter.rate_limiting or cookiecutter.auth == "jwt" %}
+@pytest.mark.attack
+def test_a_network_is_an_address_or_an_ipv6_subscriber_and_all_else_is_one(
+    subtests: pytest.Subtests,
+) -> None:
+    for address, network in {
+        "192.0.2.7:4711": "192.0.2.7",
+        "::ffff:192.0.2.7": "192.0.2.7",
+        "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+        "[2001:db8:1:2::3]:4711": "2001:db8:1:2::/64",
+        "fe80::1%eth0": "fe80::/64",
+        **dict.fromkeys(NO_ADDRESS, "unknown"),
+    }.items():
+        with subtests.test(address[:40]):
+            assert client_address.network_of(address) == network
+
+
+# {% endif %}
