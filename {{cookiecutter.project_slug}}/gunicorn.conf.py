@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.core import (
     logs,
-    server,
+    stop_signals,
     # {% if cookiecutter.metrics %}
     worker_metrics,
     # {% endif %}
@@ -72,8 +72,7 @@ bind = (
 )
 
 # Threads wait for other services; processes use the CPUs.
-worker_class = server.Worker
-server.Worker.seconds = _settings.request_seconds
+worker_class = "gthread"
 workers = _settings.web_concurrency or default_workers(cpu_quota(), usable_cpus())
 threads = _settings.web_threads
 preload_app = False
@@ -90,6 +89,9 @@ graceful_timeout = 25
 # Longer than a proxy keeps idle connections (nginx and AWS: 60 s). If the service closed one
 # first, the proxy could send a request into it and answer 502.
 keepalive = 75
+
+pre_fork = stop_signals.hold
+post_worker_init = stop_signals.let_in
 
 # Workers show that they live by touching a file, and a slow disk would make them look dead.
 worker_tmp_dir = str(MEMORY) if os.access(MEMORY, os.W_OK) else None

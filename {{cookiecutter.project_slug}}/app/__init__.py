@@ -86,6 +86,7 @@ from app.core import (
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
+    request_body,
     # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
     schedule,
     # {% endif %}
@@ -125,6 +126,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     pipeline.init_app(app)
     logs.init_app(app, settings)
     errors.init_app(app)
+    request_body.init_app(app)
     checks.init_app(app, settings.readiness_seconds)
     security.init_app(app, settings)
     # {% if cookiecutter.database != "none" %}

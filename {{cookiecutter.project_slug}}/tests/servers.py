@@ -23,9 +23,14 @@ COMMAND = (sys.executable, "-m", "gunicorn")
 class Server:
     """A Gunicorn that runs."""
 
-    url: str
+    port: int
     process: subprocess.Popen[bytes]
     log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str, **headers: str) -> str:
         """Return the body of an answer.
@@ -93,7 +98,7 @@ def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[Serv
             [*COMMAND, *arguments], cwd=PROJECT, env=told | environment, stdout=output
         ) as process,
     ):
-        server = Server(f"http://127.0.0.1:{port}", process, log)
+        server = Server(port, process, log)
         try:
             server.wait_for("/health/live")
             yield server

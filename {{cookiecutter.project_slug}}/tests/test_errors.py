@@ -145,31 +145,6 @@ def test_a_chunked_body_that_is_too_large_is_refused_and_not_cut_off(make_app: M
         assert answer.status_code == status, size
 
 
-class _Breaking(BytesIO):
-    """A body whose sender stops when it has sent as much as is taken."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if self.tell() == len(self.getvalue()):
-            raise ConnectionResetError
-        return super().read(size)
-
-
-@pytest.mark.attack
-def test_a_body_that_breaks_off_at_the_limit_is_a_400(make_app: MakeApp) -> None:
-    answer = (
-        make_app(max_body_bytes=1024)
-        .test_client()
-        .post(
-            "/api/v1/quotes",
-            input_stream=_Breaking(b"{}" + b" " * 1022),
-            content_type="application/json",
-            headers={"Transfer-Encoding": "chunked"},
-            environ_overrides={"wsgi.input_terminated": True},
-        )
-    )
-    assert answer.status_code == 400
-
-
 def test_an_unknown_field_is_answered_with_the_known_ones(client: FlaskClient) -> None:
     basket = {"currency": "EUR", "lines": [], "curency": "EUR"}
 

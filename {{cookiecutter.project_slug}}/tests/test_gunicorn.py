@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from app.core.config import InvalidSettings
+from tests.connections import HANG
 
 PROJECT = Path(__file__).parents[1]
 CONFIG = str(PROJECT / "gunicorn.conf.py")
@@ -132,7 +133,7 @@ def test_it_serves_with_two_workers_and_stops_when_told() -> None:
 
 
 @pytest.mark.process
-def test_a_stop_waits_neither_for_a_worker_that_starts_nor_for_a_silent_client(
+def test_a_stop_waits_neither_for_a_worker_that_starts_nor_for_an_idle_client(
     tmp_path: Path,
 ) -> None:
     slow = tmp_path / "slow.conf.py"
@@ -147,14 +148,15 @@ def test_a_stop_waits_neither_for_a_worker_that_starts_nor_for_a_silent_client(
     ) as server:
         try:
             assert status_of("/health/live", port, time.monotonic() + 20) == 200
-            silent = socket.create_connection(("127.0.0.1", port), timeout=5)
-            assert status_of("/health/live", port, time.monotonic() + 20) == 200
+            idle = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
+            idle.request("GET", "/health/live")
+            assert idle.getresponse().read()
         finally:
             began = time.monotonic()
             server.send_signal(signal.SIGTERM)
             server.communicate(timeout=40)
     assert time.monotonic() - began < 10
-    silent.close()
+    idle.close()
 
 
 @pytest.mark.process

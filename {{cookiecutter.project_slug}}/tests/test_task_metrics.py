@@ -385,7 +385,7 @@ def test_a_real_worker_counts_for_its_processes_when_they_are_gone_too(service: 
     done = '\ntask_runs_total{outcome="done",task="' + TASK + '"} %.1f\n'
 
     with service.start(WORKER_METRICS_PORT=str(port)) as working:
-        shown = servers.Server(f"http://127.0.0.1:{port}", working.process, working.log)
+        shown = servers.Server(port, working.process, working.log)
         service.ask()
         shown.wait_for("/metrics", lambda text: done % 1 in text)
         folder = folder_of(working.process.pid)

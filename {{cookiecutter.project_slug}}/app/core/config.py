@@ -121,7 +121,6 @@ class CoreSettings(BaseSettings):
     allowed_hosts: Names = ()
     readiness_seconds: float = Field(default=2.0, gt=0, le=60)
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
-    request_seconds: float = Field(default=20.0, ge=1, le=600)
 
     @field_validator("secret_key")
     @classmethod
