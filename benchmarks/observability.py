@@ -29,6 +29,7 @@ PARTS = ("logs", "metrics", "tracing", "rate_limiting", "headers")
 ANSWERS = ("metrics", "tracing", "rate_limiting")
 REQUESTS = 25  # in one turn
 ROUNDS = 60
+HANG_TIMEOUT_SECONDS = 120
 EXPORT_MS = 500  # how often spans are sent
 MOST_LOST = 0.25  # of the throughput, for all parts together
 BODY = json.dumps(
@@ -108,7 +109,9 @@ class Server:
     def __init__(self, port: int, process: subprocess.Popen[bytes], token: Path) -> None:
         self.process = process
         self.token = token
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self.connection = http.client.HTTPConnection(
+            "127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS
+        )
 
     def ask(self, method: str, path: str, body: str | None = None) -> None:
         """Send a request, over a connection that is kept, as a proxy keeps it."""
@@ -170,12 +173,12 @@ def served(project: Path, parts: tuple[str, ...], collector: str) -> Iterator[Se
             yield server
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=40)
+            process.wait(timeout=HANG_TIMEOUT_SECONDS)
 
 
 def wait_for(server: Server) -> None:
     """Wait until a server answers."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_TIMEOUT_SECONDS
     while True:
         try:
             return server.ask("GET", "/health/live")

@@ -1,6 +1,7 @@
 """Run the drills: `python -m drills`, or some of them by words of their names.
 
-`python -m drills --mariadb deadlock` runs them on that database alone.
+`python -m drills --mariadb deadlock` runs them on that database alone. With `--untimed`, times are
+printed, and only what hangs breaks a promise: for machines that do other things as well.
 """
 
 import sys
@@ -24,7 +25,9 @@ def say(text: str) -> None:
 KINDS: list[type[Database]] = [PostgreSQL, MariaDB]
 
 
-def run(chosen: list[Drill], kinds: list[type[Database]], folder: Path) -> Iterator[Report | str]:
+def run(
+    chosen: list[Drill], kinds: list[type[Database]], folder: Path, *, timed: bool
+) -> Iterator[Report | str]:
     """Run drills, each on the databases that it is about; give a sentence for what is skipped."""
     for kind in kinds:
         mine = [each for each in chosen if kind.name in each.databases]
@@ -34,14 +37,14 @@ def run(chosen: list[Drill], kinds: list[type[Database]], folder: Path) -> Itera
         try:
             with Stage.built(folder, kind) as stage:
                 for each in mine:
-                    yield perform(each, stage)
+                    yield perform(each, stage, timed=timed)
         except MissingServerError as missing:
             yield f"{len(mine)} drills on {kind.name} skipped: {missing}"
 
 
-def perform(drill: Drill, stage: Stage) -> Report | str:
+def perform(drill: Drill, stage: Stage, *, timed: bool) -> Report | str:
     """Run one drill; whatever goes wrong with it breaks its promise."""
-    report = Report(f"{drill.name} ({stage.database.name})", drill.promise)
+    report = Report(f"{drill.name} ({stage.database.name})", drill.promise, timed)
     say(f"… {report.drill}")
     began = time.monotonic()
     try:
@@ -59,6 +62,7 @@ def perform(drill: Drill, stage: Stage) -> Report | str:
 
 def main(words: list[str]) -> int:
     """Run what is asked for and sum up; return the exit code."""
+    timed = "--untimed" not in words
     named = [kind for kind in KINDS if f"--{kind.name}" in words]
     words = [word for word in words if not word.startswith("--")]
     chosen = [each for each in DRILLS if not words or any(word in each.name for word in words)]
@@ -67,7 +71,7 @@ def main(words: list[str]) -> int:
         return 2
     began = time.monotonic()
     with temporary_folder() as folder:
-        results = list(run(chosen, named or KINDS, Path(folder)))
+        results = list(run(chosen, named or KINDS, Path(folder), timed=timed))
     skipped = [each for each in results if isinstance(each, str)]
     reports = [each for each in results if isinstance(each, Report)]
     broken = [each for each in reports if each.broken]

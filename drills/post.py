@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
-PATIENCE_SECONDS = 60.0  # for which a letter is held at most
+from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 
 class Post(socketserver.ThreadingTCPServer):
@@ -43,8 +43,7 @@ class Post(socketserver.ThreadingTCPServer):
         """Take what is held and what comes; or hang up on those whose letters are held."""
         self._hangs_up = hang_up
         self._open.set()
-        while hang_up and self.held:
-            time.sleep(0.01)
+        wait_until(lambda: not (hang_up and self.held), "held letters are let go")
         self._hangs_up = False
 
     def kill_before_word(self, kill: Callable[[], None]) -> str:
@@ -57,8 +56,7 @@ class Post(socketserver.ThreadingTCPServer):
 
         self._before_word = act
         self.go_on()
-        while not taken:
-            time.sleep(0.01)
+        wait_until(lambda: taken, "a letter is taken")
         return taken[0]
 
     def takes(self, letter: str, alive: Callable[[], bool]) -> bool:
@@ -68,7 +66,7 @@ class Post(socketserver.ThreadingTCPServer):
         """
         with self.lock:
             self.held.append(letter)
-        self._open.wait(PATIENCE_SECONDS)
+        self._open.wait(HANG_TIMEOUT_SECONDS)
         with self.lock:
             refused = self._hangs_up
             self.held.remove(letter)

@@ -10,9 +10,10 @@ import amqp
 from drills.load import Load
 from drills.post import Post, post_office
 from drills.scenarios import AWAY_SECONDS, BOTH, MARGIN_SECONDS, Shop, drill
-from drills.servers import RabbitMQ, wait_until
+from drills.servers import RabbitMQ
 from drills.service import Worker
 from drills.stage import Fault, Report, Stage, under_load
+from drills.waiting import wait_until
 
 EMAIL = "ada@mail.example"
 PUBLISH_SECONDS = 1.0  # TASK_PUBLISH_SECONDS
@@ -71,13 +72,10 @@ def count_receipts(  # noqa: PLR0913, PLR0917  each is what one sentence is abou
     """Wait for all receipts and for some that must not come; return which ones came twice."""
     expected = {receipt_of(order) for order in orders}
     try:
-        wait_until(
-            lambda: expected <= set(post.taken) and not waiting(stage),
-            over + within - time.monotonic(),
-            "all receipts",
-        )
+        wait_until(lambda: expected <= set(post.taken) and not waiting(stage), "all receipts")
     except TimeoutError:
-        report.broken.append(f"{waiting(stage)} messages are not done after {within:.0f} s")
+        report.broken.append(f"{waiting(stage)} messages are not done")
+    report.hold_time(time.monotonic() - over, within, "the last message was done")
     time.sleep(GRACE_SECONDS)
     taken = post.taken.copy()
     missing, strange = len(expected - set(taken)), len(set(taken) - expected)
@@ -161,7 +159,7 @@ def celery_killed(stage: Stage, report: Report) -> None:
 def both_at_work(post: Post) -> None:
     """Wait until both processes of the worker have given a letter to the mail server."""
     post.hold()
-    wait_until(lambda: len(post.held) == 2, TASK_SECONDS - 1, "two letters are on the way")
+    wait_until(lambda: len(post.held) == 2, "two letters are on the way")
 
 
 @drill(
@@ -180,7 +178,7 @@ def copies(stage: Stage, report: Report) -> None:
             copy(broker, f"{stage.service.project.name}.tasks")
             post.hold()
             start(4)
-            wait_until(lambda: bool(post.held), 10, "the letter is on the way")
+            wait_until(lambda: bool(post.held), "the letter is on the way")
             time.sleep(TASK_SECONDS / 2)
             post.go_on(hang_up=True)
             over = time.monotonic()

@@ -12,9 +12,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -22,8 +21,8 @@ import psycopg
 import pymysql
 import redis
 
-STARTING_SECONDS = 60
-STOPPING_SECONDS = 30
+from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
+
 PLACES = os.pathsep.join(
     [
         os.environ.get("PATH", ""),
@@ -53,16 +52,6 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
-
-
-def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
-    """Ask again and again; raise TimeoutError when it takes too long."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            message = f"{what}: not within {seconds:.0f} s"
-            raise TimeoutError(message)
-        time.sleep(0.02)
 
 
 class Server:
@@ -127,14 +116,14 @@ class Server:
                 stdout=output,
                 stderr=output,
             )
-        wait_until(self.answers, STARTING_SECONDS, f"{self.name} starts")
+        wait_until(self.answers, f"{self.name} starts")
 
     def stop(self) -> None:
         """Stop it, and wait until it is gone."""
         if self.process:
             self.process.send_signal(self.stop_signal)
             try:
-                self.process.wait(STOPPING_SECONDS)
+                self.process.wait(HANG_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -226,7 +215,7 @@ class PostgreSQL(Database):
 
     def connect(self) -> Connection:
         """Open a connection."""
-        return psycopg.connect(self.url, autocommit=True, connect_timeout=5)  # type: ignore[return-value]  # any string is a query here
+        return psycopg.connect(self.url, autocommit=True, connect_timeout=HANG_TIMEOUT_SECONDS)  # type: ignore[return-value]  # any string is a query here
 
     def answers(self) -> bool:
         """Tell whether it takes connections."""
@@ -290,7 +279,11 @@ class MariaDB(Database):
     def connect(self) -> Connection:
         """Open a connection."""
         return pymysql.connect(
-            host="127.0.0.1", port=self.port, user="root", autocommit=True, connect_timeout=5
+            host="127.0.0.1",
+            port=self.port,
+            user="root",
+            autocommit=True,
+            connect_timeout=HANG_TIMEOUT_SECONDS,
         )
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -358,14 +351,18 @@ class Redis(Server):
     def answers(self) -> bool:
         """Tell whether it answers."""
         try:
-            with contextlib.closing(redis.Redis.from_url(self.url, socket_timeout=2)) as client:
+            with contextlib.closing(
+                redis.Redis.from_url(self.url, socket_timeout=HANG_TIMEOUT_SECONDS)
+            ) as client:
                 return bool(client.ping())
         except redis.ConnectionError:
             return False
 
     def keys(self, pattern: str = "*") -> int:
         """Return how many keys it has."""
-        with contextlib.closing(redis.Redis.from_url(self.url, socket_timeout=2)) as client:
+        with contextlib.closing(
+            redis.Redis.from_url(self.url, socket_timeout=HANG_TIMEOUT_SECONDS)
+        ) as client:
             return sum(1 for _ in client.scan_iter(pattern, count=1_000))
 
 
@@ -393,7 +390,7 @@ class Collector(Server):
 
     def spans(self) -> int:
         """Return how many spans it has been sent since it was started."""
-        with urllib.request.urlopen(self.url, timeout=2) as answer:  # noqa: S310  our own
+        with urllib.request.urlopen(self.url, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
             return int(answer.read())
 
 
@@ -435,7 +432,9 @@ class RabbitMQ(Server):
     def answers(self) -> bool:
         """Tell whether it speaks AMQP: it says which version it wants to one who asks for none."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as asking:
+            with socket.create_connection(
+                ("127.0.0.1", self.port), timeout=HANG_TIMEOUT_SECONDS
+            ) as asking:
                 asking.sendall(b"AMQP\x00\x00\x00\x00")
                 return asking.recv(4) == b"AMQP"
         except OSError:

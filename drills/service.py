@@ -18,13 +18,11 @@ from typing import IO
 
 from cookiecutter.main import cookiecutter
 
-from drills.servers import free_port, wait_until
+from drills.servers import free_port
+from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[1]
 EMAIL, PASSWORD = "drill@example.com", "correct horse battery staple 7"
-STARTING_SECONDS = 60
-# As long as Gunicorn's own limit, and a little for the machine.
-STOPPING_SECONDS = 40
 
 
 def generate(folder: Path, database: str) -> Path:
@@ -130,8 +128,8 @@ class Service:
                 stderr=log,
             )
         try:
-            wait_until(self._is_ready, STARTING_SECONDS, "the service starts")
-            wait_until(lambda: len(self.workers()) == int(self.settings["WEB_CONCURRENCY"]), 10, "")
+            wait_until(self._is_ready, "the service starts")
+            wait_until(lambda: len(self.workers()) == int(self.settings["WEB_CONCURRENCY"]), "")
         except BaseException:
             self.stop()
             raise
@@ -143,7 +141,7 @@ class Service:
             raise RuntimeError(message)
         try:
             url = f"http://127.0.0.1:{self.port}/health/ready"
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -162,7 +160,7 @@ class Service:
         if self.process:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(STOPPING_SECONDS)
+                self.process.wait(HANG_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 for worker in self.workers():
                     os.kill(worker, signal.SIGKILL)
@@ -194,7 +192,7 @@ class Worker:
                 start_new_session=True,
             )
         try:
-            wait_until(life.exists, STARTING_SECONDS, "a worker starts")
+            wait_until(life.exists, "a worker starts")
         except BaseException:
             self.kill()
             raise
@@ -207,7 +205,7 @@ class Worker:
         """Stop it as a platform does; what does not stop is killed."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(STOPPING_SECONDS)
+            self.process.wait(HANG_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -228,7 +226,7 @@ def kill_group(leader: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader.pid, signal.SIGKILL)
         for end in ends:
-            select.select([end], [], [], STOPPING_SECONDS)
+            select.select([end], [], [], HANG_TIMEOUT_SECONDS)
     leader.wait()
 
 

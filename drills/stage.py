@@ -11,6 +11,7 @@ from uuid import UUID
 from drills.load import Load, Login
 from drills.servers import Collector, Database, RabbitMQ, Redis
 from drills.service import Service, generate
+from drills.waiting import HANG_TIMEOUT_SECONDS
 
 RECOVERY_SECONDS = 5.0
 """How soon after the return of a dependency the last request may go wrong."""
@@ -108,6 +109,8 @@ class Report:
 
     drill: str
     promise: str
+    timed: bool = True
+    """Whether promises of time are held to the second."""
     sent: int = 0
     right: int = 0
     refused: int = 0
@@ -122,6 +125,7 @@ class Report:
     recovery: float | None = None
     probes: int = 0
     dead: Counter[str] = field(default_factory=Counter)
+    slowest_probe: float = 0.0
     notes: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -129,6 +133,14 @@ class Report:
         """Note a promise that was broken."""
         if not kept:
             self.broken.append(otherwise)
+
+    def hold_time(self, seconds: float, at_most: float, what: str) -> None:
+        """Note what took longer than promised.
+
+        Untimed, as in `make test`, which shares its machine, only what hangs breaks the promise.
+        """
+        limit = at_most if self.timed else max(at_most, HANG_TIMEOUT_SECONDS)
+        self.hold(seconds <= limit, f"{what} after {seconds:.1f} s, not within {limit:.1f} s")
 
     def line(self) -> str:
         """Say it in one line."""
@@ -148,7 +160,8 @@ class Report:
         if self.recovery is not None:
             words.append(f"recovery {self.recovery:.2f} s")
         words.append(
-            f"{self.dead.total()} of {self.probes} liveness probes failed{_listed(self.dead)}"
+            f"{self.dead.total()} of {self.probes} liveness probes failed{_listed(self.dead)},"
+            f" the slowest took {self.slowest_probe:.2f} s"
         )
         words += self.notes
         verdict = f"BROKEN: {'; '.join(self.broken)}" if self.broken else "kept"
@@ -205,16 +218,15 @@ def under_load(  # noqa: PLR0913
     report.not_accepted, report.longest = tally.not_accepted, tally.longest
     report.failed, report.wrong = tally.failed.copy(), tally.wrong.copy()
     report.probes, report.dead = tally.probes, tally.dead
+    report.slowest_probe = tally.slowest_probe
     settle(stage, report, load, before)
     report.hold(calm > 0, "nothing was answered before the fault")
     report.hold(tally.right > calm, "nothing was answered after the fault")
     report.hold(tally.failed.total() <= failing, f"more than {failing} without a clear answer")
     report.hold(refusing or not tally.refused, "a request was refused")
-    report.hold(tally.longest <= longest, f"an answer took longer than {longest:.1f} s")
-    report.hold(
-        report.recovery is None or report.recovery <= RECOVERY_SECONDS,
-        f"not recovered within {RECOVERY_SECONDS:.0f} s",
-    )
+    report.hold_time(tally.longest, longest, "the slowest answer came")
+    report.hold_time(report.recovery or 0.0, RECOVERY_SECONDS, "recovered")
+    report.hold_time(tally.slowest_probe, 1.0, "the slowest liveness probe was answered")
     return load
 
 

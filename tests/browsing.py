@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 from workshop import environment
 
 Scheme = Literal["dark", "light"]
@@ -31,7 +31,6 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-START_SECONDS = 30
 FLASK = [sys.executable, "-m", "flask", "--app", "app"]
 DEVELOPMENT = {"APP_ENV": "development", "LOG_LEVEL": "WARNING"}
 SAID = "stderr.txt"
@@ -96,27 +95,30 @@ def flask(project: Path, *command: str, typed: str = "") -> None:
 
 def path_in_letter(project: Path, to: str, page: str) -> str:
     """Return the link to a page in a letter to somebody, which `make run` shows, without its host."""
-    end = time.monotonic() + START_SECONDS
     link = rf"^--- letter to {re.escape(to)}: (?:(?!^---).)*^http://[^/]+({page}\?\S+)$"
     letter = re.compile(link, re.MULTILINE | re.DOTALL)
-    while time.monotonic() < end:
-        if found := letter.search((project / SAID).read_text()):
-            return found[1]
-        time.sleep(0.1)
-    raise TimeoutError("no letter came")
+    found: list[str] = []
+
+    def came() -> bool:
+        found.extend(each[1] for each in letter.finditer((project / SAID).read_text()))
+        return bool(found)
+
+    wait_until(came, "a letter comes")
+    return found[0]
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until the service listens."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
+
+    def listens() -> bool:
+        assert process.poll() is None, "the service did not start"
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS).close()
         except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError("the service did not start")
+            return False
+        return True
+
+    wait_until(listens, "the service listens")
 
 
 @dataclass
@@ -166,7 +168,7 @@ class Visit:
 
     def reads(self, text: str) -> None:
         """Wait until a text is on the page."""
-        self.page.get_by_text(text).first.wait_for(timeout=10_000)
+        self.page.get_by_text(text).first.wait_for()
 
     def is_accessible(self) -> None:
         """Let axe look for barriers; it needs scripts of its own."""
@@ -188,6 +190,7 @@ def visiting(
         locale="en-GB",
         timezone_id="UTC",
     )
+    context.set_default_timeout(HANG_TIMEOUT_SECONDS * 1_000)
     visit = Visit(context.new_page(), site, scripts)
     yield visit
     context.close()

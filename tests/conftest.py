@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and on the process that reports, the tally."""
     config.addinivalue_line("markers", "slow: left out by --quick")
@@ -27,7 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         # The limit is for combinations that run a part of their tests, beside neighbours.
         everything = config.option.quick or os.environ.get("WHOLE")
-        config.pluginmanager.register(Tally(inf if everything else MOST), "tally")
+        config.pluginmanager.register(
+            Tally(inf if everything else MOST, config.pluginmanager.get_plugin("terminalreporter")),
+            "tally",
+        )
         config.pluginmanager.register(Scratch(), "scratch")
 
 

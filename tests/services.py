@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from drills.waiting import HANG_TIMEOUT_SECONDS
+
 # Loopback unless the environment says otherwise: TEST_POSTGRESQL_URL and the like.
 URLS = {
     name: os.environ.get(f"TEST_{name.upper()}_URL", default)
@@ -23,7 +25,9 @@ def reachable(name: str) -> bool:
     """Tell whether something listens where the server should be."""
     address = urlsplit(URLS[name])
     try:
-        socket.create_connection((address.hostname, address.port or 0), timeout=2).close()
+        socket.create_connection(
+            (address.hostname, address.port or 0), timeout=HANG_TIMEOUT_SECONDS
+        ).close()
     except OSError:
         return False
     return True

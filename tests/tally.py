@@ -1,5 +1,6 @@
 """What a whole run adds up to: counted from the tests' own results, never written by hand."""
 
+import re
 import time
 from collections.abc import Iterable
 from math import inf
@@ -8,19 +9,24 @@ import pytest
 
 from workshop import ONCE
 
+# What a service's own tools say of a failure, inside the output of a check.
+SAYS = re.compile(r"^(?:FAILED|ERROR|SUBFAILED)\b.*|^.*: error: .*|^Uncovered.*", re.MULTILINE)
+
 COMBINATION = "::test_a_combination_passes_everything["
 # CPU seconds that a runtime combination should cost on average, everything included.
 AIM = 2.0
-# And those that make a run fail. More than twice what it costs (docs/proof.md) is no slow machine and
-# no busy hour, but an accident, such as a cache that is never hit. What creeps in shows in the figure.
-MOST = 5.0
+# And those that make a run fail. CPU seconds double on a machine that is busy with other things, so this
+# is eight times what a combination costs (docs/proof.md): an accident, such as a cache of mypy that is
+# never hit, which costs 20. What creeps in shows in the figure.
+MOST = 10.0
 
 
 class Tally:
     """What the reports of all tests, from all workers, add up to."""
 
-    def __init__(self, most: float = MOST) -> None:
+    def __init__(self, most: float = MOST, terminal: pytest.TerminalReporter | None = None) -> None:
         self.most = most
+        self.terminal = terminal
         self.started = time.monotonic()
         self.planned: set[str] = set()
         self.finished: set[str] = set()
@@ -41,6 +47,8 @@ class Tally:
         """Take down what a test says about itself, once, when all of it is over."""
         if not report.passed:
             self.failed.add(report.nodeid)
+        if report.failed:
+            self.name(report)
         if report.when == "teardown":
             self.finished.add(report.nodeid)
             found = dict(report.user_properties)
@@ -48,6 +56,14 @@ class Tally:
             cpu = found.get("cpu")
             for part, seconds in cpu.items() if isinstance(cpu, dict) else ():
                 self.cpu[part] = self.cpu.get(part, 0.0) + seconds
+
+    def name(self, report: pytest.TestReport) -> None:
+        """Print a failure at once: a run takes an hour, and pytest tells the rest at its end."""
+        if self.terminal:
+            self.terminal.ensure_newline()
+            for line in (f"FAILED {report.nodeid}", *(f"    {each}" for each in reasons(report))):
+                self.terminal.write_line(line, red=True)
+            self.terminal.flush()
 
     @property
     def mean_cpu(self) -> float:
@@ -81,6 +97,13 @@ class Tally:
             f"{len(passed)} of {len(self.planned)} runtime combinations passed, "
             f"{self.files} distinct files checked, in {minutes} min {seconds:02} s"
         )
+
+
+def reasons(report: pytest.TestReport) -> list[str]:
+    """Return the first line of why a test failed, and the first ones of what the tools in it said."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = str(crash.message if crash else report.longrepr).strip()
+    return [message.partition("\n")[0], *SAYS.findall(message)[:3]]
 
 
 def share(text: str) -> slice:

@@ -12,6 +12,7 @@ import browsing
 import openid
 from answers import Answers, choices
 from browsing import Scheme, Visit
+from drills.waiting import wait_until
 from workshop import Workshop
 
 pytestmark = pytest.mark.slow
@@ -304,7 +305,12 @@ def test_a_page_that_complains_would_be_noticed(browser: Browser, sites: Sites) 
         with browsing.visiting(browser, sites("none", "none")) as visit:
             visit.goto("/")
             visit.page.evaluate(f"() => {{ {script} }}")
-            visit.page.wait_for_timeout(200)
+
+            def complains() -> bool:
+                visit.page.wait_for_timeout(50)  # the browser's events come in while it is asked
+                return bool(visit.complaints)
+
+            wait_until(complains, "a complaint")
 
     for script, complaint in {
         "document.body.setAttribute('onclick', '1'); document.body.click()": "inline event handler",

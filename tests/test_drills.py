@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from drills import waiting
 from drills.load import Client, Load, Tally
 from drills.post import post_office
 from drills.scenarios import DRILLS
-from drills.servers import MissingServerError, Redis, program, wait_until
+from drills.servers import MissingServerError, Redis, program
 from drills.service import kill_group
 from drills.stage import Report
+from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,11 +108,27 @@ def test_a_broken_promise_is_said_in_the_line() -> None:
     assert report.line().endswith("BROKEN: a request failed")
 
 
+def test_a_promise_of_time_is_held_to_the_second_unless_the_machine_does_other_things() -> None:
+    timed, untimed = Report("SIGTERM", "soon"), Report("SIGTERM", "soon", timed=False)
+    for report in (timed, untimed):
+        report.hold_time(2.5, 2.5, "it stopped")
+        assert not report.broken
+        report.hold_time(2.6, 2.5, "it stopped")
+    assert timed.broken == ["it stopped after 2.6 s, not within 2.5 s"]
+    assert not untimed.broken
+    untimed.hold_time(HANG_TIMEOUT_SECONDS + 1, 2.5, "it stopped")
+    assert untimed.broken
+
+
 def test_a_program_that_is_not_there_is_named() -> None:
     with pytest.raises(MissingServerError, match="no-such-server is not installed"):
         program("no-such-server")
+
+
+def test_what_does_not_happen_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "HANG_TIMEOUT_SECONDS", 0)
     with pytest.raises(TimeoutError, match="it: not within 0 s"):
-        wait_until(lambda: False, 0.01, "it")
+        wait_until(lambda: False, "it")
 
 
 def test_a_server_of_ours_stops_and_starts_on_its_port(tmp_path: Path) -> None:
@@ -129,7 +147,7 @@ def test_a_server_of_ours_stops_and_starts_on_its_port(tmp_path: Path) -> None:
 
 
 def send_letter(port: int) -> None:
-    with smtplib.SMTP("127.0.0.1", port, "drill", timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", port, "drill", timeout=HANG_TIMEOUT_SECONDS) as client:
         client.sendmail("a@mail.example", "b@mail.example", "Message-ID: <one@drill>\r\n\r\nx\r\n")
 
 
@@ -144,20 +162,22 @@ def test_a_letter_is_counted_as_often_as_it_is_taken() -> None:
 def test_a_letter_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
     with post_office() as post:
         post.hold()
-        client = smtplib.SMTP("127.0.0.1", post.server_address[1], "drill", timeout=5)
+        client = smtplib.SMTP(
+            "127.0.0.1", post.server_address[1], "drill", timeout=HANG_TIMEOUT_SECONDS
+        )
         client.mail("a@mail.example")
         client.putcmd("DATA")
         client.getreply()
         client.send("Message-ID: <one@drill>\r\n\r\n.\r\n")
-        wait_until(lambda: post.held == ["<one@drill>"], 5, "the letter is held")
+        wait_until(lambda: post.held == ["<one@drill>"], "the letter is held")
         client.close()
         post.go_on()
-        wait_until(lambda: post.given_up == 1, 5, "the letter is given up")
+        wait_until(lambda: post.given_up == 1, "the letter is given up")
 
         post.hold()
         with ThreadPoolExecutor(1) as sender:
             sending = sender.submit(send_letter, post.server_address[1])
-            wait_until(lambda: bool(post.held), 5, "the letter is held")
+            wait_until(lambda: bool(post.held), "the letter is held")
             post.go_on(hang_up=True)
         assert isinstance(sending.exception(), smtplib.SMTPServerDisconnected)
 
@@ -197,7 +217,15 @@ def test_a_name_that_no_drill_has_lists_those_there_are() -> None:
 @pytest.mark.slow
 @pytest.mark.long
 def test_two_drills_keep_their_promises() -> None:
-    command = [sys.executable, "-m", "drills", "--postgresql", "database stopped", "SIGTERM"]
+    command = [
+        sys.executable,
+        "-m",
+        "drills",
+        "--untimed",
+        "--postgresql",
+        "database stopped",
+        "SIGTERM",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     if "skipped: " in done.stdout:

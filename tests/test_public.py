@@ -56,10 +56,10 @@ def test_generating_over_a_service_again_changes_nothing(workshop: Workshop) -> 
     assert contents(workshop.bake(answers, overwrite=True)) == once
 
 
-def test_generation_is_as_quick_as_promised() -> None:
-    # CPU seconds, because other tests run beside this one.
+def test_the_hooks_cost_as_little_as_promised() -> None:
+    # CPU seconds, because other tests run beside this one; they grow with what runs beside it, too, so
+    # only the ratio is compared. `make bench` compares seconds.
     ours, theirs, files = generation.measure(spent)
 
     print(f"{ours:.2f} s for {files} files, {ours / theirs:.2f} times cookiecutter without hooks")
-    assert ours <= generation.MOST_SECONDS
     assert ours <= generation.MOST_RATIO * theirs

@@ -1,9 +1,13 @@
 """The closing line and the shards: the numbers are those of the results."""
 
+import subprocess
+import sys
 from math import inf
+from pathlib import Path
 
 import pytest
 
+from answers import ROOT
 from tally import COMBINATION, MOST, Tally, share
 from workshop import ONCE
 
@@ -104,3 +108,50 @@ def test_a_shard_that_makes_no_sense_is_refused(text: str) -> None:
 
 def test_without_a_shard_every_test_is_kept() -> None:
     assert [1, 2, 3][share("")] == [1, 2, 3]
+
+
+FAILING = """
+import time
+import pytest
+
+@pytest.mark.parametrize("number", range(40))
+def test_one(number):
+    if number == 3:
+        raise AssertionError("suite ended with 1:\\nFAILED tests/test_a.py::test_b - assert 1 == 2\\n")
+    time.sleep(0.05)
+
+@pytest.fixture
+def broken():
+    raise LookupError("no such table")
+
+def test_two(broken): ...
+"""
+PLUGIN = """
+import sys
+import pytest
+sys.path[:0] = {paths!r}
+from tally import Tally
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Tally(terminal=config.pluginmanager.get_plugin("terminalreporter")))
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_a_failure_is_named_when_it_happens(workers: list[str], tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(FAILING)
+    paths = [str(ROOT / name) for name in ("tests", "hooks", "")]
+    (tmp_path / "conftest.py").write_text(PLUGIN.format(paths=paths))
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, str(tmp_path)]
+
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+
+    during, _, afterwards = said.partition("= FAILURES =")
+    during = during.partition("= ERRORS =")[0]
+    assert "FAILED test_some.py::test_one[3]\n    AssertionError: suite ended with 1:\n" in during
+    assert "    FAILED tests/test_a.py::test_b - assert 1 == 2\n" in during
+    assert "FAILED test_some.py::test_two\n    LookupError: no such table\n" in during
+    assert during.index("test_one[3]") < during.rindex("%]"), "not before the run was over"
+    assert "1 failed, 39 passed, 1 error" in afterwards

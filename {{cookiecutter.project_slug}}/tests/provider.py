@@ -21,6 +21,7 @@ from joserfc.jwk import ECKey, Key
 from joserfc.jws import JWSRegistry
 
 from tests import environments
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 # {% if not cookiecutter.web_ui %}
 PROCESS = "tests.provider_process"
@@ -71,7 +72,7 @@ class OpenIDProvider:
     # {% if cookiecutter.web_ui %}
     def location(self, path: str, body: str) -> str:
         """Return where the process sends whoever tells it something."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request("POST", path, body)
         answer = connection.getresponse()
         connection.close()
@@ -80,7 +81,7 @@ class OpenIDProvider:
     # {% endif %}
     def request(self, method: str, path: str, body: str | None = None) -> str:
         """Tell or ask the process something."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request(method, path, body)
         answer = connection.getresponse().read().decode()
         connection.close()

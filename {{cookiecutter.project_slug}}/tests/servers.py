@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 PROJECT = Path(__file__).parents[1]
 COMMAND = (sys.executable, "-m", "gunicorn")
@@ -40,7 +41,7 @@ class Server:
 
         """
         asked = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310  this service's own URL
-        with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310
             text: str = answer.read().decode()
             return text
 
@@ -48,16 +49,16 @@ class Server:
         """Ask until an answer holds.
 
         Raises:
-            TimeoutError: after 40 seconds.
+            TimeoutError: when it never does.
 
         """
-        deadline = time.monotonic() + 40
-        while time.monotonic() < deadline:
+
+        def answered() -> object:
             with contextlib.suppress(OSError):
-                if holds(self.get(path)):
-                    return
-            time.sleep(0.05)
-        raise TimeoutError(path)
+                return holds(self.get(path))
+            return False
+
+        wait_until(answered)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what it has logged."""
@@ -66,8 +67,7 @@ class Server:
     def stop(self) -> None:
         """End it as an orchestrator does."""
         self.process.send_signal(signal.SIGTERM)
-        # Longer than graceful_timeout: a worker may take all of it.
-        self.process.wait(timeout=40)
+        self.process.wait(timeout=HANG_TIMEOUT_SECONDS)
 
 
 def free_port() -> int:

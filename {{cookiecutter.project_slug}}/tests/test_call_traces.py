@@ -13,6 +13,7 @@ from app.core import call_traces
 from app.core.provider import ALGORITHMS, Provider
 from conftest import LogLines, MakeApp
 from tests.provider import KEY, OpenIDProvider, Realm
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -36,13 +37,13 @@ def app(make_app: MakeApp, realm: Realm) -> Flask:
             call_traces.observe(session)
             session.trust_env = False
             url = realm.issuer.replace("//", "//me:HUSH@") + "/odd?token=HUSH"
-            return dict(session.get(url, timeout=3).request.headers)
+            return dict(session.get(url, timeout=HANG_TIMEOUT_SECONDS).request.headers)
 
     @app.get("/down")
     def down() -> str:
         with requests.Session() as session:
             call_traces.observe(session)
-            return session.get("http://127.0.0.1:1/", timeout=3).text
+            return session.get("http://127.0.0.1:1/", timeout=HANG_TIMEOUT_SECONDS).text
 
     return app
 

@@ -17,6 +17,7 @@ from app.core import collisions
 from app.core.database import db, reading_engine, writing
 from app.orders.models import Order
 from conftest import LogLines, MakeApp, body
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 # How a server tells that somebody waits for a lock.
 WAITING = {
@@ -143,18 +144,22 @@ def stored(app: Flask, number: int) -> list[UUID]:
 
 
 def wait_until_the_view_waits(app: Flask) -> None:
-    """Let the view wait first, and clearly longer: PostgreSQL ends whoever has waited longest."""
-    deadline = time.monotonic() + 5
+    """Let the view wait first: PostgreSQL ends the transaction that looks for deadlocks first."""
     with reading_engine(app).connect() as connection:
-        while not connection.exec_driver_sql(WAITING[connection.dialect.name]).first():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: connection.exec_driver_sql(WAITING[connection.dialect.name]).first())
     time.sleep(0.3)
 
 
 @pytest.mark.process
 def test_a_deadlock_on_a_server_is_tried_again(view: View) -> None:
     on_a_server(view.app, *WAITING)
+    # PostgreSQL looks for a deadlock once, a second after the wait began. A busy machine may close the
+    # circle later than the view has looked; then ours is ended, and the deadlock is staged again.
+    assert any(the_view_is_ended_and_runs_again(view) for _ in range(20))
+
+
+def the_view_is_ended_and_runs_again(view: View) -> bool:
+    """Let a view and a transaction of ours wait for each other; tell whose the server ended."""
     first, second, *more = stored(view.app, 5)
     holds_first = threading.Event()
 
@@ -175,14 +180,21 @@ def test_a_deadlock_on_a_server_is_tried_again(view: View) -> None:
             change(each)
         request = threading.Thread(target=lambda: answers.append(view.post(lock_both, lock_both)))
         request.start()
-        assert holds_first.wait(5)
+        assert holds_first.wait(HANG_TIMEOUT_SECONDS)
         wait_until_the_view_waits(view.app)
-        change(first)
-        connection.commit()
-    request.join(10)
+        try:
+            change(first)
+            connection.commit()
+        except OperationalError:
+            connection.rollback()
+            runs = 1
+        else:
+            runs = 2
+        request.join(HANG_TIMEOUT_SECONDS)
 
     assert [answer.status_code for answer in answers] == [200]
-    assert view.runs == 2
+    assert view.runs == runs
+    return runs == 2
 
 
 # {% if cookiecutter.database == "postgresql" %}

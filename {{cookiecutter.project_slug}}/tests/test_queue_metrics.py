@@ -1,6 +1,5 @@
 import os
 import re
-import time
 from threading import Event
 from uuid import uuid4
 
@@ -11,6 +10,7 @@ from app.core import broker
 from app.core.queue_metrics import QueueMetrics
 from app.core.tasks import Message
 from conftest import LogLines, MakeApp
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 
 def shown(client: FlaskClient) -> dict[str, float]:
@@ -63,11 +63,7 @@ def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) 
 
 def _until_shown(client: FlaskClient, expected: dict[str, float]) -> None:
     # RabbitMQ counts what a quorum queue holds a moment later.
-    for _ in range(50):
-        if (found := shown(client)) == expected:
-            return
-        time.sleep(0.1)
-    assert found == expected
+    wait_until(lambda: shown(client) == expected)
 
 
 def test_while_the_broker_is_away_the_other_numbers_are_shown(
@@ -85,7 +81,7 @@ def test_a_broker_that_says_nothing_holds_nobody_up() -> None:
     said = Event()
 
     def depths() -> tuple[int, int]:
-        said.wait(10)
+        said.wait(HANG_TIMEOUT_SECONDS)
         return 0, 0
 
     metrics = QueueMetrics(depths, 0.01)

@@ -18,12 +18,10 @@ from conftest import (
     body,
     # {% endif %}
 )
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 from tests.workers import (
     # {% if cookiecutter.database != "none" %}
     BASKET,
-    # {% endif %}
-    # {% if cookiecutter.database == "none" %}
-    MOMENT,
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     STATUS,
@@ -35,7 +33,6 @@ from tests.workers import (
     Service,
     Worker,
     serving,
-    until,
 )
 
 pytestmark = pytest.mark.process
@@ -67,7 +64,7 @@ def test_a_letter_is_sent_by_a_worker_that_ends_when_it_is_told(
     answer = service.ask()
 
     assert service.letters_after(0.5) == 1
-    until(lambda: any(line["message"] == "task done" for line in working.lines()))
+    wait_until(lambda: any(line["message"] == "task done" for line in working.lines()))
     assert working.stop() == 0
     (done,) = [line for line in working.lines() if line["message"] == "task done"]
     assert done["request_id"] == answer.headers["X-Request-ID"]
@@ -79,14 +76,14 @@ def test_a_worker_that_is_told_to_end_finishes_its_task(service: Service, workin
     box = service.mail.box
     box.go.clear()
     service.ask()
-    until(box.reached.is_set)
+    wait_until(box.reached.is_set)
 
     working.process.terminate()
     time.sleep(0.5)
     assert working.process.poll() is None
     box.go.set()
 
-    assert working.process.wait(20) == 0
+    assert working.process.wait(HANG_TIMEOUT_SECONDS) == 0
     assert service.letters_after(0.5) == 1
 
 
@@ -96,7 +93,7 @@ def test_a_process_that_is_killed_midway_leaves_one_letter(
     box = service.mail.box
     box.go.clear()
     service.ask()
-    until(box.reached.is_set)
+    wait_until(box.reached.is_set)
 
     working.kill_tasks()
     box.go.set()
@@ -110,7 +107,7 @@ def test_a_worker_that_is_killed_midway_leaves_one_letter(service: Service) -> N
     box.go.clear()
     with service.start() as first:
         service.ask()
-        until(box.reached.is_set)
+        wait_until(box.reached.is_set)
         first.kill()
     box.go.set()
 
@@ -134,7 +131,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     send(Message(TASK, {"nonsense": "canary"}))
     send(Message("unknown.task", {"nonsense": "canary"}))
 
-    until(lambda: dead_letters(service) == 2)
+    wait_until(lambda: dead_letters(service) == 2)
     refused = [line for line in working.lines() if line["message"] == "task refused"]
     assert len(refused) == 1
     service.ask()
@@ -146,13 +143,15 @@ def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service
     box = service.mail.box
     box.go.clear()
     with service.start(TASK_ATTEMPTS="3") as started:
-        service.ask()
-        until(box.reached.is_set)
-        while not dead_letters(service):
+
+        def killed_for_good() -> int:
             if box.reached.is_set():
                 box.reached.clear()
                 started.kill_tasks()
-            time.sleep(MOMENT)
+            return dead_letters(service)
+
+        service.ask()
+        wait_until(killed_for_good)
     box.go.set()
 
     assert box.taken == []
@@ -175,7 +174,7 @@ def test_a_message_that_is_delivered_several_times_leaves_one_letter(
     with service.start("--concurrency", "3") as started:
         assert service.letters_after() == 1
         ended = ("task done", "task was done already", "task put off")
-        until(lambda: sum(line["message"] in ended for line in started.lines()) == 3)
+        wait_until(lambda: sum(line["message"] in ended for line in started.lines()) == 3)
 
 
 def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
@@ -186,7 +185,7 @@ def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
 
     answer = away.test_client().post(URL, json=BASKET)
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
     assert answer.status_code == STATUS
     with service.start("--beat"), service.start("--beat"):
         assert service.letters_after() == 1

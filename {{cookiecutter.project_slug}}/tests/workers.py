@@ -22,12 +22,11 @@ from werkzeug.test import TestResponse
 
 from app.core import broker
 from conftest import MakeApp
+from tests.waiting import HANG_TIMEOUT_SECONDS, POLL_SECONDS, wait_until
 
 PROJECT = Path(__file__).parents[1]
 BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
 KEPT = ("HOME", "PATH", "PYTHONDONTWRITEBYTECODE")
-MOMENT = 0.05  # seconds between two looks
-PATIENCE = 90.0  # seconds until something that should happen is taken for missing
 GRACE = 3.0  # seconds in which what must not happen would happen
 # {% if cookiecutter.database == "none" %}
 URL, STATUS, TASK = "/api/v1/quotes", 200, "quotes.send"
@@ -83,7 +82,7 @@ class _Speaker(socketserver.StreamRequestHandler):
             self.say(b"354 go ahead")
             name = self.letter()
             box.reached.set()
-            box.go.wait(PATIENCE)
+            box.go.wait(HANG_TIMEOUT_SECONDS)
             # Nobody answers for a letter whose sender is gone before it was taken (RFC 5321, 6.1).
             if name and self.is_alive():
                 box.taken.append(name)
@@ -120,7 +119,7 @@ class _Speaker(socketserver.StreamRequestHandler):
 def mail_server() -> Iterator[MailServer]:
     """Run a mail server."""
     with MailServer() as listening:
-        Thread(target=listening.serve_forever, args=(MOMENT,), daemon=True).start()
+        Thread(target=listening.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield listening
         listening.shutdown()
 
@@ -155,7 +154,7 @@ class Worker:
     def stop(self) -> int:
         """Ask it to end, and return how it did."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(HANG_TIMEOUT_SECONDS)
 
 
 @contextmanager
@@ -177,7 +176,7 @@ def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker
             start_new_session=True,
         )
     try:
-        until(lambda: life.exists() or process.poll() is not None)
+        wait_until(lambda: life.exists() or process.poll() is not None)
         yield Worker(process, log)
     finally:
         if process.poll() is None:
@@ -202,7 +201,7 @@ class Service:
 
     def letters_after(self, moment: float = GRACE) -> int:
         """Count the letters, once there would have been too many."""
-        until(lambda: self.mail.box.taken)
+        wait_until(lambda: self.mail.box.taken)
         time.sleep(moment)
         assert len(set(self.mail.box.taken)) == 1  # noqa: S101  a test's helper
         return len(self.mail.box.taken)
@@ -238,17 +237,3 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
             connection.default_channel.queue_delete(f"{its.name}.tasks")
             connection.default_channel.queue_delete(its.dead_letters)
         its.leave()
-
-
-def until(happened: Callable[[], object]) -> None:
-    """Wait for something.
-
-    Raises:
-        TimeoutError: when it does not happen.
-
-    """
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(MOMENT)

@@ -5,12 +5,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import checks
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
 @pytest.fixture(autouse=True)
 def _as_if_new(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test begin with an application that depends on nothing yet."""
-    monkeypatch.setitem(app.extensions, "checks", checks.Checks(seconds=2))
+    monkeypatch.setitem(app.extensions, "checks", checks.Checks(HANG_TIMEOUT_SECONDS))
     monkeypatch.setitem(app.extensions, "started", None)
 
 
@@ -48,7 +49,7 @@ def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
 
     def hang() -> None:
         asked.append(1)
-        answer.wait(5)
+        answer.wait(HANG_TIMEOUT_SECONDS)
 
     checks.of(app).probes["ledger"] = hang
 
@@ -56,6 +57,7 @@ def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
     assert client.get("/health/ready").status_code == 503
     assert len(asked) == 1
     answer.set()
+    checks.of(app).seconds = HANG_TIMEOUT_SECONDS
     checks.of(app).probes["ledger"] = lambda: None
     client.get("/health/ready")
     assert client.get("/health/ready").status_code == 200
