@@ -11,10 +11,10 @@ import pytest
 
 import service
 from answers import ROOT, choices, questions
+from drills.waiting import HANG_TIMEOUT_SECONDS
 
 ENTER = ""
 TEXTS = [ENTER] * 4
-HANGS = 120  # seconds
 
 
 def ask(
@@ -31,7 +31,7 @@ def ask(
         capture_output=True,
         text=True,
         check=False,
-        timeout=HANGS,
+        timeout=HANG_TIMEOUT_SECONDS,
         env={"HOME": str(home), "COLUMNS": "200"},
     )
 
@@ -198,7 +198,7 @@ def test_asking_nobody_gives_what_cookiecutter_alone_gives(tmp_path: Path) -> No
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=HANGS,
+        timeout=HANG_TIMEOUT_SECONDS,
         env={"HOME": str(tmp_path / "home")},
     )
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-HANG = 60.0
-"""Seconds that only a hang takes, whatever the machine is doing."""
+from tests.waiting import HANG_TIMEOUT_SECONDS
+
 LONGEST_WAIT = 1.0
 """Seconds that a client may wait because of another one."""
 PAUSE = 0.02
@@ -20,7 +20,7 @@ class Connection:
     """A TCP connection, and the answers that come over it."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=HANG)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS)
         self._received = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -120,7 +120,7 @@ def others_wait(port: int, *, requests: int = 100) -> float:
     with timing() as waits:
         for _ in range(requests):
             began = time.monotonic()
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
+            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
             asked.request("GET", "/health/live")
             if (status := asked.getresponse().status) != HTTPStatus.OK:
                 raise OSError(status)

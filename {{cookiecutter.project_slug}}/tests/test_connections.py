@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connections import HANG, LONGEST_WAIT, connection, others_wait, timing
+from tests.connections import LONGEST_WAIT, connection, others_wait, timing
 from tests.servers import Server, gunicorn
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.process, pytest.mark.attack]
 
@@ -56,7 +57,7 @@ def test_a_body_and_the_next_request_after_the_answer_stop_nobody(server: Server
 
 @pytest.mark.slow
 def test_no_request_of_an_ordinary_client_takes_a_second(server: Server) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG_TIMEOUT_SECONDS)
     headers = {"Content-Type": "application/json"}
     requests = [("POST", "/api/v1/orders"), ("PUT", "/api/v1/orders"), ("GET", "/api/openapi.json")]
     with timing() as waits:
