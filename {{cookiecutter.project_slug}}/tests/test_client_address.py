@@ -54,21 +54,6 @@ def test_a_client_is_the_same_however_a_proxy_spells_its_address(
             assert _seen_by(app, log_lines, spelled) == address
 
 
-@pytest.mark.attack
-def test_what_is_no_address_is_none_and_is_told_once(
-    make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
-) -> None:
-    app = make_app(trusted_proxies=1)
-    app.test_client().get("/nowhere", headers={"X-Forwarded-For": "unknown"})
-    assert len([line for line in log_lines if "client is unknown" in line["message"]]) == 1
-    for text in NO_ADDRESS:
-        with subtests.test(text[:40]):
-            assert client_address.parsed(text) is None
-            # The proxy's own address is seen where a header is empty.
-            assert _seen_by(app, log_lines, text or "unknown") is None
-            assert len(log_lines) == 1
-
-
 # {% if cookiecutter.rate_limiting or cookiecutter.auth == "jwt" %}
 @pytest.mark.attack
 def test_a_network_is_an_address_or_an_ipv6_subscriber_and_all_else_is_one(
@@ -87,3 +72,16 @@ def test_a_network_is_an_address_or_an_ipv6_subscriber_and_all_else_is_one(
 
 
 # {% endif %}
+@pytest.mark.attack
+def test_what_is_no_address_is_none_and_is_told_once(
+    make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    app = make_app(trusted_proxies=1)
+    app.test_client().get("/nowhere", headers={"X-Forwarded-For": "unknown"})
+    assert len([line for line in log_lines if "client is unknown" in line["message"]]) == 1
+    for text in NO_ADDRESS:
+        with subtests.test(text[:40]):
+            assert client_address.parsed(text) is None
+            # The proxy's own address is seen where a header is empty.
+            assert _seen_by(app, log_lines, text or "unknown") is None
+            assert len(log_lines) == 1
