@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from app.core import (
+    liveness,
     logs,
     stop_signals,
     # {% if cookiecutter.metrics %}
@@ -83,7 +84,7 @@ max_requests = 20_000
 max_requests_jitter = 2_000
 
 # A worker that gives no sign of life for so long is killed.
-timeout = 30
+timeout = liveness.WORKER_TIMEOUT_SECONDS
 # Requests in flight may finish at a stop; shorter than the 30 s that Kubernetes waits.
 graceful_timeout = 25
 # Longer than a proxy keeps idle connections (nginx and AWS: 60 s). If the service closed one
@@ -91,7 +92,18 @@ graceful_timeout = 25
 keepalive = 75
 
 pre_fork = stop_signals.hold
-post_worker_init = stop_signals.let_in
+
+
+def when_ready(_server: object) -> None:
+    """Open what the workers inherit."""
+    liveness.listen(_settings.host, _settings.liveness_port)
+
+
+def post_worker_init(worker: object) -> None:
+    """Begin to work."""
+    stop_signals.let_in(worker)
+    liveness.serve()
+
 
 # Workers show that they live by touching a file, and a slow disk would make them look dead.
 worker_tmp_dir = str(MEMORY) if os.access(MEMORY, os.W_OK) else None

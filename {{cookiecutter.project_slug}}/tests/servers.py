@@ -64,6 +64,11 @@ class Server:
         """Return what it has logged."""
         return [json.loads(line) for line in self.log.read_bytes().splitlines(keepends=True)[:-1]]
 
+    def workers(self) -> list[int]:
+        """Return the process ids of its workers."""
+        pid = self.process.pid
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())]
+
     def stop(self) -> None:
         """End it as an orchestrator does."""
         self.process.send_signal(signal.SIGTERM)

@@ -27,6 +27,12 @@ def test_check_prints_the_configuration_with_secrets_masked_and_what_is_unwise(
         assert value not in printed
 
 
+def test_probes_are_described_for_the_platform(app: Flask) -> None:
+    printed = app.test_cli_runner().invoke(args=["probes"]).output
+
+    assert [line.partition(":")[0] for line in printed.splitlines()] == ["liveness", "readiness"]
+
+
 def test_check_spells_values_as_the_environment_does() -> None:
     assert spelled(None) == ""
     assert spelled(True) == "true"  # noqa: FBT003  a setting's value

@@ -3,6 +3,7 @@
 import click
 from flask import Flask
 
+from app.core import liveness
 from app.core.config import CoreSettings
 
 
@@ -18,6 +19,12 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
             click.echo(f"{name.upper()}={spelled(value)}")
         for warning in settings.warnings():
             click.secho(f"warning: {warning}", fg="yellow", err=True)
+
+    @app.cli.command("probes")
+    def probes() -> None:
+        """Print the health probes that fit the configuration, for the platform's own settings."""
+        for probe in liveness.probes(settings):
+            click.echo(probe)
 
 
 def spelled(value: object) -> str:

@@ -115,6 +115,8 @@ class CoreSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    liveness_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where liveness probes are answered apart from requests (`app/core/liveness.py`); unset: nowhere."""
     web_concurrency: int | None = Field(default=None, ge=1, le=128)
     web_threads: int = Field(default=4, ge=1, le=128)
     trusted_proxies: int = Field(default=0, ge=0, le=10)
