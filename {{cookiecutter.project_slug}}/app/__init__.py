@@ -86,6 +86,9 @@ from app.core import (
     # {% if cookiecutter.rate_limiting %}
     rate_limits,
     # {% endif %}
+    # {% if (cookiecutter.auth == "jwt" or cookiecutter.background_tasks) and cookiecutter.database != "none" %}
+    recipient_ledger,
+    # {% endif %}
     request_body,
     # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
     schedule,
@@ -187,6 +190,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
     schedule.init_app(app)
     outbox.init_app(app)
+    # {% endif %}
+    # {% if (cookiecutter.auth == "jwt" or cookiecutter.background_tasks) and cookiecutter.database != "none" %}
+    recipient_ledger.init_app(app)
     # {% endif %}
     # {% if cookiecutter.background_tasks and cookiecutter.metrics and cookiecutter.database != "none" %}
     outbox_metrics.init_app(app, settings)

@@ -1,4 +1,5 @@
 import smtplib
+from contextlib import nullcontext
 
 import pytest
 
@@ -11,9 +12,8 @@ LETTER = Letter(None, "Hello", "Ada")
 
 @pytest.fixture
 def box() -> Outbox:
-    return Outbox(
-        Settings.model_validate({"app_env": "testing", "mail_from": "service@shop.example"})
-    )
+    settings = {"app_env": "testing", "mail_from": "service@shop.example"}
+    return Outbox(Settings.model_validate(settings), lambda *_: nullcontext())
 
 
 def test_a_letter_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(box: Outbox) -> None:

@@ -4,6 +4,7 @@ from app.core import fingerprints
 from conftest import MakeApp
 
 
+# {% if cookiecutter.auth == "jwt" %}
 def test_addresses_of_one_network_have_one_fingerprint(app: Flask) -> None:
     with app.app_context():
         for one, other, same in (
@@ -18,21 +19,30 @@ def test_addresses_of_one_network_have_one_fingerprint(app: Flask) -> None:
             assert found is same, (one, other)
 
 
+# {% endif %}
 def test_fingerprints_of_different_things_differ(app: Flask) -> None:
     with app.app_context():
         made = {
+            fingerprints.of_recipient("a"),
+            fingerprints.of_recipient("b"),
+            # {% if cookiecutter.auth == "jwt" %}
             fingerprints.of_account("a"),
             fingerprints.of_network("a"),
             fingerprints.of_state("a"),
             fingerprints.of_state("a", "b"),
+            # {% endif %}
         }
+        made_again = fingerprints.of_recipient("a")
 
     assert {len(each) for each in made} == {64}
-    assert len(made) == 4
+    # {% if cookiecutter.auth == "jwt" %}
+    assert len(made) == 6
+    # {% endif %}
+    assert len(made | {made_again}) == len(made) > 1
 
 
 def test_nobody_finds_an_address_without_the_secret_key(app: Flask, make_app: MakeApp) -> None:
     with app.app_context():
-        ours = fingerprints.of_network("192.0.2.1")
+        ours = fingerprints.of_recipient("ada@mail.example")
     with make_app(secret_key="of another service").app_context():
-        assert fingerprints.of_network("192.0.2.1") != ours
+        assert fingerprints.of_recipient("ada@mail.example") != ours

@@ -4,7 +4,7 @@ import ipaddress
 import socketserver
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from email import message_from_string, policy
 from pathlib import Path
@@ -128,7 +128,7 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext
 
 def outbox(**values: object) -> Outbox:
     given = {"app_env": "testing", "mail_from": "service@shop.example", **values}
-    return Outbox(Settings.model_validate(given))
+    return Outbox(Settings.model_validate(given), lambda *_: nullcontext())
 
 
 def sent(box: Outbox, *letters: Letter) -> None:

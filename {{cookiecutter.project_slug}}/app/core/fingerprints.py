@@ -1,4 +1,4 @@
-"""What is stored in place of an e-mail address or a network: it can be compared, and not read.
+"""What is stored in place of an email address or a network: it can be compared, and not read.
 
 The digests are keyed, because all four thousand million addresses of IPv4 are hashed in minutes.
 They have one length and compare alike under every collation.
@@ -9,9 +9,14 @@ import hmac
 
 from flask import current_app
 
+# {% if cookiecutter.auth == "jwt" %}
 from app.core import client_address
 
+# {% endif %}
+LENGTH = 64  # characters
 
+
+# {% if cookiecutter.auth == "jwt" %}
 def of_account(email: str) -> str:
     """Return the digest of an account, whether or not it exists."""
     return _keyed("account", email)
@@ -25,6 +30,12 @@ def of_network(address: str) -> str:
 def of_state(*parts: object) -> str:
     """Return the digest of a state, to tell later whether it is still the same."""
     return _keyed("state", "\n".join(map(str, parts)))
+
+
+# {% endif %}
+def of_recipient(email: str) -> str:
+    """Return the digest of an address that an email goes to."""
+    return _keyed("recipient", email)
 
 
 def _keyed(kind: str, text: str) -> str:

@@ -15,6 +15,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email import policy
 from email.headerregistry import Address
@@ -30,7 +31,8 @@ from flask import Flask, current_app
 from marshmallow import ValidationError, fields
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
+from app.core.config import Environment, SecretURL, required_in_production
+from app.core.recipients import OTHER, LimitReached, Recipients, RecipientSettings, Share
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ ADDRESS = re.compile(
 )
 
 
-class MailSettings(CoreSettings):
+class MailSettings(RecipientSettings):
     """Who sends letters for us, and in whose name."""
 
     mail_url: SecretURL | None = Field(default=None, validate_default=True)
@@ -116,6 +118,7 @@ class Letter:
     to: str | None
     subject: str
     text: str
+    share: Share = OTHER
 
 
 class Refused(Exception):  # noqa: N818  it is the server's answer
@@ -123,13 +126,16 @@ class Refused(Exception):  # noqa: N818  it is the server's answer
 
 
 Deliver = Callable[[EmailMessage], object]
+Counted = Callable[[Share, str, str], AbstractContextManager[None]]
+"""Surrounds the delivery of an email, and raises `LimitReached` instead when the recipient has had enough."""
 
 
 class Outbox:
     """Takes letters and has them delivered, one after the other."""
 
-    def __init__(self, settings: MailSettings) -> None:
-        """Take who delivers: a mail server, the console or, in tests, nobody."""
+    def __init__(self, settings: MailSettings, counted: Counted) -> None:
+        """Take who delivers (a mail server, the console or, in tests, nobody) and who counts."""
+        self._counted = counted
         self.kept: deque[EmailMessage] = deque(maxlen=MOST_KEPT)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
         self._room = BoundedSemaphore(MOST_WAITING)
@@ -148,8 +154,10 @@ class Outbox:
             logger.error("letter dropped, because too many wait")
 
     # {% if cookiecutter.background_tasks %}
-    def deliver(self, to: str, letter: Letter, key: str) -> None:
+    def deliver(self, to: str, letter: Letter, key: str) -> bool:
         """Send a letter now; the key makes it the same letter however often it is sent.
+
+        Return whether it was handed over: not when its recipient has had enough.
 
         Raises:
             Refused: when it can never be delivered; that has been logged.
@@ -157,7 +165,7 @@ class Outbox:
 
         """
         # A receiver that knows this Message-ID can tell that it has the letter already.
-        self._hand_over(to, letter, f"<{key}@{_domain(self._from)}>")
+        return self._hand_over(to, letter, f"<{key}@{_domain(self._from)}>")
 
     # {% endif %}
     def _send(self, letter: Letter) -> None:
@@ -172,8 +180,8 @@ class Outbox:
         finally:
             self._room.release()
 
-    def _hand_over(self, to: str, letter: Letter, message_id: str) -> None:
-        """Send one email.
+    def _hand_over(self, to: str, letter: Letter, message_id: str) -> bool:
+        """Send one email, unless its recipient has had enough; return whether it was sent.
 
         Raises:
             Refused: when it can never be delivered; that is logged without the address.
@@ -181,7 +189,12 @@ class Outbox:
 
         """
         try:
-            self._deliver(self._message(to, letter, message_id))
+            message = self._message(to, letter, message_id)
+            with self._counted(letter.share, to, message_id):
+                self._deliver(message)
+        except LimitReached:
+            logger.warning("email suppressed", extra={"share": letter.share.name})
+            return False
         except (OSError, ValueError) as error:
             code = _permanent(error)
             if code is None:
@@ -189,6 +202,7 @@ class Outbox:
             words = {"reason": type(error).__name__, "smtp_code": code}
             logger.error("email delivery failed", extra=words)  # noqa: TRY400  it holds the address
             raise Refused from None
+        return True
 
     def _message(self, to: str, letter: Letter, message_id: str) -> EmailMessage:
         """Write an email.
@@ -305,4 +319,4 @@ def of_app() -> Outbox:
 
 def init_app(app: Flask, settings: MailSettings) -> None:
     """Give the application an outbox."""
-    app.extensions["mail"] = Outbox(settings)
+    app.extensions["mail"] = Outbox(settings, Recipients(app, settings).counted)

@@ -59,7 +59,7 @@ def ask(session: Session, order_id: UUID, email: str) -> None:
 
 
 def send(values: _Order) -> None:
-    """Send the receipt of an order, unless that has been done.
+    """Send the receipt of an order, unless that has been done or its recipient has had enough.
 
     Raises:
         Later: while another run has it in hand.
@@ -75,14 +75,14 @@ def send(values: _Order) -> None:
         (order,) = repository.views(connection, repository.by_id(order_id))
     letter = letters.priced("Your receipt", f"Order {order_id}", order)
     try:
-        mail.of_app().deliver(email, letter, f"receipt.{order_id}")
+        sent = mail.of_app().deliver(email, letter, f"receipt.{order_id}")
     except mail.Refused:
         _note(order_id, email=None, erase_at=None, claimed_until=None)
         raise Hopeless from None
     except OSError:
         _note(order_id, claimed_until=None)
         raise
-    sent_at = datetime.now(UTC)
+    sent_at = datetime.now(UTC) if sent else None
     _note(order_id, email=None, erase_at=None, claimed_until=None, sent_at=sent_at)
 
 

@@ -42,7 +42,7 @@ def ask(email: str, basket: Basket) -> None:
 
 
 def send(values: _Mailing) -> None:
-    """Send a quote.
+    """Send a quote, unless its recipient has had enough.
 
     Raises:
         Hopeless: when the mail server never takes it.

@@ -5,9 +5,11 @@ back when it succeeds. Accounts that do not exist are counted like others.
 """
 
 import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import NoReturn, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, CursorResult, delete, func, literal, select, union_all
@@ -28,14 +30,14 @@ class Kind:
     """For one account from one network: a person who mistypes."""
     network: int
     """From one network: many people behind one address, or one who tries many accounts."""
-    account: int
+    account: int = sys.maxsize
     """For one account from everywhere: many machines that share the work."""
 
 
 # NIST SP 800-63B, 3.2.2: no more than a hundred failures in a row for one account.
 LOGIN = Kind("login", seconds=900, pair=5, network=50, account=100)
-# Enough for who does not find the letter, too few to fill somebody's mailbox.
-LETTER = Kind("letter", seconds=3_600, pair=3, network=20, account=6)
+# Enough for who does not find the letter. What reaches one mailbox is counted by app.core.recipients.
+LETTER = Kind("letter", seconds=3_600, pair=3, network=20)
 CLOCKS_DIFFER_SECONDS = 30  # of two of our machines, at most
 
 
@@ -84,17 +86,41 @@ def check(begun: Try, *, known: bool = False) -> None:
 
     """
     kind = begun.kind
-    allowed = {"pair": kind.pair, "network": kind.network} | (
-        {} if known else {"account": kind.account}
-    )
-    oldest = [
-        first for scope, number, first in _counted(begun) if number > allowed.get(scope, number)
-    ]
-    if oldest:
+    account = {} if known else {"account": kind.account}
+    if over := _exceeded(begun, {"pair": kind.pair, "network": kind.network} | account):
+        _refuse(begun, max(over.values()))
+
+
+def is_granted(begun: Try) -> bool:
+    """Tell whether an email that somebody asks for may be sent; one too many does not count either.
+
+    Beyond what one network may ask for one account nothing is sent, and nobody is told: a 429 would
+    keep owners and newcomers out whose network or address a stranger has used up.
+
+    Raises:
+        TooManyAttempts: when too many emails have been asked for from this network.
+
+    """
+    over = _exceeded(begun, {"pair": begun.kind.pair, "network": begun.kind.network})
+    if "network" in over:
+        _refuse(begun, over["network"])
+    if over:
         with writing() as transaction:
             take_back(transaction, begun.id)
-        seconds = (max(oldest) - begun.at).total_seconds() + kind.seconds
-        raise TooManyAttempts(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
+    return not over
+
+
+def _exceeded(begun: Try, allowed: Mapping[str, int]) -> dict[str, datetime]:
+    """Return in which scopes there are too many, and when the first one was."""
+    counted = _counted(begun)
+    return {scope: first for scope, number, first in counted if number > allowed.get(scope, number)}
+
+
+def _refuse(begun: Try, oldest: datetime) -> NoReturn:
+    with writing() as transaction:
+        take_back(transaction, begun.id)
+    seconds = (oldest - begun.at).total_seconds() + begun.kind.seconds
+    raise TooManyAttempts(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 def take_back(transaction: Session, attempt_id: UUID) -> None:

@@ -1,6 +1,9 @@
 """What accounts write to their owners."""
 
 from app.core.mail import NAME, Letter
+from app.core.recipients import Share
+
+NOTICE = Share("notice")
 
 
 def verify(to: str | None, url: str) -> Letter:
@@ -50,4 +53,5 @@ def changed(to: str, what: str) -> Letter:
         to,
         f"Your account at {NAME} has been changed",
         f"{what}\n\nIf it was not you, choose a new password at once, or ask for help.\n",
+        NOTICE,
     )

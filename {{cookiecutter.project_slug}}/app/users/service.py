@@ -1,7 +1,7 @@
 """The rules of accounts. Nothing that anybody is answered tells which addresses have one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -15,11 +15,17 @@ from app.core.database import writing
 from app.core.errors import NotFound, Problem
 from app.core.links import InvalidLink, Link, Purpose
 from app.core.mail import Letter
+from app.core.recipients import Share
 from app.sessions import service as sessions
 from app.users import attempts, letters, repository
 from app.users.models import Role, User
 from app.users.repository import Credentials, UserView
 
+# Anybody may ask for an email to anybody. As many reach a mailbox within half an hour, the life of the
+# link in each, so an owner who gets no more has some that work.
+ASKED = Share("asked", most=3)
+# From a network that the owner has logged in from: others cannot use this up.
+ASKED_AT_HOME = Share("asked-at-home", most=3)
 OPEN = "registration_open"
 NOBODY = UUID(int=0)
 
@@ -52,6 +58,15 @@ class UnfitAddress(ValueError):  # noqa: N818  it is what the operator is told
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """An email that somebody asks for."""
+
+    granted: bool
+    """Whether this network may have one more sent about this account."""
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
 class Proven:
     """Somebody who knew the password, as the account was then."""
 
@@ -76,13 +91,13 @@ def register(email: str, password: str, address: str) -> None:
     Raises:
         RegistrationClosed: when this service takes no new accounts.
         WeakPassword: when the password is not good enough.
-        TooManyAttempts: when too many letters have been asked for.
+        TooManyAttempts: when too many letters have been asked for from this network.
 
     """
     if not registration_open():
         raise RegistrationClosed
     passwords.of_app().check(password, email)
-    _spend_a_letter(email, address)
+    asked = _ask(email, address)
     user = _new(email, password)
     try:
         with writing() as transaction:
@@ -91,9 +106,9 @@ def register(email: str, password: str, address: str) -> None:
         # Also an account that was never confirmed: whoever reads the mailbox chooses a password
         # of their own, instead of confirming one that a stranger has chosen.
         owner = repository.by_email(email)
-        _write(letters.taken, Purpose.RESET_PASSWORD, owner, _reader(owner))
+        _write(asked, letters.taken, Purpose.RESET_PASSWORD, owner, _reader(owner))
     else:
-        _write(letters.verify, Purpose.VERIFY_EMAIL, user, email)
+        _write(asked, letters.verify, Purpose.VERIFY_EMAIL, user, email)
 
 
 def create_admin(email: str, password: str) -> None:
@@ -204,12 +219,12 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
 
     """
     proven = _prove_again(user_id, current, address)
-    _spend_a_letter(email, address)
+    asked = _ask(email, address)
     with writing() as transaction:
         user = admit(transaction, proven)
     # Whoever has an account gets no letter, and the caller does not learn that.
     free = repository.by_email(email) is None
-    _write(letters.change, Purpose.CHANGE_EMAIL, user, email if free else None)
+    _write(asked, letters.change, Purpose.CHANGE_EMAIL, user, email if free else None)
 
 
 def change_email(token: str) -> None:
@@ -234,13 +249,13 @@ def ask_to_verify_email(email: str, address: str) -> None:
     """Write once more to whoever has not confirmed an address.
 
     Raises:
-        TooManyAttempts: when too many letters have been asked for.
+        TooManyAttempts: when too many letters have been asked for from this network.
 
     """
-    _spend_a_letter(email, address)
+    asked = _ask(email, address)
     found = repository.by_email(email)
     waiting = found is not None and found.email_verified_at is None
-    _write(letters.verify, Purpose.VERIFY_EMAIL, found, _reader(found) if waiting else None)
+    _write(asked, letters.verify, Purpose.VERIFY_EMAIL, found, _reader(found) if waiting else None)
 
 
 def verify_email(token: str) -> None:
@@ -260,12 +275,12 @@ def ask_to_reset_password(email: str, address: str) -> None:
     """Write to whoever has forgotten a password.
 
     Raises:
-        TooManyAttempts: when too many letters have been asked for.
+        TooManyAttempts: when too many letters have been asked for from this network.
 
     """
-    _spend_a_letter(email, address)
+    asked = _ask(email, address)
     found = repository.by_email(email)
-    _write(letters.reset, Purpose.RESET_PASSWORD, found, _reader(found))
+    _write(asked, letters.reset, Purpose.RESET_PASSWORD, found, _reader(found))
 
 
 def reset_password(token: str, password: str) -> None:
@@ -338,9 +353,16 @@ def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
             raise WrongPassword from None
 
 
-def _spend_a_letter(email: str, address: str) -> None:
+def _ask(email: str, address: str) -> Asked:
+    """Count that somebody asks for an email.
+
+    Raises:
+        TooManyAttempts: when too many have been asked for from this network.
+
+    """
     account, network = fingerprints.of_account(email), fingerprints.of_network(address)
-    attempts.check(attempts.begin(attempts.LETTER, account, network))
+    granted = attempts.is_granted(attempts.begin(attempts.LETTER, account, network))
+    return Asked(granted, network)
 
 
 def _reader(found: Credentials | None) -> str | None:
@@ -349,6 +371,7 @@ def _reader(found: Credentials | None) -> str | None:
 
 
 def _write(
+    asked: Asked,
     letter: Callable[[str | None, str], Letter],
     purpose: Purpose,
     owner: Credentials | User | None,
@@ -356,8 +379,11 @@ def _write(
 ) -> None:
     """Send a letter with a link; what is written to nobody takes as long, and is not sent."""
     account, state = (owner.id, _state(owner)) if owner else (NOBODY, fingerprints.of_state())
+    known = sessions.is_known(account, asked.network)
+    # A new address may be somebody else's, whose own share it is not for the caller to use up.
+    share = ASKED_AT_HOME if known and owner and owner.email == to else ASKED
     url = links.of_app().to(purpose, Link(account, state, to or ""))
-    mail.of_app().send(letter(to, url))
+    mail.of_app().send(replace(letter(to if asked.granted else None, url), share=share))
 
 
 def _follow(transaction: Session, link: Link) -> User:

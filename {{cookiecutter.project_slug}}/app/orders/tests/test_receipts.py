@@ -97,6 +97,23 @@ def test_an_order_that_is_sent_again_has_one_receipt(
     assert other.status_code == 422
 
 
+@pytest.mark.attack
+def test_nobody_floods_a_mailbox_with_receipts(
+    app: Flask, client: FlaskClient, post: list[EmailMessage], log_lines: LogLines
+) -> None:
+    answers = [client.post(URL, json=BASKET) for _ in range(20)]
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len(post) == 6
+    assert [line["message"] for line in log_lines].count("email suppressed") == 14
+    assert "ada@" not in str(log_lines)
+    assert waiting(app) == []
+    with app.app_context(), reading() as connection:
+        rows = connection.execute(select(Receipt)).all()
+    assert {row.email for row in rows} == {None}  # nothing is kept for what is not sent
+    assert sum(row.sent_at is not None for row in rows) == 6
+
+
 def test_a_task_that_is_run_twice_sends_once(
     app: Flask, client: FlaskClient, post: list[EmailMessage]
 ) -> None:

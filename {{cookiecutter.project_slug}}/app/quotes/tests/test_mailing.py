@@ -53,6 +53,19 @@ def test_without_an_address_nothing_is_sent(client: FlaskClient, post: list[Emai
     assert not post
 
 
+@pytest.mark.attack
+def test_nobody_floods_a_mailbox_with_quotes(
+    client: FlaskClient, post: list[EmailMessage], log_lines: LogLines
+) -> None:
+    flooded = {**BASKET, "email": "flooded@mail.example"}
+
+    answers = [client.post(URL, json=flooded) for _ in range(20)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(post) == 6
+    assert [line["message"] for line in log_lines].count("email suppressed") == 14
+
+
 def test_a_broker_that_is_away_is_a_503_and_nothing_is_pretended(
     app: Flask, client: FlaskClient, post: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:

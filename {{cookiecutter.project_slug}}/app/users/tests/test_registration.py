@@ -7,16 +7,36 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.core.database import reading
+from app.core.recipients import Share
+from app.users import attempts, service
 from app.users.models import User
-from app.users.tests import OTHER_PASSWORD, PASSWORD, letters, log_in, make, new_address, token
+from app.users.tests import (
+    OTHER_PASSWORD,
+    PASSWORD,
+    bearer,
+    letters,
+    log_in,
+    logged_in,
+    make,
+    new_address,
+    token,
+)
 from conftest import MakeApp
 
 URL = "/api/v1/users"
 CONFIRM = "/api/v1/auth/email-verification/confirm"
+RESET = "/api/v1/auth/password-reset"
+STRANGERS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
 
 
 def register(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
     return client.post(URL, json={"email": email, "password": password})
+
+
+def ask(client: FlaskClient, url: str, email: str, address: str, **more: str) -> TestResponse:
+    """Ask for an email from a network."""
+    sent = {"email": email, **more}
+    return client.post(url, json=sent, environ_base={"REMOTE_ADDR": address})
 
 
 def test_an_account_can_be_used_once_its_address_is_confirmed(
@@ -134,11 +154,63 @@ def test_registration_can_be_closed(make_app: MakeApp) -> None:
 def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClient) -> None:
     email = new_address()
     make(app, email)
-    routes = ("/api/v1/auth/password-reset", "/api/v1/auth/email-verification")
 
-    answers = [client.post(routes[n % 2], json={"email": email}) for n in range(6)]
-    answers.append(register(client, email))
+    answers = [ask(client, RESET, email, f"192.0.2.{n}") for n in range(10)]
+    answers += [ask(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
 
-    assert [answer.status_code for answer in answers] == [202] * 3 + [429] * 4
-    assert 3_590 <= int(answers[-1].headers["Retry-After"]) <= 3_600
-    assert len(letters(app, email)) == 2  # it is confirmed already
+    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert len(letters(app, email)) == 3
+
+
+@pytest.mark.attack
+def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_many(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ASKED", Share("asked"))  # six
+    email = new_address()
+    make(app, email)
+
+    answers = [ask(client, RESET, email, STRANGERS[0]) for _ in range(5)]
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert len(letters(app, email)) == attempts.LETTER.pair
+    others = [ask(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
+    statuses = [answer.status_code for answer in others]
+    assert statuses == [202] * 17 + [429] * 3  # what is one too many does not count
+    assert 3_590 <= int(others[-1].headers["Retry-After"]) <= 3_600
+
+
+@pytest.mark.attack
+def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient) -> None:
+    email, other = new_address(), new_address()
+    for each in (email, other):
+        make(app, each)
+        logged_in(client, each)  # from 127.0.0.1, which is known from now on
+    for number in range(12):
+        ask(client, RESET, email, STRANGERS[number % 2])
+    # A stranger with an account of their own, in a network that is known for that one.
+    sent = {"current_password": PASSWORD, "email": email}
+    client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, other)))
+    of_strangers = letters(app, email)
+
+    answer = ask(client, RESET, email, "127.0.0.1")
+
+    assert len(of_strangers) == 3
+    assert answer.status_code == 202
+    link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
+    assert client.post(f"{RESET}/confirm", json=link).status_code == 204
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+
+
+@pytest.mark.attack
+def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: FlaskClient) -> None:
+    email = new_address()
+    for number in range(12):
+        route = (RESET, "/api/v1/auth/email-verification")[number % 2]
+        assert ask(client, route, email, STRANGERS[number % 3]).status_code == 202
+
+    assert register(client, email).status_code == 202
+
+    link = {"token": token(app, email, "verify-email")}
+    assert client.post(CONFIRM, json=link).status_code == 204
+    assert log_in(client, email).status_code == 200
