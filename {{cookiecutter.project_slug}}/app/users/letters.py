@@ -16,6 +16,17 @@ def verify(to: str | None, url: str) -> Letter:
     )
 
 
+def choose(to: str | None, url: str) -> Letter:
+    """Let whoever reads the mailbox of an unconfirmed account choose its password."""
+    return Letter(
+        to,
+        f"Confirm your address for {NAME}",
+        f"Somebody wants an account at {NAME} with this address. If it was you, choose its password, "
+        f"which confirms the address; one that was chosen before does not count:\n\n{url}\n\n"
+        "If it was not, leave this letter: the account cannot be used without it.\n",
+    )
+
+
 def taken(to: str | None, url: str) -> Letter:
     """Tell the owner of an account that it exists already."""
     return Letter(

@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 class User(Base, kw_only=True):
-    """An account. It is never deleted, so that nobody else gets its address and its orders."""
+    """An account. One that is confirmed is never deleted, so that nobody else gets its orders."""
 
     __tablename__ = "users"
 

@@ -59,6 +59,11 @@ class Credentials:
         """Whether its owner can log in."""
         return self.email_verified_at is not None and self.deactivated_at is None
 
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether nobody has proven to read its mailbox, so that it may be a stranger's."""
+        return self.email_verified_at is None and self.deactivated_at is None
+
 
 def newest(limit: int, after: Position | None = None) -> Accounts:
     """Return the query for the newest accounts, or for the next ones after a position."""
@@ -88,6 +93,11 @@ def by_id(user_id: UUID) -> Credentials | None:
 def by_email(email: str) -> Credentials | None:
     """Return what the account of this address is proven by."""
     return _credentials(User.email == email)
+
+
+def unconfirmed(email: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for the account of an address that nobody has confirmed."""
+    return User.email == email, User.email_verified_at.is_(None), User.deactivated_at.is_(None)
 
 
 def _credentials(condition: ColumnElement[bool]) -> Credentials | None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from flask import current_app
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -28,6 +29,7 @@ ASKED = Share("asked", most=3)
 ASKED_AT_HOME = Share("asked-at-home", most=3)
 OPEN = "registration_open"
 NOBODY = UUID(int=0)
+NO_PASSWORD = ""  # no hash, so no password fits
 
 
 class WrongCredentials(Unauthenticated):
@@ -86,7 +88,9 @@ def registration_open() -> bool:
 def register(email: str, password: str, address: str) -> None:
     """Make an account that can be used once its address is confirmed.
 
-    Whoever has one already is told so by letter, and the caller nothing: the same answer goes out.
+    Whoever has one already is told so by letter, and the caller nothing: the same answer goes out. An
+    account that was never confirmed may be a stranger's, who was first: its password is void from now on,
+    and the link in the letter, which goes to the owner of the address, lets them choose one.
 
     Raises:
         RegistrationClosed: when this service takes no new accounts.
@@ -103,19 +107,18 @@ def register(email: str, password: str, address: str) -> None:
         with writing() as transaction:
             transaction.add(user)
     except IntegrityError:
-        # Also an account that was never confirmed: whoever reads the mailbox chooses a password
-        # of their own, instead of confirming one that a stranger has chosen.
-        owner = repository.by_email(email)
-        _write(asked, letters.taken, Purpose.RESET_PASSWORD, owner, _reader(owner))
+        owner = _contested(email)
+        letter = letters.choose if owner and owner.unconfirmed else letters.taken
+        _write(asked, letter, Purpose.RESET_PASSWORD, owner, _reader(owner))
     else:
         _write(asked, letters.verify, Purpose.VERIFY_EMAIL, user, email)
 
 
 def create_admin(email: str, password: str) -> None:
-    """Make the account of an administrator.
+    """Make the account of an administrator, also if a stranger has registered the address, unconfirmed.
 
     Raises:
-        UnfitAddress: when it is no address, or has an account.
+        UnfitAddress: when it is no address, or has an account that its owner has confirmed.
         WeakPassword: when the password is not good enough.
 
     """
@@ -129,6 +132,7 @@ def create_admin(email: str, password: str) -> None:
     user.email_verified_at = user.created_at
     try:
         with writing() as transaction:
+            _give_way(transaction, address)
             transaction.add(user)
     except IntegrityError:
         message = "This address has an account already."
@@ -223,7 +227,8 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
     with writing() as transaction:
         user = admit(transaction, proven)
     # Whoever has an account gets no letter, and the caller does not learn that.
-    free = repository.by_email(email) is None
+    found = repository.by_email(email)
+    free = found is None or found.unconfirmed
     _write(asked, letters.change, Purpose.CHANGE_EMAIL, user, email if free else None)
 
 
@@ -238,6 +243,7 @@ def change_email(token: str) -> None:
     try:
         with writing() as transaction:
             user = _follow(transaction, link)
+            _give_way(transaction, link.email)
             old, user.email = user.email, link.email
             user.email_verified_at = datetime.now(UTC)
     except IntegrityError:  # somebody else has taken it meanwhile
@@ -246,16 +252,19 @@ def change_email(token: str) -> None:
 
 
 def ask_to_verify_email(email: str, address: str) -> None:
-    """Write once more to whoever has not confirmed an address.
+    """Write once more to whoever has not confirmed an address; they choose a password by the link.
+
+    Whoever asks has proven nothing, and need not be who chose the password of the account.
 
     Raises:
         TooManyAttempts: when too many letters have been asked for from this network.
 
     """
     asked = _ask(email, address)
-    found = repository.by_email(email)
-    waiting = found is not None and found.email_verified_at is None
-    _write(asked, letters.verify, Purpose.VERIFY_EMAIL, found, _reader(found) if waiting else None)
+    found = _contested(email)
+    waiting = found is not None and found.unconfirmed
+    to = _reader(found) if waiting else None
+    _write(asked, letters.choose, Purpose.RESET_PASSWORD, found, to)
 
 
 def verify_email(token: str) -> None:
@@ -269,6 +278,7 @@ def verify_email(token: str) -> None:
     with writing() as transaction:
         user = _follow(transaction, link)
         user.email_verified_at = datetime.now(UTC)
+        sessions.end_all(transaction, user.id)
 
 
 def ask_to_reset_password(email: str, address: str) -> None:
@@ -324,6 +334,19 @@ def _new(email: str, password: str) -> User:
         password_hash=passwords.of_app().hash(password),
         created_at=datetime.now(UTC),
     )
+
+
+def _contested(email: str) -> Credentials | None:
+    """Return the account of an address; if it is unconfirmed, its password and links are void."""
+    void = {"password_hash": NO_PASSWORD, "version": User.version + 1}
+    with writing() as transaction:
+        transaction.execute(update(User).where(*repository.unconfirmed(email)).values(void))
+    return repository.by_email(email)
+
+
+def _give_way(transaction: Session, email: str) -> None:
+    """Delete the account that has an address without a proof; nobody has ever logged in to it."""
+    transaction.execute(delete(User).where(*repository.unconfirmed(email)))
 
 
 def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:

@@ -172,8 +172,8 @@ def test_too_many_letters_from_one_network_stay_on_the_page(
 def test_opening_a_link_spends_nothing(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    make(app, waiting := new_address(), email_verified_at=None)
-    client.post("/api/v1/auth/email-verification", json={"email": waiting})
+    sent = {"email": (waiting := new_address()), "password": PASSWORD}
+    client.post("/api/v1/users", json=sent)
     make(app, moving := new_address())
     make(app, forgetful := new_address())
     tokens = {

@@ -6,7 +6,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app.core.database import reading
+from app.core import links
+from app.core.database import reading, writing
+from app.core.links import Purpose
 from app.core.recipients import Share
 from app.users import attempts, service
 from app.users.models import User
@@ -20,12 +22,15 @@ from app.users.tests import (
     make,
     new_address,
     token,
+    tokens,
 )
 from conftest import MakeApp
 
 URL = "/api/v1/users"
 CONFIRM = "/api/v1/auth/email-verification/confirm"
+AGAIN = "/api/v1/auth/email-verification"
 RESET = "/api/v1/auth/password-reset"
+STRANGERS_PASSWORD = "the password of a stranger"
 STRANGERS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
 
 
@@ -57,17 +62,19 @@ def test_an_account_can_be_used_once_its_address_is_confirmed(
     assert again.json["code"] == "invalid_link"
 
 
-def test_the_letter_can_be_asked_for_once_more(app: Flask, client: FlaskClient) -> None:
+def test_whoever_misses_the_letter_is_sent_a_link_to_choose_a_password(
+    app: Flask, client: FlaskClient
+) -> None:
     email = new_address()
     register(client, email)
     first = token(app, email, "verify-email")
 
-    assert client.post("/api/v1/auth/email-verification", json={"email": email}).status_code == 202
+    assert client.post(AGAIN, json={"email": email}).status_code == 202
 
-    for each in (token(app, email, "verify-email"), first):
-        last = client.post(CONFIRM, json={"token": each}).status_code
-    assert last == 400  # both were for the same account, and one of them is enough
-    assert log_in(client, email).status_code == 200
+    link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
+    assert client.post(CONFIRM, json={"token": first}).status_code == 400
+    assert client.post(f"{RESET}/confirm", json=link).status_code == 204
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
 
 
 @pytest.mark.attack
@@ -94,20 +101,79 @@ def test_registering_does_not_tell_which_addresses_are_taken(
 
 
 @pytest.mark.attack
-def test_whoever_registers_an_address_of_somebody_else_first_gains_nothing(
-    app: Flask, client: FlaskClient
+@pytest.mark.parametrize("order", ["stranger first", "owner first"])
+@pytest.mark.parametrize("url", [AGAIN, URL])
+def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
+    app: Flask, client: FlaskClient, order: str, url: str
 ) -> None:
     email = new_address()
-    register(client, email, "the password of a stranger")
-    of_the_stranger = token(app, email, "verify-email")
+    passwords = [STRANGERS_PASSWORD, PASSWORD]
+    for password in passwords if order == "stranger first" else passwords[::-1]:
+        register(client, email, password)
+    sent = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
+    client.post(url, json=sent)
 
-    register(client, email, PASSWORD)  # now the owner of the address
-    link = {"token": token(app, email, "reset-password"), "password": PASSWORD}
-    assert client.post("/api/v1/auth/password-reset/confirm", json=link).status_code == 204
+    # Whichever of all these letters the owner follows, and whatever else after that.
+    links = tokens(app, email)
+    assert len(links) == 3
+    for purpose, link in links:
+        if purpose == "verify-email":
+            client.post(CONFIRM, json={"token": link})
+        assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
+    _, newest = links[-1]
+    chosen = {"token": newest, "password": OTHER_PASSWORD}
+    assert client.post(f"{RESET}/confirm", json=chosen).status_code == 204
 
-    assert log_in(client, email, PASSWORD).status_code == 200
-    assert log_in(client, email, "the password of a stranger").status_code == 401
-    assert client.post(CONFIRM, json={"token": of_the_stranger}).status_code == 400
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+    assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
+    for purpose, link in links:
+        door = CONFIRM if purpose == "verify-email" else f"{RESET}/confirm"
+        dead = {"token": link} if purpose == "verify-email" else {**chosen, "token": link}
+        assert client.post(door, json=dead).status_code == 400
+
+
+@pytest.mark.attack
+def test_an_address_that_a_stranger_has_registered_is_still_its_owners_to_use(
+    app: Flask, client: FlaskClient
+) -> None:
+    mine, wanted, of_admin = (new_address() for _ in range(3))
+    make(app, mine)
+    for each in (wanted, of_admin):
+        register(client, each, STRANGERS_PASSWORD)
+    of_stranger = token(app, wanted, "verify-email")
+
+    sent = {"current_password": PASSWORD, "email": wanted}
+    client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, mine)))
+    link = {"token": token(app, wanted, "change-email")}
+    assert client.post("/api/v1/auth/email-change/confirm", json=link).status_code == 204
+    said = app.test_cli_runner().invoke(
+        args=["users", "create-admin", of_admin, "--password-file", "-"], input=f"{PASSWORD}\n"
+    )
+
+    assert "can log in" in said.output
+    for each in (wanted, of_admin):
+        assert log_in(client, each).status_code == 200
+        assert log_in(client, each, STRANGERS_PASSWORD).status_code == 401
+    assert client.post(CONFIRM, json={"token": of_stranger}).status_code == 400
+
+
+@pytest.mark.attack
+def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: FlaskClient) -> None:
+    email = new_address()
+    user_id = make(app, email)
+    held = logged_in(client, email)
+    with app.app_context(), writing() as transaction:  # by whatever way that came about
+        transaction.get_one(User, user_id).email_verified_at = None
+    client.post(RESET, json={"email": email})
+    reset = token(app, email, "reset-password")
+    with app.app_context():
+        link = links.Link(user_id, links.of_app().open(Purpose.RESET_PASSWORD, reset).state, email)
+        confirmation = links.of_app().to(Purpose.VERIFY_EMAIL, link).partition("token=")[2]
+
+    assert client.post(CONFIRM, json={"token": confirmation}).status_code == 204
+
+    refresh = {"refresh_token": held["refresh_token"]}
+    assert client.post("/api/v1/auth/refresh", json=refresh).status_code == 401
 
 
 @pytest.mark.attack
@@ -206,7 +272,7 @@ def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient)
 def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: FlaskClient) -> None:
     email = new_address()
     for number in range(12):
-        route = (RESET, "/api/v1/auth/email-verification")[number % 2]
+        route = (RESET, AGAIN)[number % 2]
         assert ask(client, route, email, STRANGERS[number % 3]).status_code == 202
 
     assert register(client, email).status_code == 202
