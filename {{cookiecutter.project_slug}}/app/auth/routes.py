@@ -98,7 +98,7 @@ def reset_password(sent: _Reset) -> Response:
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(429)
 def ask_to_verify_email(sent: _Email) -> Response:
-    """Ask once more for the letter with the link that confirms an address."""
+    """Ask for another letter to confirm an address; its link lets the owner choose a password."""
     users.ask_to_verify_email(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
