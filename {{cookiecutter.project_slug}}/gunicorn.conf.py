@@ -110,10 +110,11 @@ worker_tmp_dir = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
 # It would be opened in the home directory, which a container with a read-only root has not.
 control_socket_disable = True
 
-# The whole request line, headers, and the size of each one.
-limit_request_line = 4_094
+# What nginx passes on: it has buffers of 8 KiB. Gunicorn counts the CRLF of a header, and not that of
+# the request line.
+limit_request_line = 8_190
 limit_request_fields = 64
-limit_request_field_size = 8_190
+limit_request_field_size = 8_192
 
 # The application decides which proxies it believes (TRUSTED_PROXIES); Gunicorn believes none.
 forwarded_allow_ips = ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Self
 
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -17,11 +18,21 @@ PAUSE = 0.02
 
 
 class Connection:
-    """A TCP connection, and the answers that come over it."""
+    """One end of a TCP connection, and the HTTP messages that come over it."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS)
-        self._received = self.socket.makefile("rb")
+    def __init__(self, opened: socket.socket) -> None:
+        """Take a socket that is connected."""
+        self.socket = opened
+        self._received = opened.makefile("rb")
+
+    def __enter__(self) -> Self:
+        """Do nothing: it is open."""
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        """Close it."""
+        self._received.close()
+        self.socket.close()
 
     def send(self, data: bytes) -> None:
         """Send bytes in one segment."""
@@ -32,8 +43,8 @@ class Connection:
         self.send(data)
         self.socket.shutdown(socket.SHUT_WR)
 
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Read the next answer: its status, its headers by lower-case name, its body.
+    def message(self) -> tuple[str, dict[str, str], bytes]:
+        """Read the next message: its first line, its headers by lower-case name, its body.
 
         Raises:
             EOFError: when the connection ends first.
@@ -41,23 +52,27 @@ class Connection:
         """
         line = self._line()
         headers: dict[str, str] = {}
-        while field_line := self._line():
-            name, _, value = field_line.partition(":")
+        while header := self._line():
+            name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
-        body = self._received.read(int(headers.get("content-length", "0")))
+        return line, headers, self._received.read(int(headers.get("content-length", "0")))
+
+    def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Read the next answer: its status, its headers by lower-case name, its body.
+
+        Raises:
+            EOFError: when the connection ends first.
+
+        """
+        line, headers, body = self.message()
         return int(line.split()[1]), headers, body
 
     def is_closed(self) -> bool:
-        """Wait for the server to close the connection; tell whether it did so without a word."""
+        """Wait for the other end to close the connection; tell whether it did so without a word."""
         try:
             return self._received.read() == b""
         except ConnectionResetError:
             return True
-
-    def close(self) -> None:
-        """Close it."""
-        self._received.close()
-        self.socket.close()
 
     def _line(self) -> str:
         line = self._received.readline()
@@ -66,14 +81,9 @@ class Connection:
         return line.decode("latin-1").rstrip("\r\n")
 
 
-@contextmanager
-def connection(port: int) -> Iterator[Connection]:
-    """Open a connection and close it at the end."""
-    opened = Connection(port)
-    try:
-        yield opened
-    finally:
-        opened.close()
+def connection(port: int) -> Connection:
+    """Connect to a port of this machine."""
+    return Connection(socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS))
 
 
 @dataclass
@@ -110,8 +120,8 @@ def timing() -> Iterator[Waits]:
         thread.join()
 
 
-def others_wait(port: int, *, requests: int = 100) -> float:
-    """Return the longest wait of clients that ask for liveness, each on a connection of its own.
+def others_wait(port: int, path: str = "/health/live", *, requests: int = 100) -> float:
+    """Return the longest wait of clients that get a path, each on a connection of its own.
 
     Raises:
         OSError: when one is not answered with 200.
@@ -121,7 +131,7 @@ def others_wait(port: int, *, requests: int = 100) -> float:
         for _ in range(requests):
             began = time.monotonic()
             asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
-            asked.request("GET", "/health/live")
+            asked.request("GET", path)
             if (status := asked.getresponse().status) != HTTPStatus.OK:
                 raise OSError(status)
             asked.close()

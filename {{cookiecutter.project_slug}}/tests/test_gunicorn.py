@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import runpy
 import signal
 import socket
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from app.core.config import InvalidSettings
+from app.core.config import Environment, InvalidSettings
+from app.settings import Settings
+from tests.nginx import CONFIGURATION
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 PROJECT = Path(__file__).parents[1]
@@ -66,6 +69,22 @@ def test_the_settings_of_the_service_decide(config: dict[str, Any]) -> None:
     assert config["bind"] == "127.0.0.1:8000"
     assert config["control_socket_disable"] is True
     assert config["forwarded_allow_ips"] == ""
+
+
+def test_the_proxy_in_front_takes_what_it_takes(config: dict[str, Any]) -> None:
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    settings = Settings(app_env=Environment.TESTING)
+
+    (address,) = set(re.findall(r"^ +server (\S+) max_fails=0;", text, re.MULTILINE))
+    assert address == f"{settings.host}:{settings.port}"
+    assert f"client_max_body_size {settings.max_body_bytes};" in text
+    assert "large_client_header_buffers 4 8k;" in text
+    assert (
+        config["limit_request_line"] + len("\r\n") == config["limit_request_field_size"] == 8 * 1024
+    )
+    # Of the two ends of an idle connection, the one that sends requests has to close it first.
+    (idle,) = re.findall(r"^ +keepalive \d+;\n +keepalive_timeout (\d+)s;", text, re.MULTILINE)
+    assert int(idle) < config["keepalive"]
 
 
 def test_every_number_can_be_set(clean_environment: pytest.MonkeyPatch) -> None:

@@ -158,11 +158,11 @@ def _from_http(error: HTTPException) -> Response | HTTPException:
     if status < HTTPStatus.BAD_REQUEST:
         return error  # a redirect
     # An instance's description may repeat what the client sent; the texts above never do.
-    detail = DETAILS.get(status) or _phrase(status)
+    detail = DETAILS.get(status) or phrase(status)
     data: Mapping[str, Any] = getattr(error, "data", None) or {}
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
     found = list(_field_errors(data.get("messages") or {}))
-    code = "validation_failed" if found else re.sub(r"\W+", "_", _phrase(status).lower())
+    code = "validation_failed" if found else code_of(status)
     return _document(status, code, detail, {"errors": found} if found else {}, headers)
 
 
@@ -182,7 +182,7 @@ def _document(
     body = {
         # RFC 9457, 4.2.1: the title is then the status phrase; `code` tells problems apart.
         "type": "about:blank",
-        "title": _phrase(status),
+        "title": phrase(status),
         "status": status,
         "code": code,
         "detail": detail,
@@ -192,9 +192,15 @@ def _document(
     return Response(orjson.dumps(body), status, headers, mimetype=MEDIA_TYPE)
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """Return the title of a problem that has no type of its own."""
     # Werkzeug's table, because Python's own changed some names in 3.13.
     return HTTP_STATUS_CODES.get(status, "Unknown Error")
+
+
+def code_of(status: int) -> str:
+    """Return the code of a problem that says no more than its status."""
+    return re.sub(r"\W+", "_", phrase(status).lower())
 
 
 def _field_errors(messages: Mapping[str, Any]) -> Iterator[dict[str, str]]:

@@ -1,0 +1,137 @@
+"""The proxy as production runs it, in front of Gunicorn or of a service that fails as it is told."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.connections import Connection
+from tests.servers import PROJECT, free_port
+from tests.waiting import wait_until
+
+CONFIGURATION = PROJECT / "deploy" / "nginx" / "nginx.conf"
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def binary() -> str:
+    """Find nginx; skip the test where there is none."""
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which("nginx", path=path) or pytest.skip(
+        "nginx is not installed: apt-get install nginx"
+    )
+
+
+def changed(text: str, changes: Mapping[str, str]) -> str:
+    """Replace parts of a text.
+
+    Raises:
+        LookupError: when there is nothing to replace.
+
+    """
+    for old, new in changes.items():
+        if old not in text:
+            raise LookupError(old)
+        text = text.replace(old, new)
+    return text
+
+
+@contextlib.contextmanager
+def nginx(upstream: int, changes: Mapping[str, str] | None = None) -> Iterator[int]:
+    """Run nginx with the shipped configuration in front of a port; give its own port.
+
+    Addresses, the log and the folders of temporary files are those of the test.
+    """
+    program = binary()
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folders = "".join(f"{each}_temp_path {folder}/{each};\n" for each in TEMPORARY)
+        user = "user root;\n" if os.geteuid() == 0 else ""  # it has to get at these folders
+        text = changed(
+            CONFIGURATION.read_text(encoding="utf-8"),
+            {
+                "worker_processes auto;": f"{user}worker_processes 1;\ndaemon off;\npid {folder}/pid;",
+                "http {\n": "http {\n" + folders,
+                "listen 80 ": f"listen 127.0.0.1:{port} ",
+                "127.0.0.1:8000": f"127.0.0.1:{upstream}",
+                "/var/log/nginx/access.log": f"{folder}/access.log",
+                **(changes or {}),
+            },
+        )
+        config = folder / "nginx.conf"
+        config.write_text(text, encoding="utf-8")
+        command = [program, "-e", "stderr", "-p", str(folder), "-c", str(config)]
+        with subprocess.Popen(command) as process:  # noqa: S603  the proxy of this service
+            try:
+                wait_until(lambda: process.poll() is not None or _listens(port))
+                yield port
+            finally:
+                process.terminate()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@dataclass
+class Request:
+    """What a service got."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Upstream:
+    """A service that answers, or closes the connection instead."""
+
+    port: int
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    closes: deque[bool] = field(default_factory=deque)
+    """For each request to come, whether the connection is closed instead of an answer."""
+
+    def serve(self, listener: socket.socket) -> None:
+        """Take connections until the listener is closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                accepted, _address = listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._answer, args=[accepted], daemon=True).start()
+
+    def _answer(self, accepted: socket.socket) -> None:
+        with accepted, Connection(accepted) as client, contextlib.suppress(EOFError, OSError):
+            while True:
+                self.requests.append(Request(*client.message()))
+                if self.closes and self.closes.popleft():
+                    return
+                client.send(OK)
+
+
+@contextlib.contextmanager
+def upstream() -> Iterator[Upstream]:
+    """Run such a service."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        told = Upstream(listener.getsockname()[1])
+        thread = threading.Thread(target=told.serve, args=[listener])
+        thread.start()
+        try:
+            yield told
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake who accepts
+            thread.join()
