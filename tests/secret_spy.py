@@ -20,7 +20,18 @@ from werkzeug.test import TestResponse
 
 PLANTED = {
     name: f"PLANTED{name}c0ffee42DecafBad"
-    for name in ("Key", "Basic", "Cookie", "Password", "Token", "Url", "Deep")
+    for name in (
+        "Key",
+        "Basic",
+        "Cookie",
+        "Password",
+        "Token",
+        "Url",
+        "Deep",
+        "Quoted",
+        "User",
+        "Pem",
+    )
 }
 HEADERS = {
     "HTTP_X_API_KEY": PLANTED["Key"],
@@ -75,6 +86,10 @@ class Spy(logging.Handler):
         )
         logger.warning("Authorization: Bearer %s", PLANTED["Token"])
         logger.warning("connecting to postgresql://me:%s@db/x", PLANTED["Url"])
+        logger.warning('password="correct \\" horse %s"', PLANTED["Quoted"])
+        logger.warning("cloning https://%s@git.example/x", PLANTED["User"])
+        begin, end = (f"-----{word} EC PRIVATE KEY-----" for word in ("BEGIN", "END"))
+        logger.warning("signing with %s\n%s\n%s", begin, PLANTED["Pem"], end)
 
     def leaks(self, lines: list[str]) -> Iterator[str]:
         """Yield the lines with a secret, and which one it is."""

@@ -50,9 +50,9 @@ def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, workshop: Worksh
     [
         # The rule masks nothing any more.
         (
-            "app/core/logs.py",
-            "    return _SENSITIVE_TEXT.sub(",
-            "    return text\n    _SENSITIVE_TEXT.sub(",
+            "app/core/redaction.py",
+            "    return _TEXT.sub(",
+            "    return text\n    _TEXT.sub(",
         ),
         # Somebody logs a header under a harmless name.
         (

@@ -3,12 +3,12 @@
 import click
 from flask import Flask
 
-from app.core import liveness
+from app.core import liveness, logs
 from app.core.config import CoreSettings
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
-    """Add the commands to `flask`."""
+    """Add the commands to `flask`; called at the end, when all else has been said."""
 
     @app.cli.command("check")
     def check() -> None:
@@ -25,6 +25,8 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         """Print the health probes that fit the configuration, for the platform's own settings."""
         for probe in liveness.probes(settings):
             click.echo(probe)
+
+    logs.say_where(settings)
 
 
 def spelled(value: object) -> str:

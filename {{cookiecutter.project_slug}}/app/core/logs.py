@@ -5,21 +5,22 @@ words for people in the message, values for machines in `extra`.
 """
 
 import logging
+import os
 import re
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, TextIO
 
 import click
-import orjson
 from flask import Flask
+from flask.helpers import get_debug_flag
+from werkzeug.serving import is_running_from_reloader
 
-from app.core import pipeline
+from app.core import log_lines, pipeline
 from app.core.config import CoreSettings
 from app.core.pipeline import Exchange
+from app.core.redaction import masked, redact
 
 ACCESS = logging.getLogger("app.access")
 
@@ -28,62 +29,28 @@ logger = logging.getLogger(__name__)
 LONGEST_AGENT = 256  # characters of what a client calls itself
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_MASK = "***"
-# Every pattern below is searched in text that clients write: none may read it more than once.
-_SENSITIVE = r"(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key)"
-_SENSITIVE_NAME = re.compile(rf"[\w-]*{_SENSITIVE}", re.IGNORECASE)
-_SENSITIVE_TEXT = re.compile(
-    rf"""(?P<name>{_SENSITIVE}["']?\s*[=:]\s*["']?(?:(?:bearer|basic)\s+)?)[^\s"',;&}}]+"""  # name=value
-    r"|(?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"  # an Authorization header
-    r"|(?P<url>://)[^\s/@:]*:[^\s/@]*(?=@)"  # user:password in a URL
-    r"|(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*",  # a JSON web token
-    re.IGNORECASE,
-)
-
-# What every match of the pattern above contains: most texts have none of it, which is quicker to see.
-_HINTS = ("pass", "secret", "token", "auth", "cookie", "key", "bearer", "basic", "://", "eyj")
 
 # Control characters, line separators, and what turns the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-
-def redact(text: str) -> str:
-    """Mask passwords, tokens and keys in free text."""
-    # Beyond ASCII, letters have more cases than `lower` knows and the pattern does.
-    if text.isascii() and not any(map(text.lower().__contains__, _HINTS)):
-        return text
-    return _SENSITIVE_TEXT.sub(
-        lambda match: (match["name"] or match["scheme"] or match["url"] or "") + _MASK, text
-    )
+# SGR parameters (ECMA-48), which every terminal with colours has in its own palette.
+_GREY, _GREEN, _CYAN, _YELLOW, _RED = "90", "32", "36", "33", "31"
+_BY_LEVEL = {"DEBUG": _GREY, "WARNING": _YELLOW, "ERROR": _RED, "CRITICAL": _RED}
+_BY_CLASS = {2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
 
 
-@lru_cache(maxsize=1_024)
-def _is_sensitive(name: str) -> bool:
-    return _SENSITIVE_NAME.fullmatch(name) is not None
+def _values(record: logging.LogRecord) -> dict[str, object]:
+    """Return what the caller put in `extra`."""
+    return {
+        name: masked(name, value) for name, value in vars(record).items() if name not in _STANDARD
+    }
 
 
-def _masked(name: str, value: object) -> object:
-    if _is_sensitive(name):
-        return _MASK
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {str(key): _masked(str(key), below) for key, below in value.items()}
-    return value
-
-
-def _extra(record: logging.LogRecord) -> dict[str, object]:
-    """Return what the caller put in `extra`, with the ids of the request it belongs to."""
+def _ids() -> dict[str, str]:
+    """Return the ids of the request, or the command, that a line belongs to."""
     exchange = pipeline.current()
-    extra: dict[str, object] = dict(exchange.log_fields) if exchange else _command()
-    for name, value in vars(record).items():
-        if name not in _STANDARD:
-            extra[name] = _masked(name, value)
-    return extra
-
-
-def _command() -> dict[str, object]:
-    """Return which command runs, such as `flask db upgrade`, if one does."""
+    if exchange:
+        return exchange.log_fields
     running = click.get_current_context(silent=True)
     return {"command": running.command_path} if running else {}
 
@@ -91,10 +58,11 @@ def _command() -> dict[str, object]:
 class JSONFormatter(logging.Formatter):
     """One JSON object a line: timestamp, level, logger, message, service, then the values."""
 
-    def __init__(self, service: str = "", version: str = "") -> None:
-        """Take what names this deployment in every line."""
+    def __init__(self, service: str = "", version: str = "", most: int | None = None) -> None:
+        """Take what names this deployment in every line, and how many bytes one may have."""
         super().__init__()
         self._deployment = {"service": service, "version": version}
+        self._most = most
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its line break."""
@@ -105,11 +73,13 @@ class JSONFormatter(logging.Formatter):
             "message": redact(record.getMessage()),
             "process": record.process,
             **self._deployment,
-            **_extra(record),
+            **_ids(),
+            **_values(record),
         }
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
-        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        written = log_lines.fit(line, self._most - 1) if self._most else log_lines.dumps(line)
+        return written.decode()
 
 
 def _harmless(text: str) -> str:
@@ -118,17 +88,51 @@ def _harmless(text: str) -> str:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Lines for a person at a terminal: time, level, message, then the values."""
+    """Lines for a person at a terminal: time, level, message, values; a request is a short one.
+
+    Ids are for machines, and stand in JSON alone.
+    """
+
+    def __init__(self, *, coloured: bool = False, most: int | None = None) -> None:
+        """Take whether there are colours, and how many bytes a line with its traceback may have."""
+        super().__init__()
+        self._coloured = coloured
+        self._most = most
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with the traceback below it if there is one."""
+        exchange = pipeline.current()
+        if record.name == ACCESS.name and exchange:
+            line = self._of_request(record, exchange)
+        else:
+            line = self._of_event(record)
         clock = datetime.fromtimestamp(record.created, UTC).astimezone()
-        values = " ".join(f"{name}={value}" for name, value in _extra(record).items())
-        said = _harmless(redact(record.getMessage()))
-        line = f"{clock:%H:%M:%S} {record.levelname:<7} {said} {_harmless(values)}".rstrip()
+        line = f"{self._in(_GREY, f'{clock:%H:%M:%S}')} {line}"
         if record.exc_info:
             line += "\n" + redact(self.formatException(record.exc_info))
+        if self._most and len(line.encode("utf-8", "backslashreplace")) >= self._most:
+            line = log_lines.ends(
+                line, self._most - 1, lambda text: len(text.encode("utf-8", "backslashreplace"))
+            )
         return line
+
+    def _of_event(self, record: logging.LogRecord) -> str:
+        values = " ".join(f"{name}={value}" for name, value in _values(record).items())
+        said = _harmless(redact(record.getMessage()))
+        level = self._in(_BY_LEVEL.get(record.levelname), f"{record.levelname:<7}")
+        return f"{level} {said} {_harmless(values)}".rstrip()
+
+    def _of_request(self, record: logging.LogRecord, exchange: Exchange) -> str:
+        """Return method, path, status and milliseconds; never the query, which may hold secrets."""
+        environ = exchange.environ
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        shown = _harmless(path.encode("latin-1").decode(errors="backslashreplace"))
+        status = self._in(_BY_CLASS.get(exchange.status // 100), str(exchange.status))
+        slow = self._in(_YELLOW, " slow") if record.levelno >= logging.WARNING else ""
+        return f"{exchange.method:<6} {shown} {status} {exchange.seconds * 1e3:.0f} ms{slow}"
+
+    def _in(self, colour: str | None, text: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour and self._coloured else text
 
 
 class AccessLog:
@@ -173,18 +177,31 @@ class AccessLog:
 
 
 class ServiceHandler(logging.StreamHandler[TextIO]):
-    """Writes to standard output, as twelve-factor services do; a class, so that it is found."""
+    """Writes to standard output, as twelve-factor services do; each line by one write."""
 
     def __init__(self) -> None:
         """Write to where standard output goes now."""
         super().__init__(sys.stdout)
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; what is wrong with one ends nothing."""
+        try:
+            log_lines.write(self.stream, self.format(record) + self.terminator)
+        except Exception:  # noqa: BLE001  as the standard library's handlers do
+            self.handleError(record)
 
-def formatter(settings: CoreSettings) -> logging.Formatter:
-    """Return the formatter that these settings ask for."""
+
+def takes_colours(stream: TextIO) -> bool:
+    """Tell whether a person reads this at a terminal, who has not asked for none (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def formatter(settings: CoreSettings, stream: TextIO) -> logging.Formatter:
+    """Return the formatter that these settings ask for, for lines that go to this stream."""
+    most = log_lines.limit_of(stream)
     if settings.logs_as_json:
-        return JSONFormatter(settings.service_name, settings.service_version)
-    return ConsoleFormatter()
+        return JSONFormatter(settings.service_name, settings.service_version, most)
+    return ConsoleFormatter(coloured=takes_colours(stream), most=most)
 
 
 def config(settings: CoreSettings) -> dict[str, Any]:
@@ -192,7 +209,7 @@ def config(settings: CoreSettings) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"service": {"()": lambda: formatter(settings)}},
+        "formatters": {"service": {"()": lambda: formatter(settings, sys.stdout)}},
         "handlers": {
             "service": {
                 "()": ServiceHandler,
@@ -215,11 +232,12 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         handler = ServiceHandler()
         root.addHandler(handler)
     handler.stream = stream  # not setStream, which would flush one that is closed
-    handler.setFormatter(formatter(settings))
-    logging.getLogger("werkzeug").addFilter(_not_an_access_line)
+    handler.setFormatter(formatter(settings, stream))
+    logging.getLogger("werkzeug").addFilter(_worth_a_line)
     pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
-    for warning in settings.warnings():
-        logger.warning(warning)
+    if not _is_reloader():
+        for warning in settings.warnings():
+            logger.warning(warning)
 
 
 def _stream() -> TextIO:
@@ -240,6 +258,43 @@ def _log_uncaught(
     logger.critical("unhandled exception", exc_info=(kind, error, where))
 
 
-def _not_an_access_line(record: logging.LogRecord) -> bool:
-    """Drop the development server's own access lines: ours say more."""
-    return " - - [" not in str(record.msg)
+def _is_reloader() -> bool:
+    """Tell whether this process only starts the one that serves, as `flask run --debug` does."""
+    running = click.get_current_context(silent=True)
+    if running is None or running.info_name != "run" or is_running_from_reloader():
+        return False
+    asked = running.params.get("reload")
+    return get_debug_flag() if asked is None else bool(asked)
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Drop what the development server says and our own lines say better; the rest without colours."""
+    said = click.unstyle(record.getMessage())
+    if " - - [" in said or said.startswith(_OF_WERKZEUG):
+        return False
+    record.msg, record.args = said.strip(" *"), None
+    return True
+
+
+_OF_WERKZEUG = (
+    "WARNING: This is a development server",
+    "Press CTRL+C",
+    " * Running on",
+    " * Restarting with",
+    " * Debugger is active",
+)
+
+
+def say_where(settings: CoreSettings) -> None:
+    """Say at which URL the development server answers, on a line of its own, as the last one at start."""
+    running = click.get_current_context(silent=True)
+    if running is None or "port" not in running.params or _is_reloader():
+        return
+    host, port = running.params["host"], running.params["port"]
+    scheme = "https" if running.params.get("cert") else "http"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+    if settings.logs_as_json:
+        logger.info("listening", extra={"url": url})
+        return
+    shown = click.style(url, bold=True) if takes_colours(sys.stdout) else url
+    click.echo(f"\n  {shown}\n")

@@ -1,0 +1,154 @@
+"""Log lines that stay whole: short enough for a pipe, and written at once.
+
+Processes that share a pipe may write into each other's lines, unless a write holds at most PIPE_BUF bytes
+(POSIX, write; 4,096 on Linux). So what goes into a pipe or a socket is cut to that: the longest values
+lose their middle, with a mark, until the line fits. A traceback keeps its first and its last frames.
+"""
+
+import os
+import select
+import stat
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+import orjson
+
+LINE_BYTES = 4_096  # PIPE_BUF on Linux; with the line break
+SHORTENED = "shortened"
+"""The field that says that others of a line were shortened."""
+LEAST_SHARE = 96  # bytes of a value, with its mark; below that fields are left out
+# What a line has in any case, and what is never cut.
+WHOLE = (
+    "timestamp",
+    "level",
+    "logger",
+    "process",
+    "service",
+    "version",
+    "request_id",
+    "trace_id",
+    "span_id",
+)
+ESSENTIAL = (*WHOLE, "message", "exception")
+DEEPEST = 16  # mappings and lists within each other
+
+
+def limit_of(stream: TextIO) -> int | None:
+    """Return how many bytes a line into this stream may have, with its line break; None for any."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # nothing of the operating system
+        return None
+    return LINE_BYTES if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write text at once, past the stream's buffer: what fits PIPE_BUF then stays in one piece.
+
+    Raises:
+        OSError: when nobody reads any more.
+        ValueError: when the stream is closed.
+
+    """
+    try:
+        descriptor = stream.fileno()
+    except (AttributeError, OSError):
+        stream.write(text)
+        stream.flush()
+        return
+    stream.flush()  # what others have printed
+    data = text.encode("utf-8", "backslashreplace")
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # whoever shares the pipe has said that writes shall not wait
+            select.select([], [descriptor], [])
+
+
+def dumps(line: Mapping[str, Any]) -> bytes:
+    """Write a line as JSON, whatever it holds."""
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, or an integer of more than 64 bits
+        return orjson.dumps(_writable(line))
+
+
+def _writable(value: object, depth: int = 0) -> object:
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        return {
+            str(_writable(str(key))): _writable(below, depth + 1) for key, below in value.items()
+        }
+    if isinstance(value, list) and depth < DEEPEST:
+        return [_writable(below, depth + 1) for below in value]
+    if isinstance(value, int) and value.bit_length() > 63:  # noqa: PLR2004
+        return hex(value)  # in any length, unlike decimal digits
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def fit(line: Mapping[str, Any], most: int) -> bytes:
+    """Write a line as JSON of at most so many bytes; the longest values lose their middle."""
+    whole = dumps(line)
+    if len(whole) <= most:
+        return whole
+    # Read again, so that values are what JSON has.
+    fields: dict[str, Any] = {**orjson.loads(whole), SHORTENED: True}
+    share = _share(fields, most)
+    if share < LEAST_SHARE:
+        kept = {name: value for name, value in fields.items() if name in (*ESSENTIAL, SHORTENED)}
+        fields = {**kept, "fields_left_out": len(fields) - len(kept)}
+        share = _share(fields, most)
+    return dumps(
+        {name: value if name in WHOLE else _within(value, share) for name, value in fields.items()}
+    )
+
+
+def _share(fields: Mapping[str, Any], most: int) -> int:
+    """Return how many bytes each value may have: short ones leave theirs to the long ones."""
+    sizes = sorted(_size(value) for value in fields.values())
+    room = most - (len(dumps(fields)) - sum(sizes))
+    for position, size in enumerate(sizes):
+        waiting = len(sizes) - position
+        if size * waiting > room:
+            return room // waiting
+        room -= size
+    return most
+
+
+def _within(value: object, share: int) -> object:
+    if _size(value) <= share:
+        return value
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return ends(text, share, _size)
+
+
+def _size(value: object) -> int:
+    return len(orjson.dumps(value))
+
+
+def ends(text: str, most: int, size: Callable[[str], int], head: float = 0.3) -> str:
+    """Return the beginning and the end of a text, with a mark of what is left out between them.
+
+    Args:
+        text: what is too long.
+        most: the size that the result may have.
+        size: measures a text, in bytes.
+        head: the share of the beginning.
+
+    """
+
+    def cut(kept: int) -> str:
+        first = int(kept * head)
+        last = text[len(text) - (kept - first) :]
+        return f"{text[:first]} … {len(text) - kept} characters left out … {last}"
+
+    # No character is smaller than a byte; each step halves what the answer may be.
+    low, high = 0, min(most, len(text))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if size(cut(middle)) <= most:
+            low = middle
+        else:
+            high = middle - 1
+    return cut(low)

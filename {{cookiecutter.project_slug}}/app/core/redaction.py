@@ -1,0 +1,136 @@
+"""What must not be read in a log line: passwords, tokens and keys, by their names and by their looks.
+
+It is a net below the code: log what somebody needs, and no secret. Every pattern is searched in text that
+clients write, so none may read it more than once: repetitions are possessive or bounded.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+MASK = "***"
+DEEPEST = 8  # mappings and lists within each other
+
+_NAME = (
+    r"(?:pass(?:word|wd|phrase|code)?s?|pwd|secrets?|tokens?|credentials?|authorization|cookies?"
+    r"|(?:api|private|access|secret|signing|encryption|account|master|auth|session)[_-]?keys?)"
+)
+_SENSITIVE_NAME = re.compile(rf"[\w-]*{_NAME}", re.IGNORECASE)
+
+# From a name to its value: `name=`, `"name": `, `\"name\": `, `[name] = `, `<name>`, `("name", "`, `NAME '`.
+_TO_VALUE = (
+    r"(?:\\{0,4}[\"']?\]?\s{0,8}(?:=>?|:=?)\s{0,8}|>"
+    r"|\\{0,4}[\"']\s{0,8},\s{0,8}(?=[bru]{0,2}\\{0,4}[\"'])|\s{1,8}(?=[bru]{0,2}[\"']))"
+)
+_QUOTED = (
+    r"[bru]{0,2}"
+    r"(?:\"(?:[^\"\\]|\\[\s\S]){0,4096}+(?=\")"  # a text in quotes, with escapes
+    r"|'(?:[^'\\]|\\[\s\S]){0,4096}+(?=')"
+    r"|\\{1,4}[\"'](?:(?!\\{1,4}[\"'])[^\n])*+"  # the same within a text in quotes
+    r"|[\"'][^\n]*+)"  # cut off
+)
+_LISTED = r"[\[({][^\])}\n]*+"
+_WORD = r"[^\s\"',;&}<]++(?:,[^\s\"',;&}<=]++(?!=))*+"
+_PAIR = r"(?:[\w.-]{1,64}=)?(?:\"[^\"\n]*+\"|[^\s\"',;&}]++)"
+# An Authorization header has a scheme and a value, or several pairs; a cookie has several, too.
+_SCHEME = r"(?:[a-z][\w-]{0,31}\x20+)?"
+_FURTHER = r"(?:\x20?[,;]\x20?[\w.-]{1,64}(?:=(?:\"[^\"\n]*+\"|[^\s\"',;]*+))?(?=[,;]|$|\s))*+"
+_CREDENTIALS = _SCHEME + _PAIR + _FURTHER
+_CLAUSE = r"[^\n\"',;&}<]++"  # with its spaces
+_BEFORE = r"(?:(?:bearer|basic)\s{1,8})?"
+_OPTION = r"--[\w-]{0,32}"
+
+_TEXT = re.compile(
+    # What a name announces. People write passwords with spaces, also without quotes after a colon.
+    rf"(?P<name>{_NAME}{_TO_VALUE})(?:{_QUOTED}|{_LISTED}"
+    rf"|(?<=authorization:)\s?{_CREDENTIALS}|(?<=authorization[:=]\s){_CREDENTIALS}"
+    rf"|(?<=cookie:)\s?{_CREDENTIALS}|(?<=cookie[:=]\s){_CREDENTIALS}"
+    rf"|(?<=passphrase:){_CLAUSE}|(?<=password:){_CLAUSE}|(?<=passphrase=){_CLAUSE}"
+    rf"|(?<=passphrase:\s){_CLAUSE}|(?<=password:\s){_CLAUSE}"
+    rf"|{_BEFORE}{_WORD})"
+    rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command's option
+    r"|(?P<sql>identified\s{1,8}by\s{1,8})(?:"
+    f"{_QUOTED})"
+    r"|(?P<scheme>\b(?:bearer|basic)\s{1,8})[\w.~+/=-]{8,}+"  # a header without its name
+    # What stands before the @ of a URL, also a token alone, or a password with a raw / or @.
+    r"|(?P<url>://)(?:[^\s/?#\"'<>@:]{0,64}:(?!\d{1,5}(?:[/?#\s\"']|$))[^\s\"'<>@]{1,256}@"
+    r"|(?:[^\s/?#\"'<>@]{0,256}@))(?:[^\s/?#\"'<>@]{0,256}@)*+"
+    r"|(?P<query>[?&](?:code|state|sig|signature|hmac|key|x-amz-[\w-]{1,32})=)[^\s&#\"'<>]++"
+    # What shows by itself: JSON web tokens, keys of well-known services, private parts of a JWK.
+    r"|(?<![\w-])eyJ[\w-]+(?:\.[\w-]*){1,4}"
+    r"|(?<![a-z0-9])(?:whsec_[\w+/=-]{8,}+|[spr]k_(?:live|test)_\w{8,}+|gh[oprsu]_\w{16,}+"
+    r"|github_pat_\w{16,}+|glpat-[\w-]{16,}+|xox[a-z]-[\w-]{8,}+|npm_[a-z0-9]{36}|hf_[a-z0-9]{30,}+"
+    r"|sk-[\w-]{20,}+|(?-i:A[KS]IA[A-Z0-9]{16})|(?-i:AIza)[\w-]{30,}+|(?-i:SG)\.[\w-]{16,}+\.[\w-]{16,}+)"
+    r"|(?P<jwk>[\"'](?:k|d|p|q|dp|dq|qi)[\"']\s{0,4}:\s{0,4}[\"'])[\w-]{16,}+",
+    re.IGNORECASE,
+)
+_KEY = re.compile(
+    r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)[^-]*+(?:-(?!----)[^-]*+)*+",
+)
+
+# What every match of the patterns above contains: most texts have none of it, which is quicker to see.
+_HINTS = (
+    *("pass", "pwd", "secret", "token", "credential", "auth", "cookie", "key"),
+    *("://", "bearer", "basic", "identified", "eyj", "whsec_", "_live_", "_test_", "ghp_", "gho_"),
+    *("ghr_", "ghs_", "ghu_", "github_pat_", "glpat-", "xox", "npm_", "hf_", "sk-", "akia", "asia"),
+    *("aiza", "sg.", '"k', "'k", '"d', "'d", '"p"', "'p'", '"q', "'q", "code=", "state=", "sig"),
+    *("hmac=", "x-amz-"),
+)
+
+
+_OPENING = re.compile(r"[bru]{0,2}\\{0,4}[\"']|\s", re.IGNORECASE)
+
+# Short texts without any hint come again and again: routes, methods, names of browsers.
+_plain: set[str] = set()
+MOST_PLAIN = 1_024
+LONGEST_PLAIN = 256  # characters
+
+
+def redact(text: str) -> str:
+    """Mask passwords, tokens and keys in free text."""
+    if text in _plain:
+        return text
+    # Beyond ASCII, letters have more cases than `lower` knows and the pattern does.
+    if text.isascii() and not any(map(text.lower().__contains__, _HINTS)):
+        if len(text) <= LONGEST_PLAIN:
+            if len(_plain) >= MOST_PLAIN:
+                _plain.clear()
+            _plain.add(text)
+        return text
+    if "-----BEGIN" in text:  # first, because its lines may lie within quotes
+        text = _KEY.sub(rf"\1{MASK}", text)
+    return _TEXT.sub(_masking, text)
+
+
+def _masking(match: re.Match[str]) -> str:
+    if match["url"]:
+        return f"{match['url']}{MASK}@"
+    before = next(filter(None, match.group("name", "flag", "sql", "scheme", "query", "jwk")), "")
+    opening = _OPENING.match(match[0], len(before))  # stays, as what closes it does
+    return f"{before}{opening[0] if opening else ''}{MASK}"
+
+
+@lru_cache(maxsize=1_024)
+def is_sensitive(name: str) -> bool:
+    """Tell whether a value of this name is a secret."""
+    return _SENSITIVE_NAME.fullmatch(name) is not None
+
+
+def masked(name: str, value: object, depth: int = 0) -> object:
+    """Return a value that may be logged under this name: text, numbers, lists and mappings of them."""
+    if is_sensitive(name):
+        return MASK
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        return {str(key): masked(str(key), below, depth + 1) for key, below in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
+        return _masked_items(tuple(value), depth + 1)
+    return redact(value if isinstance(value, str) else str(value))
+
+
+def _masked_items(values: tuple[object, ...], depth: int) -> list[object]:
+    match values:
+        case (str(name), value):  # a header, an item
+            return [redact(name), masked(name, value, depth)]
+    return [masked("", value, depth) for value in values]
