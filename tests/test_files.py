@@ -89,8 +89,8 @@ PARSERS: dict[str, Callable[[str], list[str]]] = {
     ".env.example": strings_of_env,
     ".txt": strings_of_requirements,
 }
-# Checked by a tool below, or plain text in which anything may stand.
-TOOLED = {"Dockerfile", "Makefile", ".md"}
+# Checked by a tool, below or in test_nginx.py, or plain text in which anything may stand.
+TOOLED = {"Dockerfile", "Makefile", ".md", ".conf"}
 PLAIN = {"LICENSE", ".dockerignore", ".gitignore", ".js", ".css", ".svg", ".mako", "py.typed"}
 
 

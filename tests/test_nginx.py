@@ -8,9 +8,10 @@ import pytest
 
 import services
 from answers import Answers, covering_set, ident
+from rendering import renderings
 from workshop import Workshop
 
-# The configuration depends on metrics alone, the tests on rate limits too: the smallest and the largest.
+# The smallest and the largest.
 ROWS = sorted(covering_set(), key=lambda row: sum(map(bool, row.values())))
 
 
@@ -34,14 +35,16 @@ def test_nginx_and_gunicorn_pass_the_tests_of_the_service(
     assert "skipped" not in workshop.run(job), "no nginx was started"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("answers", [ROWS[0], ROWS[-1]], ids=ident)
-def test_nginx_takes_the_configuration_as_it_is_shipped(
-    answers: Answers, workshop: Workshop, tmp_path: Path
+def test_nginx_takes_every_configuration_as_it_is_shipped(
+    workshop: Workshop, tmp_path: Path
 ) -> None:
-    shipped = workshop.bake(answers) / "deploy" / "nginx" / "nginx.conf"
-    options = f"pid {tmp_path}/pid; error_log stderr;"
-    workshop.command([nginx(), "-t", "-c", str(shipped), "-g", options], tmp_path)
+    texts = [text for text, _answers in renderings("deploy/nginx/nginx.conf", "default")]
+    assert len(texts) == len({"with metrics", "without"})
+    for number, text in enumerate(texts):
+        shipped = tmp_path / f"{number}.conf"
+        shipped.write_text(text)
+        options = f"pid {tmp_path}/pid; error_log stderr;"
+        workshop.command([nginx(), "-t", "-c", str(shipped), "-g", options], tmp_path)
 
 
 def test_without_nginx_the_test_is_skipped_with_a_sentence(
