@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-import drills.receipts  # noqa: F401  its drills list themselves
+import drills.clients
+import drills.receipts  # noqa: F401  their drills list themselves
 from drills.scenarios import DRILLS, Drill
 from drills.servers import Database, MariaDB, MissingServerError, PostgreSQL
 from drills.service import temporary_folder

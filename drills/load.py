@@ -24,6 +24,7 @@ TOKENS = "/api/v1/auth"
 ORDERS = "/api/v1/orders"
 
 OK, CREATED, UNAUTHORIZED, UNAVAILABLE = 200, 201, 401, 503
+OF_THE_PROXY = (502, 504)
 
 
 @dataclass
@@ -142,6 +143,9 @@ class Tally:
     """503 with Retry-After: clear, and safe to send again."""
     not_accepted: int = 0
     """The door was closed: the client knows that nobody has seen its request."""
+    unsure: int = 0
+    """502 or 504 of the proxy with Retry-After: what came of the request is not known; with its key it is
+    safe to send again."""
     failed: Counter[str] = field(default_factory=Counter)
     """Anything else: no answer, an answer without Retry-After, another status."""
     wrong: Counter[str] = field(default_factory=Counter)
@@ -167,8 +171,17 @@ class Placed:
 class Load:
     """Four clients, two of which keep their connection, and a liveness probe."""
 
-    def __init__(self, port: int, login: Login, *, email: str = "") -> None:
+    def __init__(
+        self,
+        port: int,
+        login: Login,
+        *,
+        email: str = "",
+        probed: Callable[[], int] | None = None,
+    ) -> None:
         self.port = port
+        self.probed = probed
+        """Where liveness is asked for at the moment; None: nowhere."""
         self.login = login
         self.email = email
         """Where receipts go; nobody asks for one without it."""
@@ -282,6 +295,8 @@ class Load:
                 return
             elif answer.status == UNAVAILABLE and answer.headers.get("retry-after", "").isdigit():
                 tally.refused += 1
+            elif answer.status in OF_THE_PROXY and answer.headers.get("retry-after", "").isdigit():
+                tally.unsure += 1
             elif answer.refused_to_connect:
                 tally.not_accepted += 1
             else:
@@ -300,10 +315,9 @@ class Load:
         return answer
 
     def _probe(self) -> None:
-        client = Client(self.port)
-        while not self._ends.is_set():
+        while self.probed and not self._ends.is_set():
             began = time.monotonic()
-            answer = client.send("GET", "/health/live")
+            answer = Client(self.probed()).send("GET", "/health/live")
             if self.alive_is_expected:
                 self.tally.probes += 1
                 if answer.status != OK:

@@ -29,6 +29,8 @@ from drills.waiting import wait_until
 AWAY_SECONDS = 3.0
 STATEMENT_SECONDS = 1.0
 POOL_SECONDS = 1.0
+PROBE_TIMEOUT_SECONDS = 5.0  # of the shipped liveness probe (app/core/liveness.py of the service)
+LONGEST_SECONDS = 1.0  # for which a client may wait when nothing is away
 # A machine that is busy with other things answers late.
 MARGIN_SECONDS = 2.0
 
@@ -206,7 +208,7 @@ class Shop:
 
     def __init__(self, stage: Stage, load: Load) -> None:
         self.load = load
-        self.client = Client(stage.service.port)
+        self.client = Client(stage.port)
         self.cancelled: set[str] = set()
         self.reads = 0
 
@@ -270,7 +272,7 @@ def collector_stopped(stage: Stage, report: Report) -> None:
 
 @drill(
     "a Gunicorn worker killed",
-    "only what that worker was serving gets no answer, the other goes on, a new one within 5 s",
+    "only what that worker was serving is answered 502, the other goes on, a new one within 5 s",
 )
 def worker_killed(stage: Stage, report: Report) -> None:
     """Send SIGKILL to one worker."""
@@ -288,7 +290,7 @@ def worker_killed(stage: Stage, report: Report) -> None:
         report.hold_time(time.monotonic() - over, RECOVERY_SECONDS, "a new worker came")
         return Fault(over)
 
-    load = under_load(stage, report, fault, longest=MARGIN_SECONDS, failing=4)
+    load = under_load(stage, report, fault, longest=MARGIN_SECONDS, unsure=4)
     # The probe may have been with that worker too; it is no dependency.
     if load.tally.dead.total() == 1:
         report.broken = [each for each in report.broken if each != "a liveness probe failed"]
@@ -358,7 +360,8 @@ def is_json(line: str) -> bool:
 
 @drill(
     "SIGTERM under load",
-    "every request that was accepted is answered, within the 25 s that a stop may take; exit code 0",
+    "every request is answered, while nothing runs with 502 and Retry-After, within the 25 s that a stop"
+    " may take; exit code 0",
 )
 def sigterm(stage: Stage, report: Report) -> None:
     """Stop the service while clients go on."""
@@ -376,7 +379,57 @@ def sigterm(stage: Stage, report: Report) -> None:
         stage.serve()
         return Fault(time.monotonic())
 
-    under_load(stage, report, fault, after=2.0, longest=25)
+    # Until it runs again nginx answers alone.
+    under_load(stage, report, fault, after=2.0, longest=25, unsure=sys.maxsize)
+
+
+@drill(
+    "HUP under load",
+    "workers with the settings of now replace those before; no request fails, but some wait until the new"
+    " workers have loaded the application, as probes may: shorter than the shipped probe's timeout",
+)
+def hup(stage: Stage, report: Report) -> None:
+    """Let Gunicorn reload, twice."""
+    stage.serve()
+
+    def fault(_load: Load) -> Fault:
+        for _ in range(2):
+            before = set(stage.service.workers())
+            os.kill(stage.service.process.pid, signal.SIGHUP)  # type: ignore[union-attr]  # it runs
+            wait_until(
+                lambda before=before: (
+                    len(set(stage.service.workers()) - before) == 2  # type: ignore[misc]  # as a default
+                    and not before & set(stage.service.workers())
+                ),
+                "the workers are replaced",
+            )
+            time.sleep(1)
+        return Fault(time.monotonic())
+
+    within = PROBE_TIMEOUT_SECONDS
+    under_load(stage, report, fault, after=1.0, longest=within, refusing=False, probe_within=within)
+
+
+@drill(
+    "a new instance replaces the running one",
+    "a second Gunicorn is taken in by a reload of nginx, then the first one stops: no request fails or waits for a second",
+)
+def replacement(stage: Stage, report: Report) -> None:
+    """Deploy as a platform does: start the new one, let requests go there, stop the old one."""
+    stage.serve()
+
+    def fault(_load: Load) -> Fault:
+        for _ in range(2):
+            old, new = stage.service, stage.service.beside()
+            new.start(stage.serves)
+            stage.proxy.point(new.port)
+            stage.service = new
+            seconds = old.stop()
+            report.notes.append(f"the old one stopped in {seconds:.2f} s")
+            report.hold_time(seconds, 25, "the old one stopped")
+        return Fault(time.monotonic())
+
+    under_load(stage, report, fault, after=1.0, longest=LONGEST_SECONDS, refusing=False)
 
 
 @drill(
@@ -437,7 +490,7 @@ def deliver(stage: Stage, delivery: str, order_id: str, cents: int) -> Answer:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Webhook(stage.service.webhook_secret).sign(delivery, now, body),
     }
-    return Client(stage.service.port).send(
+    return Client(stage.port).send(
         "POST", "/webhooks/payments", body.encode(), headers | {"Content-Type": "application/json"}
     )
 
@@ -496,7 +549,7 @@ def duplicates(stage: Stage, report: Report) -> None:
 
         def place() -> Answer:
             headers = authorization | {"Idempotency-Key": key}
-            return Client(stage.service.port).send("POST", "/api/v1/orders", basket, headers)
+            return Client(stage.port).send("POST", "/api/v1/orders", basket, headers)
 
         with ThreadPoolExecutor(8) as senders:
             paid = [
@@ -567,7 +620,7 @@ def clock_jumps(stage: Stage, report: Report) -> None:
     stage.serve(**clock_settings(stage.folder, clock))
 
     def fault(load: Load) -> Fault:
-        client = Client(stage.service.port)
+        client = Client(stage.port)
         for seconds in (HOUR, 0):
             set_clock(clock, seconds)
             time.sleep(AWAY_SECONDS / 2)
@@ -617,7 +670,7 @@ def locked_out(client: Client) -> int:
 
 def all_listed(stage: Stage, load: Load) -> list[str]:
     """Return the ids on all pages."""
-    client = Client(stage.service.port)
+    client = Client(stage.port)
     found: list[str] = []
     cursor = ""
     while True:

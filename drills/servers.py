@@ -366,6 +366,74 @@ class Redis(Server):
             return sum(1 for _ in client.scan_iter(pattern, count=1_000))
 
 
+class Nginx(Server):
+    """The proxy that the service ships, before its Gunicorn; only addresses and folders differ."""
+
+    name = "nginx"
+    temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+    def __init__(self, folder: Path, shipped: Path, upstream: int) -> None:
+        self.shipped = shipped
+        self.upstream = upstream
+        super().__init__(folder)
+
+    def prepare(self) -> None:
+        """Write its configuration.
+
+        Raises:
+            LookupError: when the shipped one has not what is to be replaced.
+
+        """
+        folders = "".join(f"{each}_temp_path {self.folder}/{each};\n" for each in self.temporary)
+        user = "user root;\n" if os.geteuid() == 0 else ""  # it has to get at these folders
+        text = self.shipped.read_text(encoding="utf-8")
+        for old, new in {
+            "worker_processes auto;": f"{user}worker_processes 2;\ndaemon off;\npid pid;",
+            "http {\n": f"http {{\n{folders}",
+            "listen 80 ": f"listen 127.0.0.1:{self.port} ",
+            "127.0.0.1:8000": f"127.0.0.1:{self.upstream}",
+            "/var/log/nginx/access.log": f"{self.folder}/access.log",
+        }.items():
+            if old not in text:
+                raise LookupError(old)
+            text = text.replace(old, new)
+        (self.folder / "nginx.conf").write_text(text, encoding="utf-8")
+
+    def command(self) -> list[str]:
+        """Run it in the foreground."""
+        return [
+            *(program("nginx"), "-e", str(self.folder / "error.log"), "-p", str(self.folder)),
+            *("-c", str(self.folder / "nginx.conf")),
+        ]
+
+    def answers(self) -> bool:
+        """Tell whether it takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), HANG_TIMEOUT_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    def point(self, upstream: int) -> None:
+        """Send requests to another port from now on, as an operator does: change, and reload.
+
+        Its old workers still pass requests to the port before; it may stop when they have ended.
+        """
+        self.upstream = upstream
+        self.prepare()
+        if self.process:
+            pid = self.process.pid
+            before = children(pid)
+            self.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: children(pid) and not children(pid) & before, "nginx has reloaded")
+
+
+def children(pid: int) -> set[int]:
+    """Return the ids of a process' children."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return set(map(int, listed.split()))
+
+
 class Collector(Server):
     """A stand-in for the OpenTelemetry collector: it takes OTLP over HTTP and counts spans."""
 

@@ -13,12 +13,13 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import IO
 
 from cookiecutter.main import cookiecutter
 
-from drills.servers import free_port
+from drills.servers import children, free_port
 from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +78,8 @@ class Service:
             "APP_ENV": "production",
             "SECRET_KEY": secrets.token_hex(32),
             "PORT": str(self.port),
+            "LIVENESS_PORT": str(free_port()),
+            "TRUSTED_PROXIES": "1",
             "WEB_CONCURRENCY": "2",
             "WEB_THREADS": "4",
             "ALLOWED_HOSTS": "127.0.0.1",
@@ -90,6 +93,19 @@ class Service:
         } | settings
         self.process: subprocess.Popen[bytes] | None = None
         self.log = project.parent / f"{project.name}.log"
+
+    def beside(self) -> "Service":
+        """Make another instance of the service, for the same data and clients, at other ports."""
+        other = copy(self)
+        other.port, other.process = free_port(), None
+        ports = {"PORT": str(other.port), "LIVENESS_PORT": str(free_port())}
+        other.settings = self.settings | ports
+        return other
+
+    @property
+    def liveness_port(self) -> int:
+        """Where the platform's liveness probe asks."""
+        return int(self.settings["LIVENESS_PORT"])
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Build the environment: nothing of the caller's own but the PATH."""
@@ -150,9 +166,7 @@ class Service:
         """Return the ids of Gunicorn's workers."""
         if self.process is None:
             return []
-        master = self.process.pid
-        children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
-        return [int(child) for child in children.split()]
+        return sorted(children(self.process.pid))
 
     def stop(self) -> float:
         """Stop it as a platform does, and return the seconds that took."""
@@ -215,8 +229,9 @@ def kill_group(leader: subprocess.Popen[bytes]) -> None:
 
     One that is only about to end keeps its connections, and whoever talks to it takes it for alive.
     """
-    children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children")
-    pids = [leader.pid, *map(int, children.read_text("ascii").split() if children.exists() else ())]
+    pids = [leader.pid]
+    with contextlib.suppress(OSError):
+        pids += children(leader.pid)
     with contextlib.ExitStack() as open_files:
         ends: list[int] = []
         for pid in pids:

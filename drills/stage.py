@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from drills.load import Load, Login
-from drills.servers import Collector, Database, RabbitMQ, Redis
+from drills.servers import Collector, Database, Nginx, RabbitMQ, Redis
 from drills.service import Service, generate
 from drills.waiting import HANG_TIMEOUT_SECONDS
 
@@ -28,6 +28,7 @@ class Stage:
     redis: Redis
     collector: Collector
     service: Service
+    proxy: Nginx
     broker: RabbitMQ | None = None
     """Made and started by the first drill that needs one."""
     serves: dict[str, str] | None = None
@@ -52,16 +53,24 @@ class Stage:
                 OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,  # type: ignore[attr-defined]
             )
             service.set_up()
-            stage = cls(own, database, redis, collector, service)  # type: ignore[arg-type]
+            proxy = Nginx(own, project / "deploy" / "nginx" / "nginx.conf", service.port)
+            servers.append(proxy)
+            proxy.start()
+            stage = cls(own, database, redis, collector, service, proxy)  # type: ignore[arg-type]
             try:
                 yield stage
             finally:
-                service.stop()
+                stage.service.stop()
                 if stage.broker:
                     stage.broker.stop()
         finally:
             for server in reversed(servers):
                 server.stop()
+
+    @property
+    def port(self) -> int:
+        """Where clients ask: at the proxy."""
+        return self.proxy.port
 
     def rabbitmq(self) -> RabbitMQ:
         """Return the broker, which runs then."""
@@ -116,6 +125,7 @@ class Report:
     refused: int = 0
     resent: int = 0
     not_accepted: int = 0
+    unsure: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
@@ -153,6 +163,8 @@ class Report:
             f"{len(self.lost)} of {self.acknowledged} acknowledged writes lost",
             f"longest answer {self.longest:.2f} s",
         ]
+        if self.unsure:
+            words.insert(3, f"{self.unsure} answered 502 or 504 by nginx, with Retry-After")
         if self.not_accepted:
             words.insert(3, f"{self.not_accepted} turned away at the closed door")
         if self.resent:
@@ -192,16 +204,21 @@ def under_load(  # noqa: PLR0913
     after: float = RECOVERY_SECONDS + 0.5,
     longest: float,
     failing: int = 0,
+    unsure: int = 0,
     refusing: bool = True,
+    probe_within: float = 1.0,
     email: str = "",
 ) -> Load:
     """Run a fault under load, settle what is open, and hold the report to the usual promises.
 
-    `longest` bounds every answer in seconds, `failing` the requests that may get no clear answer;
+    `longest` bounds every answer in seconds, `failing` the requests that may get no clear answer, and
+    `unsure` those that nginx may answer with 502 or 504; `probe_within` bounds each liveness probe;
     without `refusing` none may be answered with 503. With an `email` every order asks for a receipt.
     """
     before = stage.orders()
-    load = Load(stage.service.port, Login(stage.service.port), email=email)
+    load = Load(
+        stage.port, Login(stage.port), email=email, probed=lambda: stage.service.liveness_port
+    )
     load.start()
     try:
         time.sleep(CALM_SECONDS)
@@ -215,6 +232,7 @@ def under_load(  # noqa: PLR0913
         report.recovery = max(0.0, tally.last_not_right - happened.over)
     report.sent, report.right, report.refused = tally.sent, tally.right, tally.refused
     report.resent = tally.resent
+    report.unsure = tally.unsure
     report.not_accepted, report.longest = tally.not_accepted, tally.longest
     report.failed, report.wrong = tally.failed.copy(), tally.wrong.copy()
     report.probes, report.dead = tally.probes, tally.dead
@@ -223,10 +241,11 @@ def under_load(  # noqa: PLR0913
     report.hold(calm > 0, "nothing was answered before the fault")
     report.hold(tally.right > calm, "nothing was answered after the fault")
     report.hold(tally.failed.total() <= failing, f"more than {failing} without a clear answer")
+    report.hold(tally.unsure <= unsure, f"more than {unsure} answered 502 or 504")
     report.hold(refusing or not tally.refused, "a request was refused")
     report.hold_time(tally.longest, longest, "the slowest answer came")
     report.hold_time(report.recovery or 0.0, RECOVERY_SECONDS, "recovered")
-    report.hold_time(tally.slowest_probe, 1.0, "the slowest liveness probe was answered")
+    report.hold_time(tally.slowest_probe, probe_within, "the slowest liveness probe was answered")
     return load
 
 

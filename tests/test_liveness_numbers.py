@@ -5,6 +5,7 @@ import math
 import re
 
 from answers import TREE
+from drills.scenarios import PROBE_TIMEOUT_SECONDS
 
 CODE = (TREE / "app" / "core" / "liveness.py").read_text()
 
@@ -33,6 +34,10 @@ def test_the_image_probes_as_the_code_says() -> None:
     }
     assert f'/health/live\\", timeout={told["TIMEOUT_SECONDS"]})' in text
     assert "os.environ['LIVENESS_PORT']" in text
+
+
+def test_the_drills_hold_the_probe_to_its_timeout() -> None:
+    assert numbers()["TIMEOUT_SECONDS"] == PROBE_TIMEOUT_SECONDS
 
 
 def test_the_page_names_the_same_numbers() -> None:
