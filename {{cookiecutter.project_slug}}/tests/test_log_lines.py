@@ -17,6 +17,7 @@ import pytest
 from app.core import log_lines
 from app.core.log_lines import LINE_BYTES, fit, limit_of, write
 from app.core.logs import ConsoleFormatter, JSONFormatter
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 HERE = Path(__file__).parents[1]
 PROCESSES, LINES = 4, 60
@@ -111,7 +112,7 @@ def test_a_pipe_that_must_not_be_waited_for_is_waited_for_all_the_same() -> None
         reader.start()
         for _ in range(40):  # more than a pipe holds
             write(pipe, text)
-    reader.join(60)
+    reader.join(HANG_TIMEOUT_SECONDS)
 
     assert found == [text * 40]
 

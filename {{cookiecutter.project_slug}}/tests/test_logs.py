@@ -26,6 +26,7 @@ from app.core.logs import AccessLog, ConsoleFormatter, JSONFormatter, ServiceHan
 from app.core.pipeline import Exchange
 from app.settings import Settings
 from conftest import LogLines, MakeApp
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 logger = logging.getLogger("app.orders")
 
@@ -364,17 +365,17 @@ def test_in_a_terminal_the_development_server_shows_its_url_and_short_lines() ->
     os.close(terminal)
     shown, asked = "", False
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + HANG_TIMEOUT_SECONDS
         while "GET    /nowhere" not in shown and time.monotonic() < deadline:
-            if select.select([master], [], [], 0.2)[0]:
+            if select.select([master], [], [], HANG_TIMEOUT_SECONDS)[0]:
                 shown += os.read(master, 65_536).decode()
             if url in shown and not asked:
                 asked = True
                 with pytest.raises(HTTPError, match="404"):
-                    urlopen(f"{url}nowhere?password=HUSH", timeout=60)  # noqa: S310  our own
+                    urlopen(f"{url}nowhere?password=HUSH", timeout=HANG_TIMEOUT_SECONDS)  # noqa: S310  our own
     finally:
         os.killpg(server.pid, signal.SIGKILL)
-        server.wait(timeout=60)
+        server.wait(timeout=HANG_TIMEOUT_SECONDS)
         os.close(master)
 
     lines = [click.unstyle(line) for line in shown.splitlines()]

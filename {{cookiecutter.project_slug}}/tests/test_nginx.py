@@ -375,14 +375,15 @@ def test_pipelining_and_blank_lines_make_nobody_wait(proxy: int, subtests: pytes
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_bodies_that_nobody_sends_or_reads_make_nobody_wait(proxy: int) -> None:
+def test_two_hundred_clients_that_send_half_or_read_nothing_make_nobody_wait(proxy: int) -> None:
     half = LINE + HOST + JSON + b"Content-Length: 100\r\n\r\n{"
+    headers = LINE + HOST + b"X-A"
     large = b"GET /api/docs/swagger-ui-bundle.js HTTP/1.1\r\n" + HOST + b"\r\n"
     clients: list[Connection] = []
     try:
-        for number in range(40):
+        for number in range(200):
             clients.append(connection(proxy))
-            clients[-1].send(half if number % 2 else large)
+            clients[-1].send((half, headers, large)[number % 3])
         assert others_wait(proxy, OPEN) < LONGEST_WAIT
     finally:
         for client in clients:
