@@ -29,6 +29,16 @@ class PreconditionFailed(Problem):
     detail = DETAILS[412]
 
 
+class WeakETag(PreconditionFailed):
+    """What the client holds is the present version, by a tag that something on the way made weak."""
+
+    code = "weak_etag"
+    detail = (
+        "If-Match takes strong ETags only (RFC 9110, 13.1.1), and this one is weak: a proxy that "
+        "compresses answers has changed it. Send it without W/, and tell who runs the proxy."
+    )
+
+
 class ReadConditions(Schema):
     """The header of a client that holds an answer already."""
 
@@ -51,9 +61,15 @@ ETAG = {"ETag": {"description": "Names this version", "schema": {"type": "string
 
 
 def versioned(response: Response, version: int) -> Response:
-    """Name the version that a response shows; its caller may keep it, but must ask again."""
+    """Name the version that a response shows; its caller may keep it, but must ask again.
+
+    Nothing on the way may compress it: its ETag would become a weak one (RFC 9110, 8.8.3), and no
+    If-Match could ever hold. `no-transform` says so (RFC 9110, 7.7). nginx does not know it, and leaves
+    alone what has a Content-Encoding; `identity` means none.
+    """
     response.set_etag(str(version))
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Cache-Control"] = "private, no-cache, no-transform"
+    response.headers["Content-Encoding"] = "identity"
     return response
 
 
@@ -70,7 +86,8 @@ def unless_held(shown: Representation) -> Response:
     if request.if_none_match.contains_weak(str(shown.version)):
         response.status_code = HTTPStatus.NOT_MODIFIED
         response.set_data(b"")
-        del response.headers["Content-Type"]
+        for name in ("Content-Type", "Content-Encoding"):
+            del response.headers[name]
     return response
 
 
@@ -78,5 +95,13 @@ def is_expected(version: int) -> bool:
     """Tell whether the caller, if it said what it has seen, has seen this version.
 
     Only a strong ETag counts (RFC 9110, 13.1.1); what is not well formed fits nothing.
+
+    Raises:
+        WeakETag: when the caller has seen it, and holds its ETag as a weak one.
+
     """
-    return "If-Match" not in request.headers or request.if_match.contains(str(version))
+    if "If-Match" not in request.headers or request.if_match.contains(str(version)):
+        return True
+    if request.if_match.is_weak(str(version)):
+        raise WeakETag
+    return False

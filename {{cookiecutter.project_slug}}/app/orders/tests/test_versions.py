@@ -1,6 +1,21 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+
+import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
 from app.orders.tests.test_orders import BASKET, URL
+from conftest import (
+    # {% if cookiecutter.auth != "none" %}
+    authorization,
+    # {% endif %}
+    body,
+)
+from tests.nginx import nginx
 
 
 def test_an_order_that_is_held_already_is_not_sent_again(client: FlaskClient) -> None:
@@ -11,7 +26,7 @@ def test_an_order_that_is_held_already_is_not_sent_again(client: FlaskClient) ->
         again = client.get(location, headers={"If-None-Match": held})
         assert (again.status_code, again.data) == (304, b"")
         assert again.headers["ETag"] == etag
-        assert again.headers["Cache-Control"] == "private, no-cache"
+        assert again.headers["Cache-Control"] == "private, no-cache, no-transform"
     for other in ('"other"', "nonsense", ""):
         assert client.get(location, headers={"If-None-Match": other}).status_code == 200
     assert client.get(location, headers={"If-Match": '"other"'}).status_code == 412
@@ -21,11 +36,72 @@ def test_only_what_was_seen_is_cancelled(client: FlaskClient) -> None:
     placed = client.post(URL, json=BASKET)
     location, etag = placed.headers["Location"], placed.headers["ETag"]
 
-    for other in ('"other"', f"W/{etag}", "nonsense", ""):
+    for other in ('"other"', 'W/"other"', "nonsense", ""):
         refused = client.post(f"{location}/cancel", headers={"If-Match": other})
         assert refused.status_code == 412
-        assert refused.json is not None
-        assert refused.json["code"] == "precondition_failed"
+        assert body(refused)["code"] == "precondition_failed"
     cancelled = client.post(f"{location}/cancel", headers={"If-Match": etag})
     assert cancelled.status_code == 200
     assert cancelled.headers["ETag"] == client.get(location).headers["ETag"] != etag
+
+
+def test_a_weak_tag_of_the_present_version_is_refused_and_told_why(client: FlaskClient) -> None:
+    """RFC 9110, 13.1.1: strong comparison; who reads it again would get the same tag for ever."""
+    placed = client.post(URL, json=BASKET)
+    location, etag = placed.headers["Location"], placed.headers["ETag"]
+    weak = {"If-Match": f"W/{etag}"}
+
+    for refused in (
+        client.post(f"{location}/cancel", headers=weak),
+        client.get(location, headers=weak),
+    ):
+        assert refused.status_code == 412
+        assert body(refused)["code"] == "weak_etag"
+
+
+COMPRESSING = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"
+
+
+@pytest.fixture
+def compressing(app: Flask) -> Iterator[int]:
+    """Serve the application behind nginx as others configure it: it compresses all that it may."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        with nginx(server.server_port, {"gzip off;": COMPRESSING}) as port:
+            yield port
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+
+
+def test_a_version_is_changed_by_its_tag_behind_a_proxy_that_compresses(
+    app: Flask, compressing: int
+) -> None:
+    def ask(method: str, path: str, sent: object = None, **more: str) -> HTTPResponse:
+        connection = HTTPConnection("127.0.0.1", compressing, timeout=60)
+        headers = {
+            "Accept-Encoding": "gzip",
+            "Content-Type": "application/json",
+            # {% if cookiecutter.auth != "none" %}
+            "Authorization": authorization(app),
+            # {% endif %}
+            **more,
+        }
+        connection.request(method, path, json.dumps(sent) if sent else None, headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer
+
+    document = ask("GET", "/api/openapi.json")
+    assert document.headers["Content-Encoding"] == "gzip", "this nginx compresses nothing"
+    assert document.headers["ETag"].startswith("W/")
+
+    location = ask("POST", URL, BASKET).headers["Location"]
+    etag = ask("GET", location).headers["ETag"]
+    assert ask("GET", location, **{"If-None-Match": etag}).status == 304
+    assert ask("POST", f"{location}/cancel", **{"If-Match": '"other"'}).status == 412
+    assert ask("POST", f"{location}/cancel", **{"If-Match": etag}).status == 200
