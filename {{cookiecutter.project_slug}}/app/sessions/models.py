@@ -23,6 +23,8 @@ class LoginSession(Base, kw_only=True):
     network_digest: Mapped[str] = mapped_column(sa.String(64))
     # Of the one refresh token that is good; NULL when none was handed out.
     refresh_digest: Mapped[str | None] = mapped_column(sa.String(64), default=None)
+    replaced_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When that token replaced the one before it."""
     # {% endif %}
 
     __table_args__ = (sa.Index(None, "owner_id"),)

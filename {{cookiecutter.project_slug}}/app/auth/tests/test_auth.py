@@ -1,3 +1,4 @@
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -149,11 +150,38 @@ def test_a_login_does_not_go_on_when_it_should_not(
 @pytest.mark.attack
 def test_a_refresh_token_used_again_ends_the_login(client: FlaskClient, email: str) -> None:
     stolen = logged_in(client, email)
-    status, newest = refresh(client, stolen)
+    _, second = refresh(client, stolen)
+    status, newest = refresh(client, second)
     assert status == 200
 
     assert refresh(client, stolen)[0] == 401
     assert refresh(client, newest)[0] == 401
+
+
+def test_two_tabs_that_refresh_at_once_stay_logged_in(client: FlaskClient, email: str) -> None:
+    held = logged_in(client, email)
+
+    (_, one), (status, other) = refresh(client, held), refresh(client, held)
+
+    assert status == 200
+    assert one["refresh_token"] == other["refresh_token"]
+    for tab in (one, other):
+        assert client.get("/api/v1/users/me", headers=bearer(tab)).status_code == 200
+    assert refresh(client, one)[0] == refresh(client, other)[0] == 200
+
+
+@pytest.mark.attack
+def test_the_id_in_an_access_token_does_not_end_its_login(
+    app: Flask, client: FlaskClient, email: str
+) -> None:
+    held = logged_in(client, email)
+    login = tokens.of(app).verify(held["access_token"]).session
+    assert login is not None
+    for length in (32, 44):
+        made_up = base64.urlsafe_b64encode(login.bytes + bytes(length)).decode()
+        assert refresh(client, {"refresh_token": made_up})[0] == 401
+
+    assert refresh(client, held)[0] == 200
 
 
 def test_logging_out_ends_this_login_or_all(client: FlaskClient, email: str) -> None:
@@ -247,7 +275,7 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
     user_id = make(app, email)
 
     held = logged_in(client, email)
-    refresh(client, held)
+    refresh(client, refresh(client, held)[1])
     answers = [refresh(client, held)[1]]
     answers += [log_in(client, email, OTHER_PASSWORD).json or {} for _ in range(6)]
     refresh(client, {"refresh_token": "A" * 64})
@@ -255,9 +283,10 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
         log_in(client, typed, OTHER_PASSWORD)
 
     tries = [(line["message"], line["outcome"]) for line in log_lines if "outcome" in line]
-    known, unknown = tries[:9], tries[9:]
+    known, unknown = tries[:10], tries[10:]
     assert known == [
         ("login succeeded", "success"),
+        ("refresh succeeded", "success"),
         ("refresh succeeded", "success"),
         ("refresh refused", "invalid_refresh_token"),
         *[("login refused", "wrong_credentials")] * 5,
@@ -268,7 +297,7 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
         *[("login refused", "wrong_credentials")] * 2,
     ]
     told = [line.get("account_id") for line in log_lines if "outcome" in line]
-    assert told == [str(user_id)] * 9 + [None] * 3
+    assert told == [str(user_id)] * 10 + [None] * 3
     assert str(user_id) not in str(answers)
     assert email not in str(log_lines)
     assert PASSWORD not in str(log_lines)

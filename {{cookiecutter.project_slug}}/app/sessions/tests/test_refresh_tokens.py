@@ -1,6 +1,7 @@
 import base64
+import secrets
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from uuid import UUID, uuid4
 
@@ -10,8 +11,8 @@ from flask import Flask
 from app.core.database import writing
 from app.sessions import refresh_tokens, service
 from app.sessions.models import LoginSession
-from app.sessions.refresh_tokens import InvalidRefreshToken, rotate
-from conftest import LogLines
+from app.sessions.refresh_tokens import GRACE, InvalidRefreshToken, rotate
+from conftest import LogLines, MakeApp
 
 
 def opened(owner_id: UUID) -> str:
@@ -23,6 +24,15 @@ def stored(refresh_token: str) -> LoginSession:
     session_id = UUID(bytes=base64.urlsafe_b64decode(refresh_token)[:16])
     with writing() as transaction:
         return transaction.get_one(LoginSession, session_id)
+
+
+def later(refresh_token: str, seconds: float) -> None:
+    """Let the last refresh of a login be longer ago."""
+    session_id = stored(refresh_token).id
+    with writing() as transaction:
+        session = transaction.get_one(LoginSession, session_id)
+        assert session.replaced_at is not None
+        session.replaced_at -= timedelta(seconds=seconds)
 
 
 def test_each_token_hands_out_the_next_one_of_the_same_login(app: Flask) -> None:
@@ -45,7 +55,7 @@ def test_the_secret_is_stored_nowhere(app: Flask) -> None:
         token = opened(uuid4())
         digest = str(stored(token).refresh_digest)
 
-    assert len(token) == 64
+    assert len(token) == 80
     assert digest not in token
     assert token[22:] not in digest
     assert len(digest) == 64
@@ -74,25 +84,65 @@ def test_a_token_used_again_ends_the_login_for_thief_and_owner(
 
 
 @pytest.mark.attack
-def test_of_many_who_use_one_token_at_once_one_at_most_goes_on(app: Flask) -> None:
+def test_a_token_that_was_replaced_hands_out_its_successor_for_some_seconds_and_no_longer(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        token = opened(uuid4())
+        successor = rotate(token)
+
+        assert [rotate(token) for _ in range(3)] == [successor] * 3
+        later(token, GRACE.total_seconds() - 2)
+        assert rotate(token) == successor
+        later(token, 3)
+        with pytest.raises(InvalidRefreshToken):
+            rotate(token)
+
+        with pytest.raises(InvalidRefreshToken):
+            rotate(successor.refresh_token)
+
+
+def test_all_who_use_one_token_at_once_go_on_with_one_successor(app: Flask) -> None:
     with app.app_context():
         token = opened(uuid4())
     barrier = Barrier(8)
 
-    def use(_: int) -> str | None:
+    def use(_: int) -> str:
         with app.app_context():
             barrier.wait()
-            try:
-                return rotate(token).refresh_token
-            except InvalidRefreshToken:
-                return None
+            return rotate(token).refresh_token
 
     with ThreadPoolExecutor(8) as threads:
-        handed_out = [each for each in threads.map(use, range(8)) if each]
+        handed_out = set(threads.map(use, range(8)))
 
     assert len(handed_out) == 1
-    with app.app_context(), pytest.raises(InvalidRefreshToken):
-        rotate(handed_out[0])
+    with app.app_context():
+        assert rotate(handed_out.pop())
+
+
+@pytest.mark.attack
+def test_the_id_of_a_login_does_not_end_it(app: Flask, subtests: pytest.Subtests) -> None:
+    with app.app_context():
+        token, others = opened(uuid4()), opened(uuid4())
+        held, of_others = (base64.urlsafe_b64decode(each) for each in (token, others))
+        replaced = rotate(token).refresh_token
+        for name, made_up in (
+            ("random", held[:16] + secrets.token_bytes(44)),
+            ("zeros", held[:16] + bytes(44)),
+            ("another login's", held[:16] + of_others[16:]),
+            ("one bit", held[:-1] + bytes([held[-1] ^ 1])),
+        ):
+            with subtests.test(name), pytest.raises(InvalidRefreshToken):
+                rotate(base64.urlsafe_b64encode(made_up).decode())
+
+        assert rotate(replaced)
+
+
+def test_another_secret_key_ends_no_login(app: Flask, make_app: MakeApp) -> None:
+    with app.app_context():
+        token = opened(uuid4())
+    with make_app(secret_key="of another time").app_context():
+        assert rotate(token)
 
 
 @pytest.mark.attack
@@ -109,13 +159,13 @@ def test_no_other_token_is_believed(app: Flask, subtests: pytest.Subtests) -> No
             ("of a login that expired", expired),
             (
                 "of a login without one",
-                base64.urlsafe_b64encode(without.bytes + bytes(32)).decode(),
+                base64.urlsafe_b64encode(without.bytes + bytes(44)).decode(),
             ),
-            ("of no login", base64.urlsafe_b64encode(bytes(48)).decode()),
+            ("of no login", base64.urlsafe_b64encode(bytes(60)).decode()),
             ("too short", good[:-4]),
             ("too long", good * 2),
-            ("not base64", "?" * 64),
-            ("beyond ASCII", "\u00e9" * 64),
+            ("not base64", "?" * 80),
+            ("beyond ASCII", "\u00e9" * 80),
             ("nothing", ""),
         ):
             with subtests.test(name), pytest.raises(InvalidRefreshToken):
