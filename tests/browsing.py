@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
+from measuring import misfits
 from workshop import environment
 
 Scheme = Literal["dark", "light"]
@@ -35,10 +36,10 @@ FLASK = [sys.executable, "-m", "flask", "--app", "app"]
 DEVELOPMENT = {"APP_ENV": "development", "LOG_LEVEL": "WARNING"}
 SAID = "stderr.txt"
 # Chromium reports the status of a page like that of a failed picture; a form that was refused, a
-# wrong password and a link that was used are meant to have one.
+# wrong password, too many of them and a link that was used are meant to have one.
 MEANT = tuple(
     f"Failed to load resource: the server responded with a status of {status}"
-    for status in (400, 401, 422)
+    for status in (400, 401, 403, 404, 422, 429)
 )
 SEVERE = {"critical", "serious"}
 
@@ -169,6 +170,10 @@ class Visit:
     def reads(self, text: str) -> None:
         """Wait until a text is on the page."""
         self.page.get_by_text(text).first.wait_for()
+
+    def fits(self) -> None:
+        """Measure the page on the screens of a phone, a tablet and a laptop."""
+        assert not (found := misfits(self.page)), (self.page.url, found)
 
     def is_accessible(self) -> None:
         """Let axe look for barriers; it needs scripts of its own."""

@@ -17,12 +17,17 @@ from workshop import Workshop
 
 pytestmark = pytest.mark.slow
 
-# Without extras, so that a page has nothing but its own.
+# Without extras, so that a page has nothing but its own; with the longest names that are taken.
 PLAIN: Answers = {
     **{name: False for name, values in choices().items() if isinstance(values[0], bool)},
+    "project_name": "A Shop for Everything That Somebody Far Away May Want to Order 1",
+    "description": " ".join(["It takes orders, prices them and keeps them."] * 4)
+    + " It does no more.",
     "web_ui": True,
+    "background_tasks": True,
     "license": "none",
 }
+LONG = f"{'a-long-name-' * 5}at@{'very.' * 8}long.example"
 PERSON = "ann@shop.example"
 PASSWORD = "correct horse battery staple"  # noqa: S105  of nobody
 SIGHTS: list[tuple[Scheme, bool]] = [("light", True), ("dark", True), ("light", False)]
@@ -32,13 +37,13 @@ def nothing(_visit: Visit) -> None:
     """Do not sign in: everything is open."""
 
 
-def with_a_password(visit: Visit) -> None:
+def with_a_password(visit: Visit, email: str = PERSON) -> None:
     """Sign in with an account of the service's own."""
     visit.goto("/sign-in")
-    visit.write("E-mail address", PERSON)
+    visit.write("E-mail address", email)
     visit.write("Password", PASSWORD)
     visit.press("Sign in")
-    visit.reads(PERSON)
+    visit.reads(email)
 
 
 def at_the_provider(visit: Visit) -> None:
@@ -279,6 +284,172 @@ def test_a_visitor_signs_in_at_a_provider_and_out_of_both(
         visit.page.get_by_role("link", name="Sign in again").click()
         visit.press("Continue as Ann")
         visit.reads("ann@shop.example")
+
+
+def fill_a_lot(visit: Visit, button: str) -> None:
+    """Fill in the longest article numbers and the largest amounts that are taken."""
+    for line in (1, 2):
+        visit.fill(line, f"{'W' * 63}{line}", "10000", "1000000.00")
+        if line == 1:
+            visit.press("Add a line")
+    visit.press(button)
+    visit.reads("20,000,000,000.00 EUR")
+
+
+def look_at_baskets(visit: Visit) -> None:
+    """Measure the pages of a price: before it, with mistakes, with it."""
+    visit.goto("/quote" if visit.page.get_by_role("link", name="New order").count() else "/")
+    visit.fits()
+    visit.fill(1, "no spaces", "two", "x")
+    visit.press("Show the price")
+    visit.reads("Please correct this")
+    visit.fits()
+    fill_a_lot(visit, "Show the price")
+    visit.fits()
+
+
+def look_at_orders(visit: Visit) -> None:
+    """Measure the pages of orders: all states of the list, the form and an order."""
+    visit.goto("/")
+    visit.fits()
+    visit.goto("/orders/new")
+    visit.fits()
+    visit.fill(1, "no spaces", "two", "x")
+    visit.write("E-mail address", "ann")
+    visit.press("Place the order")
+    visit.reads("Please correct this")
+    visit.fits()
+    visit.write("E-mail address", LONG)
+    fill_a_lot(visit, "Place the order")
+    visit.reads("The order is placed.")
+    visit.fits()
+    visit.press("Cancel the order")
+    visit.reads("The order is cancelled.")
+    visit.fits()
+    visit.goto("/")
+    visit.fits()
+
+
+def look_at_the_account(visit: Visit, other: Visit) -> None:
+    """Measure the page of an account that is signed in twice, and the ends of sessions."""
+    for each in (other, visit):
+        each.goto("/account")
+    visit.reads("End all other sessions")
+    visit.fits()
+    visit.is_accessible()
+    visit.page.get_by_role("link", name="End the session that began").first.click()
+    visit.reads("Whoever uses this session")
+    visit.fits()
+    visit.is_accessible()
+    visit.goto("/account/sessions/end-others")
+    visit.fits()
+
+
+def look_at_a_problem(visit: Visit) -> None:
+    """Measure the page of what does not exist."""
+    visit.goto("/nowhere")
+    visit.reads("Not Found")
+    visit.fits()
+    visit.is_accessible()
+
+
+def test_everything_open_can_be_read_on_every_screen(browser: Browser, sites: Sites) -> None:
+    for database in ("none", "sqlite"):
+        with browsing.visiting(browser, sites(database, "none")) as visit:
+            look_at_a_problem(visit)
+            look_at_baskets(visit)
+            if database == "sqlite":
+                visit.page.on("dialog", Dialog.accept)
+                look_at_orders(visit)
+
+
+def test_everything_of_an_account_can_be_read_on_every_screen(
+    browser: Browser, sites: Sites, folders: dict[str, Path]
+) -> None:
+    site = sites("sqlite", "jwt")
+    create = ("users", "create-admin", LONG, "--password-file", "-")
+    browsing.flask(folders[site], *create, typed=PASSWORD)
+    with (
+        browsing.visiting(browser, site) as visit,
+        browsing.visiting(browser, site) as other,
+    ):
+        visit.page.on("dialog", Dialog.accept)
+        look_at_a_problem(visit)
+        for page, button in (
+            ("/sign-in", "Sign in"),
+            ("/account/register", "Make the account"),
+            ("/account/forgot-password", "Send a letter"),
+        ):
+            visit.goto(page)
+            visit.fits()
+            visit.press(button)
+            visit.reads("Please correct this")
+            visit.fits()
+        for each in (visit, other):
+            with_a_password(each, LONG)
+        look_at_orders(visit)
+        look_at_baskets(visit)
+        look_at_the_account(visit, other)
+        look_at_a_problem(visit)
+        for page, button in (
+            ("/account/password", "Change the password"),
+            ("/account/email", "Send the link"),
+            ("/account/close", "Close the account"),
+        ):
+            visit.goto(page)
+            visit.fits()
+            visit.is_accessible()
+            visit.write("Current password", "a guess, not more")
+            visit.press(button)
+            visit.reads("Please correct this")
+            visit.fits()
+            visit.is_accessible()
+        visit.press("Sign out")
+        visit.reads("You are signed out.")
+        visit.fits()
+
+
+def test_everything_of_a_visitor_of_a_provider_can_be_read_on_every_screen(
+    browser: Browser, sites: Sites
+) -> None:
+    for database in ("none", "sqlite"):
+        site = sites(database, "oidc")
+        with (
+            browsing.visiting(browser, site) as visit,
+            browsing.visiting(browser, site) as other,
+        ):
+            visit.page.on("dialog", Dialog.accept)
+            for each in (visit, other):
+                at_the_provider(each)
+            look_at_baskets(visit)
+            look_at_a_problem(visit)
+            if database == "sqlite":
+                look_at_orders(visit)
+                look_at_the_account(visit, other)
+            visit.press("Sign out")
+            visit.reads("You are signed out")
+            visit.fits()
+
+
+def test_what_does_not_fit_would_be_noticed(browser: Browser, sites: Sites) -> None:
+    with browsing.visiting(browser, sites("none", "none")) as visit:
+        for style, complaint in {
+            "table, form { width: 90rem }": "px wide",
+            "h1 { position: fixed; left: -3rem }": "outside of the screen",
+            "label { overflow: hidden; width: 2rem; white-space: nowrap }": "is cut off",
+            "form { overflow: auto; height: 3rem }": "is cut off",
+            "label { width: 2rem; word-break: break-all }": "is broken",
+            "h1 { position: absolute; top: 40%; left: 10% } h2, label, p { font-size: 3rem }": "lies on",
+            "header { min-height: 12rem }": "of the height",
+        }.items():
+            visit.goto("/")
+            visit.page.evaluate(
+                "(style) => { const sheet = new CSSStyleSheet(); sheet.replaceSync(style);"
+                " document.adoptedStyleSheets = [sheet]; }",
+                style,
+            )
+            with pytest.raises(AssertionError, match=complaint):
+                visit.fits()
 
 
 def test_a_form_whose_session_is_over_leads_to_a_page(browser: Browser, sites: Sites) -> None:

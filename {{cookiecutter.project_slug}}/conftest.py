@@ -20,6 +20,9 @@ from app.core.logs import JSONFormatter
 from app.settings import Settings
 from tests import (
     environments,
+    # {% if cookiecutter.auth == "jwt" and cookiecutter.web_ui %}
+    own_accounts,
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     own_callers,
     # {% endif %}
@@ -108,6 +111,9 @@ authorization, caller_id = provider.authorization, provider.caller_id
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
 authorization, caller_id = own_callers.authorization, own_callers.caller_id
+# {% if cookiecutter.web_ui %}
+keep_account = own_accounts.keep_account
+# {% endif %}
 # {% endif %}
 MakeApp = Callable[..., Flask]
 LogLines = list[dict[str, Any]]

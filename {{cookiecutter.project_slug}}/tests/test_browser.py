@@ -35,6 +35,19 @@ def app(make_app: MakeApp) -> Flask:
         found = browser.visitor()
         return found.name if found else "nobody"
 
+    @app.get("/may")
+    def may_anything() -> str:
+        return str(browser.admit())
+
+    @app.post("/call/<name>")
+    def call(name: str) -> str:
+        browser.rename(name)
+        return who()
+
+    @app.get("/cookie")
+    def cookie() -> str:
+        return str(browser.cookie_name())
+
     @app.get("/may/<scope>")
     def may(scope: str) -> str:
         return str(browser.admit(scope))
@@ -71,6 +84,28 @@ def test_a_browser_is_somebodys_from_signing_in_to_signing_out(client: FlaskClie
     assert client.post("/out").text == "None"
     assert who(client) == "nobody"
     assert client.get("/may/orders:read").text == "False"
+
+
+def test_whoever_is_signed_in_may_go_where_no_scope_is_needed(client: FlaskClient) -> None:
+    assert client.get("/may").text == "False"
+    client.post("/in/ann")
+    assert client.get("/may").text == "True"
+
+
+def test_whoever_is_signed_in_may_be_called_otherwise(client: FlaskClient) -> None:
+    client.post("/in/ann")
+    assert client.post("/call/beth").text == "beth"
+    assert who(client) == "beth"
+
+
+def test_the_name_in_the_cookie_is_known_for_as_long_as_the_session(
+    client: FlaskClient, later: Later
+) -> None:
+    assert client.get("/cookie").text == "None"
+    client.post("/in/ann")
+    assert client.get("/cookie").text == "ann"
+    later(601)
+    assert client.get("/cookie").text == "None"
 
 
 def test_whoever_lacks_a_scope_is_refused(client: FlaskClient) -> None:

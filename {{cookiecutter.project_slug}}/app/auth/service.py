@@ -1,6 +1,7 @@
 """Logging in and out."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from app.core import access, fingerprints, sign_ins
@@ -33,8 +34,8 @@ class Login:
     refresh_token: str
 
 
-def log_in(email: str, password: str, address: str) -> Login:
-    """Log somebody in from the address of a client.
+def log_in(email: str, password: str, address: str, *, max_age: timedelta = timedelta.max) -> Login:
+    """Log somebody in from the address of a client, for no longer than `max_age`.
 
     Raises:
         WrongCredentials: when nobody can log in so.
@@ -47,7 +48,8 @@ def log_in(email: str, password: str, address: str) -> Login:
             # Looked at again under a lock: a password that is changed at this moment ends every
             # login, and none may begin behind its back.
             users.admit(transaction, proven)
-            opened = sessions.open_session(transaction, proven.id, fingerprints.of_network(address))
+            network = fingerprints.of_network(address)
+            opened = sessions.open_session(transaction, proven.id, network, max_age)
             refresh_token = refresh_tokens.hand_out(opened)
     return Login(_caller(proven.id, proven.role, opened.id), refresh_token)
 

@@ -6,9 +6,9 @@ says so through `Browsers.is_open`.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -100,8 +100,29 @@ def caller() -> Caller | None:
     return found.caller if found else None
 
 
-def admit(scope: str) -> bool:
+def cookie_name() -> str | None:
+    """Return the name in this browser's cookie, unless it is too old; None when nobody is signed in.
+
+    No query is sent, so a page about a failure can show it while the database is away. Whether the
+    session was ended elsewhere is only known where this request has asked for the visitor.
+    """
+    if "visitor" in g:
+        found = visitor()
+        return found.name if found else None
+    kept = session.get("visitor")
+    return str(kept["name"]) if kept and _is_recent(kept) else None
+
+
+def rename(name: str) -> None:
+    """Show another name from now on to the visitor who is signed in."""
+    session["visitor"] = {**session["visitor"], "name": name}
+    g.pop("visitor", None)
+
+
+def admit(scope: str | None = None) -> bool:
     """Let the request go on for whoever is signed in, if they have this scope; tell if somebody is.
+
+    Without a scope everybody who is signed in may go on.
 
     Raises:
         InsufficientScope: when somebody is, and may not do this.
@@ -111,7 +132,8 @@ def admit(scope: str) -> bool:
     if found is None:
         return False
     g.caller = found.caller
-    access.admit(scope)
+    if scope:
+        access.admit(scope)
     return True
 
 
@@ -119,19 +141,22 @@ def _visitor() -> Visitor | None:
     kept = session.get("visitor")
     if kept is None:
         return None
-    rules, now = of(current_app), int(time.time())
     login = UUID(kept["login"]) if kept["login"] else None
-    if (
-        now - kept["seen"] > rules.idle_seconds
-        or now - kept["began"] > rules.seconds
-        or (login and not rules.is_open(login))
-    ):
+    if not _is_recent(kept) or (login and not of(current_app).is_open(login)):
         sign_out()
         return None
+    now = int(time.time())
     if now - kept["seen"] >= REFRESH_SECONDS:
         session["visitor"] = {**kept, "seen": now}
     pipeline.of_request().log_fields["caller_id"] = kept["id"]
     return Visitor(Caller(UUID(kept["id"]), frozenset(kept["scopes"]), login), kept["name"])
+
+
+def _is_recent(kept: Mapping[str, Any]) -> bool:
+    """Tell whether neither of a session's times has run out."""
+    rules, now = of(current_app), int(time.time())
+    idle, age = now - int(kept["seen"]), now - int(kept["began"])
+    return idle <= rules.idle_seconds and age <= rules.seconds
 
 
 def inside(target: str) -> str:

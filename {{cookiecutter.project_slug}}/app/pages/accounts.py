@@ -8,17 +8,17 @@ keeps it. The form on that page uses it.
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Blueprint, flash, redirect, request, session
+from flask import Blueprint, flash, redirect, request, session, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField, ValidationError
 from wtforms.validators import InputRequired, Length
 
-from app.core import links, mail
+from app.core import browser, links, mail
 from app.core.errors import Problem
 from app.core.links import InvalidLink, Purpose
 from app.core.passwords import LONGEST, SHORTEST, WeakPassword
-from app.pages import rendering
+from app.pages.account_parts import AccountForm, page
 from app.pages.forms import MISSING
 from app.pages.visitors import SIGN_IN
 from app.users import service
@@ -42,15 +42,17 @@ def _normalise(form: FlaskForm, field: EmailField) -> None:
     field.data = address
 
 
-def _email_field() -> EmailField:
+def email_field(label: str = "E-mail address") -> EmailField:
+    """Ask for an address that a message can be sent to."""
     return EmailField(
-        "E-mail address",
+        label,
         [InputRequired(MISSING), _normalise],
         render_kw={"autocomplete": "username"},
     )
 
 
-def _password_field(label: str) -> PasswordField:
+def password_field(label: str) -> PasswordField:
+    """Ask for a password that is to be used from now on."""
     return PasswordField(
         label,
         [InputRequired(MISSING), Length(max=LONGEST_PASSWORD, message="Is too long.")],
@@ -59,42 +61,39 @@ def _password_field(label: str) -> PasswordField:
     )
 
 
-class AccountForm(FlaskForm):
-    """A page of its own."""
-
-    title: str
-    button: str
-
-
 class RegistrationForm(AccountForm):
     """Who wants an account."""
 
     title = "Make an account"
+    explanation = "You get a message with a link that confirms the address."
     button = "Make the account"
-    email = _email_field()
-    password = _password_field("Password")
+    email = email_field()
+    password = password_field("Password")
 
 
 class ForgottenForm(AccountForm):
     """Whom to write to."""
 
     title = "Forgotten password"
+    explanation = "You get a message with a link to choose a new password."
     button = "Send a letter"
-    email = _email_field()
+    email = email_field()
 
 
 class NewPasswordForm(AccountForm):
     """Another password."""
 
     title = "New password"
+    explanation = "A new password ends all your sessions. Sign in with it afterwards."
     button = "Change the password"
-    password = _password_field("New password")
+    password = password_field("New password")
 
 
 class VerificationForm(AccountForm):
     """A button."""
 
     title = "Confirm your address"
+    explanation = "The link in our message shows that the address is yours. Confirm it to sign in."
     button = "Confirm the address"
 
 
@@ -102,6 +101,10 @@ class ChangeForm(AccountForm):
     """A button."""
 
     title = "Confirm your new address"
+    explanation = (
+        "The link in our message shows that the address is yours. Once you confirm it, you sign in with "
+        "it instead of the old one."
+    )
     button = "Use this address"
 
 
@@ -112,15 +115,15 @@ def register() -> Response:
         raise RegistrationClosed
     form = RegistrationForm()
     if not form.validate_on_submit():
-        return _page(form)
+        return page(form)
     try:
         service.register(str(form.email.data), str(form.password.data), str(request.remote_addr))
     except WeakPassword as weak:
         form.password.errors = weak.sentences
-        return _page(form, weak)
+        return page(form, weak)
     except TooManyAttempts as problem:
         return _refused(form, problem)
-    return _to_sign_in(LETTER)
+    return _done(LETTER)
 
 
 @blueprint.route("/account/forgot-password", methods=["GET", "POST"])
@@ -128,12 +131,12 @@ def forgot_password() -> Response:
     """Ask for a letter; the answer is the same if there is no account."""
     form = ForgottenForm()
     if not form.validate_on_submit():
-        return _page(form)
+        return page(form)
     try:
         service.ask_to_reset_password(str(form.email.data), str(request.remote_addr))
     except TooManyAttempts as problem:
         return _refused(form, problem)
-    return _to_sign_in(LETTER)
+    return _done(LETTER)
 
 
 def _link(purpose: Purpose) -> Callable[[Callable[[str], Response]], Callable[[], Response]]:
@@ -162,48 +165,43 @@ def reset_password(token: str) -> Response:
     """Ask for a new password, and change it once it is sent."""
     form = NewPasswordForm()
     if not form.validate_on_submit():
-        return _page(form)
+        return page(form)
     try:
         service.reset_password(token, str(form.password.data))
     except WeakPassword as weak:
         form.password.errors = weak.sentences
-        return _page(form, weak)
-    return _to_sign_in("Your password is changed. Sign in with the new one.")
+        return page(form, weak)
+    return _done("Your password is changed. Sign in with the new one.")
 
 
 @_link(Purpose.VERIFY_EMAIL)
 def verify_email(token: str) -> Response:
     """Show a button, and confirm the address of a new account once it is pressed."""
-    form = VerificationForm()
-    if not form.validate_on_submit():
-        return _page(form)
+    if asked := VerificationForm().confirm():
+        return asked
     service.verify_email(token)
-    return _to_sign_in("Your address is confirmed. Sign in.")
+    return _done("Your address is confirmed. Sign in.")
 
 
 @_link(Purpose.CHANGE_EMAIL)
 def change_email(token: str) -> Response:
     """Show a button, and let the account use another address once it is pressed."""
-    form = ChangeForm()
-    if not form.validate_on_submit():
-        return _page(form)
+    if asked := ChangeForm().confirm():
+        return asked
     service.change_email(token)
-    return _to_sign_in("Your account uses this address now.")
-
-
-def _page(form: AccountForm, problem: Problem | None = None) -> Response:
-    status = problem.status if problem else 422 if form.is_submitted() else 200
-    answer = rendering.page("accounts/form.html", status, form=form)
-    answer.headers.update(problem.headers if problem else {})
-    return answer
+    if visitor := browser.visitor():
+        browser.rename(service.find(visitor.caller.id).email)
+    return _done("Your account uses this address now.")
 
 
 def _refused(form: AccountForm, problem: Problem) -> Response:
     form.form_errors.append(problem.detail)
-    return _page(form, problem)
+    return page(form, problem)
 
 
-def _to_sign_in(sentence: str) -> Response:
+def _done(sentence: str) -> Response:
+    """Lead on to the account, or to the page to sign in; the link is forgotten."""
+    signed_in = browser.visitor()  # what ends a session here forgets the sentence of it, too
     session.pop(KEPT, None)
     flash(sentence, "success")
-    return redirect(SIGN_IN, 303)
+    return redirect(url_for("pages.account.index") if signed_in else SIGN_IN, 303)

@@ -1,9 +1,9 @@
 """The form of a basket. Its rules are the API's: what people typed is held to the same schema."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from flask import request
 from flask_wtf import FlaskForm
@@ -16,7 +16,7 @@ from app.quotes.schemas import MAXIMUM_LINES, MAXIMUM_UNIT_PRICE, BasketSchema
 from app.quotes.service import Basket
 
 # WTForms reads the numbers of lines with int(), which takes neither "²" nor thousands of digits.
-NAME = re.compile(r"csrf_token|currency|key|add|lines-[0-9]{1,4}-(?:sku|quantity|price)", re.ASCII)
+LINE_NAME = re.compile(r"lines-[0-9]{1,4}-(?:sku|quantity|price)", re.ASCII)
 WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
 MISSING = "Fill this in."
 
@@ -44,6 +44,10 @@ class LineForm(Form):
 class BasketForm(FlaskForm):
     """Lines in one currency; lines that were left empty do not count."""
 
+    names: ClassVar[frozenset[str]] = frozenset({"csrf_token", "currency", "key", "add"})
+    """What may be sent besides the fields of lines."""
+    schema: ClassVar[type[BasketSchema]]
+    """The rules of the API, which this form is held to."""
     currency = StringField("Currency", default="EUR", description="Three letters, such as EUR")
     lines: "FieldList[FormField[LineForm]]" = FieldList(
         FormField(LineForm),
@@ -58,7 +62,7 @@ class BasketForm(FlaskForm):
             Problem: for a field that this form does not have.
 
         """
-        if not all(map(NAME.fullmatch, request.form)):
+        if not all(name in self.names or LINE_NAME.fullmatch(name) for name in request.form):
             raise Problem
         super().__init__()
 
@@ -76,18 +80,21 @@ class BasketForm(FlaskForm):
             return None
         used = [entry.form for entry in self.lines if entry.form.typed()]
         used = used or [self.lines[0].form]
-        currency = _text(self.currency).upper()
-        sent = {"currency": currency, "lines": [_line(line, currency) for line in used]}
         try:
-            return cast("Basket", BasketSchema().load(sent))
+            return cast("Basket", self.schema().load(self.values(used)))
         except ValidationError as error:
             self._show(cast("Mapping[str, Any]", error.messages), used)
             return None
 
+    def values(self, lines: Sequence[LineForm]) -> dict[str, object]:
+        """Return the basket as the API takes it."""
+        currency = _text(self.currency).upper()
+        return {"currency": currency, "lines": [_line(line, currency) for line in lines]}
+
     def _show(self, messages: Mapping[str, Any], used: list[LineForm]) -> None:
         """Put the schema's messages beside the fields that they are about."""
-        if found := messages.get("currency"):
-            self.currency.errors = found
+        for name in messages.keys() - {"lines"}:
+            self[name].errors = messages[name]
         lines = messages.get("lines", {})
         if isinstance(lines, list):
             self.form_errors.append(f"There may be at most {MAXIMUM_LINES} lines.")

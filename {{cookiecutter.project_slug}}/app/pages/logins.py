@@ -1,6 +1,9 @@
 """The login behind each browser's session: ending it ends every copy of the cookie."""
 
 from dataclasses import replace
+from datetime import timedelta
+
+from flask import current_app
 
 from app.core import browser
 from app.core.access import Caller
@@ -9,7 +12,8 @@ from app.sessions import service
 
 def begin(caller: Caller) -> Caller:
     """Store that somebody has signed in, and return them with the login."""
-    return replace(caller, session=service.begin(caller.id))
+    max_age = timedelta(seconds=browser.of(current_app).seconds)
+    return replace(caller, session=service.begin(caller.id, max_age))
 
 
 def end() -> None:

@@ -11,6 +11,9 @@ from app.core import (
     # {% if cookiecutter.auth != "none" %}
     access,
     # {% endif %}
+    # {% if cookiecutter.background_tasks and cookiecutter.auth == "jwt" %}
+    browser,
+    # {% endif %}
     pagination,
 )
 from app.core.errors import Conflict, NotFound
@@ -18,23 +21,38 @@ from app.core.idempotency import IdempotencyKeyReused
 from app.orders import service
 from app.orders.models import OrderStatus
 from app.orders.repository import OrderView
+from app.orders.schemas import OrderRequestSchema
 from app.pages import (
+    # {% if cookiecutter.background_tasks %}
+    addressed_forms,
+    # {% else %}
+    forms,
+    # {% endif %}
     rendering,
     # {% if cookiecutter.auth != "none" %}
     visitors,
     # {% endif %}
 )
-from app.pages.forms import BasketForm
 
 ORDERS = 20  # on a page
 
 blueprint = Blueprint("orders", __name__)
 
 
-class OrderForm(BasketForm):
+class OrderForm(
+    # {% if cookiecutter.background_tasks %}
+    addressed_forms.AddressedForm,
+    # {% else %}
+    forms.BasketForm,
+    # {% endif %}
+):
     """A basket to order; it is ordered once, however often the button is pressed."""
 
+    schema = OrderRequestSchema
     key = HiddenField(default=lambda: str(uuid4()))
+    # {% if cookiecutter.background_tasks %}
+    email = addressed_forms.email_field("The receipt goes there. Leave this empty for none.")
+    # {% endif %}
 
 
 @blueprint.get("/")
@@ -68,6 +86,10 @@ def index() -> Response:
 def new() -> Response:
     """Show the form of a new order, and place it once it is sent."""
     form = OrderForm()
+    # {% if cookiecutter.background_tasks and cookiecutter.auth == "jwt" %}
+    if not form.is_submitted() and (visitor := browser.visitor()):
+        form.email.data = visitor.name
+    # {% endif %}
     if form.wants_line():
         return rendering.page("orders/new.html", form=form)
     if basket := form.basket():

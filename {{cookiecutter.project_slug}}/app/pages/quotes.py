@@ -1,10 +1,28 @@
 """The page that prices a basket; nothing is kept."""
 
-from flask import Blueprint, Response
+from flask import (
+    Blueprint,
+    Response,
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    flash,
+    # {% endif %}
+)
 
-from app.pages import rendering
-from app.pages.forms import BasketForm
-from app.quotes import service
+from app.pages import (
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    addressed_forms,
+    # {% else %}
+    forms,
+    # {% endif %}
+    rendering,
+)
+from app.quotes import (
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    mailing,
+    # {% endif %}
+    service,
+)
+from app.quotes.schemas import QuoteRequestSchema
 
 # {% if cookiecutter.database == "none" %}
 PATH = "/"
@@ -15,12 +33,32 @@ PATH = "/quote"
 blueprint = Blueprint("quotes", __name__)
 
 
+class QuoteForm(
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    addressed_forms.AddressedForm,
+    # {% else %}
+    forms.BasketForm,
+    # {% endif %}
+):
+    """A basket to price."""
+
+    schema = QuoteRequestSchema
+    # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+    email = addressed_forms.email_field("The quote goes there, too. Leave this empty for none.")
+    # {% endif %}
+
+
 @blueprint.route(PATH, methods=["GET", "POST"])
 def quote() -> Response:
     """Show the form, and once it is sent what the basket costs."""
-    form = BasketForm()
+    form = QuoteForm()
     if form.wants_line():
         return rendering.page("quote.html", form=form)
     if basket := form.basket():
+        # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
+        if email := basket.get("email"):
+            mailing.ask(email, basket)
+            flash("The quote is on its way to the e-mail address.", "success")
+        # {% endif %}
         return rendering.page("quote.html", form=form, quote=service.price(basket))
     return rendering.page("quote.html", 422 if form.is_submitted() else 200, form=form)

@@ -35,12 +35,10 @@ HTML = "text/html"
 def page(template: str, status: int = 200, **context: object) -> Response:
     """Answer with a page."""
     answer = Response(status=status)
-    navigation = _navigation()
     # {% if cookiecutter.auth != "none" %}
-    navigation |= visitors.links()
-    context["actions"] = visitors.actions()
+    context["personal"] = visitors.personal()
     # {% endif %}
-    _fill(answer, template, navigation, context)
+    _fill(answer, template, context)
     return answer
 
 
@@ -54,17 +52,16 @@ def show_problem(answer: Response) -> Response:
     answer.vary.add("Accept")
     if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:
         context: dict[str, object] = {"problem": orjson.loads(answer.get_data())}
-        _fill(answer, "problem.html", _navigation(), context)
+        # {% if cookiecutter.auth != "none" %}
+        # The problem may be that the database is away.
+        context["personal"] = visitors.personal(asks_database=False)
+        # {% endif %}
+        _fill(answer, "problem.html", context)
     return answer
 
 
-def _navigation() -> dict[str, str]:
-    return {label: url_for(endpoint) for label, endpoint in NAVIGATION.items()}
-
-
-def _fill(
-    answer: Response, template: str, navigation: dict[str, str], context: dict[str, object]
-) -> None:
+def _fill(answer: Response, template: str, context: dict[str, object]) -> None:
+    navigation = {label: url_for(endpoint) for label, endpoint in NAVIGATION.items()}
     nonce = secrets.token_urlsafe(16)
     answer.set_data(
         render_template(
@@ -74,6 +71,7 @@ def _fill(
             about=ABOUT,
             versioned=assets.versioned,
             navigation=navigation,
+            home=next(iter(navigation.values())),
             **context,
         )
     )

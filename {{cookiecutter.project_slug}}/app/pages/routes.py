@@ -3,7 +3,11 @@
 from flask import Blueprint
 
 from app.pages import (
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.database != "none" %}
+    account,
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
+    account_changes,
     accounts,
     # {% endif %}
     assets,
@@ -31,6 +35,10 @@ blueprint.register_blueprint(orders.blueprint)
 # {% if cookiecutter.auth == "jwt" %}
 blueprint.register_blueprint(sign_in.blueprint)
 blueprint.register_blueprint(accounts.blueprint)
+blueprint.register_blueprint(account_changes.blueprint)
+# {% endif %}
+# {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.database != "none" %}
+blueprint.register_blueprint(account.blueprint)
 # {% endif %}
 # {% if cookiecutter.auth == "oidc" %}
 blueprint.register_blueprint(provider_sign_in.blueprint)

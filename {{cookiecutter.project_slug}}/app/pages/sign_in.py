@@ -1,6 +1,8 @@
 """Signing in with a password, and out again."""
 
-from flask import Blueprint, flash, redirect, request
+from datetime import timedelta
+
+from flask import Blueprint, current_app, flash, redirect, request
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import EmailField, HiddenField, PasswordField
@@ -44,7 +46,12 @@ def sign_in() -> Response:
         return _page(form, 422 if form.is_submitted() else 200)
     email = str(form.email.data)
     try:
-        login = service.log_in(email, str(form.password.data), request.remote_addr or "")
+        login = service.log_in(
+            email,
+            str(form.password.data),
+            request.remote_addr or "",
+            max_age=timedelta(seconds=browser.of(current_app).seconds),
+        )
     except (WrongCredentials, TooManyAttempts) as problem:
         form.form_errors.append(problem.detail)
         answer = _page(form, problem.status)

@@ -1,12 +1,18 @@
 """Which pages are for people who are signed in, and what the frame offers them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import ParamSpec
 from urllib.parse import urlencode
 
-from flask import redirect, request
+from flask import (
+    redirect,
+    request,
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.database != "none" %}
+    url_for,
+    # {% endif %}
+)
 from werkzeug.wrappers import Response
 
 from app.core import browser
@@ -25,16 +31,19 @@ P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """A button of the frame, and what it says beside it."""
+class Personal:
+    """What the frame shows of the person before the browser: URLs by their labels."""
 
-    label: str
-    path: str
-    note: str
+    name: str | None = None
+    links: dict[str, str] = field(default_factory=dict)
+    buttons: dict[str, str] = field(default_factory=dict)
 
 
-def only(scope: str) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
-    """Show a page only to people with this scope; whoever is not signed in is sent to do so."""
+def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
+    """Show a page only to people with this scope; whoever is not signed in is sent to do so.
+
+    Without a scope, everybody who is signed in sees it.
+    """
 
     def decorate(view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)
@@ -46,15 +55,18 @@ def only(scope: str) -> Callable[[Callable[P, Response]], Callable[P, Response]]
     return decorate
 
 
-def actions() -> list[Action]:
-    """Return the buttons of the frame."""
-    visitor = browser.visitor()
-    return [Action("Sign out", SIGN_OUT, visitor.name)] if visitor else []
-
-
-def links() -> dict[str, str]:
-    """Return what the navigation offers besides the pages."""
-    return {} if browser.visitor() else {"Sign in": SIGN_IN}
+def personal(*, asks_database: bool = True) -> Personal:
+    """Return the frame's part for this person; without the database, as their cookie has it."""
+    if asks_database:
+        browser.visitor()
+    name = browser.cookie_name()
+    if name is None:
+        return Personal(links={"Sign in": SIGN_IN})
+    links: dict[str, str] = {}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.database != "none" %}
+    links["Account"] = url_for("pages.account.index")
+    # {% endif %}
+    return Personal(name, links, {"Sign out": SIGN_OUT})
 
 
 def _to_sign_in() -> Response:

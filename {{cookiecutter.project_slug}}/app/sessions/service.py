@@ -1,6 +1,6 @@
 """Logins: opened and ended. Whoever changes an account ends them in the same transaction."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -20,14 +20,15 @@ def open_session(
     # {% if cookiecutter.auth == "jwt" %}
     network_digest: str,
     # {% endif %}
+    max_age: timedelta = timedelta.max,
 ) -> LoginSession:
-    """Store that somebody has logged in."""
+    """Store that somebody has logged in; the session lasts no longer than `max_age` either."""
     now = datetime.now(UTC)
     opened = LoginSession(
         id=uuid4(),
         owner_id=owner_id,
         created_at=now,
-        expires_at=now + current_app.extensions[LIFE],
+        expires_at=now + min(current_app.extensions[LIFE], max_age),
         # {% if cookiecutter.auth == "jwt" %}
         network_digest=network_digest,
         # {% endif %}
@@ -37,7 +38,7 @@ def open_session(
 
 
 # {% if cookiecutter.auth == "oidc" %}
-def begin(owner_id: UUID) -> UUID:
+def begin(owner_id: UUID, max_age: timedelta) -> UUID:
     """Store that somebody has signed in, and return what the login is called."""
     with writing() as transaction:
         return open_session(
@@ -46,6 +47,7 @@ def begin(owner_id: UUID) -> UUID:
             # {% if cookiecutter.auth == "jwt" %}
             "",
             # {% endif %}
+            max_age=max_age,
         ).id
 
 
@@ -82,7 +84,6 @@ def end(session_id: UUID) -> None:
         )
 
 
-# {% if cookiecutter.auth == "jwt" %}
 def end_all(transaction: Session, owner_id: UUID, besides: UUID | None = None) -> None:
     """End every login of somebody, but for one."""
     ending = update(LoginSession).where(
@@ -93,7 +94,6 @@ def end_all(transaction: Session, owner_id: UUID, besides: UUID | None = None) -
     transaction.execute(ending.values(ended_at=datetime.now(UTC)))
 
 
-# {% endif %}
 def forget_before(moment: datetime) -> int:
     """Delete the logins that ended or expired before a moment, and return how many."""
     with writing() as transaction:

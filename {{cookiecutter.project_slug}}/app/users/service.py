@@ -193,6 +193,21 @@ def admit(transaction: Session, proven: Proven) -> User:
     return user
 
 
+# {% if cookiecutter.web_ui %}
+def confirm_password(user_id: UUID, current: str, address: str) -> None:
+    """Ask somebody who is signed in for the password once more.
+
+    Raises:
+        WrongPassword: when it is not right.
+        TooManyAttempts: when that has been tried too often.
+
+    """
+    proven = _prove_again(user_id, current, address)
+    with writing() as transaction:
+        admit(transaction, proven)
+
+
+# {% endif %}
 def change_password(
     user_id: UUID, current: str, password: str, address: str, *, session_id: UUID | None
 ) -> None:

@@ -7,7 +7,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.pages.quotes import PATH
-from conftest import MakeApp
+from conftest import (
+    MakeApp,
+    # {% if cookiecutter.auth == "jwt" %}
+    keep_account,
+    # {% endif %}
+)
 from tests.browsers import ACCEPT, SOME_ID, visitor
 
 PAGES = [
@@ -20,6 +25,13 @@ PAGES = [
     "/account/register",
     "/account/forgot-password",
     "/sign-in",
+    "/account/password",
+    "/account/email",
+    "/account/close",
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.database != "none" %}
+    "/account",
+    "/account/sessions/end-others",
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     "/signed-out",
@@ -48,9 +60,12 @@ class Outline(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def pages(app: Flask) -> dict[str, TestResponse]:
     """Return every page once; who is signed in is not asked to sign in."""
+    # {% if cookiecutter.auth == "jwt" %}
+    keep_account(app, SOME_ID, "ann@shop.example")
+    # {% endif %}
     seen: dict[str, TestResponse] = {path: visitor(app).get(path, headers=ACCEPT) for path in PAGES}
     # {% if cookiecutter.auth == "jwt" %}
     seen["/sign-in"] = app.test_client().get("/sign-in", headers=ACCEPT)
@@ -179,6 +194,16 @@ def test_a_browser_sees_a_problem_as_a_page(app: Flask) -> None:
     assert answer.mimetype == "text/html"
     assert "<h1>Not Found</h1>" in answer.text
     assert answer.headers["X-Request-ID"] in answer.text
+
+
+def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
+    page = app.test_client().get("/nowhere", headers=ACCEPT).text
+
+    assert '<a class="button" href="/">Go to the start</a>' in page
+    # {% if cookiecutter.auth != "none" %}
+    assert '<a href="/sign-in">Sign in</a>' in page
+    assert "Sign out" not in page
+    # {% endif %}
 
 
 def test_whoever_does_not_prefer_pages_gets_the_document(client: FlaskClient) -> None:

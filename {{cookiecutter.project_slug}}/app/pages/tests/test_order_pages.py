@@ -84,6 +84,35 @@ def test_pressing_the_button_twice_orders_once(browser: FlaskClient) -> None:
     assert key not in changed.text
 
 
+# {% if cookiecutter.background_tasks %}
+def test_a_receipt_goes_to_the_address_in_the_form(app: Flask, browser: FlaskClient) -> None:
+    kept = app.extensions["mail"].kept
+    kept.clear()
+
+    wrong = send(browser, "/orders/new", {**FORM, "email": "ada"})
+    assert wrong.status_code == 422
+    assert '<a href="#email">E-mail address: Must be' in wrong.text
+    assert 'value="ada"' in wrong.text
+    assert send(browser, "/orders/new", {**FORM, "email": " "}).status_code == 303
+    assert not kept
+    assert send(browser, "/orders/new", {**FORM, "email": " Ada@Mail.example"}).status_code == 303
+
+    (letter,) = kept
+    assert letter["To"] == "ada@mail.example"
+    assert "9.00 EUR" in letter.get_content()
+
+
+# {% endif %}
+# {% if cookiecutter.background_tasks and cookiecutter.auth == "jwt" %}
+def test_the_form_of_an_order_suggests_the_address_of_the_account(browser: FlaskClient) -> None:
+    suggested = 'id="email" name="email" type="email" value="ann@shop.example"'
+    assert suggested in browser.get("/orders/new").text
+
+    kept = send(browser, "/orders/new", {**FORM, "email": "", "add": "line"}).text
+    assert suggested not in kept
+
+
+# {% endif %}
 def test_mistakes_and_further_lines_place_nothing(browser: FlaskClient) -> None:
     assert send(browser, "/orders/new", {**FORM, "currency": "x"}).status_code == 422
     assert send(browser, "/orders/new", {**FORM, "add": "line"}).status_code == 200

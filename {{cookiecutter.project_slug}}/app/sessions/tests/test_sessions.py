@@ -55,7 +55,6 @@ def test_a_login_ends_once_and_alone(app: Flask) -> None:
             assert transaction.get_one(LoginSession, first).ended_at == ended
 
 
-# {% if cookiecutter.auth == "jwt" %}
 def test_all_logins_of_somebody_end_but_for_one_that_is_named(
     app: Flask, count_queries: CountQueries
 ) -> None:
@@ -73,7 +72,6 @@ def test_all_logins_of_somebody_end_but_for_one_that_is_named(
         assert still_open(other) == {theirs}
 
 
-# {% endif %}
 def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: CountQueries) -> None:
     with app.app_context():
         open_one, ended, expired = (opened(uuid4()) for _ in range(3))

@@ -1,0 +1,139 @@
+"""The page of an account: what is known of it, and its sessions, which its owner can end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flask import (
+    Blueprint,
+    flash,
+    redirect,
+    # {% if cookiecutter.auth == "jwt" %}
+    request,
+    # {% endif %}
+    url_for,
+)
+from werkzeug.wrappers import Response
+
+from app.core import (
+    access,
+    # {% if cookiecutter.auth == "oidc" %}
+    browser,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    fingerprints,
+    # {% endif %}
+)
+from app.core.errors import NotFound
+from app.pages import (
+    # {% if cookiecutter.auth == "jwt" %}
+    account_changes,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    account_parts,
+    # {% endif %}
+    rendering,
+    visitors,
+)
+from app.sessions import open_sessions, service
+from app.sessions.open_sessions import SessionView
+
+HERE = "pages.account.index"
+
+blueprint = Blueprint("account", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """A session in the list; without a URL it is the one of this browser, which signs out instead."""
+
+    title: str
+    created_at: datetime
+    expires_at: datetime
+    href: str | None
+
+
+class EndForm(
+    # {% if cookiecutter.auth == "jwt" %}
+    account_changes.ProofForm,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    account_parts.AccountForm,
+    # {% endif %}
+):
+    """The end of one session."""
+
+    title = "End a session"
+    explanation = "Whoever uses this session is signed out at once."
+    button = "End the session"
+    kind = "danger"
+    back = HERE
+
+
+class EndOthersForm(EndForm):
+    """The end of all sessions but this one."""
+
+    title = "End all other sessions"
+    explanation = "You stay signed in here, and are signed out everywhere else at once."
+    button = "End the other sessions"
+
+
+@blueprint.get("/account")
+@visitors.only()
+def index() -> Response:
+    """Show the account and its sessions."""
+    # {% if cookiecutter.auth == "oidc" %}
+    facts = [
+        account_parts.Fact("Name", browser.cookie_name() or ""),
+        account_parts.Fact(
+            "Password and e-mail address", hint="You change them where you sign in."
+        ),
+    ]
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    facts = account_changes.facts()
+    # {% endif %}
+    sessions = [_listed(each) for each in open_sessions.newest(access.caller().id)]
+    return rendering.page("account/index.html", facts=facts, sessions=sessions)
+
+
+@blueprint.route("/account/sessions/<uuid:session_id>/end", methods=["GET", "POST"])
+@visitors.only()
+def end_session(session_id: UUID) -> Response:
+    """Ask whether a session shall end, and end it once that is confirmed."""
+    if session_id not in {each.id for each in open_sessions.newest(access.caller().id)}:
+        raise NotFound
+    if asked := EndForm().confirm():
+        return asked
+    service.end(session_id)
+    return _done("The session has ended.")
+
+
+@blueprint.route("/account/sessions/end-others", methods=["GET", "POST"])
+@visitors.only()
+def end_other_sessions() -> Response:
+    """Ask whether all other sessions shall end, and end them once that is confirmed."""
+    if asked := EndOthersForm().confirm():
+        return asked
+    caller = access.caller()
+    open_sessions.end_others(caller.id, keep=caller.session)
+    return _done("All your other sessions have ended.")
+
+
+def _listed(session: SessionView) -> ListedSession:
+    if session.id == access.caller().session:
+        return ListedSession("This browser", session.created_at, session.expires_at, None)
+    # {% if cookiecutter.auth == "oidc" %}
+    title = "Another browser"
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    here = session.network_digest == fingerprints.of_network(str(request.remote_addr))
+    title = "From this network" if here else "From another network"
+    # {% endif %}
+    href = url_for(".end_session", session_id=session.id)
+    return ListedSession(title, session.created_at, session.expires_at, href)
+
+
+def _done(sentence: str) -> Response:
+    flash(sentence, "success")
+    return redirect(url_for(HERE), 303)

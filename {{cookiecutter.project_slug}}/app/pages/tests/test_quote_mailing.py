@@ -1,0 +1,34 @@
+import pytest
+from flask import Flask
+
+from app.core import tasks
+from app.pages.quotes import PATH
+from conftest import MakeApp
+from tests.browsers import line, send
+
+BASKET = {"currency": "EUR", **line("TEA-100", "2", "4.50")}
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    app = make_app()
+    tasks.of(app).ledger = None  # this is for services without a database
+    return app
+
+
+def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
+    client = app.test_client()
+    kept = app.extensions["mail"].kept
+
+    wrong = send(client, PATH, {**BASKET, "email": "ada"})
+    without = send(client, PATH, {**BASKET, "email": " "})
+    assert (wrong.status_code, without.status_code) == (422, 200)
+    assert '<a href="#email">E-mail address: Must be' in wrong.text
+    assert not kept
+    answer = send(client, PATH, {**BASKET, "email": " Ada@Mail.example"})
+
+    assert answer.status_code == 200
+    assert "The quote is on its way" in answer.text
+    assert "9.00 EUR" in answer.text
+    (letter,) = kept
+    assert letter["To"] == "ada@mail.example"

@@ -1,0 +1,60 @@
+import pytest
+from flask import Flask
+
+from app.core import access, browser
+from app.pages.quotes import PATH
+from conftest import MakeApp
+from tests.browsers import ACCEPT, SENT, SOME_ID, sign_in, token, visitor
+
+
+def test_a_problem_keeps_the_frame_of_whoever_is_signed_in(app: Flask) -> None:
+    client = visitor(app)
+    form = {"csrf_token": token(client, PATH)}
+    for answer in (
+        client.get("/nowhere", headers=ACCEPT),
+        client.delete(PATH, headers=ACCEPT),
+        client.post(PATH, data={}, headers=SENT),
+        client.post(PATH, data={**form, "unknown": "1"}, headers=SENT),
+        client.post(PATH, data=form, headers={**SENT, "Sec-Fetch-Site": "cross-site"}),
+        client.post(PATH, data={**form, "currency": "x" * 70_000}, headers=SENT),
+    ):
+        assert answer.status_code >= 400
+        assert answer.mimetype == "text/html", answer.status
+        assert ">ann@shop.example</span>" in answer.text, answer.status
+        assert "<button>Sign out</button>" in answer.text, answer.status
+        assert "Sign in</a>" not in answer.text, answer.status
+
+
+def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+
+    @app.get("/bug")
+    def bug() -> str:
+        raise RuntimeError
+
+    client = app.test_client()
+    sign_in(client, access.Caller(SOME_ID, access.SCOPES["user"], SOME_ID))
+
+    asked: list[object] = []
+    monkeypatch.setattr(browser.of(app), "is_open", asked.append)
+    for path, status in (("/bug", 500), ("/nowhere", 404)):
+        answer = client.get(path, headers=ACCEPT)
+
+        assert answer.status_code == status
+        assert ">ann@shop.example</span>" in answer.text
+    assert not asked
+
+
+@pytest.mark.attack
+def test_a_problem_forgets_whoever_was_signed_in_too_long_ago(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = visitor(app)
+    monkeypatch.setattr(browser.of(app), "idle_seconds", -1)
+
+    page = client.get("/nowhere", headers=ACCEPT).text
+
+    assert "ann@shop.example" not in page
+    assert "Sign in</a>" in page

@@ -1,0 +1,54 @@
+"""The sessions that somebody has open: listed for their owner, who can end them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core.database import reading, writing
+from app.sessions import service
+from app.sessions.models import LoginSession
+
+MAX_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as its owner sees it."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    # {% if cookiecutter.auth == "jwt" %}
+    network_digest: str
+    # {% endif %}
+
+
+def newest(owner_id: UUID) -> list[SessionView]:
+    """Return the newest sessions of somebody that have not ended, `MAX_LISTED` at most."""
+    query = (
+        select(
+            LoginSession.id,
+            LoginSession.created_at,
+            LoginSession.expires_at,
+            # {% if cookiecutter.auth == "jwt" %}
+            LoginSession.network_digest,
+            # {% endif %}
+        )
+        .where(
+            LoginSession.owner_id == owner_id,
+            LoginSession.ended_at.is_(None),
+            LoginSession.expires_at > datetime.now(UTC),
+        )
+        .order_by(LoginSession.created_at.desc(), LoginSession.id)
+        .limit(MAX_LISTED)
+    )
+    with reading() as connection:
+        return [SessionView(*row) for row in connection.execute(query)]
+
+
+def end_others(owner_id: UUID, keep: UUID | None) -> None:
+    """End every session of somebody but one."""
+    with writing() as transaction:
+        service.end_all(transaction, owner_id, besides=keep)

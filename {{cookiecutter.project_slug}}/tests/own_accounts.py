@@ -1,0 +1,14 @@
+"""Accounts of this service, for tests of its pages."""
+
+from uuid import UUID
+
+from flask import Flask
+
+from app.users import tests as users
+
+PASSWORD = users.PASSWORD
+
+
+def keep_account(app: Flask, user_id: UUID, email: str) -> None:
+    """Store an account for somebody, with the password of all tests."""
+    users.make(app, email, id=user_id)

@@ -1,0 +1,30 @@
+"""Sessions that are stored, and the browsers that they belong to."""
+
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core.access import SCOPES, Caller
+from app.core.database import writing
+from app.sessions import service
+from tests.browsers import SOME_ID, sign_in
+
+
+def open_session(app: Flask, owner_id: UUID = SOME_ID) -> UUID:
+    """Store a session of somebody, and return its id."""
+    with app.app_context(), writing() as transaction:
+        return service.open_session(
+            transaction,
+            owner_id,
+            # {% if cookiecutter.auth == "jwt" %}
+            "network",
+            # {% endif %}
+        ).id
+
+
+def with_session(app: Flask) -> FlaskClient:
+    """Return the browser of a visitor whose session is stored."""
+    client: FlaskClient = app.test_client()
+    sign_in(client, Caller(SOME_ID, SCOPES["user"], open_session(app)))
+    return client
