@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -83,6 +85,61 @@ def database_stopped(stage: Stage, report: Report) -> None:
     stage.serve()
     under_load(stage, report, away(stage.database), longest=MARGIN_SECONDS)
     report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+
+
+@drill(
+    "database read-only",
+    "reads go on, writes are 503 with Retry-After, readiness notices, back within 5 s",
+    BOTH,
+)
+def database_read_only(stage: Stage, report: Report) -> None:
+    """Let every session become one of a standby, and come back with the pools full of those."""
+    stage.serve()
+    ready: list[int] = []
+
+    def fault(load: Load) -> Fault:
+        with stage.database.read_only():
+            time.sleep(AWAY_SECONDS / 2)
+            right, ready[:] = load.tally.right, [readiness(stage)]
+            time.sleep(AWAY_SECONDS / 2)
+            report.hold(load.tally.right > right, "nothing could be read meanwhile")
+        over = time.monotonic()
+        ready.append(readiness(stage))
+        return Fault(over)
+
+    # One request is cut off together with its session, without harm: it is answered with 503.
+    under_load(stage, report, fault, longest=MARGIN_SECONDS)
+    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+    report.hold(ready == [503, 200], f"readiness answered {ready}, not 503 and then 200")
+    report.notes.append(f"readiness {ready[0]} meanwhile, {ready[1]} afterwards")
+
+
+@drill("columns widened", "no request is refused, though every prepared statement is outdated")
+def columns_widened(stage: Stage, report: Report) -> None:
+    """Change the type of a column again and again, under prepared statements that return it."""
+    stage.serve()
+
+    def fault(_load: Load) -> Fault:
+        for length in (8, 16, 24, 32):
+            stage.database.do(f"ALTER TABLE orders ALTER COLUMN currency TYPE varchar({length})")
+            time.sleep(AWAY_SECONDS / 4)
+        return Fault()
+
+    under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
+    report.hold(not report.failed, "a request failed")
+    replaced = stage.service.log.read_text(errors="replace").count("database connections replaced")
+    report.hold(replaced > 0, "no connection was replaced, so the fault was not felt")
+    report.notes.append(f"4 columns widened, pools replaced {replaced} times")
+
+
+def readiness(stage: Stage) -> int:
+    """Return the status with which the service answers whether it is ready."""
+    try:
+        url = f"http://127.0.0.1:{stage.service.port}/health/ready"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 @drill(

@@ -161,6 +161,13 @@ class Database(Server):
         """Keep everybody else from the table of orders."""
         raise NotImplementedError
 
+    def read_only(self) -> contextlib.AbstractContextManager[None]:
+        """Give everybody a session that may not write, as a failover to a standby does.
+
+        Who got one keeps it afterwards.
+        """
+        raise NotImplementedError
+
     def order_refusals(self, *, every: int) -> None:
         """Let one in `every` inserts of an order end like a serialization failure."""
         raise NotImplementedError
@@ -232,6 +239,20 @@ class PostgreSQL(Database):
             connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
             yield
 
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Make new sessions read-only, and end the old ones."""
+        others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
+        self.do(
+            "ALTER DATABASE postgres SET default_transaction_read_only = on",
+            f"SELECT pg_terminate_backend(pid) {others} pg_backend_pid()",
+        )
+        yield
+        self.do(
+            "SET default_transaction_read_only = off",
+            "ALTER DATABASE postgres RESET default_transaction_read_only",
+        )
+
     def order_refusals(self, *, every: int) -> None:
         """Raise SQLSTATE 40001 in a trigger, counted by a sequence, which no rollback takes back."""
         self.do(
@@ -247,6 +268,39 @@ class PostgreSQL(Database):
     def order_tries(self) -> int:
         """Return the sequence's value."""
         return int(self.rows("SELECT last_value FROM tries")[0][0])
+
+
+class PgBouncer(Server):
+    """A pooler in transaction mode before a PostgreSQL, with fewer sessions than clients."""
+
+    name = "pgbouncer"
+    account = "postgres"
+    behind: ClassVar[str]
+    """Where the database is, as libpq's keywords say it."""
+
+    def prepare(self) -> None:
+        """Write its configuration: who may connect is settled behind it."""
+        (self.folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = {self.behind}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {self.port}\nunix_socket_dir =\nauth_type = any\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 200\n"
+        )
+
+    def command(self) -> list[str]:
+        """Run it in the foreground."""
+        return [program("pgbouncer"), str(self.folder / "pgbouncer.ini")]
+
+    def url(self, database: str) -> str:
+        """Return the address of a database behind it."""
+        return f"postgresql://anybody@127.0.0.1:{self.port}/{database}"
+
+    def answers(self) -> bool:
+        """Tell whether it passes on."""
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
 
 class MariaDB(Database):
@@ -311,6 +365,18 @@ class MariaDB(Database):
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("LOCK TABLES drill.orders WRITE")
             yield
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Make new sessions read-only, and end the old ones."""
+        self.do("SET GLOBAL tx_read_only = ON")
+        for (number,) in self.rows(
+            "SELECT id FROM information_schema.processlist WHERE db = 'drill' AND id <> CONNECTION_ID()"
+        ):
+            with contextlib.suppress(pymysql.err.OperationalError):  # one that has ended meanwhile
+                self.do(f"KILL {number}")
+        yield
+        self.do("SET GLOBAL tx_read_only = OFF")
 
     def order_refusals(self, *, every: int) -> None:
         """Signal a deadlock in a trigger, counted by a sequence, which no rollback takes back."""

@@ -7,9 +7,10 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import NullPool, create_engine
+from flask import current_app
 
-from app.core.database import UTCDateTime, db
+from app.core import migration_lock
+from app.core.database import UTCDateTime, db, migration_engine, settings_of
 
 
 def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:
@@ -41,14 +42,15 @@ OPTIONS: dict[str, Any] = {
     "process_revision_directives": drop_empty,
 }
 
+engine = migration_engine(current_app)
+
 if context.is_offline_mode():
-    context.configure(url=db.engine.url, literal_binds=True, **OPTIONS)
+    context.configure(url=engine.url, literal_binds=True, **OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
 else:
-    # An engine without the time limits of requests, because a large table takes longer, and
-    # without SQLite's foreign keys, because copying a table would delete what refers to it.
-    with create_engine(db.engine.url, poolclass=NullPool).connect() as connection:
+    settings = settings_of(current_app)
+    with engine.connect() as connection, migration_lock.alone(connection, settings):
         context.configure(connection=connection, **OPTIONS)
         with context.begin_transaction():
             context.run_migrations()

@@ -37,6 +37,18 @@ EXPLAIN = {
 }
 
 
+READ_ONLY = {
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    # {% endif %}
+    "sqlite": "PRAGMA query_only = ON",
+}
+"""What makes a session like one that was opened at a standby."""
+
+
 def settings(database_url: str) -> Settings:
     """Return the settings of a test run on this database."""
     return Settings.model_validate({"app_env": "testing", "database_url": database_url})

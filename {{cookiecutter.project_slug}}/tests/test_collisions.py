@@ -2,22 +2,24 @@
 
 import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
-from werkzeug.test import TestResponse
 
 from app.core import collisions
 from app.core.database import db, reading_engine, writing
 from app.orders.models import Order
 from conftest import LogLines, MakeApp, body
+from tests.repeating import View, commit, on_a_server, order
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
 
 # How a server tells that somebody waits for a lock.
 WAITING = {
@@ -29,7 +31,6 @@ WAITING = {
     "mysql": "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
     # {% endif %}
 }
-WHEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 class Refused(Exception):  # noqa: N818  stands for a driver's own
@@ -43,41 +44,9 @@ class Refused(Exception):  # noqa: N818  stands for a driver's own
         return OperationalError("UPDATE orders", None, self)
 
 
-class View:
-    """A route that does what it is told, one thing each time it runs."""
-
-    def __init__(self, app: Flask) -> None:
-        self.app = app
-        self.runs = 0
-        self.deeds: list[Callable[[], object]] = []
-        app.add_url_rule("/collide", "collide", self._run, methods=["POST"])
-
-    def _run(self) -> str:
-        self.runs += 1
-        self.deeds.pop(0)()
-        return "done"
-
-    def post(self, *deeds: Callable[[], object]) -> TestResponse:
-        self.runs, self.deeds = 0, list(deeds)
-        return self.app.test_client().post("/collide")
-
-
 @pytest.fixture(scope="module")
 def view(make_app: MakeApp) -> View:
     return View(make_app())
-
-
-def order() -> Order:
-    return Order(
-        id=uuid4(),
-        # {% if cookiecutter.auth != "none" %}
-        owner_id=uuid4(),
-        # {% endif %}
-        currency="EUR",
-        total_cents=0,
-        created_at=WHEN,
-        lines=[],
-    )
 
 
 def refuse(code: object) -> None:
@@ -85,11 +54,6 @@ def refuse(code: object) -> None:
 
 
 collide = partial(refuse, next(iter(collisions.CODES)))
-
-
-def commit() -> None:
-    with writing() as session:
-        session.add(order())
 
 
 def commit_and_collide() -> None:
@@ -129,11 +93,6 @@ def test_other_errors_of_the_database_are_not_tried_again(view: View) -> None:
 
     assert (answer.status_code, view.runs) == (503, 1)
     assert body(answer)["code"] == "database_unavailable"
-
-
-def on_a_server(app: Flask, *kinds: str) -> None:
-    if reading_engine(app).dialect.name not in kinds:
-        pytest.skip(f"set TEST_DATABASE_URL to a server: {' or '.join(kinds)}")
 
 
 def stored(app: Flask, number: int) -> list[UUID]:

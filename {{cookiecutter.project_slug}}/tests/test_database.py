@@ -1,5 +1,9 @@
+import ast
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -7,8 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
-from sqlalchemy import Dialect, func, select, text
+from sqlalchemy import Dialect, event, func, make_url, select, text
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.core.database import (
@@ -16,16 +21,32 @@ from app.core.database import (
     UTCDateTime,
     db,
     engine_options,
+    migration_engine,
     reading,
     reading_engine,
     writing,
 )
 from app.orders.models import Order, OrderLine
 from app.settings import Settings
-from conftest import LogLines, MakeApp
-from tests.database import CountQueries
+from conftest import LogLines, MakeApp, body
+from tests.database import READ_ONLY, CountQueries, NewDatabase
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
+# A URL with a parameter for which we have a default of our own, or the driver one.
+PARAMETERS = {
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql+psycopg://h/x?connect_timeout=7": "connect_timeout",
+    "postgresql+psycopg://h/x?application_name=shop": "application_name",
+    "postgresql+psycopg://h/x?keepalives_idle=9": "keepalives_idle",
+    "postgresql+psycopg://h/x?sslmode=verify-full": "sslmode",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql+pymysql://h/x?connect_timeout=7": "connect_timeout",
+    "mysql+pymysql://h/x?read_timeout=8": "read_timeout",
+    "mysql+pymysql://h/x?charset=utf8mb4": "charset",
+    # {% endif %}
+    "sqlite:///x.db?timeout=3.5": "timeout",
+}
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -80,6 +101,66 @@ def test_a_url_of_another_kind_is_refused_without_repeating_it() -> None:
         assert url not in error["msg"]
 
 
+# {% if cookiecutter.database == "postgresql" %}
+def test_the_schemes_that_platforms_and_other_drivers_write_mean_ours() -> None:
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"):
+        made = settings(database_url=f"{scheme}://shop@db.example/shop?sslmode=require")
+
+        assert made.url.drivername == "postgresql+psycopg"
+        assert made.url.query == {"sslmode": "require"}
+
+
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+def test_the_schemes_of_both_servers_mean_one_driver() -> None:
+    for scheme in ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"):
+        made = settings(database_url=f"{scheme}://shop@db.example/shop?charset=utf8mb4")
+
+        assert made.url.drivername == "mysql+pymysql"
+        assert made.url.query == {"charset": "utf8mb4"}
+
+
+# {% endif %}
+UNKNOWN = [
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql://db.example/shop?schema=shop",
+    "postgresql://db.example/shop?prepare_threshold=0",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql://db.example/shop?ssl-mode=REQUIRED",
+    "mysql://db.example/shop?local_infile=1",
+    # {% endif %}
+    "sqlite:///x.db?mode=ro",
+]
+
+
+def test_a_parameter_that_the_driver_does_not_know_is_refused_by_name() -> None:
+    for url in UNKNOWN:
+        name = url.partition("?")[2].partition("=")[0]
+
+        with pytest.raises(ValidationError, match=f"has the parameter {name}, which this data"):
+            settings(database_url=url)
+
+
+def test_a_parameter_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(ValidationError, match="has the parameter timeout more than once"):
+        settings(database_url="sqlite:///x.db?timeout=1&timeout=2")
+
+
+def test_a_password_that_is_not_encoded_is_refused_without_repeating_any_of_it() -> None:
+    with pytest.raises(ValidationError, match="write %40 there") as refused:
+        settings(database_url="sqlite://shop:pass-w@rd?s3cret=yes@db.example/x")
+
+    assert "s3cret" not in str(refused.value)
+
+
+# {% if cookiecutter.database == "mysql" %}
+def test_an_init_command_that_cannot_be_joined_is_refused() -> None:
+    with pytest.raises(ValidationError, match="not one SET statement"):
+        settings(database_url="mysql://db.example/shop?init_command=CALL%20prepare()")
+
+
+# {% endif %}
 def test_nothing_is_said_about_the_url_when_the_environment_is_unknown() -> None:
     with pytest.raises(ValidationError) as refused:
         settings(app_env="staging")
@@ -133,7 +214,7 @@ def test_postgresql_is_given_time_limits_and_utc() -> None:
     assert given["connect_timeout"] == 3
     assert given["options"] == "-c statement_timeout=250 -c timezone=UTC"
     assert given["tcp_user_timeout"] == 3250
-    assert given["application_name"] == made.service_name
+    assert given["fallback_application_name"] == made.service_name
 
 
 # {% endif %}
@@ -155,6 +236,120 @@ def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> N
 
 
 # {% endif %}
+def test_what_the_url_says_counts_and_nothing_of_it_is_dropped() -> None:
+    for url, name in PARAMETERS.items():
+        made = settings(database_url=url)
+        given = engine_options(made)["connect_args"]
+        dialect = make_url(url).get_dialect()()
+        _, parsed = dialect.create_connect_args(made.url)
+
+        # SQLAlchemy takes what the URL says, and then what `connect_args` says instead.
+        assert name not in given
+        assert str(parsed[name]) in url, url
+
+
+# {% if cookiecutter.database == "postgresql" %}
+def test_options_of_a_postgresql_url_are_joined_with_ours_and_count() -> None:
+    made = settings(database_url="postgresql://h/x?options=-csearch_path%3Dshop")
+
+    given = engine_options(made)["connect_args"]["options"]
+
+    assert given == "-c statement_timeout=10000 -c timezone=UTC -csearch_path=shop"
+
+
+def test_in_transaction_pooling_nothing_is_sent_that_a_session_would_keep() -> None:
+    pooled = settings(database_url="postgresql://h/x", database_transaction_pooling=True)
+    given = engine_options(pooled)["connect_args"]
+
+    assert "options" not in given
+    assert given["prepare_threshold"] is None
+    (warning,) = [warning for warning in pooled.warnings() if "POOLING" in warning]
+    assert "DATABASE_MIGRATION_URL" in warning
+
+
+def test_prepared_statements_can_be_switched_by_themselves() -> None:
+    for pooling, prepared in ((True, True), (False, False)):
+        made = settings(
+            database_url="postgresql://h/x",
+            database_transaction_pooling=pooling,
+            database_prepared_statements=prepared,
+        )
+
+        given = engine_options(made)["connect_args"]
+
+        assert ("prepare_threshold" in given) is not prepared
+
+
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+def test_an_init_command_of_a_mysql_url_is_joined_with_ours_and_counts() -> None:
+    made = settings(database_url="mysql://h/x?init_command=set%20sql_mode%3D'ANSI'")
+
+    given = engine_options(made)["connect_args"]["init_command"]
+
+    assert given.startswith("SET time_zone = '+00:00', ")
+    assert given.endswith(", sql_mode='ANSI'")
+
+
+# {% endif %}
+# {% if cookiecutter.database == "postgresql" %}
+def test_options_of_the_environment_are_joined_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=shop")
+
+    given = engine_options(settings(database_url="postgresql://h/x"))["connect_args"]["options"]
+
+    assert given.startswith("-c search_path=shop -c statement_timeout=10000 ")
+
+
+# {% endif %}
+# By kind of database: what is added to the URL, what is asked of a session, and what it has to say
+# to requests and to migrations.
+SESSIONS = {
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql": (
+        "options=-csearch_path%3Dshop&application_name=till",
+        """SELECT current_setting('search_path'), current_setting('application_name'),
+        current_setting('timezone'), current_setting('statement_timeout'),
+        current_setting('lock_timeout')""",
+        ("shop", "till", "UTC", "10s", "0"),
+        ("shop", "till", "UTC", "0", "10s"),
+    ),
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql": (
+        "init_command=SET%20sql_auto_is_null%3D1&charset=latin1",
+        """SELECT @@sql_auto_is_null, @@character_set_client, @@time_zone, @@innodb_lock_wait_timeout
+        /*M! , CAST(@@max_statement_time AS INT) *//*!80000 , @@max_execution_time DIV 1000 */""",
+        (1, "latin1", "+00:00", 10, 10),
+        (1, "latin1", "+00:00", 10, 0),
+    ),
+    # {% endif %}
+    "sqlite": ("timeout=3.5", "PRAGMA busy_timeout", (3_500,), (3_500,)),
+}
+
+
+def test_requests_and_migrations_are_given_what_the_url_says_and_our_own(
+    make_app: MakeApp, new_database: NewDatabase
+) -> None:
+    url = new_database()
+    more, query, *expected = SESSIONS[make_url(url).get_backend_name()]
+    app = make_app(database_url=f"{url}?{more}")
+
+    for engine, said in zip((reading_engine(app), migration_engine(app)), expected, strict=True):
+        with engine.connect() as connection:
+            assert tuple(connection.exec_driver_sql(query).one()) == said
+        engine.dispose()
+
+
+def test_every_engine_is_made_by_the_one_recipe() -> None:
+    root = Path(__file__).parents[1]
+    for path in (*root.glob("app/**/*.py"), root / "migrations" / "env.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and "create_engine" in ast.unparse(node.func):
+                given = {keyword.arg for keyword in node.keywords}
+                assert "connect_args" in given, f"{path}:{node.lineno}"
+
+
 DIALECTS: list[Dialect] = [mysql.dialect(), postgresql.dialect(), sqlite.dialect()]  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
@@ -316,6 +511,44 @@ def test_a_database_that_is_away_makes_the_service_unready(
     ready = client.get("/health/ready")
     assert ready.json is not None
     assert ready.json["checks"]["database"] == "ok"
+
+
+@pytest.fixture
+def own(make_app: MakeApp) -> Iterator[Flask]:
+    """Return an application whose pool no other test has."""
+    app = make_app()
+    yield app
+    reading_engine(app).dispose()
+
+
+def test_readiness_is_not_misled_by_sessions_left_read_only_by_a_failover(own: Flask) -> None:
+    with ExitStack() as stack:
+        for _ in range(3):
+            connection = stack.enter_context(reading_engine(own).connect())
+            connection.exec_driver_sql(READ_ONLY[connection.dialect.name])
+
+    assert own.test_client().get("/health/ready").status_code == 200
+
+
+def test_readiness_notices_a_database_that_takes_no_writes_until_it_does(
+    own: Flask, log_lines: LogLines
+) -> None:
+    engine, client = reading_engine(own), own.test_client()
+
+    def open_read_only(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(READ_ONLY[engine.dialect.name])
+        cursor.close()
+
+    event.listen(engine, "connect", open_read_only)
+    engine.dispose()
+    answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert body(answer)["checks"]["database"] == "down"
+    assert "database read-only" in {line["message"] for line in log_lines}
+    event.remove(engine, "connect", open_read_only)
+
+    assert client.get("/health/ready").status_code == 200
 
 
 def test_a_pool_without_a_free_connection_is_a_503(make_app: MakeApp) -> None:

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
@@ -13,17 +14,30 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, migrate, upgrade
 from sqlalchemy import CheckConstraint, MetaData, func, inspect, select
+from sqlalchemy.exc import DBAPIError
 
-from app.core.database import db, reading, reading_engine
+from app.core import migration_lock
+from app.core.database import (
+    # {% if cookiecutter.database != "sqlite" %}
+    DRIVERS,
+    # {% endif %}
+    db,
+    migration_engine,
+    reading,
+    reading_engine,
+    settings_of,
+)
 from app.orders import service
 from app.orders.models import OrderLine
 from conftest import (
+    LogLines,
     MakeApp,
     # {% if cookiecutter.auth != "none" %}
     caller_id,
     # {% endif %}
 )
 from tests.database import NewDatabase
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 NEXT = """
@@ -90,6 +104,29 @@ def test_migrations_can_be_taken_back_and_made_again(bare: Flask) -> None:
         assert differences(bare) == []
 
 
+# {% if cookiecutter.database == "postgresql" %}
+def test_a_schema_that_the_url_names_is_where_tables_are_made_and_read(
+    make_app: MakeApp, new_database: NewDatabase
+) -> None:
+    url = new_database()
+    if not url.startswith("postgresql"):
+        pytest.skip("set TEST_DATABASE_URL to a server: postgresql")
+    app = make_app(database_url=f"{url}?options=-csearch_path%3Dshop")
+    with reading_engine(app).connect() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA shop")
+    with app.app_context():
+        upgrade()
+        with reading() as connection:
+            assert connection.execute(select(func.count()).select_from(OrderLine)).scalar_one() == 0
+
+    made = inspect(reading_engine(app))
+    assert set(made.get_table_names("shop")) == {*db.metadata.tables, "alembic_version"}
+    assert made.get_table_names("public") == []
+    assert app.test_client().get("/health/ready").status_code == 200
+    reading_engine(app).dispose()
+
+
+# {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
 def test_a_new_database_holds_no_account(bare: Flask) -> None:
     accounts = select(func.count()).select_from(db.metadata.tables["users"])
@@ -148,26 +185,212 @@ def test_the_statements_can_be_printed_for_somebody_else_to_run(
     assert tables(bare) == set()
 
 
-@pytest.mark.process
-def test_migrations_write_the_lines_that_everything_writes(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"],
+def command(url: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start `flask db` as a deployment does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "app", "db", *arguments],
         cwd=Path(__file__).parents[1],
         env={
             "PATH": os.environ["PATH"],
             "APP_ENV": "testing",
-            "DATABASE_URL": f"sqlite:///{tmp_path}/new.db",
+            "DATABASE_URL": url,
             "FLASK_SKIP_DOTENV": "1",
             "LOG_FORMAT": "json",
             "PYTHONDONTWRITEBYTECODE": "1",
         },
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=True,
     )
 
-    assert done.stdout == ""
-    lines = [orjson.loads(line) for line in done.stderr.splitlines()]
+
+def outputs(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """Wait for processes that all have to succeed, and return what each one logged."""
+    logged = [process.communicate(timeout=HANG_TIMEOUT_SECONDS)[1] for process in processes]
+    for process, output in zip(processes, logged, strict=True):
+        assert process.returncode == 0, output
+    return logged
+
+
+@pytest.mark.process
+def test_of_several_processes_one_migrates_and_the_others_find_nothing_to_do(
+    new_database: NewDatabase,
+) -> None:
+    url = new_database()
+
+    logged = outputs([command(url, "upgrade") for _ in range(3)])
+
+    assert ["Running upgrade" in output for output in logged].count(True) == 1
+
+
+# {% if cookiecutter.database == "postgresql" %}
+CONCURRENT = """
+from alembic import op
+
+revision = "next"
+down_revision = "{head}"
+
+def upgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.create_index("ix_next", "orders", ["currency"], postgresql_concurrently=True)
+"""
+
+
+@pytest.mark.process
+def test_whoever_waits_for_a_migration_does_not_keep_an_index_from_being_made(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
+    url = new_database()
+    if not url.startswith("postgresql"):
+        pytest.skip("set TEST_DATABASE_URL to a server: postgresql")
+    history = copytree(MIGRATIONS, tmp_path / "migrations")
+    head = ScriptDirectory(str(history)).get_current_head()
+    (history / "versions" / "next.py").write_text(CONCURRENT.format(head=head))
+
+    logged = outputs([command(url, "upgrade", "-d", str(history)) for _ in range(3)])
+
+    assert ["Running upgrade" in output for output in logged].count(True) == 1
+
+
+# {% endif %}
+def refusal(app: Flask, log_lines: LogLines, history: Path = MIGRATIONS) -> str:
+    """Return the sentence with which migrations end."""
+    with app.app_context(), pytest.raises(SystemExit) as ended:
+        upgrade(str(history))
+    assert ended.value.code == 1
+    (line,) = [line for line in log_lines if line["level"] == "ERROR"]
+    return str(line["message"])
+
+
+def test_a_process_waits_for_another_that_migrates_no_longer_than_it_may(
+    make_app: MakeApp, new_database: NewDatabase, log_lines: LogLines
+) -> None:
+    app = make_app(database_url=new_database(), database_migration_wait_timeout_seconds=0)
+    engine = migration_engine(app)
+
+    with engine.connect() as other, migration_lock.alone(other, settings_of(app)):
+        assert "has not finished within" in refusal(app, log_lines)
+    assert tables(app) == set()
+
+    with app.app_context():
+        upgrade()
+    assert tables(app) == set(db.metadata.tables)
+
+
+def test_a_process_that_waits_goes_on_when_the_other_one_has_finished(
+    app: Flask, log_lines: LogLines
+) -> None:
+    def wait_for_turn() -> str:
+        with engine.connect() as connection, migration_lock.alone(connection, settings_of(app)):
+            return "its turn"
+
+    engine = migration_engine(app)
+    with ThreadPoolExecutor(1) as threads:
+        with engine.connect() as other, migration_lock.alone(other, settings_of(app)):
+            waiting = threads.submit(wait_for_turn)
+            wait_until(
+                lambda: "another process is migrating" in {line["message"] for line in log_lines}
+            )
+            assert not waiting.done()
+
+        assert waiting.result(HANG_TIMEOUT_SECONDS) == "its turn"
+
+
+HOLD = {
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql": "LOCK TABLE orders IN ROW EXCLUSIVE MODE",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql": "SELECT * FROM orders",
+    # {% endif %}
+    "sqlite": "BEGIN IMMEDIATE",
+}
+"""What a transaction does that then keeps a table from being changed."""
+
+
+def test_a_migration_waits_for_a_lock_no_longer_than_it_may(
+    make_app: MakeApp, new_database: NewDatabase, log_lines: LogLines, tmp_path: Path
+) -> None:
+    app = make_app(database_url=new_database(), database_migration_lock_timeout_seconds=1)
+    history = copytree(MIGRATIONS, tmp_path / "migrations")
+    head = ScriptDirectory(str(history)).get_current_head()
+    with app.app_context():
+        upgrade(str(history))
+    (history / "versions" / "next.py").write_text(NEXT.format(head=head))
+
+    with migration_engine(app).connect() as other:
+        other.exec_driver_sql(HOLD[other.dialect.name])
+        assert "another transaction uses the table" in refusal(app, log_lines, history)
+
+    with app.app_context():
+        upgrade(str(history))
+
+
+def test_other_errors_of_a_migration_are_not_taken_for_a_lock(app: Flask) -> None:
+    engine = migration_engine(app)
+
+    with (
+        pytest.raises(DBAPIError),
+        engine.connect() as connection,
+        migration_lock.alone(connection, settings_of(app)),
+    ):
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+
+def test_a_database_in_memory_needs_no_lock(make_app: MakeApp) -> None:
+    app = make_app(database_url="sqlite://")
+
+    with (
+        reading_engine(app).connect() as connection,
+        migration_lock.alone(connection, settings_of(app)),
+    ):
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+# {% if cookiecutter.database != "sqlite" %}
+def test_a_session_of_a_server_asks_again_until_the_lock_is_free(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(database_url=f"sqlite:///{tmp_path}/x.db")
+    answers = iter([0, 0, 1])
+    monkeypatch.setitem(migration_lock.TAKE_LOCK, "sqlite", "SELECT is_free()")
+    monkeypatch.setattr(migration_lock, "POLL_SECONDS", 0.001)
+
+    with migration_engine(app).connect() as connection:
+        connection.connection.create_function("is_free", 0, lambda: next(answers))
+        with migration_lock.alone(connection, settings_of(app)):
+            assert list(answers) == []
+            assert not connection.in_transaction()
+
+
+def test_migrations_may_have_a_url_of_their_own(make_app: MakeApp) -> None:
+    url = f"{next(iter(DRIVERS))}://owner:pass-word@db.example/shop"
+    app = make_app(database_migration_url=url)
+
+    assert migration_engine(app).url.host == "db.example"
+    assert reading_engine(app).url.host != "db.example"
+    assert "pass-word" not in str(settings_of(app))
+
+
+# {% endif %}
+# {% if cookiecutter.database == "postgresql" %}
+def test_without_a_session_of_their_own_migrations_refuse_to_run(
+    make_app: MakeApp, new_database: NewDatabase, log_lines: LogLines
+) -> None:
+    app = make_app(database_url=new_database(), database_transaction_pooling=True)
+
+    assert "set DATABASE_MIGRATION_URL" in refusal(app, log_lines)
+    assert tables(app) == set()
+
+
+# {% endif %}
+@pytest.mark.process
+def test_migrations_write_the_lines_that_everything_writes(tmp_path: Path) -> None:
+    done = command(f"sqlite:///{tmp_path}/new.db", "upgrade")
+    stdout, stderr = done.communicate(timeout=HANG_TIMEOUT_SECONDS)
+
+    assert (done.returncode, stdout) == (0, "")
+    lines = [orjson.loads(line) for line in stderr.splitlines()]
     ran = [line for line in lines if line["message"].startswith("Running upgrade")]
     assert len(ran) > 0
     assert {line["command"] for line in ran} == {"python -m flask db upgrade"}

@@ -1,8 +1,9 @@
-"""Transactions that the database ends so that another one can go on: the request runs once more.
+"""Transactions that the database refuses or ends for no fault of theirs: the request runs once more.
 
-A deadlock or a serialization failure takes the whole transaction back, so a view that has committed
-nothing yet can begin anew as if it had never run. What it did outside the database by then, it
-does twice; that is why letters and calls to others come after the commit.
+A deadlock or a serialization failure takes the whole transaction back, and so does a connection
+that no longer serves (`app/core/disconnects.py`). A view that has committed nothing yet can then
+begin anew as if it had never run. What it did outside the database by then, it does twice; that
+is why letters and calls to others come after the commit.
 """
 
 import logging
@@ -13,7 +14,7 @@ from flask import Flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 
-from app.core import pipeline
+from app.core import disconnects, pipeline
 from app.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -56,25 +57,22 @@ def init_app(app: Flask) -> None:
         try:
             return dispatch()
         except DBAPIError as error:
-            if _is_collision(error):
+            if not CODES.isdisjoint(disconnects.codes_of(error.orig)):
                 raise Collision(headers={"Retry-After": RETRY_AFTER_SECONDS}) from error
             raise
 
     def once_or_twice() -> ResponseReturnValue:
         try:
             return once()
-        except Collision:
+        except (Collision, disconnects.StaleConnection) as refused:
             again = COMMITTED not in pipeline.of_request().environ
-            logger.warning("transactions collided", extra={"tried_again": again})
+            event = (
+                "transactions collided" if isinstance(refused, Collision) else "request repeated"
+            )
+            logger.warning(event, extra={"tried_again": again})
             if not again:
                 raise
         time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # nosec B311 # noqa: S311  no secret
         return once()
 
     app.dispatch_request = once_or_twice  # type: ignore[method-assign]  # views, and only they
-
-
-def _is_collision(error: DBAPIError) -> bool:
-    # psycopg keeps the code in an attribute, PyMySQL in its first argument.
-    found = (getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1])
-    return not CODES.isdisjoint(found)

@@ -1,7 +1,7 @@
 """The database and the two doors to it: `reading()` and `writing()`."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +20,14 @@ from sqlalchemy import (
     Dialect,
     Engine,
     MetaData,
+    NullPool,
     TypeDecorator,
+    create_engine,
     event,
     make_url,
-    select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -36,6 +37,10 @@ from app.core import (
     # {% if cookiecutter.database != "sqlite" %}
     collisions,
     # {% endif %}
+    database_url,
+    # {% if cookiecutter.database != "sqlite" %}
+    disconnects,
+    # {% endif %}
 )
 from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
 from app.core.errors import Conflict, Unavailable
@@ -43,6 +48,7 @@ from app.core.errors import Conflict, Unavailable
 logger = logging.getLogger(__name__)
 
 READING = "database.reading"
+SETTINGS = "database.settings"
 # {% if cookiecutter.background_tasks %}
 AFTER_COMMIT = "after_commit"
 """Where a session keeps what is to be done once its transaction is committed."""
@@ -52,12 +58,15 @@ RETRY_AFTER_SECONDS = "2"
 DRIVERS = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",  # as libpq takes it, and Heroku and Render write it
     "postgresql+psycopg": "postgresql+psycopg",
+    "postgresql+psycopg2": "postgresql+psycopg",  # the same libpq, so the same parameters
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
     "mysql": "mysql+pymysql",
     "mysql+pymysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",
+    "mariadb+pymysql": "mysql+pymysql",
     # {% endif %}
     # {% if cookiecutter.database == "sqlite" %}
     "sqlite": "sqlite",
@@ -81,6 +90,18 @@ class DatabaseSettings(CoreSettings):
     database_recycle_seconds: int = Field(default=1_800, ge=1)
     database_connect_seconds: int = Field(default=5, ge=1, le=60)
     database_statement_ms: int = Field(default=10_000, ge=1, le=3_600_000)
+    # {% if cookiecutter.database == "postgresql" %}
+    database_transaction_pooling: bool = False
+    """Whether DATABASE_URL leads to a pooler that gives each transaction any session."""
+    database_prepared_statements: bool | None = None
+    """Whether the driver prepares what it sends often; unset: not in transaction pooling."""
+    # {% endif %}
+    # {% if cookiecutter.database != "sqlite" %}
+    database_migration_url: SecretURL | None = None
+    """Where migrations connect: an account with more rights, or the server behind a pooler."""
+    # {% endif %}
+    database_migration_lock_timeout_seconds: int = Field(default=10, ge=1, le=3_600)
+    database_migration_wait_timeout_seconds: int = Field(default=600, ge=0, le=86_400)
     slow_query_ms: int = Field(default=500, ge=0)
     """From when on a query is logged; 0: never."""
 
@@ -94,8 +115,19 @@ class DatabaseSettings(CoreSettings):
             return value
         # A laptop and a test run may use a file, whatever production runs on.
         file = {} if environment is Environment.PRODUCTION else {"sqlite": "sqlite"}
-        return SecretURL(_with_driver(text, {**DRIVERS, **file}))
+        url = database_url.read(text, {**DRIVERS, **file})
+        return SecretURL(url.render_as_string(hide_password=False))
 
+    # {% if cookiecutter.database != "sqlite" %}
+    @field_validator("database_migration_url")
+    @classmethod
+    def _of_the_same_kind(cls, value: SecretURL | None) -> SecretURL | None:
+        if value is None:
+            return None
+        url = database_url.read(value.get_secret_value(), DRIVERS)
+        return SecretURL(url.render_as_string(hide_password=False))
+
+    # {% endif %}
     @property
     def url(self) -> URL:
         """The address, in its parts."""
@@ -103,22 +135,20 @@ class DatabaseSettings(CoreSettings):
 
     def warnings(self) -> list[str]:
         """Tell what is allowed but unwise here, one sentence each."""
-        connections = self.database_pool_size + self.database_pool_overflow
-        scarce = (
-            "DATABASE_POOL_SIZE and DATABASE_POOL_OVERFLOW together are less than WEB_THREADS: "
-            "requests will wait for a connection."
-        )
-        return [*super().warnings(), *([scarce] if connections < self.web_threads else [])]
-
-
-def _with_driver(text: str, drivers: Mapping[str, str]) -> str:
-    try:
-        url = make_url(text)
-        return url.set(drivername=drivers[url.drivername]).render_as_string(hide_password=False)
-    except (ArgumentError, KeyError, ValueError):
-        names = " or ".join(f"{name}://" for name in drivers if "+" not in name)
-        message = f"must be the URL of a database, beginning with {names}"
-        raise ValueError(message) from None
+        found = super().warnings()
+        if self.database_pool_size + self.database_pool_overflow < self.web_threads:
+            found.append(
+                "DATABASE_POOL_SIZE and DATABASE_POOL_OVERFLOW together are less than WEB_THREADS: "
+                "requests will wait for a connection."
+            )
+        # {% if cookiecutter.database == "postgresql" %}
+        if self.database_transaction_pooling and not self.database_migration_url:
+            found.append(
+                "DATABASE_TRANSACTION_POOLING is on and DATABASE_MIGRATION_URL is not set: "
+                "`flask db upgrade` will refuse to run."
+            )
+        # {% endif %}
+        return found
 
 
 class DatabaseUnavailable(Unavailable):
@@ -126,6 +156,10 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     detail = "The database does not answer now; try again soon."
+
+
+class DatabaseReadOnly(Exception):  # noqa: N818  a state that the readiness probe meets
+    """The database answers, but takes no writes: a standby, or a primary being switched over."""
 
 
 # {% if cookiecutter.database == "mysql" %}
@@ -187,45 +221,69 @@ class Base(MappedAsDataclass, DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UTCDateTime}
 
 
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long the statements of a connection may take."""
+
+    statement_ms: int
+    """0: without end."""
+    lock_seconds: int | None = None
+    """For how long a statement waits for a lock; None: for as long as it may take."""
+
+
 # {% if cookiecutter.database == "postgresql" %}
-def _postgresql(settings: DatabaseSettings) -> dict[str, object]:
-    statement_ms = settings.database_statement_ms
-    return {
-        "application_name": settings.service_name,
+def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
+    given: dict[str, object] = {
+        # The name that counts when neither the URL nor PGAPPNAME gives one.
+        "fallback_application_name": settings.service_name,
         "connect_timeout": settings.database_connect_seconds,
-        "options": f"-c statement_timeout={statement_ms} -c timezone=UTC",
         # A server that vanished without a word is noticed here, not after two hours.
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        "tcp_user_timeout": statement_ms + 1_000 * settings.database_connect_seconds,
+        "tcp_user_timeout": settings.database_statement_ms
+        + 1_000 * settings.database_connect_seconds,
     }
+    pooled = settings.database_transaction_pooling
+    prepares = settings.database_prepared_statements
+    if not (not pooled if prepares is None else prepares):
+        given["prepare_threshold"] = None
+    if pooled and limits.lock_seconds is None:
+        return given  # a pooler refuses `options`: see docs/database.md for what to do instead
+    options = {"statement_timeout": limits.statement_ms, "timezone": "UTC"}
+    if limits.lock_seconds is not None:
+        options["lock_timeout"] = 1_000 * limits.lock_seconds
+    ours = " ".join(f"-c {name}={value}" for name, value in options.items())
+    given["options"] = f"{database_url.options_of_libpq()} {ours}".strip()
+    return given
 
 
 # {% endif %}
 # {% if cookiecutter.database == "mysql" %}
-def _mysql(settings: DatabaseSettings) -> dict[str, object]:
-    seconds = settings.database_statement_ms / 1_000
-    return {
-        "connect_timeout": settings.database_connect_seconds,
+def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
+    seconds = limits.statement_ms / 1_000
+    given: dict[str, object] = {"connect_timeout": settings.database_connect_seconds}
+    if seconds:
         # A server that vanished without a word is noticed here.
-        "read_timeout": seconds + settings.database_connect_seconds,
-        "write_timeout": seconds + settings.database_connect_seconds,
-        # One statement, because each is a round trip; MySQL limits only its SELECTs, and each
-        # server reads the comment that is meant for it.
-        "init_command": (
-            "SET time_zone = '+00:00', "
-            f"innodb_lock_wait_timeout = {max(1, round(seconds))}"
-            f"/*!80000 , max_execution_time = {settings.database_statement_ms} */"
-            f"/*M! , max_statement_time = {seconds} */"
-        ),
-    }
+        given["read_timeout"] = seconds + settings.database_connect_seconds
+        given["write_timeout"] = seconds + settings.database_connect_seconds
+    lock_seconds = limits.lock_seconds or max(1, round(seconds))
+    # One statement, because each is a round trip; MySQL limits only its SELECTs, and each server
+    # reads the comment that is meant for it.
+    given["init_command"] = (
+        f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}"
+        f"{f', lock_wait_timeout = {limits.lock_seconds}' if limits.lock_seconds else ''}"
+        f"/*!80000 , max_execution_time = {limits.statement_ms} */"
+        f"/*M! , max_statement_time = {seconds} */"
+    )
+    return given
 
 
 # {% endif %}
-def _sqlite(settings: DatabaseSettings) -> dict[str, object]:
+def _sqlite(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
     # How long to wait for another writer; SQLite has no time limit for a statement.
-    return {"timeout": settings.database_statement_ms / 1_000}
+    del settings
+    return {"timeout": limits.lock_seconds or limits.statement_ms / 1_000}
 
 
 def _keep_promises(connection: DBAPIConnection, record: object) -> None:
@@ -246,7 +304,9 @@ def _begin_immediate(connection: Connection) -> None:
 class Backend:
     """What differs from one kind of database to another."""
 
-    connect_args: Callable[[DatabaseSettings], dict[str, object]]
+    connect_args: Callable[[DatabaseSettings, SessionLimits], dict[str, object]]
+    takes_writes: str
+    """The query that tells whether a session may write."""
     isolation_level: IsolationLevel = "READ COMMITTED"
     on_connect: tuple[Callable[[DBAPIConnection, object], None], ...] = ()
     on_begin: tuple[Callable[[Connection], None], ...] = ()
@@ -254,19 +314,43 @@ class Backend:
 
 BACKENDS = {
     # {% if cookiecutter.database == "postgresql" %}
-    "postgresql": Backend(_postgresql),
+    # A standby is read-only, too.
+    "postgresql": Backend(_postgresql, "SELECT current_setting('transaction_read_only') = 'off'"),
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
-    "mysql": Backend(_mysql),
+    "mysql": Backend(
+        _mysql,
+        # MariaDB and MySQL name the session's own differently.
+        "SELECT @@global.read_only IN ('0', 'OFF') AND NOT @@global.innodb_read_only AND NOT"
+        " /*!80000 @@session.transaction_read_only *//*M! @@session.tx_read_only */",
+    ),
     # {% endif %}
-    "sqlite": Backend(_sqlite, "SERIALIZABLE", (_keep_promises,), (_begin_immediate,)),
+    "sqlite": Backend(
+        _sqlite,
+        "SELECT NOT query_only FROM pragma_query_only",
+        "SERIALIZABLE",
+        (_keep_promises,),
+        (_begin_immediate,),
+    ),
 }
+
+
+def connect_args(
+    settings: DatabaseSettings, url: URL, limits: SessionLimits | None = None
+) -> dict[str, object]:
+    """Return what every connection is opened with, besides what its URL says.
+
+    There is no other recipe: requests, migrations, probes and metrics differ in their limits only.
+    """
+    limits = limits or SessionLimits(settings.database_statement_ms)
+    ours = BACKENDS[url.get_backend_name()].connect_args(settings, limits)
+    return database_url.join(url, ours)
 
 
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     """Return what the engine is made with."""
     options: dict[str, Any] = {
-        "connect_args": BACKENDS[settings.url.get_backend_name()].connect_args(settings),
+        "connect_args": connect_args(settings, settings.url),
         "hide_parameters": True,  # values from requests do not belong in logs
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
@@ -298,6 +382,9 @@ class _SQLAlchemy(SQLAlchemy):
             event.listen(reading, "connect", prepare)
         for begin in backend.on_begin:
             event.listen(writing, "begin", begin)
+        # {% if cookiecutter.database != "sqlite" %}
+        event.listen(reading, "handle_error", disconnects.replace, retval=True)
+        # {% endif %}
         app.extensions[READING] = reading
         return writing
 
@@ -337,14 +424,38 @@ def reading_engine(app: Flask) -> Engine:
     return cast("Engine", app.extensions[READING])
 
 
+def migration_engine(app: Flask) -> Engine:
+    """Return an engine for migrations: each connection is new, and limits only waits for locks.
+
+    A large table takes longer than a request may, but nobody may wait behind a migration that
+    itself waits for a lock. SQLite's foreign keys are not checked, because copying a table would
+    delete what refers to it.
+    """
+    settings = settings_of(app)
+    url = reading_engine(app).url
+    # {% if cookiecutter.database != "sqlite" %}
+    if settings.database_migration_url:
+        url = make_url(settings.database_migration_url.get_secret_value())
+    # {% endif %}
+    limits = SessionLimits(0, settings.database_migration_lock_timeout_seconds)
+    given = connect_args(settings, url, limits)
+    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=given)
+
+
+def settings_of(app: Flask) -> DatabaseSettings:
+    """Return what this application was told about its database."""
+    return cast("DatabaseSettings", app.extensions[SETTINGS])
+
+
 def init_app(app: Flask, settings: DatabaseSettings) -> None:
     """Give the application its own pool, the `flask db` commands, a probe and its problems."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
+    app.extensions[SETTINGS] = settings
     db.init_app(app)
     migrations = Path(app.root_path).parent / "migrations"
     Migrate(app, db, str(migrations))
-    checks.of(app).probes["database"] = lambda: _ping(reading_engine(app))
+    checks.of(app).probes["database"] = lambda: _takes_writes(reading_engine(app))
     for error in (InterfaceError, OperationalError, PoolExhausted):
         app.register_error_handler(error, _unavailable)
     app.register_error_handler(StaleDataError, _changed_meanwhile)
@@ -353,9 +464,22 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     # {% endif %}
 
 
-def _ping(engine: Engine) -> None:
-    with engine.connect() as connection:
-        connection.execute(select(1))
+def _takes_writes(engine: Engine) -> None:
+    """Ask whether the database takes writes.
+
+    Raises:
+        DatabaseReadOnly: when a new connection may not write either; one of the pool may be older
+            than a failover.
+
+    """
+    for _ in range(2):
+        with engine.connect() as connection:
+            query = BACKENDS[engine.dialect.name].takes_writes
+            if connection.exec_driver_sql(query).scalar_one():
+                return
+        engine.dispose()
+    logger.error("database read-only")
+    raise DatabaseReadOnly
 
 
 def _unavailable(error: Exception) -> ResponseReturnValue:

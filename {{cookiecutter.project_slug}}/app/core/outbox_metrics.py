@@ -72,6 +72,6 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
         database.reading_engine(app).url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
-        connect_args=database.engine_options(_hurried(settings))["connect_args"],
+        connect_args=database.connect_args(_hurried(settings), settings.url),
     )
     metrics.of(app).shared.append(OutboxMetrics(engine).ask)
