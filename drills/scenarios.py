@@ -26,7 +26,7 @@ from drills.deadlock import holding
 from drills.load import CLIENTS, UNAUTHORIZED, Answer, Client, Load
 from drills.servers import MariaDB, PostgreSQL, Server, program
 from drills.stage import RECOVERY_SECONDS, Fault, Report, Stage, under_load
-from drills.waiting import wait_until
+from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 AWAY_SECONDS = 3.0
 STATEMENT_SECONDS = 1.0
@@ -136,7 +136,7 @@ def readiness(stage: Stage) -> int:
     """Return the status with which the service answers whether it is ready."""
     try:
         url = f"http://127.0.0.1:{stage.service.port}/health/ready"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

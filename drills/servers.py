@@ -297,7 +297,7 @@ class PgBouncer(Server):
     def answers(self) -> bool:
         """Tell whether it passes on."""
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+            psycopg.connect(self.url("postgres"), connect_timeout=HANG_TIMEOUT_SECONDS).close()
         except psycopg.OperationalError:
             return False
         return True

@@ -16,6 +16,7 @@ import services
 from answers import Answers, covering_set
 from drills.servers import MissingServerError, PgBouncer, program
 from drills.service import Service, temporary_folder
+from drills.waiting import HANG_TIMEOUT_SECONDS
 from workshop import Workshop
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -65,11 +66,11 @@ def visit(port: int) -> Counter[str]:
     for _ in range(ROUNDS):
         headers = {"Content-Type": "application/json", "Idempotency-Key": secrets.token_hex(16)}
         asked = urllib.request.Request(base, json.dumps(BASKET).encode(), headers)
-        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310  our own
+        with urllib.request.urlopen(asked, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
             counted[f"placed {answer.status}"] += 1
             order = json.load(answer)["id"]
         for url in (f"{base}/{order}", f"{base}?limit=20"):
-            with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  our own
+            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
                 counted[f"read {answer.status}"] += 1
     return counted
 

@@ -16,6 +16,7 @@ from conftest import (
     body,
 )
 from tests.nginx import nginx
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
 def test_an_order_that_is_held_already_is_not_sent_again(client: FlaskClient) -> None:
@@ -81,7 +82,7 @@ def test_a_version_is_changed_by_its_tag_behind_a_proxy_that_compresses(
     app: Flask, compressing: int
 ) -> None:
     def ask(method: str, path: str, sent: object = None, **more: str) -> HTTPResponse:
-        connection = HTTPConnection("127.0.0.1", compressing, timeout=60)
+        connection = HTTPConnection("127.0.0.1", compressing, timeout=HANG_TIMEOUT_SECONDS)
         headers = {
             "Accept-Encoding": "gzip",
             "Content-Type": "application/json",
