@@ -20,6 +20,7 @@ from app.core import (
     worker_metrics,
     # {% endif %}
 )
+from app.core.config import InvalidSettings
 from app.settings import Settings
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -64,6 +65,9 @@ def default_workers(quota: float | None, cpus: int) -> int:
 
 # What is wrong with the settings ends the master here, in one message, before any worker starts.
 _settings = Settings.load()
+if os.environ.get("SCRIPT_NAME"):
+    # Gunicorn would answer 500 to every path that does not begin with it, as probes' do not.
+    raise InvalidSettings({"SCRIPT_NAME": "is not for this service; set URL_PREFIX instead"})
 
 wsgi_app = "app:create_app()"
 bind = (

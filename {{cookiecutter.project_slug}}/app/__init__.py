@@ -112,6 +112,7 @@ from app.core import (
     # {% if cookiecutter.tracing %}
     tracing,
     # {% endif %}
+    url_prefix,
 )
 from app.settings import Settings
 
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     """
     settings = settings or Settings.load()
-    app = Flask(__name__, static_folder=None)
+    app = url_prefix.Flask(__name__, static_folder=None)
 
     pipeline.init_app(app)
     logs.init_app(app, settings)
@@ -241,4 +242,4 @@ def create_app(settings: Settings | None = None) -> Flask:
     rate_limits.init_app(app, settings)
     # {% endif %}
     cli.init_app(app, settings)
-    return app
+    return url_prefix.mount(app, settings)

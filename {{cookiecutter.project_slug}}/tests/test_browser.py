@@ -241,6 +241,9 @@ def test_nothing_leads_to_another_site(subtests: pytest.Subtests) -> None:
         "/\x00",
         "/<script>",
         '/"onload="',
+        "/shop/../other",
+        "/shop/%2e%2e/other",
+        "/..",
     ):
         with subtests.test(repr(target)):
             assert browser.inside(target) == "/"

@@ -40,6 +40,16 @@ def config(clean_environment: pytest.MonkeyPatch) -> dict[str, Any]:
     return runpy.run_path(CONFIG)
 
 
+def test_gunicorns_own_setting_for_a_prefix_is_refused(
+    clean_environment: pytest.MonkeyPatch,
+) -> None:
+    """It answers 500 to every path that does not begin with it, as probes' do not."""
+    clean_environment.setenv("SCRIPT_NAME", "/shop")
+
+    with pytest.raises(InvalidSettings, match="SCRIPT_NAME: is not for this service"):
+        runpy.run_path(CONFIG)
+
+
 def test_the_limit_is_found_in_the_files_of_either_version(
     config: dict[str, Any], tmp_path: Path
 ) -> None:

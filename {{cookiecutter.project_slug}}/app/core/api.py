@@ -31,6 +31,7 @@ from app.core import (
     # {% endif %}
     errors,
     security,
+    url_prefix,
 )
 from app.core.config import CoreSettings
 from app.core.cors import SAFE_METHODS
@@ -323,6 +324,8 @@ def document(app: Flask) -> dict[str, Any]:
             blueprint.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
             built.spec.tag({"name": name, "description": blueprint.description})
     described = built.spec.to_dict()
+    # Relative to the document's own URL (OpenAPI 3.1, 4.8.5): right on every host.
+    described["servers"] = [{"url": url_prefix.of(app) or "/"}]
     # flask-smorest describes its own pagination even where none is used.
     described["components"]["schemas"].pop("PaginationMetadata", None)
     return described

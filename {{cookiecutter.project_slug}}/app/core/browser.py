@@ -166,5 +166,6 @@ def inside(target: str) -> str:
     looks like a path here would be another site there. What is percent-encoded is looked at too, for proxies that decode it.
     """
     plain = unquote(target)
-    good = PATH.fullmatch(target) and not REPAIRED.search(plain)
+    # A segment of dots leads out of a prefix, to other services of this host.
+    good = PATH.fullmatch(target) and not REPAIRED.search(plain) and "/.." not in plain
     return target if good else "/"

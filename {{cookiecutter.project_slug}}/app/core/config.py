@@ -35,6 +35,8 @@ MINIMUM_SECRET_VARIETY = 10  # distinct characters; 16 random bytes in hexadecim
 GUESSABLE = re.compile(
     r"change|secret|password|example|default|insecure|development", re.IGNORECASE
 )
+# Unreserved characters (RFC 3986, 2.3): no encoding can change them. No segment is . or ..
+PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
 DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
 
 
@@ -121,6 +123,8 @@ class CoreSettings(BaseSettings):
     web_threads: int = Field(default=4, ge=1, le=128)
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     allowed_hosts: Names = ()
+    url_prefix: str = ""
+    """The path below which the service is: `/shop`, or nothing (`app/core/url_prefix.py`)."""
     readiness_seconds: float = Field(default=2.0, gt=0, le=60)
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
 
@@ -142,6 +146,15 @@ class CoreSettings(BaseSettings):
             )
             raise ValueError(message)
         return value
+
+    @field_validator("url_prefix")
+    @classmethod
+    def _a_path(cls, value: str) -> str:
+        prefix = value.rstrip("/")
+        if prefix and not PREFIX.fullmatch(prefix):
+            message = "must be a path such as /shop, of letters, digits and any of - . _ ~"
+            raise ValueError(message)
+        return prefix
 
     @property
     def in_production(self) -> bool:

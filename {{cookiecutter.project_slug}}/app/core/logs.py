@@ -292,7 +292,7 @@ def say_where(settings: CoreSettings) -> None:
         return
     host, port = running.params["host"], running.params["port"]
     scheme = "https" if running.params.get("cert") else "http"
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.url_prefix}/"
     if settings.logs_as_json:
         logger.info("listening", extra={"url": url})
         return

@@ -11,14 +11,16 @@ class PublicURLSettings(CoreSettings):
     """Where URLs lead that this service hands out."""
 
     public_url: str = Field(default="", validate_default=True)
-    """Never taken from a request: whoever sends one chooses its Host (CWE-640)."""
+    """With URL_PREFIX at its end. Never taken from a request: whoever sends one chooses its Host
+    (CWE-640)."""
 
     @field_validator("public_url")
     @classmethod
     def _a_place(cls, value: str, info: ValidationInfo) -> str:
+        prefix: str = info.data.get("url_prefix", "")
         if not value:
             required_in_production(None, info)
-            return DEVELOPMENT_URL
+            return DEVELOPMENT_URL + prefix
         production = info.data.get("app_env") is Environment.PRODUCTION
         schemes = ("https://",) if production else ("https://", "http://")
         _, _, place = value.partition("://")
@@ -27,4 +29,8 @@ class PublicURLSettings(CoreSettings):
                 f"must begin with {' or '.join(schemes)} and a host, with nothing after a path"
             )
             raise ValueError(message)
-        return value.rstrip("/")
+        _, slash, path = place.rstrip("/").partition("/")
+        if slash + path not in {"", prefix}:
+            message = "must have no path, or that of URL_PREFIX"
+            raise ValueError(message)
+        return value.rstrip("/").removesuffix(prefix) + prefix

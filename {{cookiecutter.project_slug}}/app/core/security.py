@@ -90,8 +90,14 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         # {% if cookiecutter.web_ui %}
         # Browsers take a cookie of that prefix only with Secure, the path / and no domain, so no
-        # other host of the domain can plant one (RFC 6265bis, 4.1.3.2).
-        SESSION_COOKIE_NAME="__Host-session" if settings.in_production else "session",
+        # other host of the domain can plant one (RFC 6265bis, 4.1.3.2). Services below several paths
+        # of one host need several names then.
+        SESSION_COOKIE_NAME=(
+            f"__Host-session{settings.url_prefix.replace('/', '-')}"
+            if settings.in_production
+            else "session"
+        ),
+        SESSION_COOKIE_PATH="/" if settings.in_production else settings.url_prefix or "/",
         # {% endif %}
         MAX_FORM_PARTS=MOST_FIELDS,
         MAX_FORM_MEMORY_SIZE=FIELD_BYTES,

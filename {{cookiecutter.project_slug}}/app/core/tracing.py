@@ -233,7 +233,7 @@ def _request_attributes(exchange: Exchange) -> dict[str, str | int]:
     found: dict[str, str | int | None] = {
         "http.request.method": exchange.method,
         "http.route": exchange.route,
-        "url.path": environ.get("PATH_INFO"),
+        "url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
         "url.scheme": environ.get("wsgi.url_scheme"),
         "server.address": host,
         "server.port": port,

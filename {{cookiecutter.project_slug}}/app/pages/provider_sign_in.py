@@ -19,7 +19,7 @@ from app.pages import (
     # {% endif %}
     rendering,
 )
-from app.pages.visitors import SIGN_IN, SIGN_OUT
+from app.pages.visitors import SIGN_IN, SIGN_OUT, local
 
 ASKED = "asked"  # in the cookie
 SECONDS = 600  # how long signing in may take
@@ -74,7 +74,7 @@ def signed_out() -> Response:
         elsewhere = code_flow.of_app().sign_out_url()
     except SignInUnavailable:
         elsewhere = None
-    return rendering.page("provider/signed_out.html", elsewhere=elsewhere, sign_in=SIGN_IN)
+    return rendering.page("provider/signed_out.html", elsewhere=elsewhere, sign_in=local(SIGN_IN))
 
 
 def _keep(question: Question, onward: str) -> None:

@@ -55,18 +55,23 @@ def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable
     return decorate
 
 
+def local(path: str) -> str:
+    """Return the URL of a path of this service, also when that is below a prefix."""
+    return request.script_root + path
+
+
 def personal(*, asks_database: bool = True) -> Personal:
     """Return the frame's part for this person; without the database, as their cookie has it."""
     if asks_database:
         browser.visitor()
     name = browser.cookie_name()
     if name is None:
-        return Personal(links={"Sign in": SIGN_IN})
+        return Personal(links={"Sign in": local(SIGN_IN)})
     links: dict[str, str] = {}
     # {% if cookiecutter.auth == "jwt" or cookiecutter.database != "none" %}
     links["Account"] = url_for("pages.account.index")
     # {% endif %}
-    return Personal(name, links, {"Sign out": SIGN_OUT})
+    return Personal(name, links, {"Sign out": local(SIGN_OUT)})
 
 
 def _to_sign_in() -> Response:

@@ -57,6 +57,15 @@ def test_an_order_is_priced_and_stored(client: FlaskClient) -> None:
     assert before <= created_at <= datetime.now(UTC)
 
 
+def test_an_order_is_found_where_its_location_says_below_a_prefix_too(make_app: MakeApp) -> None:
+    client = make_app(url_prefix="/shop").test_client()
+
+    location = client.post(f"/shop{URL}", json=BASKET).headers["Location"]
+
+    assert location.startswith(f"/shop{URL}/")
+    assert client.get(location).status_code == 200
+
+
 def test_an_order_is_found_again_to_the_microsecond(client: FlaskClient) -> None:
     placed = client.post(URL, json=BASKET)
 

@@ -1,0 +1,90 @@
+"""All pages below a path of their host (URL_PREFIX)."""
+
+import re
+from html import unescape
+from urllib.parse import urljoin
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from conftest import MakeApp
+from tests import (
+    browsers,
+    # {% if cookiecutter.auth == "jwt" %}
+    own_accounts,
+    # {% endif %}
+)
+
+PREFIX = "/shop"
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    return make_app(url_prefix=PREFIX)
+
+
+def _walk(client: FlaskClient) -> set[str]:
+    """Follow every link from the start and from a page that is not there; return the URLs."""
+    waiting, seen = [f"{PREFIX}/", f"{PREFIX}/nowhere", f"{PREFIX}/signed-out"], set[str]()
+    while waiting:
+        url = waiting.pop()
+        if url in seen:
+            continue
+        seen.add(url)
+        answer = client.get(url, headers=browsers.ACCEPT)
+        # Somebody who is signed in, and has no account: there is a page, and nothing to show on it.
+        assert answer.status_code < 400 or url.endswith(("/nowhere", "/signed-out", "/account")), (
+            url
+        )
+        found = [answer.location] if answer.location else []
+        if answer.mimetype == "text/html":
+            found += map(unescape, re.findall(r'(?:href|src)="([^"#][^"]*)"', answer.text))
+            for action in map(unescape, re.findall(r'action="([^"]*)"', answer.text)):
+                assert action.startswith(f"{PREFIX}/")
+                # There is something that takes forms, and it wants a token.
+                assert client.post(action).status_code == 400, action
+        for link in found:
+            if not link.startswith("http"):  # the OpenID provider's
+                assert link.startswith(f"{PREFIX}/"), f"{link} on {url}"
+                waiting.append(urljoin(url, link))
+    return seen
+
+
+def test_every_link_and_form_of_every_page_leads_below_the_prefix(app: Flask) -> None:
+    # {% if cookiecutter.auth == "jwt" %}
+    own_accounts.keep_account(app, browsers.SOME_ID, "ann@shop.example")
+    # {% endif %}
+    client = browsers.visitor(app)
+    # {% if cookiecutter.database != "none" %}
+    sent = {"currency": "EUR", **browsers.line("TEA-100", "1", "1")}
+    placed = browsers.send(client, f"{PREFIX}/orders/new", sent)
+    assert placed.location.startswith(f"{PREFIX}/orders/")
+    # {% endif %}
+
+    seen = _walk(client) | _walk(app.test_client())
+
+    assert f"{PREFIX}/nowhere" in seen
+    assert any(url.startswith(f"{PREFIX}/static/pages.css?v=") for url in seen)
+    # {% if cookiecutter.database != "none" %}
+    assert placed.location in seen
+    # {% endif %}
+
+
+def test_the_page_before_the_browser_is_marked_below_a_prefix_too(app: Flask) -> None:
+    page = browsers.visitor(app).get(f"{PREFIX}/", headers=browsers.ACCEPT)
+
+    assert page.text.count('aria-current="page"') == 1
+
+
+def test_services_below_several_paths_of_a_host_do_not_share_a_cookie(
+    app: Flask, make_app: MakeApp, production: dict[str, str]
+) -> None:
+    assert (app.config["SESSION_COOKIE_NAME"], app.config["SESSION_COOKIE_PATH"]) == (
+        "session",
+        PREFIX,
+    )
+    # A name with __Host- asks for the path /.
+    config = make_app(**production, url_prefix="/shop/new").config
+    assert config["SESSION_COOKIE_NAME"] == "__Host-session-shop-new"
+    assert config["SESSION_COOKIE_PATH"] == "/"
