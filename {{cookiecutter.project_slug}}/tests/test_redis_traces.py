@@ -26,18 +26,14 @@ def ask(make_app: MakeApp) -> Iterator[Ask]:
     exporter = InMemorySpanExporter()
     app.extensions["tracing"].provider().add_span_processor(SimpleSpanProcessor(exporter))
 
-    def send(url: str, *command: str) -> tuple[ReadableSpan, ...]:
+    def ask_in_a_request(url: str, *command: str) -> tuple[ReadableSpan, ...]:
         client = Redis(connection_pool=redis_server.pool(SecretURL(url)))
-        redis_traces.observe(client)
-
-        def view() -> str:
-            return repr(client.execute_command(*command))  # type: ignore[no-untyped-call]  # it is
-
-        app.add_url_rule("/ask", view_func=view)
+        send = redis_traces.traced(client, command[0], client.execute_command)
+        app.add_url_rule("/ask", view_func=lambda: repr(send(*command)))
         app.test_client().get("/ask")
         return exporter.get_finished_spans()
 
-    yield send
+    yield ask_in_a_request
     app.extensions["tracing"].shut_down()
 
 

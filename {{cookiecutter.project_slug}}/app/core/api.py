@@ -274,19 +274,14 @@ class Blueprint(flask_smorest.Blueprint):
 class _Document(flask_smorest.Api):
     """The OpenAPI document of one application."""
 
-    def _register_error_handlers(self) -> None:
-        """Leave errors to app.core.errors."""
+    ERROR_SCHEMA = errors.ProblemSchema
 
-    def _register_responses(self) -> None:
-        """Describe the problems that this service answers; each shows only where it is used."""
-        described = {HTTPStatus(status).name: text for status, text in errors.DETAILS.items()}
-        for name, text in {
-            **described,
-            self.DEFAULT_ERROR_RESPONSE_NAME: "Any other problem.",
-        }.items():
-            content = {errors.MEDIA_TYPE: {"schema": PROBLEM}}
-            problem = {"description": text, "content": content}
-            self.spec.components.response(name, problem, lazy=True)
+
+def _problem(name: str) -> dict[str, object]:
+    """Describe a problem that this service answers, by the name of its status."""
+    status = HTTPStatus.__members__.get(name)
+    detail = errors.DETAILS[status] if status else "Any other problem."
+    return {"description": detail, "content": {errors.MEDIA_TYPE: {"schema": PROBLEM}}}
 
 
 def json_response(
@@ -314,8 +309,10 @@ def document(app: Flask) -> dict[str, Any]:
     rarely needs it.
     """
     about = {"title": TITLE, "version": "v1", "openapi_version": "3.1.0"}
-    built = _Document(app, spec_kwargs={**about, "info": {"description": DESCRIPTION}})
-    built.spec.components.schema("Problem", schema=errors.ProblemSchema)
+    # An application of its own, because flask-smorest registers a handler of errors with it.
+    built = _Document(
+        Flask("document"), spec_kwargs={**about, "info": {"description": DESCRIPTION}}
+    )
     # {% if cookiecutter.auth != "none" %}
     built.spec.components.security_scheme("token", access.SCHEME)
     # {% endif %}
@@ -326,8 +323,10 @@ def document(app: Flask) -> dict[str, Any]:
     described = built.spec.to_dict()
     # Relative to the document's own URL (OpenAPI 3.1, 4.8.5): right on every host.
     described["servers"] = [{"url": url_prefix.of(app) or "/"}]
+    components = described["components"]
+    components["responses"] = {name: _problem(name) for name in components["responses"]}
     # flask-smorest describes its own pagination even where none is used.
-    described["components"]["schemas"].pop("PaginationMetadata", None)
+    components["schemas"].pop("PaginationMetadata", None)
     return described
 
 

@@ -17,7 +17,7 @@ before is then found by nobody.
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial, wraps
 from threading import Lock
@@ -177,12 +177,14 @@ class InRedis:
 
         self.errors: tuple[type[Exception], ...] = (RedisError,)
         self._redis = Redis(connection_pool=redis_server.pool(url))
+        scripts: Iterator[Callable[..., object]]
+        scripts = map(self._redis.register_script, (self.LOOK, self.SETTLE, self.FORGET))
+        self._set: Callable[..., object] = self._redis.set
         # {% if cookiecutter.tracing %}
-        redis_traces.observe(self._redis)
+        scripts = (redis_traces.traced(self._redis, "EVALSHA", script) for script in scripts)
+        self._set = redis_traces.traced(self._redis, "SET", self._set)
         # {% endif %}
-        self._look, self._settle, self._forget = map(
-            self._redis.register_script, (self.LOOK, self.SETTLE, self.FORGET)
-        )
+        self._look, self._settle, self._forget = scripts
         self._prefix = prefix
         self._generation = f"{prefix}/generation"
 
@@ -201,7 +203,7 @@ class InRedis:
 
     def renew(self) -> None:
         """Let what was stored before end unread."""
-        self._redis.set(self._generation, secrets.token_hex(8))
+        self._set(self._generation, secrets.token_hex(8))
 
     def _named(self, key: str) -> str:
         """Return what a key begins with there; the generation follows."""

@@ -99,17 +99,18 @@ class Counters:
         """Connect to nothing yet: the first request does."""
         self._local = LocalCounters()
         self._shared = _redis(redis_url) if redis_url else None
-        # {% if cookiecutter.tracing %}
         if self._shared:
-            redis_traces.observe(self._shared.storage)
-        # {% endif %}
+            self._add = self._shared.incr
+            # {% if cookiecutter.tracing %}
+            self._add = redis_traces.traced(self._shared.storage, "EVALSHA", self._add)
+            # {% endif %}
         self._availability = Availability("this process counts rate limits for itself")
 
     def hit(self, key: str, seconds: int) -> int:
         """Count one request and return how many there are in this window."""
         if self._shared and self._availability.is_expected():
             try:
-                return self._shared.incr(key, seconds)
+                return self._add(key, seconds)
             except self._shared.base_exceptions as error:
                 self._availability.failed(error)
         return self._local.incr(key, seconds)

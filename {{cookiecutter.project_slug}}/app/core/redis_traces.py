@@ -3,26 +3,30 @@
 https://opentelemetry.io/docs/specs/semconv/database/redis/
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from app.core import tracing
 
 if TYPE_CHECKING:
     from redis import Redis
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def observe(client: "Redis") -> None:
-    """Trace what a client sends: its commands by name, never with their keys and values."""
+
+def traced(client: "Redis", command: str, call: Callable[P, R]) -> Callable[P, R]:
+    """Return a call that sends a command to Redis, with a span that shows neither keys nor values."""
     where = client.connection_pool.connection_kwargs
     attributes = {
         "db.system.name": "redis",
         "db.namespace": str(where.get("db", 0)),
+        "db.operation.name": command,
         "server.address": str(where.get("host", where.get("path", ""))),
     }
-    execute = client.execute_command
 
-    def traced(command: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401  as redis has it
-        with tracing.calling(command, {**attributes, "db.operation.name": command}):
-            return execute(command, *args, **options)  # type: ignore[no-untyped-call]  # it is
+    def traced_call(*args: P.args, **options: P.kwargs) -> R:
+        with tracing.calling(command, attributes):
+            return call(*args, **options)
 
-    client.execute_command = traced  # type: ignore[method-assign]  # scripts use it
+    return traced_call

@@ -1,12 +1,13 @@
 """What every response and every connection gets, whatever the route."""
 
 from functools import partial
-from typing import IO
+from typing import NoReturn
 
 import flask
 from flask import Flask, request
 from pydantic import Field, ValidationInfo, field_validator
 from werkzeug.exceptions import SecurityError, UnsupportedMediaType
+from werkzeug.formparser import FormDataParser
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
@@ -66,18 +67,27 @@ class Request(flask.Request):
     takes_files = False
     """Set by a view that wants files, before it reads the form."""
 
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
-        if not self.takes_files:
-            raise UnsupportedMediaType
-        return super()._get_file_stream(
-            total_content_length, content_type, filename, content_length
+    def make_form_data_parser(self) -> FormDataParser:
+        """Return what reads the form: without files unless its view asks for them."""
+        if self.takes_files:
+            return super().make_form_data_parser()
+        return self.form_data_parser_class(
+            stream_factory=_no_files,
+            max_form_memory_size=self.max_form_memory_size,
+            max_content_length=self.max_content_length,
+            max_form_parts=self.max_form_parts,
+            cls=self.parameter_storage_class,
         )
+
+
+def _no_files(
+    total_content_length: int | None,
+    content_type: str | None,
+    filename: str | None,
+    content_length: int | None = None,
+) -> NoReturn:
+    del total_content_length, content_type, filename, content_length
+    raise UnsupportedMediaType
 
 
 def init_app(app: Flask, settings: SecuritySettings) -> None:
