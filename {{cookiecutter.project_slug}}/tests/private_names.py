@@ -204,8 +204,8 @@ class Module:
             return
         owner, name, *_rest = [*node.args, *node.args]  # pytest's may have but one, a dotted path
         path = self.resolved(owner, objects)
-        text = name.value if isinstance(name, ast.Constant) else "*"
-        if isinstance(text, str) and is_private(text):
+        text = str(name.value) if isinstance(name, ast.Constant) else "*"
+        if is_private(text):
             if is_dependency(path) if path else text not in ours:
                 yield f"{path or '?'}.{text}"
         elif path and is_dependency(path) and function in (["setattr"], ["delattr"]):

@@ -36,6 +36,9 @@ DOCUMENTED = {
     # {% if cookiecutter.database != "none" or cookiecutter.background_tasks %}
     "marshmallow.fields.Field._deserialize": "marshmallow's documentation: how to write a field",
     # {% endif %}
+    # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" %}
+    "sqlalchemy.ExceptionContext.is_disconnect =": "SQLAlchemy's documentation: what a listener sets",
+    # {% endif %}
 }
 """What the documentation of a dependency tells its users to do."""
 
