@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 import services
+from answers import TREE
 from drills import waiting
 from drills.load import Client, Load, Tally
 from drills.post import post_office
 from drills.scenarios import DRILLS
-from drills.servers import MissingServerError, Redis, program
+from drills.servers import MissingServerError, Nginx, Redis, program
 from drills.service import kill_group
 from drills.stage import Report
 from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
@@ -84,6 +85,30 @@ def test_each_answer_is_counted_for_what_it_is() -> None:
     assert outcome(placed(500, b"{}").tally) == (0, 0, 1, 0)
     assert outcome(placed(0, b"").tally) == (0, 0, 1, 0), "no answer at all"
     assert outcome(placed(201, b'{"id": "1", "total_cents": 901}').tally) == (0, 0, 0, 1)
+
+
+def test_an_answer_of_the_proxy_alone_is_counted_apart_and_leaves_the_order_open() -> None:
+    for status in (502, 504):
+        load = placed(status, b"{}", {"Retry-After": "1"})
+        assert (load.tally.unsure, load.tally.failed.total()) == (1, 0)
+        assert list(load.open) == ["key"]
+        assert placed(status, b"{}").tally.failed.total() == 1, "it says not when"
+    report = Report("SIGTERM", "soon", unsure=3)
+    assert "3 answered 502 or 504 by nginx, with Retry-After" in report.line()
+
+
+def test_the_shipped_proxy_is_changed_where_its_addresses_and_folders_stand(tmp_path: Path) -> None:
+    shipped = TREE / "deploy" / "nginx" / "nginx.conf"
+    proxy = Nginx(tmp_path, shipped, 4711)
+    written = (proxy.folder / "nginx.conf").read_text()
+    assert written.count("server 127.0.0.1:4711 ") == 2
+    assert f"listen 127.0.0.1:{proxy.port} " in written
+    assert "proxy_request_buffering on;" in written
+
+    (other := tmp_path / "other").mkdir()
+    (other / "nginx.conf").write_text(shipped.read_text().replace("listen 80 ", "listen 8080 "))
+    with pytest.raises(LookupError, match="listen 80"):
+        Nginx(other, other / "nginx.conf", 4711)
 
 
 def test_an_order_stays_open_until_it_is_acknowledged() -> None:
