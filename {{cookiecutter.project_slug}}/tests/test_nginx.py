@@ -48,7 +48,7 @@ def test_the_routes_that_it_hides_are_those_of_internal_blueprints(app: Flask) -
     internal = pipeline.of(app).quiet_blueprints
     for rule in app.url_map.iter_rules():
         is_internal = rule.endpoint.partition(".")[0] in internal
-        assert bool(hidden.match(rule.rule)) is is_internal, rule.rule
+        assert bool(hidden.search(rule.rule)) is is_internal, rule.rule
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,7 @@ def test_what_is_internal_is_not_found(
         "/health/live",
         "/health/ready?a=1",
         "/health/startup",
+        "/shop/health/live",
         "/%68ealth/live",
         "//health/live",
         "/api/../health/live",
