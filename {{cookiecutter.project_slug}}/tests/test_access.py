@@ -1,6 +1,3 @@
-import re
-from uuid import uuid4
-
 import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
@@ -10,12 +7,16 @@ from app.core import access
 from app.core.api import Blueprint, json_response
 from app.core.schemas import Schema
 from conftest import LogLines, MakeApp, authorization, caller_id
+from tests import routes
 
 # What each route answers to whom when nothing exists that it is asked for. A route that is not
 # listed fails a test: these are the rules of access, on one page.
 RULES = {
     # route: (nobody, a user, an administrator)
     "POST /api/v1/quotes": (422, 422, 422),
+    # {% if cookiecutter.webhooks %}
+    "POST /webhooks/payments": (403, 403, 403),  # without a signature
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     "POST /api/v1/auth/email-change/confirm": (422, 422, 422),
     "POST /api/v1/auth/email-verification": (422, 422, 422),
@@ -73,12 +74,7 @@ def guarded(make_app: MakeApp) -> FlaskClient:
 
 
 def test_every_route_of_the_api_has_its_rule(app: Flask) -> None:
-    served = {
-        f"{method} {rule.rule}"
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith("/api/v1/")
-    }
+    served = {f"{method} {rule.rule}" for method, rule in routes.api_routes(app)}
 
     assert served == RULES.keys()
 
@@ -94,7 +90,7 @@ def test_each_route_lets_in_whom_its_rule_lets_in(
     }
     for route, statuses in RULES.items():
         method, _, rule = route.partition(" ")
-        path = re.sub("<uuid:[a-z_]+>", str(uuid4()), rule)
+        path = routes.filled_in(rule)
         for (name, header), status in zip(callers.items(), statuses, strict=True):
             with subtests.test(f"{name}: {route}"):
                 answer = client.open(path, method=method, headers={"Authorization": header})
@@ -182,8 +178,8 @@ def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:
     document = guarded.get("/api/openapi.json").json
     assert document is not None
 
-    assert document["components"]["securitySchemes"] == {"token": access.SCHEME}
+    assert document["components"]["securitySchemes"]["token"] == access.SCHEME
     operation = document["paths"]["/api/v1/notices"]["post"]
     assert operation["security"] == [{"token": ["admin"]}]
     assert {"401", "403"} <= operation["responses"].keys()
-    assert "security" not in document["paths"]["/api/v1/quotes"]["post"]
+    assert document["paths"]["/api/v1/quotes"]["post"]["security"] == []

@@ -76,7 +76,7 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
         ("an integer of 65 bits", BASKET_OF % 2**64, 422),
         ("an integer of 5000 digits", BASKET_OF % ("9" * 5_000), 400),
         ("a negative one", BASKET_OF % -(2**63), 422),
-        ("a float for an integer", BASKET_OF % "2.0", 422),
+        ("a fraction for an integer", BASKET_OF % "2.5", 422),
         ("true for an integer", BASKET_OF % "true", 422),
         ("text for an integer", BASKET_OF % '"2"', 422),
         ("many members", str({f"a{n}": n for n in range(1_000)}).replace("'", '"'), 422),
@@ -116,10 +116,14 @@ def test_members_with_one_name_are_refused_wherever_they_are(
     assert client.post(QUOTES, data=good, content_type=JSON).status_code == 200
 
 
-class _Query(Schema):
+class _Found(Schema):
     page = fields.Integer()
-    cursor = fields.String(data_key="from")
+    cursor = fields.String()
     state = fields.List(fields.String())
+
+
+class _Query(_Found):
+    cursor = fields.String(data_key="from")
 
 
 @pytest.mark.attack
@@ -130,6 +134,7 @@ def test_a_query_parameter_that_is_sent_twice_is_named(
 
     @searches.route("/searches")
     @searches.arguments(_Query, location="query")
+    @searches.response(200, _Found)
     def search(query: dict[str, object]) -> dict[str, object]:
         return query
 
@@ -220,13 +225,13 @@ def test_a_number_in_a_url_is_never_too_large(
         ("/api/v1/orders?limit=1e400", 422),
         ("/api/v1/orders?limit=-1", 422),
         ("/api/v1/orders?limit=1&limit=2", 422),
-        ("/api/v1/orders?limit=%00", 422),
-        ("/api/v1/orders?limit=%ff", 422),
+        ("/api/v1/orders?limit=%00", 400),
+        ("/api/v1/orders?limit=%ff", 400),
         ("/api/v1/orders?limit[]=1", 422),
-        ("/api/v1/orders?cursor=%00%ff", 422),
-        ("/api/v1/orders/%00", 404),
+        ("/api/v1/orders?cursor=%00%ff", 400),
+        ("/api/v1/orders/%00", 400),
         (f"/api/v1/orders/{2**64}", 404),
-        ("/api/v1/orders/5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e%00", 404),
+        ("/api/v1/orders/5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e%00", 400),
         # {% endif %}
         (f"{QUOTES}/{2**64}", 404),
         ("/%ff%fe", 404),
@@ -262,7 +267,7 @@ def test_no_path_leads_out_of_the_documentation_or_to_another_host(
             answer = client.get(
                 base_url="http://evil.example", environ_overrides={"PATH_INFO": unquote(path)}
             )
-            assert answer.status_code == 404
+            assert answer.status_code == (400 if "%00" in path else 404)
             assert "Location" not in answer.headers
 
 

@@ -69,7 +69,8 @@ def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
         (f"my {EMAIL.upper()}", ["the e-mail address"]),
         ("Ada.Lovelace1815", ["the e-mail address"]),
         ("My Tea-House 1815", ["the name of this service"]),
-        ("\ufb01" * 6, ["5 different", "harder to guess"]),  # one character that becomes two
+        ("\ufb01" * 12, ["5 different", "harder to guess"]),  # one character that becomes two
+        ("\ufb01" * 6, ["12 to 128", "5 different"]),  # and counts as one
     ):
         with pytest.raises(WeakPassword) as refused:
             ours.check(bad, EMAIL)

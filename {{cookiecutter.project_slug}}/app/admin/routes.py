@@ -46,7 +46,7 @@ def cancel_any_order(order_id: UUID) -> Response:
 @blueprint.requires("admin")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, EntryPageSchema)
-def list_audit(query: PageArguments) -> Response:
+def list_audit_entries(query: PageArguments) -> Response:
     """Return who changed what, newest first."""
     page = service.entries(query["limit"], query.get("cursor"))
     return json_response(page.shown())

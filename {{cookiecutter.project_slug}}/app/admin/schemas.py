@@ -3,13 +3,13 @@
 from marshmallow import fields
 
 from app.core.pagination import PageQuery
-from app.core.schemas import Schema
+from app.core.schemas import UUID, Schema
 
 
 class OrderQuery(PageQuery):
     """Whose orders are wanted."""
 
-    owner_id = fields.UUID(metadata={"description": "Leave it out for everybody's"})
+    owner_id = UUID(metadata={"description": "Leave it out for everybody's"})
 
 
 class EntrySchema(Schema):

@@ -9,7 +9,7 @@ from app.auth.schemas import LoginSchema, RefreshSchema, TokensSchema
 from app.core import access, tokens
 from app.core.api import Blueprint, json_response
 from app.users import service as users
-from app.users.schemas import EmailSchema, ResetSchema, TokenSchema
+from app.users.schemas import AddressSchema, LinkTokenSchema, ResetSchema
 
 blueprint = Blueprint("auth", __name__, description="Log in and out, and prove an e-mail address")
 
@@ -50,7 +50,7 @@ def log_in(sent: _Credentials) -> Response:
 @blueprint.arguments(RefreshSchema)
 @blueprint.response(200, TokensSchema)
 @blueprint.problems(401)
-def refresh(sent: _Refresh) -> Response:
+def refresh_tokens(sent: _Refresh) -> Response:
     """Take the refresh token for new tokens; a token that is used again ends its login."""
     return _answer(service.refresh(sent["refresh_token"]))
 
@@ -74,10 +74,10 @@ def log_out_everywhere() -> Response:
 
 
 @blueprint.route("/password-reset", methods=["POST"])
-@blueprint.arguments(EmailSchema)
+@blueprint.arguments(AddressSchema)
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(429)
-def ask_to_reset_password(sent: _Email) -> Response:
+def request_password_reset(sent: _Email) -> Response:
     """Ask for a letter with a link to choose a new password."""
     users.ask_to_reset_password(sent["email"], str(request.remote_addr))
     return Response(status=202)
@@ -87,37 +87,37 @@ def ask_to_reset_password(sent: _Email) -> Response:
 @blueprint.arguments(ResetSchema)
 @blueprint.response(204)
 @blueprint.problems(400)
-def reset_password(sent: _Reset) -> Response:
+def confirm_password_reset(sent: _Reset) -> Response:
     """Choose a new password with the token of the link; every login ends."""
     users.reset_password(sent["token"], sent["password"])
     return Response(status=204)
 
 
 @blueprint.route("/email-verification", methods=["POST"])
-@blueprint.arguments(EmailSchema)
+@blueprint.arguments(AddressSchema)
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(429)
-def ask_to_verify_email(sent: _Email) -> Response:
+def request_email_verification(sent: _Email) -> Response:
     """Ask for another letter to confirm an address; its link lets the owner choose a password."""
     users.ask_to_verify_email(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
 
 @blueprint.route("/email-verification/confirm", methods=["POST"])
-@blueprint.arguments(TokenSchema)
+@blueprint.arguments(LinkTokenSchema)
 @blueprint.response(204)
 @blueprint.problems(400)
-def verify_email(sent: _Token) -> Response:
+def confirm_email_verification(sent: _Token) -> Response:
     """Confirm the address of a new account with the token of the link."""
     users.verify_email(sent["token"])
     return Response(status=204)
 
 
 @blueprint.route("/email-change/confirm", methods=["POST"])
-@blueprint.arguments(TokenSchema)
+@blueprint.arguments(LinkTokenSchema)
 @blueprint.response(204)
 @blueprint.problems(400)
-def change_email(sent: _Token) -> Response:
+def confirm_email_change(sent: _Token) -> Response:
     """Use a new address from now on, with the token of the link that was sent there."""
     users.change_email(sent["token"])
     return Response(status=204)

@@ -3,19 +3,12 @@
 from marshmallow import fields, validate
 
 from app.core.schemas import Schema
-from app.users.schemas import LONGEST_PASSWORD, LONGEST_TOKEN
-
-LONGEST_EMAIL = 320  # characters; what is no address is refused like a wrong one
+from app.users.schemas import LONGEST_PASSWORD, LONGEST_TOKEN, AddressSchema
 
 
-class LoginSchema(Schema):
+class LoginSchema(AddressSchema):
     """Who is logging in."""
 
-    email = fields.String(
-        required=True,
-        validate=validate.Length(1, LONGEST_EMAIL),
-        metadata={"example": "ada@example.com"},
-    )
     password = fields.String(
         required=True,
         validate=validate.Length(1, LONGEST_PASSWORD),

@@ -30,7 +30,12 @@ from app.core import (
     access,
     # {% endif %}
     errors,
+    openapi,
     security,
+    # {% if cookiecutter.webhooks %}
+    signatures,
+    # {% endif %}
+    text,
     url_prefix,
 )
 from app.core.config import CoreSettings
@@ -38,6 +43,8 @@ from app.core.cors import SAFE_METHODS
 
 TITLE = "{{cookiecutter.project_name}}"
 DESCRIPTION = "{{cookiecutter.description}}"
+CONTACT = {"name": "{{cookiecutter.author}}"}
+LICENSE = Path(__file__).with_name("license.json")
 ASSETS = Path(str(files("flask_swagger_ui"))) / "dist"
 PAGE = Path(__file__).parent / "docs_page"
 DOCS_FILES = {"start.js": PAGE, "swagger-ui.css": ASSETS, "swagger-ui-bundle.js": ASSETS}
@@ -117,6 +124,9 @@ class _Parser(FlaskParser):
             json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
         except RepeatedName:
             _refuse_body("An object in the body has two members with the same name.")
+        # JSON writes a NUL in no other way (RFC 8259, 7), so most bodies are not walked through.
+        if rb"\u0000" in body and (wrong := text.nul_errors(value)):
+            abort(422, messages={"json": wrong})
         return value
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ANN401
@@ -201,13 +211,17 @@ class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = _Parser()
 
     def route(self, rule: str, **options: Any) -> Callable[[Route], Route]:  # noqa: ANN401  Flask's signature
-        """Serve a view, and document that pages of other sites may change nothing."""
+        """Serve a view, and document its name and that pages of other sites may change nothing.
+
+        The view's name becomes the operationId: call it by a verb and a noun, `list_orders`.
+        """
         serve = super().route(rule, **options)
         reads = SAFE_METHODS.issuperset(options.get("methods", SAFE_METHODS))
         refusals = () if reads else (403,)
 
         def decorate(view: Route) -> Route:
-            return serve(cast("Route", self.problems(*refusals)(view)))
+            named = self.doc(operationId=openapi.operation_id(view.__name__))(view)
+            return serve(cast("Route", self.problems(*refusals)(named)))
 
         return decorate
 
@@ -292,7 +306,7 @@ def json_response(
 
 
 def init_app(app: Flask, settings: ApiSettings) -> None:
-    """Serve `/api/openapi.json`, and `/api/docs` unless it is switched off."""
+    """Serve `/api/openapi.json` and its page `/api/docs`, unless they are switched off."""
     app.json = ORJSONProvider(app)
     app.register_blueprint(_pages(app, settings), url_prefix="/api")
 
@@ -309,12 +323,19 @@ def document(app: Flask) -> dict[str, Any]:
     rarely needs it.
     """
     about = {"title": TITLE, "version": "v1", "openapi_version": "3.1.0"}
+    info = {
+        "description": DESCRIPTION,
+        "contact": CONTACT,
+        "license": orjson.loads(LICENSE.read_bytes()),
+    }
     # An application of its own, because flask-smorest registers a handler of errors with it.
-    built = _Document(
-        Flask("document"), spec_kwargs={**about, "info": {"description": DESCRIPTION}}
-    )
+    built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
+    built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
     # {% if cookiecutter.auth != "none" %}
     built.spec.components.security_scheme("token", access.SCHEME)
+    # {% endif %}
+    # {% if cookiecutter.webhooks %}
+    built.spec.components.security_scheme("webhook", signatures.SCHEME)
     # {% endif %}
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, Blueprint):
@@ -327,7 +348,7 @@ def document(app: Flask) -> dict[str, Any]:
     components["responses"] = {name: _problem(name) for name in components["responses"]}
     # flask-smorest describes its own pagination even where none is used.
     components["schemas"].pop("PaginationMetadata", None)
-    return described
+    return openapi.complete(described)
 
 
 def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
@@ -335,8 +356,7 @@ def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
     blueprint = FlaskBlueprint("api_document", __name__)
     rendered = cache(lambda: orjson.dumps(document(app)))
 
-    @blueprint.get("/openapi.json")
-    def openapi() -> Response:
+    def openapi_json() -> Response:
         answer = Response(rendered(), mimetype="application/json")
         answer.headers["Cache-Control"] = "no-cache"
         answer.add_etag()
@@ -344,6 +364,7 @@ def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
         return answer
 
     if settings.api_docs:
+        blueprint.add_url_rule("/openapi.json", view_func=openapi_json)
         blueprint.add_url_rule("/docs", view_func=_docs)
         blueprint.add_url_rule("/docs/<name>", view_func=_docs_file)
     return blueprint

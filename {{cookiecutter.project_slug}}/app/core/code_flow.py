@@ -81,6 +81,7 @@ class SignInUnavailable(Unavailable):
     """In development, nobody has said which client of the provider this service is."""
 
     code = "sign_in_unavailable"
+    in_api = False
     detail = "Nobody can sign in here; the log says what is not set."
 
 
@@ -89,6 +90,7 @@ class SignInRefused(Problem):
 
     status = 400
     code = "sign_in_refused"
+    in_api = False
     detail = "You are not signed in. Go to the start and try again."
 
 

@@ -41,6 +41,7 @@ from app.core import (
     # {% if cookiecutter.database != "sqlite" %}
     disconnects,
     # {% endif %}
+    unstorable,
 )
 from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
 from app.core.errors import Conflict, Unavailable
@@ -386,6 +387,7 @@ class _SQLAlchemy(SQLAlchemy):
         event.listen(reading, "handle_error", disconnects.replace, retval=True)
         # {% endif %}
         app.extensions[READING] = reading
+        unstorable.observe(reading)
         return writing
 
 

@@ -18,6 +18,7 @@ from app.core.schemas import UNKNOWN_FIELD
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+VALIDATION_FAILED = "validation_failed"
 
 # What each status means here, to clients and in the API document.
 DETAILS = {
@@ -51,6 +52,8 @@ class Problem(Exception):  # noqa: N818  it is what the client is told, and not 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
     detail: ClassVar[str] = DETAILS[400]
+    in_api: ClassVar[bool] = True
+    """Whether the API document lists it; False for what pages and probes alone answer."""
 
     def __init__(
         self,
@@ -103,6 +106,26 @@ class Unavailable(Problem):
     detail = DETAILS[503]
 
 
+def codes() -> dict[int, dict[str, str]]:
+    """Return the `code` and `detail` of each problem that this service can answer, by status.
+
+    They are those of the statuses themselves and of every subclass of `Problem` in the service.
+    """
+    found = {status: {code_of(status): detail} for status, detail in DETAILS.items()}
+    for status in (400, 422):
+        found[status][VALIDATION_FAILED] = DETAILS[status]
+    for kind in _kinds(Problem):
+        if kind.in_api and kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            found[kind.status].setdefault(kind.code, kind.detail)
+    return found
+
+
+def _kinds(kind: type[Problem]) -> Iterator[type[Problem]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _kinds(below)
+
+
 class FieldErrorSchema(ma.Schema):
     """One value that is not valid."""
 
@@ -130,7 +153,8 @@ class ProblemSchema(ma.Schema):
     title = ma.fields.String(required=True)
     status = ma.fields.Integer(required=True)
     code = ma.fields.String(
-        required=True, metadata={"description": "Names the problem; compare this, not the text"}
+        required=True,
+        metadata={"description": "Names the problem; compare this, not the text. More may come."},
     )
     detail = ma.fields.String(required=True)
     request_id = ma.fields.String(
@@ -162,14 +186,14 @@ def _from_http(error: HTTPException) -> Response | HTTPException:
     data: Mapping[str, Any] = getattr(error, "data", None) or {}
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
     found = list(_field_errors(data.get("messages") or {}))
-    code = "validation_failed" if found else code_of(status)
+    code = VALIDATION_FAILED if found else code_of(status)
     return _document(status, code, detail, {"errors": found} if found else {}, headers)
 
 
 def _from_bug(error: Exception) -> Response:
     pipeline.of_request().error = error
     logger.error("unhandled exception", exc_info=error)
-    return _document(500, "internal_server_error", DETAILS[500])
+    return _document(500, code_of(500), DETAILS[500])
 
 
 def _document(
@@ -179,17 +203,21 @@ def _document(
     members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    body = {
+    body = problem(status, code, detail, pipeline.of_request().request_id) | dict(members or {})
+    return Response(orjson.dumps(body), status, headers, mimetype=MEDIA_TYPE)
+
+
+def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, object]:
+    """Return the members that every problem document has."""
+    return {
         # RFC 9457, 4.2.1: the title is then the status phrase; `code` tells problems apart.
         "type": "about:blank",
         "title": phrase(status),
         "status": status,
         "code": code,
         "detail": detail,
-        "request_id": pipeline.of_request().request_id,
-        **(members or {}),
+        "request_id": request_id,
     }
-    return Response(orjson.dumps(body), status, headers, mimetype=MEDIA_TYPE)
 
 
 def phrase(status: int) -> str:

@@ -55,6 +55,19 @@ _NO_NUMBER = r"(?!(?:.*\.)?[0-9]+\Z)"  # no top-level domain is a number (RFC 36
 ADDRESS = re.compile(
     rf"{_ENCODED_WORD}{_LENGTH}{_ATOM}(?:\.{_ATOM})*@{_NO_NUMBER}{_LABEL}(?:\.{_LABEL})*"
 )
+# The same for readers of the API document, whose patterns have no lookahead (RE2): an atom in which
+# no ? follows a =, and a last label that is not all digits. The lengths of the parts come with
+# `format: email` (RFC 5321, 4.5.3.1).
+_OTHERS = r"[a-zA-Z0-9!#$%&'*+/^_`{|}~-]"
+_PLAIN_ATOM = rf"(?:(?:\?|=*{_OTHERS})+=*|=+)"
+_ANY_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_LAST_LABEL = r"(?:[0-9]*[a-zA-Z](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?|[0-9]+-[a-zA-Z0-9-]*[a-zA-Z0-9])"
+DOCUMENTED = {
+    "format": "email",
+    "minLength": 3,
+    "maxLength": EMAIL_LENGTH,
+    "pattern": rf"^{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@(?:{_ANY_LABEL}\.)*{_LAST_LABEL}$",
+}
 
 
 class MailSettings(RecipientSettings):
@@ -96,6 +109,10 @@ def normalised(email: str) -> str | None:
 
 class EmailField(fields.String):
     """An e-mail address, in the one spelling that is stored."""
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
+        """Describe an address in the API document."""
+        super().__init__(metadata={**DOCUMENTED, **(metadata or {})}, **options)
 
     def _deserialize(
         self,

@@ -15,7 +15,7 @@ from marshmallow import ValidationError, fields, validate
 from sqlalchemy import Select, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.schemas import Schema
+from app.core.schemas import IntegerParameter, Schema
 
 DEFAULT_LIMIT = 20
 MAXIMUM_LIMIT = 100
@@ -26,6 +26,7 @@ _KEY = struct.Struct(">q16s")
 _SEAL_BYTES = 12
 # 36 bytes are 48 characters without padding, and each character counts.
 _CURSOR_BYTES = _KEY.size + _SEAL_BYTES
+_CURSOR_PATTERN = "^[A-Za-z0-9_-]{48}$"
 
 
 class Position(NamedTuple):
@@ -145,13 +146,16 @@ class CursorField(fields.String):
 class PageQuery(Schema):
     """Which part of a list is wanted."""
 
-    limit = fields.Integer(
+    limit = IntegerParameter(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAXIMUM_LIMIT),
         metadata={"description": "The most items that the answer may hold"},
     )
     cursor = CursorField(
-        metadata={"description": "The next_cursor of the page before; leave it out for the first"},
+        metadata={
+            "description": "The next_cursor of the page before; leave it out for the first",
+            "pattern": _CURSOR_PATTERN,
+        },
     )
 
 

@@ -19,6 +19,7 @@ from app.core.config import NAME, CoreSettings, Environment
 from app.core.errors import Unprocessable
 
 SHORTEST, LONGEST = 12, 128  # characters
+WRONG_LENGTH = f"Must have {SHORTEST} to {LONGEST} characters."
 FEWEST_DIFFERENT = 5
 LEAST_SCORE = 3  # of zxcvbn's 0 to 4: more than a hundred million guesses
 ESTIMATED = 16  # characters at either end: some long texts take zxcvbn seconds
@@ -85,7 +86,11 @@ class Passwords:
             WeakPassword: with all that is wrong with it.
 
         """
-        if sentences := list(self._problems(normalised(password).casefold(), email)):
+        # Counted as it was sent, so that the API document can say how long it may be.
+        fits = SHORTEST <= len(password) <= LONGEST
+        sentences = [] if fits else [WRONG_LENGTH]
+        sentences += self._problems(normalised(password).casefold(), email, fits=fits)
+        if sentences:
             raise WeakPassword(sentences)
 
     def hash(self, password: str) -> str:
@@ -99,10 +104,7 @@ class Passwords:
         """
         return self._hashes.verify_and_update(normalised(password), stored or self._nobody)
 
-    def _problems(self, password: str, email: str) -> Iterator[str]:
-        fits = SHORTEST <= len(password) <= LONGEST
-        if not fits:
-            yield f"Must have {SHORTEST} to {LONGEST} characters."
+    def _problems(self, password: str, email: str, *, fits: bool) -> Iterator[str]:
         if len(set(password)) < FEWEST_DIFFERENT:
             yield f"Must have {FEWEST_DIFFERENT} different characters."
         if fits and _is_guessable(password):

@@ -1,10 +1,20 @@
-"""The base of every schema: unknown fields are refused, and messages never repeat the input."""
+"""The base of every schema, and fields that accept exactly what the API document says of them.
 
+Unknown fields are refused, and messages never repeat the input.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import marshmallow as ma
+from marshmallow import fields, validate
 
 UNKNOWN_FIELD = "Unknown field"
+# RFC 8259, section 6: integers up to here are the same number to every reader of JSON.
+LARGEST_INTEGER = 2**53 - 1
+
+Validators = Callable[[Any], Any] | Iterable[Callable[[Any], Any]]
 
 
 class Schema(ma.Schema):
@@ -25,3 +35,87 @@ class Schema(ma.Schema):
             **self.error_messages,
             "unknown": f"{UNKNOWN_FIELD}; known: {known}.",
         }
+
+
+class FullMatch(validate.Validator):
+    r"""Accepts a text that a pattern describes from its first to its last character.
+
+    Python's `$` alone lets a final line break through. The pattern stands in the API document, so
+    it has to compile everywhere (RE2, ECMA-262): no lookaround, no backreference, no `\Z`.
+    """
+
+    def __init__(self, pattern: str, *, error: str) -> None:
+        """Take the pattern without anchors, and the sentence for what it does not describe."""
+        self.regex = re.compile(f"^{pattern}$")  # where apispec finds what it documents
+        self.sentence = error
+
+    def __call__(self, value: str) -> str:
+        """Return the text.
+
+        Raises:
+            ValidationError: when the pattern does not describe all of it.
+
+        """
+        if not self.regex.fullmatch(value):
+            raise ma.ValidationError(self.sentence)
+        return value
+
+
+class Integer(fields.Integer):
+    """An integer as JSON Schema defines it (2020-12, validation, 6.1.1): 1.0 is one, "1" is not.
+
+    Without a range of its own it takes what every reader of JSON takes for the same number.
+    """
+
+    def __init__(self, *, validate: Validators | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
+        """Take the range, and marshmallow's options."""
+        super().__init__(strict=True, validate=validate or _exact(), **options)
+
+    def _deserialize(
+        self,
+        value: Any,  # noqa: ANN401  whatever was sent
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401  marshmallow's own
+    ) -> int:
+        whole = isinstance(value, float) and value.is_integer()
+        return super()._deserialize(int(value) if whole else value, attr, data, **kwargs)
+
+
+class IntegerParameter(fields.Integer):
+    """An integer in a URL or a header, written as JSON writes it: no +, no spaces, no 1_000."""
+
+    def __init__(self, *, validate: Validators | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
+        """Take the range, and marshmallow's options."""
+        super().__init__(validate=validate or _exact(), **options)
+
+    def _deserialize(
+        self,
+        value: Any,  # noqa: ANN401  whatever was sent
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401  marshmallow's own
+    ) -> int:
+        if not re.fullmatch("-?(0|[1-9][0-9]{0,18})", value):
+            raise ma.ValidationError(self.error_messages["invalid"])
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class UUID(fields.UUID):
+    """A UUID in the form of RFC 9562, section 4, as `format: uuid` of JSON Schema has it."""
+
+    def _deserialize(
+        self,
+        value: Any,  # noqa: ANN401  whatever was sent
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401  marshmallow's own
+    ) -> Any:  # noqa: ANN401  marshmallow's own
+        found = super()._deserialize(value, attr, data, **kwargs)
+        if str(found) != str(value).lower():
+            raise ma.ValidationError(self.error_messages["invalid_uuid"])
+        return found
+
+
+def _exact() -> validate.Range:
+    return validate.Range(-LARGEST_INTEGER, LARGEST_INTEGER)

@@ -11,7 +11,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from app.core import client_address, pipeline
+from app.core import client_address, pipeline, text
 from app.core.config import CoreSettings
 
 # Directives that every policy has by name: `default-src` does not stand for `base-uri`, and OWASP ASVS
@@ -91,7 +91,7 @@ def _no_files(
 
 
 def init_app(app: Flask, settings: SecuritySettings) -> None:
-    """Set cookie flags, size limits, trusted hosts, proxy hops and response headers."""
+    """Set cookie flags, size limits, trusted hosts, proxy hops, readable URLs and response headers."""
     app.request_class = Request
     # A redirect to a path without its doubled slash would name whatever host the client did.
     app.url_map.merge_slashes = False
@@ -127,6 +127,7 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         )
     if settings.allowed_hosts and "*" not in settings.allowed_hosts:
         app.before_request(partial(_refuse_foreign_host, settings.allowed_hosts))
+    text.init_app(app)
     pipeline.of(app).static_headers.extend([*HEADERS, *settings.hsts])
 
 

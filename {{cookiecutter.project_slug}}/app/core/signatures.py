@@ -27,6 +27,29 @@ ADVICE = (
 DEVELOPMENT_SECRET = f"{PREFIX}ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24="
 ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no full stop: it separates what is signed
 TIMESTAMP = re.compile(r"[0-9]{1,11}")
+# In the terms of OpenAPI
+SCHEME = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "webhook-signature",
+    "description": "`v1,` and base64 of HMAC-SHA256, as Standard Webhooks 1.0 defines it",
+}
+PARAMETERS = [
+    {
+        "in": "header",
+        "name": "webhook-id",
+        "required": True,
+        "description": "Names the event; it stays the same when the event is sent again",
+        "schema": {"type": "string", "pattern": f"^{ID.pattern}$"},
+    },
+    {
+        "in": "header",
+        "name": "webhook-timestamp",
+        "required": True,
+        "description": "When this was sent, in seconds since 1970-01-01",
+        "schema": {"type": "string", "pattern": f"^{TIMESTAMP.pattern}$"},
+    },
+]
 
 
 def key(secret: str) -> bytes:

@@ -13,6 +13,7 @@ class DependencyDown(Unavailable):
     """Something this service needs does not answer; `checks` says which."""
 
     code = "dependency_down"
+    in_api = False
     detail = "Something that this service needs does not answer."
 
 

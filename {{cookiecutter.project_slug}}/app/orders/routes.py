@@ -21,7 +21,12 @@ from app.quotes.service import Basket
 
 blueprint = api.Blueprint("orders", __name__, description="Place orders and follow them")
 
-LOCATION = {"Location": {"description": "Where the order is", "schema": {"type": "string"}}}
+LOCATION = {
+    "Location": {
+        "description": "Where the order is",
+        "schema": {"type": "string", "format": "uri-reference"},
+    }
+}
 
 
 class _Headers(TypedDict):
@@ -72,7 +77,7 @@ def list_orders(query: PageArguments) -> Response:
 # {% endif %}
 @blueprint.arguments(ReadConditions, location="headers")
 @blueprint.response(200, OrderSchema, headers=ETAG)
-@blueprint.alt_response(304, description="You hold the present version")
+@blueprint.alt_response(304, description="You hold the present version", headers=ETAG)
 @blueprint.problems(404, 412)
 def get_order(_headers: object, order_id: UUID) -> Response:
     """Return one order."""

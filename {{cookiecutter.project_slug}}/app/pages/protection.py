@@ -24,6 +24,7 @@ class FormRefused(Problem):
 
     status = 400
     code = "form_refused"
+    in_api = False
     detail = "This form is no longer valid. Go back, load the page again, and send it once more."
 
 

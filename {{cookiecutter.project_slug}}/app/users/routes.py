@@ -41,7 +41,7 @@ class _NewEmail(_Proof):
 @blueprint.arguments(RegistrationSchema)
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(403, 429)
-def register(sent: _Registration) -> Response:
+def register_account(sent: _Registration) -> Response:
     """Ask for an account; a letter tells its owner how to go on, also if there is one already."""
     service.register(sent["email"], sent["password"], str(request.remote_addr))
     return Response(status=202)
@@ -51,7 +51,7 @@ def register(sent: _Registration) -> Response:
 @blueprint.requires("account")
 @blueprint.response(200, UserSchema)
 @blueprint.problems(404)
-def get_me() -> Response:
+def get_own_account() -> Response:
     """Return the caller's account."""
     return json_response(service.find(access.caller().id))
 
@@ -79,7 +79,7 @@ def change_password(sent: _NewPassword) -> Response:
 @blueprint.arguments(NewEmailSchema)
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(404, 429)
-def change_email(sent: _NewEmail) -> Response:
+def request_email_change(sent: _NewEmail) -> Response:
     """Ask for another address; it counts once the letter that goes there is answered."""
     service.ask_to_change_email(
         access.caller().id, sent["current_password"], sent["email"], str(request.remote_addr)
@@ -92,7 +92,7 @@ def change_email(sent: _NewEmail) -> Response:
 @blueprint.arguments(CurrentPasswordSchema)
 @blueprint.response(204)
 @blueprint.problems(404, 429)
-def deactivate(sent: _Proof) -> Response:
+def close_account(sent: _Proof) -> Response:
     """Close the account; every login ends."""
     service.deactivate(access.caller().id, sent["current_password"], str(request.remote_addr))
     return Response(status=204)

@@ -2,6 +2,7 @@
 
 from marshmallow import fields, validate
 
+from app.core import passwords
 from app.core.mail import EmailField
 from app.core.schemas import Schema
 from app.users.models import Role
@@ -10,7 +11,7 @@ LONGEST_PASSWORD = 1_024  # before its spelling is settled; app.core.passwords h
 LONGEST_TOKEN = 1_024
 
 
-class EmailSchema(Schema):
+class AddressSchema(Schema):
     """Whom to write to."""
 
     email = EmailField(required=True, metadata={"example": "ada@example.com"})
@@ -21,12 +22,18 @@ class PasswordSchema(Schema):
 
     password = fields.String(
         required=True,
-        validate=validate.Length(1, LONGEST_PASSWORD),
-        metadata={"format": "password", "example": "correct horse battery staple"},
+        validate=validate.Length(
+            passwords.SHORTEST, passwords.LONGEST, error=passwords.WRONG_LENGTH
+        ),
+        metadata={
+            "format": "password",
+            "description": "Hard to guess, and without the e-mail address and this service's name",
+            "example": "correct horse battery staple",
+        },
     )
 
 
-class RegistrationSchema(EmailSchema, PasswordSchema):
+class RegistrationSchema(AddressSchema, PasswordSchema):
     """Who wants an account."""
 
 
@@ -44,17 +51,17 @@ class NewPasswordSchema(CurrentPasswordSchema, PasswordSchema):
     """Another password."""
 
 
-class NewEmailSchema(CurrentPasswordSchema, EmailSchema):
+class NewEmailSchema(CurrentPasswordSchema, AddressSchema):
     """Another address."""
 
 
-class TokenSchema(Schema):
+class LinkTokenSchema(Schema):
     """The token in a link."""
 
     token = fields.String(required=True, validate=validate.Length(1, LONGEST_TOKEN))
 
 
-class ResetSchema(TokenSchema, PasswordSchema):
+class ResetSchema(LinkTokenSchema, PasswordSchema):
     """Another password, from whoever reads the account's mailbox."""
 
 
@@ -62,6 +69,6 @@ class UserSchema(Schema):
     """An account as its owner sees it."""
 
     id = fields.UUID(required=True)
-    email = fields.String(required=True)
+    email = EmailField(required=True)
     role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
     created_at = fields.AwareDateTime(required=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
-from flask import Blueprint, Response, current_app, request
+from flask import Response, current_app, request
 
-from app.core import api
+from app.core import api, signatures
 from app.core.signatures import Verifier
 from app.webhooks import (
     # {% if cookiecutter.metrics %}
@@ -24,10 +24,25 @@ from app.webhooks import (
 
 logger = logging.getLogger(__name__)
 
-blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+blueprint = api.Blueprint(
+    "webhooks", __name__, url_prefix="/webhooks", description="Events that other services send"
+)
 # {% if cookiecutter.metrics %}
 blueprint.after_request(events.tell)
 # {% endif %}
+
+
+BODIES = [*map(type, schemas.EVENTS.values()), schemas.EventSchema]
+# Documented by hand: the signature is checked over the bytes of the body before they are parsed, and
+# the type of an event says how it is read.
+CONTRACT = {
+    "parameters": signatures.PARAMETERS,
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"anyOf": BODIES}}},
+    },
+    "security": [{"webhook": []}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,10 @@ def _parse(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
     return api.Blueprint.ARGUMENTS_PARSER.parse(schema, location="json")
 
 
-@blueprint.post("/payments")
+@blueprint.route("/payments", methods=["POST"])
+@blueprint.response(204)
+@blueprint.problems(413, 415, 422)
+@blueprint.doc(**CONTRACT)
 def receive_payment() -> Response:
     """Take an event about a payment; 204 tells the sender not to send it again."""
     door: Door = current_app.extensions["webhooks"]

@@ -3,6 +3,8 @@
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from app.core.schemas import LARGEST_INTEGER, UUID, FullMatch, Integer
+
 
 class _Growing(ma.Schema):
     class Meta:
@@ -16,24 +18,35 @@ class _Envelope(_Growing):
     timestamp = fields.AwareDateTime(required=True)
 
 
-class EventSchema(_Envelope):
-    """Any event (Standard Webhooks, payload structure)."""
-
-    data = fields.Dict(required=True)
-
-
 class PaymentSchema(_Growing):
     """Which order was paid, and how much."""
 
-    order_id = fields.UUID(required=True)
-    amount_cents = fields.Integer(required=True, strict=True, validate=validate.Range(0))
-    currency = fields.String(required=True, validate=validate.Length(equal=3))
+    order_id = UUID(required=True)
+    amount_cents = Integer(required=True, validate=validate.Range(0, LARGEST_INTEGER))
+    currency = fields.String(
+        required=True, validate=FullMatch("[A-Z]{3}", error="Must be a currency code of ISO 4217.")
+    )
 
 
 class PaymentSucceededSchema(_Envelope):
     """`payment.succeeded`."""
 
+    type = fields.String(required=True, validate=validate.Equal("payment.succeeded"))
     data = fields.Nested(PaymentSchema, required=True)
 
 
 EVENTS: dict[str, ma.Schema] = {"payment.succeeded": PaymentSucceededSchema()}
+
+
+class EventSchema(_Envelope):
+    """Any other event (Standard Webhooks, payload structure)."""
+
+    type = fields.String(
+        required=True,
+        validate=validate.Length(1, 128),
+        metadata={
+            "description": "Types that this service does not know are accepted and logged",
+            "not": {"enum": [*EVENTS]},
+        },
+    )
+    data = fields.Dict(required=True)

@@ -27,7 +27,12 @@ class Blueprint(flask.Blueprint):
         headers: Mapping[str, Mapping[str, object]] | None = ...,
     ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
     def alt_response(
-        self, status_code: int, response: str | None = ..., *, description: str = ...
+        self,
+        status_code: int,
+        response: str | None = ...,
+        *,
+        description: str = ...,
+        headers: Mapping[str, Mapping[str, object]] | None = ...,
     ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
     @staticmethod
     def doc(**kwargs: object) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
@@ -42,7 +47,14 @@ class Blueprint(flask.Blueprint):
         parameters: list[Mapping[str, object]] | None,
     ) -> None: ...
 
+class _Converter:
+    def add_attribute_function(self, function: Callable[..., Mapping[str, object]]) -> None: ...
+
+class _Marshmallow:
+    converter: _Converter
+
 class Api:
     DEFAULT_ERROR_RESPONSE_NAME: str
     spec: APISpec
+    ma_plugin: _Marshmallow
     def __init__(self, app: flask.Flask, *, spec_kwargs: Mapping[str, object]) -> None: ...

@@ -6,7 +6,12 @@ from uuid import UUID
 from flask import Response
 
 from app.admin.accounts import service
-from app.admin.accounts.schemas import AccountPageSchema, AccountQuery, AccountSchema, RoleSchema
+from app.admin.accounts.schemas import (
+    AccountPageSchema,
+    AccountQuery,
+    AccountSchema,
+    RoleChangeSchema,
+)
 from app.admin.routes import blueprint
 from app.core import access
 from app.core.api import json_response
@@ -62,9 +67,9 @@ def activate_account(user_id: UUID) -> Response:
 
 @blueprint.route("/users/<uuid:user_id>/role", methods=["PUT"])
 @blueprint.requires("admin")
-@blueprint.arguments(RoleSchema)
+@blueprint.arguments(RoleChangeSchema)
 @blueprint.response(200, AccountSchema)
 @blueprint.problems(404, 409)
-def give_role(sent: _Role, user_id: UUID) -> Response:
+def set_account_role(sent: _Role, user_id: UUID) -> Response:
     """Give somebody else another role; every login of theirs ends."""
     return json_response(service.give_role(access.caller().id, user_id, Role(sent["role"])))

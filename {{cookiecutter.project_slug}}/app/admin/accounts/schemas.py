@@ -15,7 +15,7 @@ class AccountQuery(PageQuery):
     email = EmailField(metadata={"description": "The whole address; leave it out for all"})
 
 
-class RoleSchema(Schema):
+class RoleChangeSchema(Schema):
     """Another role."""
 
     role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))

@@ -181,7 +181,6 @@ def test_no_other_file_is_served(client: FlaskClient, subtests: pytest.Subtests)
         "..%5croutes.py",
         "x",
         "pages.css/",
-        "a%00",
     ):
         with subtests.test(name):
             assert client.get(f"/static/{name}").status_code == 404

@@ -171,11 +171,18 @@ def test_a_paid_order_says_so_and_cannot_be_cancelled(app: Flask, browser: Flask
 
 # {% endif %}
 def test_what_is_not_there_is_a_page_that_says_so(browser: FlaskClient) -> None:
-    for path in (f"/orders/{SOME_ID}", "/?cursor=made-up", "/?cursor=%00"):
+    for path in (f"/orders/{SOME_ID}", "/?cursor=made-up"):
         answer = browser.get(path, headers=ACCEPT)
 
         assert answer.status_code == 404, path
         assert "<h1>Not Found</h1>" in answer.text, path
+
+
+def test_a_url_that_is_no_text_is_a_page_that_says_so(browser: FlaskClient) -> None:
+    answer = browser.get("/?cursor=%00", headers=ACCEPT)
+
+    assert answer.status_code == 400
+    assert "<h1>Bad Request</h1>" in answer.text
 
 
 @pytest.mark.attack

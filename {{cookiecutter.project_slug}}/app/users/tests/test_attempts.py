@@ -44,7 +44,7 @@ def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
 ) -> None:
     existing, missing = new_address(), new_address()
     make(app, existing)
-    for email in (existing, missing, "no address"):
+    for email in (existing, missing):
         tries = [log_in(client, email, HOME) for _ in range(5)]
         assert {answer.status_code for answer in tries} == {401}
 
@@ -57,7 +57,7 @@ def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
     # From elsewhere the owner is let in, and that forgives nothing at home.
     assert log_in(client, existing, ELSEWHERE, PASSWORD).status_code == 200
     assert log_in(client, existing, HOME, PASSWORD).status_code == 429
-    assert count(app) == 15  # what was refused or went well does not count
+    assert count(app) == 10  # what was refused or went well does not count
 
     later(app, attempts.LOGIN.seconds - 2)
     assert int(log_in(client, existing, HOME, PASSWORD).headers["Retry-After"]) <= 2

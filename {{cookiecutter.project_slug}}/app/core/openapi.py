@@ -1,0 +1,142 @@
+"""What the OpenAPI document says of every operation: servers, headers, security and problems."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import marshmallow as ma
+
+from app.core import errors
+
+Node = dict[str, Any]
+
+WITHOUT_NUL = r"^[^\x00]*$"
+REQUEST_ID = "8d78f5a25f2739f46112f4bc173e230b"  # in examples
+FIELD_ERROR = {"in": "body", "pointer": "#/name", "detail": "Missing data for required field."}
+
+HEADERS: dict[str, Node] = {
+    "X-Request-ID": {
+        "description": "The id that this request has in the logs; a well-formed one that is sent is kept",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "After how many seconds to try again (RFC 9110, 10.2.3)",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    # {% if cookiecutter.auth != "none" %}
+    "WWW-Authenticate": {
+        "description": "What is missing or wrong about the access token (RFC 6750, 3)",
+        "schema": {"type": "string"},
+    },
+    # {% endif %}
+    # {% if cookiecutter.rate_limiting %}
+    "RateLimit-Limit": {
+        "description": "How many requests the tightest limit allows in its window",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Remaining": {
+        "description": "How many of them are left",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Reset": {
+        "description": "In how many seconds the next window begins",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Policy": {
+        "description": "The limit and its window in seconds",
+        "schema": {"type": "string", "examples": ["300;w=60"]},
+    },
+    # {% endif %}
+}
+"""Headers that the core sends, as components of the document."""
+
+EVERYWHERE = {
+    "X-Request-ID",
+    # {% if cookiecutter.rate_limiting %}
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "RateLimit-Policy",
+    # {% endif %}
+}
+BY_STATUS = {
+    # {% if cookiecutter.auth != "none" %}
+    "401": {"WWW-Authenticate"},
+    "403": {"WWW-Authenticate"},
+    # {% endif %}
+    "429": {"Retry-After"},
+    "503": {"Retry-After"},
+    "default": {"Retry-After"},
+}
+
+
+def complete(document: Node) -> Node:
+    """Return a document with what holds for all of its operations.
+
+    View functions cannot say any of this: it is the same for each of them.
+    """
+    components = document["components"]
+    components["headers"] = HEADERS
+    for operation in operations(document):
+        operation.setdefault("security", [])  # open, and not what a default would say
+        for status, response in operation["responses"].items():
+            if "$ref" not in response:
+                response["headers"] = {**response.get("headers", {}), **_headers(status)}
+    described = errors.codes()
+    for name, response in components["responses"].items():
+        status = str(HTTPStatus[name].value) if name in HTTPStatus.__members__ else "default"
+        response["headers"] = _headers(status)
+        [content] = response["content"].values()
+        content["examples"] = dict(_examples(described, status))
+    names = sorted({code for each in described.values() for code in each})
+    schemas = components["schemas"]
+    schemas["ProblemCode"] = {
+        "type": "string",
+        "enum": names,
+        "description": "What this version answers; more may come",
+    }
+    for name in ("Problem", "FieldError"):  # nobody sends these
+        for described in schemas[name]["properties"].values():
+            described.pop("pattern", None)
+    # Open on purpose: a client that was made from this document survives a new code.
+    problem = schemas["Problem"]["properties"]["code"]
+    del problem["type"]
+    problem["anyOf"] = [{"$ref": "#/components/schemas/ProblemCode"}, {"type": "string"}]
+    return document
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[Node]:
+    """Yield each operation of a document."""
+    for path in document["paths"].values():
+        yield from (each for method, each in path.items() if method != "parameters")
+
+
+def operation_id(name: str) -> str:
+    """Return `listOrders` for a view called `list_orders`."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def text_without_nul(_converter: object, field: ma.fields.Field[Any], ret: Node) -> Node:
+    """Describe a text of no other pattern: no part of a request may hold a NUL (apispec's signature)."""
+    described = {"pattern", "enum"} & ret.keys() or ret.get("format", "password") != "password"
+    return {"pattern": WITHOUT_NUL} if isinstance(field, ma.fields.String) and not described else {}
+
+
+def _headers(status: str) -> Node:
+    names = EVERYWHERE | BY_STATUS.get(status, set())
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS if name in names}
+
+
+def _examples(
+    described: Mapping[int, Mapping[str, str]], status: str
+) -> Iterator[tuple[str, Node]]:
+    """Yield an example for each code of a status; the default stands for those of a server at fault."""
+    chosen = [int(status)] if status != "default" else [500, 503]
+    for number in chosen:
+        for code, detail in sorted(described[number].items()):
+            value = errors.problem(number, code, detail, REQUEST_ID)
+            if code == errors.VALIDATION_FAILED:
+                value["errors"] = [FIELD_ERROR]
+            yield code, {"summary": detail, "value": value}

@@ -1,0 +1,58 @@
+"""The routes of an application, for tests that hold every one of them to something."""
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+# Blueprints that are no part of the API, and have tests of their own. All other routes are: they have
+# to be in the API document and in the rules of access, whatever their URL begins with.
+OUTSIDE = {
+    "api_document",
+    "health",
+    # {% if cookiecutter.metrics %}
+    "metrics",
+    # {% endif %}
+    # {% if cookiecutter.web_ui %}
+    "pages",
+    # {% endif %}
+}
+VARIABLE = re.compile(r"<(?:(?P<converter>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
+# What nothing is called by, for each of Werkzeug's converters; add your own here.
+VALUES = {
+    None: "nothing",
+    "float": "0.5",
+    "int": "987654321",
+    "path": "no/thing",
+    "string": "nothing",
+    "uuid": str(uuid4()),
+}
+
+
+def is_api(rule: Rule) -> bool:
+    """Tell whether a route belongs to the API."""
+    return rule.endpoint.partition(".")[0] not in OUTSIDE
+
+
+def documented_path(rule: Rule) -> str:
+    """Return the path of a route as OpenAPI writes it."""
+    return VARIABLE.sub(r"{\g<name>}", rule.rule)
+
+
+def filled_in(rule: str) -> str:
+    """Return a URL of this route, of something that does not exist.
+
+    Raises:
+        KeyError: for a converter without a value in `VALUES`.
+
+    """
+    return VARIABLE.sub(lambda found: VALUES[found["converter"]], rule)
+
+
+def api_routes(app: Flask) -> Iterator[tuple[str, Rule]]:
+    """Yield each method of each route of the API."""
+    for rule in app.url_map.iter_rules():
+        if is_api(rule):
+            yield from ((method, rule) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"})

@@ -1,0 +1,109 @@
+"""Text that nothing can keep, in a domain that the core has never heard of."""
+
+from typing import Any
+
+import pytest
+from flask import Response
+from flask.testing import FlaskClient
+from marshmallow import fields
+
+from app.core.api import Blueprint, json_response
+from app.core.schemas import Schema
+from conftest import MakeApp, body
+
+
+class NoteSchema(Schema):
+    text = fields.String()
+    details = fields.Dict()
+
+
+class SearchSchema(Schema):
+    text = fields.String()
+
+
+@pytest.fixture(scope="module")
+def notes(make_app: MakeApp) -> FlaskClient:
+    """Return a client of an application with a domain of its own, which answers what it reads."""
+    app = make_app()
+    blueprint = Blueprint("notes", __name__, description="Keep notes")
+
+    @blueprint.route("", methods=["POST"])
+    @blueprint.arguments(NoteSchema)
+    @blueprint.response(200, NoteSchema)
+    def write_note(note: dict[str, Any]) -> Response:
+        """Write a note."""
+        return json_response(note)
+
+    @blueprint.route("", methods=["GET"])
+    @blueprint.arguments(SearchSchema, location="query")
+    @blueprint.response(200, NoteSchema)
+    def find_note(query: dict[str, Any]) -> Response:
+        """Find a note."""
+        return json_response(query)
+
+    @blueprint.route("/<path:text>/copies", methods=["GET"])
+    @blueprint.response(200, NoteSchema)
+    def list_copies(text: str) -> Response:
+        """Find copies of a note."""
+        return json_response({"text": text})
+
+    app.register_blueprint(blueprint, url_prefix="/v2/notes")
+    return app.test_client()
+
+
+@pytest.mark.attack
+def test_half_a_surrogate_is_no_text(notes: FlaskClient) -> None:
+    for half in (b"\\ud800", b"\\udfff", b"\xed\xa0\x80", b"\xff"):
+        answer = notes.post(
+            "/v2/notes", data=b'{"text": "%b"}' % half, content_type="application/json"
+        )
+
+        assert answer.status_code == 400
+
+
+def test_each_nul_of_a_body_is_pointed_at(notes: FlaskClient) -> None:
+    sent = {"text": "a\0b", "details": {"fine": ["", "\0"], "\0": 1}}
+
+    answer = body(notes.post("/v2/notes", json=sent))
+
+    places = [each["pointer"] for each in answer["errors"]]
+    assert places == ["#/text", "#/details/fine/1", "#/details"]
+    assert {each["detail"] for each in answer["errors"]} == {"Must not contain NUL (U+0000)."}
+
+
+def test_a_text_about_a_nul_holds_none(notes: FlaskClient) -> None:
+    assert notes.post("/v2/notes", json={"text": r"write \u0000"}).status_code == 200
+
+
+@pytest.mark.attack
+def test_a_url_is_text(notes: FlaskClient, subtests: pytest.Subtests) -> None:
+    for path in (
+        "/v2/notes?text=%00",
+        "/v2/notes?text=a%FFb",
+        "/v2/notes?text=%ED%A0%80",
+        "/v2/notes?%00=1",
+        "/v2/notes/a%00b/copies",
+        "/v2/nowhere/%00",
+    ):
+        with subtests.test(path):
+            answer = notes.get(path)
+
+            assert answer.status_code == 400
+            assert body(answer)["code"] == "unreadable_url"
+    for path in ("/v2/notes/a\xffb/copies", "/\xff", "/\xed\xa0\x80"):
+        with subtests.test(repr(path)):
+            # As WSGI hands it out; Werkzeug's client sends no such bytes.
+            answer = notes.get("/", environ_overrides={"PATH_INFO": path})
+
+            assert answer.status_code == 400
+            assert body(answer)["code"] == "unreadable_url"
+
+
+def test_text_beyond_ascii_is_no_trouble(notes: FlaskClient) -> None:
+    text = "aé注\U0001f680/%"
+
+    written = notes.post("/v2/notes", json={"text": text})
+    found = notes.get("/v2/notes", query_string={"text": text})
+    copies = notes.get("/v2/notes/aé注\U0001f680/%25/copies")
+
+    assert written.json == found.json == copies.json == {"text": text}
