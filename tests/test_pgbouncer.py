@@ -97,3 +97,14 @@ def test_behind_pgbouncer_in_transaction_mode_no_request_fails(
     # Nor does one succeed only because it was repeated.
     assert "database connections replaced" not in log
     assert '"level":"ERROR"' not in log
+
+
+def test_what_the_database_says_of_its_sessions_holds_behind_pgbouncer(
+    server: str, pgbouncer: PgBouncer
+) -> None:
+    name = urlsplit(server).path[1:]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET statement_timeout = '7s'".encode())
+
+    with psycopg.connect(pgbouncer.url(name)) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("7s",)

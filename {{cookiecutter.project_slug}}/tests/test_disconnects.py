@@ -156,7 +156,7 @@ def test_a_connection_that_the_server_closes_is_replaced_without_repeating_the_r
         assert good is not bad
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own(make_app: MakeApp, new_database: NewDatabase) -> Iterator[View]:
     """Return a view of an application whose database is its own."""
     view = View(make_app(database_url=new_database(), database_pool_size=3))
