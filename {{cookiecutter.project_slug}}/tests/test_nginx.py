@@ -2,8 +2,13 @@
 
 import json
 import re
+import shutil
+import socket
+import ssl
+import subprocess
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,6 +18,7 @@ from tests.connections import LONGEST_WAIT, Connection, connection, others_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
 from tests.servers import gunicorn
 from tests.test_connections import BODY, CHUNKED, HOST, JSON, LINE, MALFORMED, MALFORMED_CHUNKS
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 TEXT = CONFIGURATION.read_text(encoding="utf-8")
 OPEN = "/api/openapi.json"
@@ -151,6 +157,34 @@ def test_a_load_balancer_that_is_named_is_believed(service: Upstream) -> None:
     (request,) = service.requests
     assert request.headers["x-forwarded-for"] == "203.0.113.9"
     assert request.headers["x-forwarded-proto"] == "https"
+
+
+@pytest.mark.process
+def test_with_a_certificate_the_service_learns_that_the_client_uses_https(
+    service: Upstream, tmp_path: Path
+) -> None:
+    program = shutil.which("openssl") or pytest.skip("openssl is not installed")
+    made = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost")
+    files = ("-keyout", "key.pem", "-out", "certificate.pem")
+    subprocess.run([program, *made, *files], cwd=tmp_path, check=True, capture_output=True)
+    changes = {
+        " default_server;": " ssl default_server;",
+        "# ssl_certificate": "ssl_certificate",
+        "/etc/nginx/tls/": f"{tmp_path}/",
+    }
+    context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+
+    with nginx(service.port, changes) as port:
+        opened = socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS)
+        with Connection(context.wrap_socket(opened, server_hostname="localhost")) as client:
+            client.send(asked("GET"))
+            assert client.answer()[0] == HTTPStatus.OK
+        without = one_answer(port, asked("GET"))
+
+    (request,) = service.requests
+    assert request.headers["x-forwarded-proto"] == "https"
+    assert without[0] == HTTPStatus.BAD_REQUEST
+    held_to_the_form(*without)
 
 
 @pytest.mark.process
