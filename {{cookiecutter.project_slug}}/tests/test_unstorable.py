@@ -22,11 +22,19 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    # {% if cookiecutter.database != "sqlite" %}
+    event,
+    # {% endif %}
     insert,
     select,
 )
 
-from app.core import schemas
+from app.core import (
+    schemas,
+    # {% if cookiecutter.database != "sqlite" %}
+    unstorable,
+    # {% endif %}
+)
 from app.core.api import Blueprint, json_response
 from app.core.database import UTCDateTime, db, reading, writing
 from conftest import LogLines, MakeApp, body
@@ -221,6 +229,33 @@ def test_each_server_refuses_what_its_columns_do_not_hold(
 
             assert answer.status_code == 422
             assert body(answer)["code"] == "unstorable_value"
+
+
+class Refused(Exception):  # noqa: N818  stands for a driver's own
+    """An error of the server, with its code as the drivers give it."""
+
+    def __init__(self, code: object) -> None:
+        super().__init__(code)
+        if isinstance(code, str):
+            self.sqlstate = code
+
+
+def test_codes_that_drivers_file_elsewhere_are_known(
+    notes: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for code in unstorable.CODES:
+        error = Refused(code)
+
+        def refuse(*_arguments: object, error: Exception = error) -> None:
+            raise error
+
+        with subtests.test(code=code), notes.application.test_request_context():
+            event.listen(db.engine, "do_execute", refuse)
+            try:
+                with pytest.raises(unstorable.UnstorableValue), writing() as session:
+                    session.execute(select(1))
+            finally:
+                event.remove(db.engine, "do_execute", refuse)
 
 
 # {% endif %}

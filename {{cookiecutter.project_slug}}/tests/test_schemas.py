@@ -1,0 +1,61 @@
+"""Fields that accept what the API document says of them, and nothing else."""
+
+from uuid import UUID
+
+import pytest
+from marshmallow import ValidationError, fields
+
+from app.core import schemas
+
+SOME_ID = "5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(1, 1), (1.0, 1), (-3.0, -3), (0, 0), (2**53 - 1, 2**53 - 1), (-(2**53) + 1, -(2**53) + 1)],
+)
+def test_an_integer_may_have_a_fraction_of_zero(sent: float, read: int) -> None:
+    found = schemas.Integer().deserialize(sent)
+
+    assert (type(found), found) == (int, read)
+
+
+@pytest.mark.parametrize(
+    "sent", [1.5, "1", True, None, [], {}, "", 2**53, -(2**53), 1e300, float("inf"), float("nan")]
+)
+def test_what_is_no_integer_of_json_is_refused(sent: object) -> None:
+    with pytest.raises(ValidationError):
+        schemas.Integer().deserialize(sent)
+
+
+def test_an_integer_in_a_url_is_written_in_one_way() -> None:
+    assert schemas.IntegerParameter().deserialize("-12") == -12
+    for sent in ("", "+1", " 1", "1 ", "01", "1_000", "1.0", "1e3", "٣", "-", "9" * 5_000, "1\n"):
+        with pytest.raises(ValidationError):
+            schemas.IntegerParameter().deserialize(sent)
+    with pytest.raises(ValidationError):
+        schemas.IntegerParameter().deserialize(str(2**53))
+
+
+def test_a_uuid_is_written_in_one_way() -> None:
+    for sent in (SOME_ID, SOME_ID.upper()):
+        assert schemas.UUID().deserialize(sent) == UUID(SOME_ID)
+    for other in (
+        "{" + SOME_ID + "}",
+        f"urn:uuid:{SOME_ID}",
+        SOME_ID.replace("-", ""),
+        "",
+        1,
+        None,
+    ):
+        with pytest.raises(ValidationError):
+            schemas.UUID().deserialize(other)
+
+
+def test_a_pattern_describes_all_of_a_text() -> None:
+    field = fields.String(validate=schemas.FullMatch("[a-z]{1,3}", error="Must be letters: {x}."))
+
+    assert field.deserialize("abc") == "abc"
+    for other in ("abc\n", "abcd", "1abc", ""):
+        with pytest.raises(ValidationError, match="Must be letters"):
+            field.deserialize(other)
