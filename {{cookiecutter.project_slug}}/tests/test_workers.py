@@ -138,6 +138,61 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     assert service.letters_after(0.5) == 1
 
 
+# What is no message of a task: no JSON, JSON of another form, a message for nobody, headers of odd types.
+GARBAGE = (
+    b"CANARY",
+    b"\xff\xfe\x00CANARY",
+    b"[]",
+    b'"CANARY"',
+    b"{}",
+    b'{"body": "CANARY"}',
+    b'{"body": "CANARY", "properties": {"delivery_tag": "1"}}',
+    b'{"body": "CANARY", "properties": {"delivery_tag": "2", "delivery_info": {}}, "headers": []}',
+    b'{"body": 7, "properties": {"delivery_tag": "3", "delivery_info": {}}, "headers": {"task": []}}',
+)
+HEADERS_OF_OTHERS: tuple[dict[str, object], ...] = (
+    {},
+    {"task": "unknown", "id": "1"},
+    {"task": "unknown"},
+    {"task": [TASK], "id": "2"},
+    {"task": TASK},
+    {"task": TASK, "id": "3", "lang": "py", "eta": "CANARY"},
+    {"task": TASK, "id": "4", "lang": "py", "timelimit": "CANARY"},
+)
+
+
+def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: Worker) -> None:
+    own = broker.of(service.app)
+    queue = f"{own.name}.tasks"
+    own.send(Message("unknown.task", {"nonsense": "CANARY"}))  # also makes the queues
+    with own.connect() as connection:
+        channel = connection.default_channel
+        if not own.is_rabbitmq:
+            channel.client.lpush(queue, *GARBAGE)
+        producer = own.celery.amqp.Producer(connection, auto_declare=False)
+        for headers in HEADERS_OF_OTHERS:
+            for kind in ("application/json", "application/x-python-serialize"):
+                producer.publish(
+                    b"CANARY",
+                    exchange=own.name,
+                    routing_key=queue,
+                    headers=headers,
+                    content_type=kind,
+                    content_encoding="utf-8",
+                )
+    wait_until(lambda: dead_letters(service) >= 2 * len(HEADERS_OF_OTHERS))
+
+    service.ask()
+
+    assert service.letters_after(0.5) == 1
+    assert working.process.poll() is None
+    logged = working.log.read_text()
+    assert "message refused" in logged
+    assert "CANARY" not in logged
+    if not own.is_rabbitmq:
+        assert "what is no message was in the queue" in logged
+
+
 # {% if cookiecutter.database == "none" %}
 def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service) -> None:
     box = service.mail.box

@@ -259,7 +259,9 @@ class Broker:
     def bury_unreadable(self, message: Delivered, **_: object) -> None:
         """Keep what Celery has rejected before any task of ours saw it."""
         self._tasks.refused()
-        self.bury({"headers": dict(message.headers or {}), "body": repr(message.body)})
+        headers = message.headers or {}
+        told = dict(headers) if isinstance(headers, Mapping) else repr(headers)
+        self.bury({"headers": told, "body": repr(message.body)})
 
     # {% if cookiecutter.database == "none" %}
     def ping(self) -> None:
@@ -392,6 +394,10 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": seconds,
         "broker_heartbeat": 10,
+        "broker_transport": "app.core.redis_transport:Transport"
+        if url.startswith("redis")
+        else None,
+        "worker_consumer": "app.core.task_consumer:Consumer",
         "broker_transport_options": redis if url.startswith("redis") else amqp,
         "accept_content": ["json"],
         "task_ignore_result": True,

@@ -24,6 +24,7 @@ class Celery:
         main: str,
         *,
         amqp: type[AMQP] = ...,
+        broker: str = ...,
         set_as_current: bool = ...,
         fixups: Sequence[str] = ...,
     ) -> None: ...

@@ -40,5 +40,13 @@ class Queue:
 class Producer:
     def __init__(self, channel: Connection, *, auto_declare: bool = ...) -> None: ...
     def publish(
-        self, body: object, *, routing_key: str, declare: Sequence[Queue] = ...
+        self,
+        body: object,
+        *,
+        routing_key: str,
+        declare: Sequence[Queue] = ...,
+        exchange: str = ...,
+        headers: Mapping[str, object] = ...,
+        content_type: str = ...,
+        content_encoding: str = ...,
     ) -> object: ...

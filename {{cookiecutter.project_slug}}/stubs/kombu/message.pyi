@@ -1,6 +1,11 @@
+import logging
 from collections.abc import Mapping
 
 class Message:
     body: bytes | str
     headers: Mapping[str, object] | None
+    acknowledged: bool
     def __init__(self, *, body: bytes, headers: Mapping[str, object]) -> None: ...
+    def reject_log_error(
+        self, logger: logging.Logger, errors: tuple[type[Exception], ...]
+    ) -> None: ...

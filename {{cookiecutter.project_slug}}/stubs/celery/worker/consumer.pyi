@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 from celery import Celery
+from kombu.message import Message
 
 class _Entry:
     def cancel(self) -> None: ...
@@ -21,5 +22,14 @@ class _TaskConsumer:
 
 class Consumer:
     app: Celery
+    channel_errors: tuple[type[Exception], ...]
+    connection_errors: tuple[type[Exception], ...]
     task_consumer: _TaskConsumer
     timer: _Timer
+    def create_task_handler(
+        self, *args: object, **options: object
+    ) -> Callable[[Message], object]: ...
+    def on_unknown_message(self, body: object, message: Message) -> None: ...
+    def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None: ...
+    def on_invalid_task(self, body: object, message: Message, exc: Exception) -> None: ...
+    def on_decode_error(self, message: Message, exc: Exception) -> None: ...

@@ -1,0 +1,60 @@
+"""What a worker does with messages that are no task of this service: reject them, and log no body.
+
+Celery logs the whole body of each, which may hold personal data or secrets of whoever sent it to the
+wrong queue. The dead letter keeps it, where fewer people read.
+"""
+
+import logging
+from collections.abc import Callable
+
+from celery import signals
+from celery.worker import consumer
+from kombu.message import Message
+
+logger = logging.getLogger(__name__)
+
+
+class Consumer(consumer.Consumer):
+    """Celery's consumer, by its setting `worker_consumer`."""
+
+    def create_task_handler(self, *args: object, **options: object) -> Callable[[Message], object]:
+        """Return what takes each message; a header of another type than expected ends no worker."""
+        handle = super().create_task_handler(*args, **options)
+
+        def handle_any(message: Message) -> object:
+            try:
+                return handle(message)
+            except (*self.connection_errors, *self.channel_errors):
+                raise
+            except Exception as error:  # noqa: BLE001  whatever Celery stumbles over
+                self.refuse(message, error)
+                return None
+
+        return handle_any
+
+    def on_unknown_message(self, body: object, message: Message) -> None:
+        """Refuse what names no task."""
+        del body
+        self.refuse(message, None)
+
+    def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
+        """Refuse what names a task that is not known here."""
+        del body
+        self.refuse(message, exc)
+
+    def on_invalid_task(self, body: object, message: Message, exc: Exception) -> None:
+        """Refuse what a task cannot be made of."""
+        del body
+        self.refuse(message, exc)
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        """Refuse what cannot be decoded."""
+        self.refuse(message, exc)
+
+    def refuse(self, message: Message, error: Exception | None) -> None:
+        """Reject a message, and let it become a dead letter."""
+        reason = type(error).__name__ if error else "unknown"
+        logger.error("message refused", extra={"reason": reason, "bytes": len(message.body or b"")})
+        if not message.acknowledged:
+            message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=error)

@@ -1,0 +1,137 @@
+"""What becomes of messages that are no tasks; real workers meet them in `tests/test_workers.py`."""
+
+import logging
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from celery import Celery, signals
+from celery.exceptions import InvalidTaskError
+from kombu.message import Message
+
+from app.core.redis_transport import Transport
+from app.core.task_consumer import Consumer
+from conftest import LogLines
+
+QUEUE = "consumed"
+
+
+class Lost(Exception):  # noqa: N818  as those of transports
+    """The connection is lost."""
+
+
+def fail(_: Message, *__: object) -> None:
+    raise ZeroDivisionError("CANARY")
+
+
+def refuse(_: Message, *__: object) -> None:
+    raise InvalidTaskError("CANARY")
+
+
+def lose(_: Message, *__: object) -> None:
+    raise Lost
+
+
+@pytest.fixture
+def rejected() -> Iterator[list[object]]:
+    """Return what Celery's signal tells."""
+    told: list[object] = []
+
+    def hear(message: object, **_: object) -> None:
+        told.append(message)
+
+    before = list(signals.task_rejected.receivers)
+    signals.task_rejected.connect(hear)
+    yield told
+    signals.task_rejected.receivers[:] = before
+
+
+@pytest.fixture
+def handle() -> Callable[[Message], object]:
+    """Return what a consumer does with a message, without the rest of a worker."""
+    consumer = object.__new__(Consumer)
+    parts: dict[str, object] = {
+        "app": None,
+        "channel_errors": (),
+        "connection_errors": (Lost,),
+        "on_task_message": set(),
+        "strategies": {"failing": fail, "losing": lose, "invalid": refuse},
+        "_maximum_prefetch_restored": True,
+    }
+    vars(consumer).update(parts)
+    return consumer.create_task_handler()
+
+
+def delivered(headers: object, body: str = "CANARY") -> Message:
+    """Send a message over a broker in memory, and return it as it arrives."""
+    connection = Celery(
+        uuid4().hex, broker="memory://", set_as_current=False
+    ).connection_for_write()
+    channel = connection.default_channel
+    channel.queue_declare(QUEUE)
+    raw = channel.prepare_message(body, headers=headers, content_type="application/json")
+    channel.basic_publish(raw, "", QUEUE)
+    message: Message = channel.basic_get(QUEUE)
+    return message
+
+
+def test_what_is_no_task_is_rejected_and_not_logged(
+    handle: Callable[[Message], object], rejected: list[object], log_lines: LogLines
+) -> None:
+    for headers, body, reason in (
+        ({"task": "unknown"}, "CANARY", "KeyError"),
+        ({"task": []}, "CANARY", "TypeError"),
+        ({"task": "failing"}, "CANARY", "ZeroDivisionError"),
+        ({"task": "invalid"}, "CANARY", "InvalidTaskError"),
+        ({}, "CANARY", "DecodeError"),
+        ({}, '"CANARY"', "unknown"),
+    ):
+        message = delivered(headers, body)
+        handle(message)
+
+        assert message.acknowledged
+        assert rejected[-1] is message
+        assert log_lines[-1]["message"] == "message refused"
+        assert log_lines[-1]["reason"] == reason
+    assert "CANARY" not in str(log_lines)
+
+
+def test_a_message_is_rejected_once(
+    handle: Callable[[Message], object], rejected: list[object]
+) -> None:
+    message = delivered({"task": "unknown"})
+    message.reject_log_error(logging.getLogger(), ())
+
+    handle(message)
+
+    assert rejected == [message]
+
+
+def test_a_lost_connection_is_for_celery_to_mend(handle: Callable[[Message], object]) -> None:
+    with pytest.raises(Lost):
+        handle(delivered({"task": "losing"}))
+
+
+def test_an_entry_that_is_no_message_is_told_without_its_text(log_lines: LogLines) -> None:
+    transport = object.__new__(Transport)
+    found: list[int] = []
+
+    def read(descriptor: int) -> None:
+        found.append(descriptor)
+        if descriptor == 1:
+            raise ValueError("CANARY")
+        if descriptor == 2:
+            raise transport.connection_errors[0]
+
+    vars(transport)["cycle"] = SimpleNamespace(on_readable=read)
+    transport.on_readable(0)
+    transport.on_readable(1)
+    with pytest.raises(transport.connection_errors[0]):
+        transport.on_readable(2)
+
+    assert found == [0, 1, 2]
+    (line,) = log_lines
+    assert line["message"] == "what is no message was in the queue"
+    assert line["error"] == "ValueError"
+    assert "CANARY" not in str(line)
