@@ -24,6 +24,7 @@ def test_a_link_leads_to_the_public_url_and_says_what_was_put_in(
     production: dict[str, str],
 ) -> None:
     production["public_url"] = "https://shop.example/front/"
+    production["url_prefix"] = "/front"
     links = Links(Settings.model_validate(production))
 
     url = links.to(Purpose.RESET_PASSWORD, LINK)

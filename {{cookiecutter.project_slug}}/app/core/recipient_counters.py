@@ -8,6 +8,8 @@ from app.core import rate_limits
 from app.core.config import SecretURL
 
 # {% endif %}
+Hit = Callable[[str, int], int]
+"""Counts one for a key in a window of so many seconds, and returns the sum in this window."""
 
 
 # {% if not cookiecutter.rate_limiting %}
@@ -40,7 +42,7 @@ class Counters:
     # {% endif %}
     """
 
-    _hit: Callable[[str, int], int]
+    _hit: Hit
 
     def __init__(
         self,

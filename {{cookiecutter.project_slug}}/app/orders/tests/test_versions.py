@@ -1,6 +1,7 @@
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
@@ -63,46 +64,50 @@ def test_a_weak_tag_of_the_present_version_is_refused_and_told_why(client: Flask
 COMPRESSING = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"
 
 
+Ask = Callable[..., HTTPResponse]
+
+
+def ask(
+    port: int, usual: dict[str, str], method: str, path: str, sent: object = None, **more: str
+) -> HTTPResponse:
+    """Send a request and read its answer, whose headers are what matters."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
+    connection.request(method, path, json.dumps(sent) if sent else None, usual | more)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
 @pytest.fixture
-def compressing(app: Flask) -> Iterator[int]:
+def compressing(app: Flask) -> Iterator[Ask]:
     """Serve the application behind nginx as others configure it: it compresses all that it may."""
+    usual = {
+        "Accept-Encoding": "gzip",
+        "Content-Type": "application/json",
+        # {% if cookiecutter.auth != "none" %}
+        "Authorization": authorization(app),
+        # {% endif %}
+    }
     server = make_server("127.0.0.1", 0, app, threaded=True)
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     try:
         with nginx(server.server_port, {"gzip off;": COMPRESSING}) as port:
-            yield port
+            yield partial(ask, port, usual)
     finally:
         server.shutdown()
         serving.join()
         server.server_close()
 
 
-def test_a_version_is_changed_by_its_tag_behind_a_proxy_that_compresses(
-    app: Flask, compressing: int
-) -> None:
-    def ask(method: str, path: str, sent: object = None, **more: str) -> HTTPResponse:
-        connection = HTTPConnection("127.0.0.1", compressing, timeout=HANG_TIMEOUT_SECONDS)
-        headers = {
-            "Accept-Encoding": "gzip",
-            "Content-Type": "application/json",
-            # {% if cookiecutter.auth != "none" %}
-            "Authorization": authorization(app),
-            # {% endif %}
-            **more,
-        }
-        connection.request(method, path, json.dumps(sent) if sent else None, headers)
-        answer = connection.getresponse()
-        answer.read()
-        connection.close()
-        return answer
-
-    document = ask("GET", "/api/openapi.json")
+def test_a_version_is_changed_by_its_tag_behind_a_proxy_that_compresses(compressing: Ask) -> None:
+    document = compressing("GET", "/api/openapi.json")
     assert document.headers["Content-Encoding"] == "gzip", "this nginx compresses nothing"
     assert document.headers["ETag"].startswith("W/")
 
-    location = ask("POST", URL, BASKET).headers["Location"]
-    etag = ask("GET", location).headers["ETag"]
-    assert ask("GET", location, **{"If-None-Match": etag}).status == 304
-    assert ask("POST", f"{location}/cancel", **{"If-Match": '"other"'}).status == 412
-    assert ask("POST", f"{location}/cancel", **{"If-Match": etag}).status == 200
+    location = compressing("POST", URL, BASKET).headers["Location"]
+    etag = compressing("GET", location).headers["ETag"]
+    assert compressing("GET", location, **{"If-None-Match": etag}).status == 304
+    assert compressing("POST", f"{location}/cancel", **{"If-Match": '"other"'}).status == 412
+    assert compressing("POST", f"{location}/cancel", **{"If-Match": etag}).status == 200
