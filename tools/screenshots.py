@@ -5,20 +5,36 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "hooks")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "hooks")]
+
+from playwright.sync_api import ViewportSize  # noqa: E402
 
 import browsing  # noqa: E402  the paths come first
 from answers import Answers  # noqa: E402
 from workshop import Workshop  # noqa: E402
 
-ANSWERS: Answers = {"database": "sqlite", "auth": "none", "rate_limiting": False, "web_ui": True}
+ANSWERS: Answers = {"database": "sqlite", "auth": "jwt", "rate_limiting": False, "web_ui": True}
+PERSON, PASSWORD = "ann@shop.example", "correct horse battery staple"
+PHONE: ViewportSize = {"width": 375, "height": 667}
+LAPTOP: ViewportSize = {"width": 1000, "height": 720}
 IMAGES = ROOT / "docs" / "images"
 SCHEMES: tuple[browsing.Scheme, ...] = ("light", "dark")
 
 
-def photograph(visit: browsing.Visit, name: str) -> None:
+def photograph(visit: browsing.Visit, name: str, screen: ViewportSize = LAPTOP) -> None:
     """Keep what the visitor sees."""
+    visit.page.set_viewport_size(screen)
     visit.page.screenshot(path=IMAGES / f"{name}.png", scale="css")
+    visit.page.set_viewport_size(LAPTOP)
+
+
+def sign_in(visit: browsing.Visit) -> None:
+    """Sign in as the person of the pictures."""
+    visit.goto("/sign-in")
+    visit.write("E-mail address", PERSON)
+    visit.write("Password", PASSWORD)
+    visit.press("Sign in")
+    visit.reads(PERSON)
 
 
 def main() -> None:
@@ -26,9 +42,13 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, browsing.opened() as browser:
         workshop = Workshop(Path(folder) / "workshop", Path(folder) / "cache")
-        with browsing.running(workshop.bake(ANSWERS)) as site:
+        project = workshop.bake(ANSWERS)
+        with browsing.running(project) as site:
+            create = ("users", "create-admin", PERSON, "--password-file", "-")
+            browsing.flask(project, *create, typed=PASSWORD)
             for scheme in SCHEMES:
                 with browsing.visiting(browser, site, scheme) as visit:
+                    sign_in(visit)
                     visit.goto("/orders/new")
                     visit.press("Place the order")
                     visit.reads("Please correct this")
@@ -39,8 +59,11 @@ def main() -> None:
                     visit.press("Place the order")
                     visit.reads("The order is placed.")
                     photograph(visit, f"order-{scheme}")
+                    photograph(visit, f"order-phone-{scheme}", PHONE)
                     visit.goto("/")
                     photograph(visit, f"orders-{scheme}")
+                    visit.goto("/account")
+                    photograph(visit, f"account-{scheme}")
         workshop.warm.close()
 
 

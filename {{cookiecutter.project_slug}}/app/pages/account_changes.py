@@ -19,6 +19,7 @@ from app.pages import visitors
 from app.pages.account_parts import AccountForm, Fact, page
 from app.pages.accounts import email_field, password_field
 from app.pages.forms import MISSING
+from app.pages.rendering import sentence
 from app.users import service
 from app.users.attempts import TooManyAttempts
 from app.users.schemas import LONGEST_PASSWORD
@@ -57,7 +58,8 @@ class ProofForm(AccountForm):
         if isinstance(problem, WrongPassword):
             self.current_password.errors = [problem.detail]
         else:
-            self.form_errors.append(problem.detail)
+            told = sentence(problem.status, problem.detail, problem.headers)
+            self.form_errors.append(told)
 
 
 class PasswordForm(ProofForm):

@@ -20,6 +20,7 @@ from app.core.links import InvalidLink, Purpose
 from app.core.passwords import LONGEST, SHORTEST, WeakPassword
 from app.pages.account_parts import AccountForm, page
 from app.pages.forms import MISSING
+from app.pages.rendering import sentence
 from app.pages.visitors import SIGN_IN
 from app.users import service
 from app.users.attempts import TooManyAttempts
@@ -195,7 +196,7 @@ def change_email(token: str) -> Response:
 
 
 def _refused(form: AccountForm, problem: Problem) -> Response:
-    form.form_errors.append(problem.detail)
+    form.form_errors.append(sentence(problem.status, problem.detail, problem.headers))
     return page(form, problem)
 
 

@@ -1,6 +1,9 @@
 """How a page is made: its frame, its headers, and problems as pages."""
 
+import math
 import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
 
 import orjson
 from flask import Response, render_template, request, url_for
@@ -30,6 +33,7 @@ POLICY = (
     f"form-action 'self'; {security.POLICY}"
 )
 HTML = "text/html"
+A_MINUTE = 60  # seconds; from there on a time is told in minutes
 
 
 def page(template: str, status: int = 200, **context: object) -> Response:
@@ -42,6 +46,18 @@ def page(template: str, status: int = 200, **context: object) -> Response:
     return answer
 
 
+def sentence(status: int, detail: str, headers: Mapping[str, str]) -> str:
+    """Return what people read of a problem: a time, where the document refers to a header."""
+    seconds = int(headers.get("Retry-After", 0))
+    if status != HTTPStatus.TOO_MANY_REQUESTS or not seconds:
+        return detail
+    number, unit = (seconds, "second")
+    if seconds > A_MINUTE:
+        number, unit = math.ceil(seconds / A_MINUTE), "minute"
+    wait = f"{number} {unit}{'s' if number > 1 else ''}"
+    return f"Too many attempts. Try again in {wait}."
+
+
 def show_problem(answer: Response) -> Response:
     """Turn a problem document into a page for a browser (an after_request function).
 
@@ -51,7 +67,9 @@ def show_problem(answer: Response) -> Response:
         return answer
     answer.vary.add("Accept")
     if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:
-        context: dict[str, object] = {"problem": orjson.loads(answer.get_data())}
+        problem = orjson.loads(answer.get_data())
+        detail = sentence(answer.status_code, problem["detail"], answer.headers)
+        context: dict[str, object] = {"problem": {**problem, "detail": detail}}
         # {% if cookiecutter.auth != "none" %}
         # The problem may be that the database is away.
         context["personal"] = visitors.personal(asks_database=False)

@@ -53,7 +53,8 @@ def sign_in() -> Response:
             max_age=timedelta(seconds=browser.of(current_app).seconds),
         )
     except (WrongCredentials, TooManyAttempts) as problem:
-        form.form_errors.append(problem.detail)
+        told = rendering.sentence(problem.status, problem.detail, problem.headers)
+        form.form_errors.append(told)
         answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
         return answer

@@ -189,7 +189,8 @@ def test_a_stolen_session_guesses_a_password_no_more_often_than_a_stranger(
 
             assert answer.status_code == 429
             assert answer.mimetype == "text/html"
-            assert "Too many attempts" in answer.text
+            assert "Too many attempts. Try again in 15 minutes." in answer.text
+            assert "Retry-After" not in answer.text
             assert int(answer.headers["Retry-After"]) > 0
 
 

@@ -6,6 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.pages import rendering
 from app.pages.quotes import PATH
 from conftest import (
     MakeApp,
@@ -203,6 +204,20 @@ def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
     assert '<a href="/sign-in">Sign in</a>' in page
     assert "Sign out" not in page
     # {% endif %}
+
+
+def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None:
+    detail = "Too many requests; try again after the seconds in Retry-After."
+    for seconds, told in (
+        ("1", "1 second."),
+        ("60", "60 seconds."),
+        ("61", "2 minutes."),
+        ("900", "15 minutes."),
+    ):
+        headers = {"Retry-After": seconds}
+        assert rendering.sentence(429, detail, headers) == f"Too many attempts. Try again in {told}"
+    for status, others in ((503, {"Retry-After": "2"}), (429, {}), (404, {})):
+        assert rendering.sentence(status, detail, others) == detail
 
 
 def test_whoever_does_not_prefer_pages_gets_the_document(client: FlaskClient) -> None:
