@@ -58,8 +58,8 @@ class ProofForm(AccountForm):
         if isinstance(problem, WrongPassword):
             self.current_password.errors = [problem.detail]
         else:
-            told = sentence(problem.status, problem.detail, problem.headers)
-            self.form_errors.append(told)
+            retry_after = problem.headers.get("Retry-After")
+            self.form_errors.append(sentence(problem.status, problem.detail, retry_after))
 
 
 class PasswordForm(ProofForm):

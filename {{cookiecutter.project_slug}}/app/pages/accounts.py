@@ -196,7 +196,8 @@ def change_email(token: str) -> Response:
 
 
 def _refused(form: AccountForm, problem: Problem) -> Response:
-    form.form_errors.append(sentence(problem.status, problem.detail, problem.headers))
+    retry_after = problem.headers.get("Retry-After")
+    form.form_errors.append(sentence(problem.status, problem.detail, retry_after))
     return page(form, problem)
 
 

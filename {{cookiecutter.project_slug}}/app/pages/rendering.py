@@ -2,7 +2,6 @@
 
 import math
 import secrets
-from collections.abc import Mapping
 from http import HTTPStatus
 
 import orjson
@@ -46,9 +45,9 @@ def page(template: str, status: int = 200, **context: object) -> Response:
     return answer
 
 
-def sentence(status: int, detail: str, headers: Mapping[str, str]) -> str:
+def sentence(status: int, detail: str, retry_after: str | None) -> str:
     """Return what people read of a problem: a time, where the document refers to a header."""
-    seconds = int(headers.get("Retry-After", 0))
+    seconds = int(retry_after or 0)
     if status != HTTPStatus.TOO_MANY_REQUESTS or not seconds:
         return detail
     number, unit = (seconds, "second")
@@ -68,7 +67,7 @@ def show_problem(answer: Response) -> Response:
     answer.vary.add("Accept")
     if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:
         problem = orjson.loads(answer.get_data())
-        detail = sentence(answer.status_code, problem["detail"], answer.headers)
+        detail = sentence(answer.status_code, problem["detail"], answer.headers.get("Retry-After"))
         context: dict[str, object] = {"problem": {**problem, "detail": detail}}
         # {% if cookiecutter.auth != "none" %}
         # The problem may be that the database is away.

@@ -53,7 +53,9 @@ def sign_in() -> Response:
             max_age=timedelta(seconds=browser.of(current_app).seconds),
         )
     except (WrongCredentials, TooManyAttempts) as problem:
-        told = rendering.sentence(problem.status, problem.detail, problem.headers)
+        told = rendering.sentence(
+            problem.status, problem.detail, problem.headers.get("Retry-After")
+        )
         form.form_errors.append(told)
         answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
