@@ -22,7 +22,7 @@ from app.core.broker import Broker
 from app.core.config import InvalidSettings
 from app.core.schemas import Schema
 from app.core.tasks import BrokerUnavailable, Hopeless, Later, Task
-from conftest import MakeApp
+from conftest import LogLines, MakeApp
 
 AWAY = "amqp://guest:guest@127.0.0.1:1//"
 
@@ -167,6 +167,16 @@ def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
     (letter,) = waiting(app, "broker-tests.dead")
     assert letter.payload["headers"] == {"task": "unknown"}
     assert told == [{"task": tasks.UNKNOWN, "outcome": "dead", "seconds": 0}]
+
+
+@pytest.mark.usefixtures("app")
+def test_the_arguments_of_a_task_that_failed_are_not_logged(log_lines: LogLines) -> None:
+    celerys = logging.getLogger("celery.app.trace")
+
+    celerys.error("Task failed", extra={"data": {"args": "CANARY", "kwargs": "CANARY"}})
+
+    assert log_lines[-1]["message"] == "Task failed"
+    assert "CANARY" not in str(log_lines)
 
 
 def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:

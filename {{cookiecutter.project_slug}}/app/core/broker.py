@@ -328,6 +328,7 @@ def worker(app: Flask) -> Celery:
     # {% endif %}
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).addFilter(_without_arguments)
     celery.steps["consumer"].add(LostPlaces)
     signals.setup_logging.connect(_leave_logging_alone)
     signals.heartbeat_sent.connect(show_life)
@@ -357,6 +358,12 @@ def _ticking(job: schedule.Job) -> Callable[[], None]:
 # {% endif %}
 def _leave_logging_alone(**_: object) -> None:
     """Keep Celery from setting up log lines of its own: whoever answers this signal has done so."""
+
+
+def _without_arguments(record: logging.LogRecord) -> bool:
+    """Leave out what Celery adds to a failure: the arguments of the task, as their sender wrote them."""
+    vars(record).pop("data", None)
+    return True
 
 
 def show_life(**_: object) -> None:
