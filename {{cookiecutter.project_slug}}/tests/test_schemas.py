@@ -1,5 +1,6 @@
 """Fields that accept what the API document says of them, and nothing else."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -50,6 +51,14 @@ def test_a_uuid_is_written_in_one_way() -> None:
     ):
         with pytest.raises(ValidationError):
             schemas.UUID().deserialize(other)
+
+
+def test_a_moment_is_written_as_the_internet_writes_it() -> None:
+    for sent in ("2026-11-28T12:00:00Z", "2026-11-28t13:00:00.0000001+01:00"):
+        assert schemas.Timestamp().deserialize(sent) == datetime(2026, 11, 28, 12, tzinfo=UTC)
+    for other in ("2026-11-28T12:00:00", "2026-11-28 12:00:00Z", "2026-11-28T12:00Z", 1, None):
+        with pytest.raises(ValidationError):
+            schemas.Timestamp().deserialize(other)
 
 
 def test_a_pattern_describes_all_of_a_text() -> None:

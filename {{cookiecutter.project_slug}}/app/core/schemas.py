@@ -5,6 +5,7 @@ Unknown fields are refused, and messages never repeat the input.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
@@ -13,6 +14,10 @@ from marshmallow import fields, validate
 UNKNOWN_FIELD = "Unknown field"
 # RFC 8259, section 6: integers up to here are the same number to every reader of JSON.
 LARGEST_INTEGER = 2**53 - 1
+
+RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE
+)
 
 Validators = Callable[[Any], Any] | Iterable[Callable[[Any], Any]]
 
@@ -115,6 +120,22 @@ class UUID(fields.UUID):
         if str(found) != str(value).lower():
             raise ma.ValidationError(self.error_messages["invalid_uuid"])
         return found
+
+
+class Timestamp(fields.AwareDateTime):
+    """A moment as RFC 3339 writes it, which is `format: date-time` of JSON Schema."""
+
+    def _deserialize(
+        self,
+        value: Any,  # noqa: ANN401  whatever was sent
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401  marshmallow's own
+    ) -> datetime:
+        if not (isinstance(value, str) and RFC_3339.fullmatch(value)):
+            message = "Must be a date and time with a zone (RFC 3339)."
+            raise ma.ValidationError(message)
+        return super()._deserialize(value.upper(), attr, data, **kwargs)
 
 
 def _exact() -> validate.Range:

@@ -3,7 +3,7 @@
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from app.core.schemas import LARGEST_INTEGER, UUID, FullMatch, Integer
+from app.core.schemas import LARGEST_INTEGER, UUID, FullMatch, Integer, Timestamp
 
 
 class _Growing(ma.Schema):
@@ -15,7 +15,7 @@ class _Growing(ma.Schema):
 
 class _Envelope(_Growing):
     type = fields.String(required=True, validate=validate.Length(1, 128))
-    timestamp = fields.AwareDateTime(required=True)
+    timestamp = Timestamp(required=True)
 
 
 class PaymentSchema(_Growing):

@@ -1,12 +1,14 @@
 from collections.abc import Iterator
 from io import BytesIO
 
+import orjson
 import pytest
 from flask.testing import FlaskClient
 
-from app.core import signatures
+from app.core import api, signatures
 from app.webhooks.tests import SECRET, URL, deliver, event, payment, signed
 from conftest import LogLines, MakeApp
+from tests.boundaries import Described
 
 
 def forgeries(body: bytes) -> Iterator[tuple[str, bytes, dict[str, str]]]:
@@ -146,3 +148,19 @@ def test_the_tolerance_and_the_size_can_be_set(make_app: MakeApp) -> None:
     assert deliver(client, body, sent).status_code == 403
     assert deliver(client, event("payment.disputed", note="x" * 1024)).status_code == 413
     assert deliver(client, body).status_code == 204
+
+
+@pytest.mark.slow
+def test_an_event_is_read_exactly_as_documented(client: FlaskClient) -> None:
+    found = api.document(client.application)
+    operation = found["paths"][URL]["post"]
+    allowed = operation["requestBody"]["content"]["application/json"]["schema"]
+    whole = Described(allowed, found["components"])
+    verdicts = set()
+    for kind in allowed["anyOf"]:
+        for value in Described(kind, found["components"]).changed():
+            answer = deliver(client, orjson.dumps(value))
+            read = answer.status_code == 204 or b"payment_mismatch" in answer.data
+            assert read == whole.validator.is_valid(value), (value, answer.text)
+            verdicts.add(read)
+    assert verdicts == {True, False}
