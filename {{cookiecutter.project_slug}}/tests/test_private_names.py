@@ -22,6 +22,7 @@ LISTED: dict[str, str | Undocumented] = {
     "flask.Flask.url_map.merge_slashes =": "werkzeug's documentation: routing.Map",
     "flask.Flask.wsgi_app =": "Flask's documentation: how to wrap an application in middleware",
     "flask.request.takes_files =": "an attribute of our own class of requests",
+    "marshmallow.fields.Field._deserialize": "marshmallow's documentation: how to write a field",
     # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting or cookiecutter.background_tasks %}
     "pydantic.types._SecretBase._display": "pydantic's documentation: how to write a secret type",
     # {% endif %}
@@ -41,9 +42,6 @@ LISTED: dict[str, str | Undocumented] = {
     # {% endif %}
     # {% if cookiecutter.metrics and (cookiecutter.database != "none" or cookiecutter.webhooks) %}
     "flask.current_app._get_current_object": "Flask's documentation: who sends a signal",
-    # {% endif %}
-    # {% if cookiecutter.database != "none" or cookiecutter.background_tasks %}
-    "marshmallow.fields.Field._deserialize": "marshmallow's documentation: how to write a field",
     # {% endif %}
     # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" %}
     "sqlalchemy.ExceptionContext.is_disconnect =": "SQLAlchemy's documentation: what a listener sets",
