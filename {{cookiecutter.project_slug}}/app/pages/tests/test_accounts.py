@@ -70,6 +70,30 @@ def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
     assert signed_in.location == "/"
 
 
+def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskClient) -> None:
+    waiting, forgetful, moving = (new_address() for _ in range(3))
+    send(client, REGISTER, {"email": waiting, "password": PASSWORD})
+    for email in (forgetful, moving):
+        make(app, email)
+    browser = app.test_client()
+    send(browser, "/sign-in", {"email": moving, "password": PASSWORD})
+    link = change_link(app, client, moving, new_address())
+    pages = [
+        client.get(REGISTER),
+        client.get(FORGOT),
+        follow(client, VERIFY, token(app, waiting, "verify-email")),
+        follow(client, RESET, reset_link(app, client, forgetful)),
+        follow(client, CHANGE, link),
+        *(browser.get(f"/account/{page}") for page in ("password", "email", "close")),
+        browser.get("/account/sessions/end-others"),
+    ]
+
+    told = [re.findall('<p class="lead">([A-Z][^<]{30,}[.])</p>', page.text) for page in pages]
+
+    assert [len(sentences) for sentences in told] == [1] * len(pages)
+    assert len({sentence for (sentence,) in told}) == len(pages)
+
+
 def test_password_fields_hide_what_is_typed_and_say_which_password_is_meant(
     app: Flask, client: FlaskClient
 ) -> None:
