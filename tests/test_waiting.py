@@ -25,6 +25,7 @@ LIMITS = {
 CLOCKS = {"monotonic", "perf_counter", "process_time"}
 # What is written otherwise, with the reason why no busy machine makes it fail.
 EXCEPTIONS = {
+    "tests/client_tools.py": {"timeout=300": "longer than that: a tool starts Node or Python"},
     "tests/test_browser.py": {"wait_for_timeout(50)": "inside a loop with a limit"},
     "tests/test_defects.py": {"timeout=2": "the job is a hang, and is to be ended"},
     "tests/warm.py": {"alarm(job['timeout'])": "an hour (workshop.py)"},
