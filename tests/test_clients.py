@@ -13,8 +13,6 @@ from answers import Answers, choices, ident
 from client_tools import OURS, run
 from workshop import Workshop
 
-pytestmark = pytest.mark.slow
-
 EVERYTHING: Answers = {
     name: True for name, values in choices().items() if isinstance(values[0], bool)
 }
@@ -30,6 +28,7 @@ PASSWORD = "correct horse battery staple"  # noqa: S105  of nobody
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", SERVICES, ids=ident)
 def test_clients_are_made_of_the_document_with_strict_types(
     answers: Answers, workshop: Workshop, tmp_path: Path, subtests: pytest.Subtests
@@ -88,3 +87,21 @@ def in_typescript(document: Path, account: Account) -> None:
         return
     run([tsc, "--project", "tsconfig.json"], folder)
     assert "driven" in run(["node", "compiled/drive.js", *account], folder)
+
+
+def test_without_node_the_test_is_skipped_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUIRE_SERVICES", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(pytest.skip.Exception, match=r"no Node\.js with npm is on the PATH"):
+        client_tools.node_modules()
+
+
+def test_where_everything_is_required_the_test_fails_without_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUIRE_SERVICES", "1")
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(pytest.fail.Exception, match="no Node"):
+        client_tools.node_modules()
