@@ -30,6 +30,16 @@ export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
 export SHARD
 export WHOLE
 
+# Variables of the caller's shell that lead pip, uv or Python elsewhere than into VENV, or change what is
+# pinned. Where packages come from stays the caller's choice: pip's indexes, and these variables of uv.
+UV_KEPT := UV_CACHE_DIR UV_CONCURRENT% UV_CONFIG_FILE UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS \
+	UV_HTTP% UV_INDEX% UV_INSECURE_HOST UV_KEYRING_PROVIDER UV_LINK_MODE UV_NATIVE_TLS UV_NO_CACHE \
+	UV_OFFLINE UV_SYSTEM_CERTS
+unexport $(filter-out $(UV_KEPT),$(filter UV_%,$(.VARIABLES)))
+unexport PIP_CONSTRAINT PIP_DRY_RUN PIP_IGNORE_INSTALLED PIP_NO_DEPS PIP_PREFIX PIP_PYTHON \
+	PIP_REQUIREMENT PIP_ROOT PIP_TARGET PIP_USER
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONSTARTUP PYTHONUSERBASE VIRTUAL_ENV
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -89,7 +99,7 @@ screenshots: $(READY) ## Photograph the pages for the documentation (needs Chrom
 	@$(BIN)/python tools/screenshots.py
 
 # uv when it is there, otherwise pip; both install exactly what is pinned and compare its hashes.
-# $(1) is what to install, $(2) says so.
+# $(1) is what to install, $(2) says so, $(3) is a package that can be imported then.
 define INSTALL
 	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11) none; do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
@@ -104,15 +114,19 @@ define INSTALL
 		uv pip install --quiet --require-hashes --compile-bytecode --python $(BIN)/python $(1); \
 	else \
 		"$$python" -m venv '$(VENV)' && \
-		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes $(1); \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-user --require-hashes $(1); \
 	fi
+	@$(BIN)/python -c 'import $(3)' || { \
+		echo "The packages are not in $(VENV): look for target, prefix or root in 'pip config list'." >&2; \
+		exit 1; \
+	}
 	@touch $@ && echo "Installed."
 endef
 
 $(GENERATOR): requirements.txt
-	$(call INSTALL,-r requirements.txt,cookiecutter)
+	$(call INSTALL,-r requirements.txt,cookiecutter,cookiecutter)
 
 # The services' test suites run here too, with exactly the versions that services get.
 $(READY): requirements.txt requirements-dev.txt $(TREE)/requirements.txt $(TREE)/requirements-dev.txt $(TREE)/requirements-audit.txt
-	$(call INSTALL,-r requirements-dev.txt -r '$(TREE)/requirements-dev.txt' -r '$(TREE)/requirements-audit.txt',cookiecutter and the tools that test the template)
+	$(call INSTALL,-r requirements-dev.txt -r '$(TREE)/requirements-dev.txt' -r '$(TREE)/requirements-audit.txt',cookiecutter and the tools that test the template,pytest)
 	@touch $(GENERATOR)

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 from answers import covering_set
 from workshop import Workshop
 
-SECRET = "9d8c7b6a5f4e3210" * 4
+SECRET = "4c1fe07b92a85d36e3f7c0819a5b4d26f80e7c31b95da2644f6b0e97d3c8a152"  # noqa: S105  of a test
 PRINT = "from app.settings import Settings; print(Settings.load().secret_key.get_secret_value())"
 CLOUD = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
 

@@ -124,7 +124,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         InvalidSettings: when the environment lacks or misstates something.
 
     """
-    settings = settings or Settings.load()
+    if settings is None:
+        return cli.from_environment(create_app, Settings)
     app = url_prefix.Flask(__name__, static_folder=None)
 
     pipeline.init_app(app)

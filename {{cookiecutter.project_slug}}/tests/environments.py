@@ -12,7 +12,7 @@ EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
 # The least that production must be told.
 PRODUCTION: dict[str, str] = {
     "app_env": "production",
-    "secret_key": "0f2b6a41c98d7e35" * 4,
+    "secret_key": "8d3e1f0a6c94b7525fd04e7ab1c6e92837a0d5f1924be86c03f7d18a5b6e4c29",
     # {% if cookiecutter.database != "none" %}
     "database_url": EXAMPLE_URL,
     # {% endif %}
@@ -24,7 +24,9 @@ PRODUCTION: dict[str, str] = {
     "mail_from": "service@shop.example",
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
-    "jwt_keys": '{"keys": [{"kty": "oct", "kid": "1", "k": "%s"}]}' % ("dGVzdHMn" * 6),
+    "jwt_keys": (
+        '{"keys": [{"kty": "oct", "kid": "1", "k": "f3Jk0Zs9mW1xQv6TgYc2Lh8BnE5uRa7DoPiKtXw4SdA"}]}'
+    ),
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     "oidc_issuer": "https://login.example/realms/shop",
@@ -41,7 +43,7 @@ PRODUCTION: dict[str, str] = {
     "redis_url": "redis://127.0.0.1:1/0",
     # {% endif %}
     # {% if cookiecutter.webhooks %}
-    "webhook_secrets": "whsec_" + "dGhlIHRlc3RzJyBvd24g" * 2,
+    "webhook_secrets": "whsec_Xk3vQ9bT0mZy7Lw2Rc5NfGh8JpUs1DaE4oIiKjVxWqM=",
     # {% endif %}
 }
 TESTING: dict[str, object] = {

@@ -1,8 +1,19 @@
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner, Result
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from app import create_app
+from app.core import cli
 from app.core.cli import spelled
+from app.core.config import InvalidSettings
+from app.settings import Settings
 from conftest import MakeApp
 
 
@@ -18,12 +29,23 @@ def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.Mon
 def test_check_prints_the_configuration_with_secrets_masked_and_what_is_unwise(
     make_app: MakeApp, production: dict[str, str]
 ) -> None:
+    # {% if cookiecutter.database != "none" %}
+    if not production["database_url"].startswith("sqlite"):
+        production["database_url"] += "?password=hush"
+    # {% endif %}
+    # {% if cookiecutter.caching %}
+    production["redis_url"] += "?password=hush"
+    # {% endif %}
+    # {% if cookiecutter.tracing %}
+    production["otel_exporter_otlp_endpoint"] = "https://hush@collector.example"
+    production["otel_exporter_otlp_headers"] = "key=hush"
+    # {% endif %}
     printed = _checked(make_app(**production))
 
     assert "APP_ENV=production" in printed
     assert "SECRET_KEY=**********" in printed
     assert "warning: ALLOWED_HOSTS" in printed
-    for value in (production["secret_key"], "pass-word"):
+    for value in (production["secret_key"], "pass-word", "hush"):
         assert value not in printed
 
 
@@ -39,6 +61,59 @@ def test_check_spells_values_as_the_environment_does() -> None:
     assert spelled(("a.example", "b.example")) == "a.example,b.example"
     assert spelled({"GET /a": "1/hour", "GET /b": "2/hour"}) == "GET /a=1/hour,GET /b=2/hour"
     assert spelled(2.5) == "2.5"
+
+
+@pytest.fixture
+def flask_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., Result]]:
+    """Run `flask --app app` in a production that is told nothing, as a fresh container has it."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(field.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        group = FlaskGroup(create_app=create_app, load_dotenv=False)
+        return CliRunner().invoke(group, arguments)
+
+    # What an application does to the process it has for itself.
+    level, hook = logging.getLogger().level, sys.excepthook
+    yield run
+    logging.getLogger().setLevel(level)
+    sys.excepthook = hook
+
+
+def test_a_command_that_needs_no_configuration_runs_without_any(
+    flask_command: Callable[..., Result],
+) -> None:
+    for name in cli.NEED_NO_SETTINGS:
+        done = flask_command(name)
+
+        assert done.exit_code == 0, done.stderr
+        assert isinstance(json.loads(done.stdout), dict)
+        assert done.stderr == ""
+
+
+def test_any_other_command_names_what_is_wrong_with_the_configuration(
+    flask_command: Callable[..., Result],
+) -> None:
+    assert "check" in flask_command("--help").stdout
+    for arguments in (("check",), ("check", "--strict", "x"), ("routes",)):
+        done = flask_command(*arguments)
+
+        assert done.exit_code == 1
+        assert "SECRET_KEY: is required in production" in str(done.exception or done.stderr)
+
+
+def test_whoever_serves_learns_that_the_configuration_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+
+    with pytest.raises(InvalidSettings, match="SECRET_KEY: is required in production"):
+        create_app()
 
 
 def _checked(app: Flask) -> str:

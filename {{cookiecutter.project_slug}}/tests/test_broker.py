@@ -16,13 +16,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from kombu.exceptions import EncodeError
 from kombu.message import Message as Delivered
+from pydantic import ValidationError
 
 from app.core import broker, tasks
 from app.core.broker import Broker
 from app.core.config import InvalidSettings
 from app.core.schemas import Schema
-from app.core.tasks import BrokerUnavailable, Hopeless, Later, Task
+from app.core.tasks import BrokerUnavailable, Hopeless, Later, Task, TaskSettings
 from conftest import LogLines, MakeApp
+from tests.tls_server import certify, tls_server
 
 AWAY = "amqp://guest:guest@127.0.0.1:1//"
 
@@ -396,3 +398,54 @@ def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
     own.send(message)
 
     assert len(waiting(app, "broker-tests.tasks")) == 3
+
+
+@pytest.mark.attack
+def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
+    tmp_path: Path, make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
+    for scheme in ("amqps", "rediss"):
+        for name, known, parameters, believed in (
+            ("127.0.0.1", False, "", False),
+            ("127.0.0.1", True, "", True),
+            ("broker.example", True, "", False),
+            ("broker.example", True, "?ssl_check_hostname=false", True),
+            ("broker.example", False, "?ssl_cert_reqs=none", True),
+        ):
+            with (
+                subtests.test(f"{scheme} {name} {known} {parameters}"),
+                tls_server(tmp_path, name) as server,
+            ):
+                app = make_app(
+                    broker_url=f"{scheme}://127.0.0.1:{server.port}/0{parameters}",
+                    broker_ca_file=server.ca_file if known else None,
+                    task_publish_seconds=30,
+                )
+                with pytest.raises(Exception):  # noqa: B017, PT011  each transport has its own
+                    broker.of(app).connect()
+            assert server.believed[:1] == [believed]
+
+
+def test_a_url_that_leads_to_no_broker_is_refused_at_start(make_app: MakeApp) -> None:
+    for url, sentence in (
+        ("kafka://broker.example", "must be amqp://user:password@host:5672/vhost or redis"),
+        ("memory://", "must be amqp://user:password@host:5672/vhost or redis"),
+        ("redis://broker.example/shop", "must end in the number of a Redis database"),
+        ("amqp://broker.example?ssl_cert_reqs=none", "has parameters of TLS"),
+    ):
+        with pytest.raises(ValidationError, match=sentence):
+            TaskSettings.model_validate({"app_env": "development", "broker_url": url})
+    for parameter in ("foo=1", "heartbeat=often"):
+        with pytest.raises(InvalidSettings, match="BROKER_URL: has a parameter that kombu"):
+            make_app(broker_url=f"amqp://broker.example//?{parameter}")
+
+
+def test_a_brokers_certificates_need_an_encrypted_connection(tmp_path: Path) -> None:
+    ca_file, _ = certify(tmp_path, "broker.example")
+    told = {"app_env": "testing", "broker_ca_file": ca_file}
+    with pytest.raises(ValidationError, match="BROKER_URL must begin with amqps:// or rediss://"):
+        TaskSettings.model_validate({**told, "broker_url": "amqp://broker.example//"})
+
+    for url, warned in (("amqps://b//", False), ("amqps://b//?ssl_cert_reqs=none", True)):
+        settings = TaskSettings.model_validate({**told, "broker_url": url})
+        assert any("BROKER_URL switches off" in each for each in settings.warnings()) is warned

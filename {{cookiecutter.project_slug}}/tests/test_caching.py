@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.core import caching, redis_server
 from app.core.caching import Cache, InProcess, InRedis, Store, form_of
 from app.core.conditions import Representation
-from app.core.config import SecretURL
+from app.core.secret_url import SecretURL
 from app.settings import Settings
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -384,7 +384,7 @@ from concurrent.futures import ThreadPoolExecutor
 from app.core import caching, redis_server
 from app.core.caching import Cache, InRedis
 from app.core.conditions import Representation
-from app.core.config import SecretURL
+from app.core.secret_url import SecretURL
 
 # However busy the machine is.
 caching.LEASE_SECONDS = caching.WAIT_SECONDS = redis_server.REDIS_SECONDS = 60

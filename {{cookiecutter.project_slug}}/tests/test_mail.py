@@ -1,6 +1,7 @@
 import base64
 import datetime as dt
 import ipaddress
+import os
 import socketserver
 import ssl
 from collections.abc import Iterator
@@ -382,3 +383,21 @@ def test_a_server_is_named_by_its_url_and_never_printed(production: dict[str, st
     with pytest.raises(ValidationError, match="must be an e-mail address"):
         Settings.model_validate({**production, "mail_from": "Shop <shop@shop.example>"})
     assert "pass-word" not in str(Settings.model_validate(production).mail_url)
+
+
+def test_a_mail_server_may_have_an_authority_of_its_own(
+    certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    ca_file = os.environ["SSL_CERT_FILE"]
+    monkeypatch.delenv("SSL_CERT_FILE")
+    for offers, told, delivered in (
+        (("STARTTLS",), {}, False),
+        (("STARTTLS",), {"mail_ca_file": ca_file}, True),
+        ((), {"mail_ca_file": ca_file}, False),  # it would be sent in the clear
+    ):
+        with server(certified, offers=offers) as (heard, port):
+            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}", **told), LETTER)
+
+        assert bool(heard.letter) is delivered
+        assert any(line["message"] == "letter not sent" for line in log_lines) is not delivered
+        log_lines.clear()

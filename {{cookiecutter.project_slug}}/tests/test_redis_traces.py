@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from redis import Redis
 
 from app.core import redis_server, redis_traces
-from app.core.config import SecretURL
+from app.core.secret_url import SecretURL
 from conftest import MakeApp
 
 NOWHERE = "redis://127.0.0.1:1/3"

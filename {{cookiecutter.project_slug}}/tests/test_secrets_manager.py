@@ -8,7 +8,7 @@ from app.core import secrets_manager
 from app.core.config import InvalidSettings
 from app.settings import Settings
 
-SECRET = "9d8c7b6a5f4e3210" * 4
+SECRET = "4c1fe07b92a85d36e3f7c0819a5b4d26f80e7c31b95da2644f6b0e97d3c8a152"
 
 
 @pytest.fixture(autouse=True)

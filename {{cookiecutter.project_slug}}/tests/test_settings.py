@@ -10,13 +10,12 @@ from app.core.config import (
     DEVELOPMENT_SECRET,
     Environment,
     InvalidSettings,
-    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
-    SecretURL,
-    # {% endif %}
 )
 from app.settings import Settings
+from tests import environments
 
-GOOD_SECRET = "0f2b6a41c98d7e35" * 4
+GOOD_SECRET = environments.PRODUCTION["secret_key"]
+OTHER_SECRET = "4c1fe07b92a85d36e3f7c0819a5b4d26f80e7c31b95da2644f6b0e97d3c8a152"
 
 
 @pytest.fixture(autouse=True)
@@ -116,14 +115,70 @@ def test_dotenv_means_nothing_in_production(tmp_path: Path) -> None:
     assert Settings.load().port == 8000
 
 
+def test_a_dotenv_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_bytes(b"PORT=9000\nSERVICE_NAME=caf\xe9\n")
+    monkeypatch.setenv("APP_ENV", "development")
+
+    with pytest.raises(InvalidSettings) as stopped:
+        Settings.load()
+
+    assert stopped.value.problems == {".env": "cannot be read as UTF-8"}
+
+
+def test_a_variable_of_another_program_is_ignored_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("APP_ENV", "testing")
+    monkeypatch.setenv("HOST", "x86_64-conda-linux-gnu")
+    monkeypatch.setenv("PORT", "tcp://10.0.0.1:9106")
+    # {% if cookiecutter.background_tasks and cookiecutter.metrics %}
+    monkeypatch.setenv("WORKER_METRICS_PORT", "udp://[fd00::1]:9106")
+    # {% endif %}
+
+    settings = Settings.load()
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    said = settings.warnings()
+    for field in Settings.model_fields:
+        if field == "host" or field.endswith("port"):
+            assert (
+                len([each for each in said if each.startswith(f"{field.upper()} is ignored")]) == 1
+            )
+
+
+def test_a_mistyped_address_or_port_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host, port in (
+        ("0.0.0.0.0", "80 80"),
+        ("[::]", "tcp://10.0.0.1"),
+        ("127.1", "http://a:80"),
+    ):
+        monkeypatch.setenv("HOST", host)
+        monkeypatch.setenv("PORT", port)
+
+        with pytest.raises(InvalidSettings) as stopped:
+            Settings.load()
+
+        assert "must be an IP address such as" in stopped.value.problems["HOST"]
+        assert "PORT" in stopped.value.problems
+
+
+def test_a_host_in_dotenv_is_meant_for_this_service(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("APP_ENV=development\nHOST=shop.example\n")
+
+    with pytest.raises(InvalidSettings, match="HOST: must be an IP address"):
+        Settings.load()
+
+
 @pytest.mark.usefixtures("in_production")
 def test_a_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
-    secret.write_text(f"{'9d8c7b6a5f4e3210' * 4}\n")
+    secret.write_text(f"{OTHER_SECRET}\n")
     monkeypatch.delenv("SECRET_KEY")
     monkeypatch.setenv("SECRET_KEY_FILE", str(secret))
 
-    assert Settings.load().secret_key.get_secret_value() == "9d8c7b6a5f4e3210" * 4
+    assert Settings.load().secret_key.get_secret_value() == OTHER_SECRET
 
 
 @pytest.mark.usefixtures("in_production")
@@ -146,9 +201,6 @@ def test_secrets_never_print(production: dict[str, str]) -> None:
     settings = Settings.model_validate(production)
 
     assert GOOD_SECRET not in f"{settings!r} {settings} {settings.model_dump()}"
-    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting %}
-    assert str(SecretURL("https://me:hush@host/0")) == "https://***@host/0"
-    # {% endif %}
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

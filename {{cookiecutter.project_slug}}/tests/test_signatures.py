@@ -1,3 +1,4 @@
+import base64
 import time
 from datetime import UTC, datetime
 
@@ -42,7 +43,13 @@ def test_a_secret_that_nobody_can_use_is_refused_at_start(production: dict[str, 
         assert wrong not in str(refused.value)
 
 
-def test_production_takes_no_secret_that_everybody_knows(production: dict[str, str]) -> None:
-    for secrets, sentence in (("", "is required in production"), (SECRET, "everybody knows")):
+def test_production_takes_no_secret_that_can_be_guessed(production: dict[str, str]) -> None:
+    good = production["webhook_secrets"]
+    for secrets, sentence in (
+        ("", "is required in production"),
+        (SECRET, "can be guessed; make one with"),
+        (f"{good},whsec_{'A' * 32}", "can be guessed"),
+        (f"whsec_{base64.b64encode(b'change me ' * 3).decode()},{good}", "can be guessed"),
+    ):
         with pytest.raises(ValidationError, match=sentence):
             Settings.model_validate({**production, "webhook_secrets": secrets})

@@ -181,7 +181,11 @@ def test_an_unfit_key_set_is_refused_at_start_and_not_repeated(production: dict[
         (json.dumps({"keys": [SECRET.as_dict(), strange]}), "unfit key"),
         (key_set(SECRET, SECRET), "two keys with one kid"),
         (key_set(CURVE, private=False), "has to sign"),
-        (tokens.DEVELOPMENT_KEYS, "key of development"),
+        (tokens.DEVELOPMENT_KEYS, "can be guessed; make one with"),
+        (tokens.DEVELOPMENT_KEYS.replace('"development"', '"1"'), "can be guessed"),
+        (key_set(SECRET, OctKey.import_key(b"a" * 32, {"kid": "a"})), "can be guessed"),
+        (key_set(SECRET, OctKey.import_key(bytes(range(32)), {"kid": "b"})), "can be guessed"),
+        (json.dumps({"keys": [{**CURVE.as_dict(private=True), "d": "A" * 43}]}), "can be guessed"),
         ("", "is required in production"),
     ):
         with pytest.raises(ValidationError, match=sentence) as refused:

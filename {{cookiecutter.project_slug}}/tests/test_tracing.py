@@ -1,4 +1,6 @@
 import gzip
+import json
+import logging
 import os
 import threading
 import zlib
@@ -17,10 +19,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.trace import get_current_span
 from pydantic import ValidationError
 
-from app.core import tracing
+from app.core import logs, tracing
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 from tests.servers import gunicorn
+from tests.tls_server import HTTP_OK, tls_server
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -196,6 +199,131 @@ def test_a_request_that_is_not_sampled_has_ids_all_the_same(
     assert {line["trace_id"] for line in log_lines} == {TRACE}
 
 
+def test_opentelemetrys_names_come_before_our_own() -> None:
+    told = {"app_env": "testing", "service_name": "ours", "service_version": "1"}
+    for said, name, version in (
+        ({}, "ours", "1"),
+        ({"otel_resource_attributes": "service.name=r,service.version=2%2B1"}, "r", "2+1"),
+        (
+            {"otel_service_name": "theirs", "otel_resource_attributes": "service.name=r"},
+            "theirs",
+            "1",
+        ),
+    ):
+        settings = Settings.model_validate({**told, **said})
+
+        resource = tracing.start(settings).resource.attributes
+        record = logging.makeLogRecord({"msg": "x"})
+        line = json.loads(
+            logs.JSONFormatter(settings.telemetry_name, settings.telemetry_version).format(record)
+        )
+
+        assert (resource["service.name"], resource["service.version"]) == (name, version)
+        assert (line["service"], line["version"]) == (name, version)
+
+
+def test_what_is_not_known_of_opentelemetry_is_ignored_with_a_warning(
+    subtests: pytest.Subtests,
+) -> None:
+    for name, value in (
+        ("otel_traces_sampler", "parentbased_jaeger_remote"),
+        ("otel_traces_sampler_arg", "endpoint=http://localhost:14250"),
+        ("otel_traces_sampler_arg", "1.5"),
+        ("otel_resource_attributes", "team=shop,nonsense"),
+        ("otel_sdk_disabled", "yes"),
+    ):
+        with subtests.test(f"{name}={value}"):
+            settings = Settings.model_validate({"app_env": "testing", name: value})
+            warned = [each for each in settings.warnings() if each.startswith(name.upper())]
+
+            assert len(warned) == 1
+            assert settings.traces
+            span = tracing.start(settings).get_tracer("test").start_span("any")
+            assert span.is_recording()
+    for sampler in ("ALWAYS_ON", " always_on "):
+        settings = Settings.model_validate({"app_env": "testing", "otel_traces_sampler": sampler})
+        assert settings.sampler == "always_on"
+
+
+def test_where_tracing_is_switched_off_nothing_about_it_stops_the_start(
+    make_app: MakeApp, log_lines: LogLines
+) -> None:
+    app = make_app(
+        otel_sdk_disabled="TRUE",
+        otel_traces_sampler="xray",
+        otel_traces_sampler_arg="x",
+        otel_exporter_otlp_endpoint="collector:4317",
+        otel_exporter_otlp_headers="Bearer hush",
+        otel_exporter_otlp_certificate="/missing.pem",
+        otel_resource_attributes="nonsense",
+    )
+
+    assert app.test_client().get("/api/docs").status_code == 200
+    assert not any("OTEL" in line["message"] for line in log_lines)
+
+
+@pytest.mark.process
+def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: Path) -> None:
+    told = {
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many",
+        "OTEL_SPAN_EVENT_COUNT_LIMIT": "-1",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "100",
+        "OTEL_BSP_SCHEDULE_DELAY": "0",
+        "OTEL_TRACES_SAMPLER": "xray",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "WEB_CONCURRENCY": "1",
+    }
+    with gunicorn(tmp_path, **told) as server:
+        server.get("/api/docs")
+
+    warned = {line["message"].split()[0] for line in server.lines()}
+    assert {
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_BSP_SCHEDULE_DELAY",
+        "OTEL_TRACES_SAMPLER",
+    } < warned
+
+
+@pytest.mark.attack
+def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, known, believed in (
+        ("127.0.0.1", False, False),
+        ("127.0.0.1", True, True),
+        ("collector.example", True, False),
+    ):
+        # Whoever is refused tries again until the time is up.
+        monkeypatch.setattr(tracing, "EXPORT_SECONDS", 60 if believed else 1)
+        with tls_server(tmp_path, name, answer=HTTP_OK) as server:
+            app = make_app(
+                otel_exporter_otlp_endpoint=f"https://127.0.0.1:{server.port}",
+                otel_exporter_otlp_certificate=server.ca_file if known else None,
+            )
+            app.test_client().get("/api/docs")
+            _flush(app)
+
+        assert set(server.believed) == {believed}
+
+
+@pytest.mark.attack
+def test_no_log_line_holds_what_the_collector_is_told(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    monkeypatch.setattr(tracing, "EXPORT_SECONDS", 0.1)
+    app = make_app(
+        otel_exporter_otlp_endpoint="http://hush@127.0.0.1:1",
+        otel_exporter_otlp_headers="key=hush, other=hush",
+    )
+    app.test_client().get("/api/docs")
+    _flush(app)
+
+    assert len(log_lines) > 0
+    assert "hush" not in str(log_lines)
+    with pytest.raises(ValidationError, match="must be name=value, separated by commas"):
+        make_app(otel_exporter_otlp_headers="Bearer hush")
+
+
 def test_an_operator_may_name_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-7,team=shop")
 
@@ -319,10 +447,9 @@ def test_nothing_starts_before_the_first_request_nor_when_switched_off(
 
 
 def test_an_endpoint_that_is_no_url_is_refused() -> None:
-    with pytest.raises(ValidationError, match="must be an http:// or https:// URL"):
-        Settings.model_validate(
-            {"app_env": "testing", "otel_exporter_otlp_endpoint": "collector:4318"}
-        )
+    for url in ("collector:4318", "grpc://collector:4317", "http://", "http://collector?key=x"):
+        with pytest.raises(ValidationError, match="must be an http:// or https:// URL"):
+            Settings.model_validate({"app_env": "testing", "otel_exporter_otlp_endpoint": url})
 
 
 @pytest.mark.process

@@ -1,1 +1,6 @@
 """What every domain needs and no domain owns. Nothing here imports a domain."""
+# {% if cookiecutter.tracing %}
+
+# First of all, because some numbers have to be right before OpenTelemetry is imported.
+from app.core import otel_environment as otel_environment
+# {% endif %}

@@ -6,10 +6,12 @@ them, and what a task brings about is in the database.
 
 import logging
 import os
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 
 from celery import Celery, bootsteps, signals
 from celery.app.amqp import AMQP
@@ -28,9 +30,11 @@ from app.core import (
     # {% if cookiecutter.database != "none" %}
     schedule,
     # {% endif %}
+    server_url,
     tasks,
 )
 from app.core.config import InvalidSettings
+from app.core.server_url import ServerURL
 from app.core.tasks import Message, Outcome, Publisher, Tasks, TaskSettings
 
 HEADERS = "app"  # the header that holds a message's own ones
@@ -378,9 +382,28 @@ def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which i
     client.expire(key, KEPT_SECONDS)
 
 
+def _verification(server: ServerURL) -> dict[str, object] | Literal[False]:
+    """Return how the broker is verified, in the words of its transport; False without TLS.
+
+    Left alone, kombu would believe any certificate of Redis, and of RabbitMQ one for any name.
+    """
+    if not server.tls or server.url.startswith("redis"):
+        return {**server.tls} or False
+    required = server.tls["ssl_cert_reqs"] == "required"
+    files = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
+    found: dict[str, object] = {
+        files[name]: value for name, value in server.tls.items() if name in files
+    }
+    found["cert_reqs"] = ssl.CERT_REQUIRED if required else ssl.CERT_NONE
+    if server.tls["ssl_check_hostname"]:
+        found["server_hostname"] = urlsplit(server.url).hostname
+    return found
+
+
 def configuration(settings: TaskSettings) -> dict[str, object]:
     """Return what Celery is told."""
-    url = settings.broker_url.get_secret_value() if settings.broker_url else ""
+    server = settings.broker_url and server_url.read(settings.broker_url, settings.broker_ca_file)
+    url = server.url if server else ""
     seconds = settings.task_publish_seconds
     # A message in Redis comes back when its worker has been silent for so long, so no wait for another
     # try may be longer.
@@ -397,6 +420,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     amqp = {"confirm_publish": True}
     return {
         "broker_url": url,
+        "broker_use_ssl": _verification(server) if server else False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_connection_timeout": seconds,
@@ -430,8 +454,17 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
 
 
 def init_app(app: Flask, own: Tasks) -> None:
-    """Give the application a broker, and each of its tasks a place there."""
-    broker = Broker(own)
+    """Give the application a broker, and each of its tasks a place there.
+
+    Raises:
+        InvalidSettings: when kombu does not know a parameter of the URL.
+
+    """
+    try:
+        broker = Broker(own)
+    except (TypeError, ValueError):
+        problem = "has a parameter that kombu does not know, or whose value does not fit"
+        raise InvalidSettings({"BROKER_URL": problem}) from None
     app.extensions["broker"] = broker
     own.publisher = Publisher(broker.send, own.settings.task_publish_seconds)
     # {% if cookiecutter.database == "none" %}

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial, wraps
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast
 
@@ -36,8 +37,9 @@ from app.core import (
     # {% endif %}
 )
 from app.core.conditions import Representation
-from app.core.config import NAME, SecretURL, required_in_production
+from app.core.config import NAME, required_in_production
 from app.core.redis_server import Availability, RedisSettings
+from app.core.secret_url import SecretURL
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -170,13 +172,15 @@ class InRedis:
         end
     """
 
-    def __init__(self, url: SecretURL, prefix: str = f"{NAME}/cache") -> None:
+    def __init__(
+        self, url: SecretURL, prefix: str = f"{NAME}/cache", ca_file: Path | None = None
+    ) -> None:
         """Connect to nothing yet: the first request does. The prefix keeps others' keys apart."""
         # Imported here because it takes long to load, which only those who use it should pay.
         from redis import Redis, RedisError  # noqa: PLC0415
 
         self.errors: tuple[type[Exception], ...] = (RedisError,)
-        self._redis = Redis(connection_pool=redis_server.pool(url))
+        self._redis = Redis(connection_pool=redis_server.pool(url, ca_file))
         scripts: Iterator[Callable[..., object]]
         scripts = map(self._redis.register_script, (self.LOOK, self.SETTLE, self.FORGET))
         self._set: Callable[..., object] = self._redis.set
@@ -345,5 +349,6 @@ def of(app: Flask) -> Cache:
 
 def init_app(app: Flask, settings: CacheSettings) -> None:
     """Give the application its cache."""
-    url = settings.redis_url
-    app.extensions["caching"] = Cache(InRedis(url) if url else InProcess(), settings.cache_seconds)
+    url, ca_file = settings.redis_url, settings.redis_ca_file
+    store = InRedis(url, ca_file=ca_file) if url else InProcess()
+    app.extensions["caching"] = Cache(store, settings.cache_seconds)

@@ -1,10 +1,26 @@
 """Commands for operators: `flask --app app check`."""
 
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
+
 import click
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from app.core import liveness, logs
-from app.core.config import CoreSettings
+from app.core.config import CoreSettings, Environment, InvalidSettings
+
+S = TypeVar("S", bound=CoreSettings)
+
+NEED_NO_SETTINGS = frozenset(
+    {
+        "api-document",
+        # {% if cookiecutter.auth == "jwt" %}
+        "new-jwt-keys",
+        # {% endif %}
+    }
+)
+"""Commands that print the same whatever the configuration is, so they run without a valid one."""
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
@@ -27,6 +43,56 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
             click.echo(probe)
 
     logs.say_where(settings)
+
+
+def from_environment(make: Callable[[S], Flask], kind: type[S]) -> Flask:
+    """Make the application with the settings in the environment.
+
+    When `flask` makes it only to find a command in it, a wrong configuration stops the commands that
+    need one, and no others.
+
+    Raises:
+        InvalidSettings: when the environment lacks or misstates something.
+
+    """
+    try:
+        return make(kind.load())
+    except InvalidSettings as problem:
+        context = click.get_current_context(silent=True)
+        if context is None or not isinstance(context.command, FlaskGroup):
+            raise
+        app = make(kind(app_env=Environment.TESTING, log_level="ERROR"))
+        _refuse_commands(app, problem)
+        return app
+
+
+def _refuse_commands(app: Flask, problem: InvalidSettings) -> None:
+    """Let each command that needs a configuration end with what is wrong about it."""
+
+    def refuse() -> NoReturn:
+        raise problem
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    for name, command in list(app.cli.commands.items()):
+        if name not in NEED_NO_SETTINGS:
+            refused = click.Command(
+                name, anything, refuse, help=command.help, short_help=command.short_help
+            )
+            app.cli.add_command(refused)
+
+
+def print_values(settings: CoreSettings, names: Sequence[str]) -> None:
+    """Print settings by their names, one a line, as the environment spells them.
+
+    Raises:
+        SystemExit: when there is no such setting.
+
+    """
+    for name in names:
+        if name.lower() not in type(settings).model_fields:
+            message = f"There is no setting {name}."
+            raise SystemExit(message)
+        click.echo(spelled(getattr(settings, name.lower())))
 
 
 def spelled(value: object) -> str:

@@ -1,5 +1,6 @@
 """Typed settings from the environment: every wrong one is named at start, secrets never print."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -8,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
-    # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting or cookiecutter.background_tasks %}
-    Secret,
-    # {% endif %}
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -27,14 +27,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.core import secrets_manager
+from app.core import secret_strength, secrets_manager
 
 NAME = "{{cookiecutter.project_slug}}"
-MINIMUM_SECRET_LENGTH = 32
-MINIMUM_SECRET_VARIETY = 10  # distinct characters; 16 random bytes in hexadecimal have about 14
-GUESSABLE = re.compile(
-    r"change|secret|password|example|default|insecure|development", re.IGNORECASE
-)
+MIN_SECRET_LENGTH = 32
 # Unreserved characters (RFC 3986, 2.3): no encoding can change them. No segment is . or ..
 PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
 DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
@@ -61,15 +57,6 @@ class InvalidSettings(SystemExit):
         )
 
 
-# {% if cookiecutter.database != "none" or cookiecutter.rate_limiting or cookiecutter.background_tasks %}
-class SecretURL(Secret[str]):
-    """A URL whose user name and password never print."""
-
-    def _display(self) -> str:
-        return re.sub(r"//[^/@]*@", "//***@", self.get_secret_value())
-
-
-# {% endif %}
 def required_in_production(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  any setting
     """Refuse an unset value in production, where there is no sensible default.
 
@@ -87,6 +74,16 @@ def split(value: object) -> object:
     """Take several words from one variable, separated by commas."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _address(value: str) -> str:
+    if value != "localhost":
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            message = "must be an IP address such as 127.0.0.1, 0.0.0.0 or ::, or localhost"
+            raise ValueError(message) from None
     return value
 
 
@@ -115,7 +112,7 @@ class CoreSettings(BaseSettings):
     slow_request_ms: int = Field(default=1_000, ge=0)
     """From when on a request's line is a warning; 0: never."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     liveness_port: int | None = Field(default=None, ge=1, le=65535)
     """Where liveness probes are answered apart from requests (`app/core/liveness.py`); unset: nowhere."""
@@ -128,6 +125,8 @@ class CoreSettings(BaseSettings):
     readiness_seconds: float = Field(default=2.0, gt=0, le=60)
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
 
+    _ignored: tuple[str, ...] = PrivateAttr(default=())
+
     @field_validator("secret_key")
     @classmethod
     def _unguessable(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -136,9 +135,7 @@ class CoreSettings(BaseSettings):
             required_in_production(None, info)
             return SecretStr(DEVELOPMENT_SECRET)
         if info.data.get("app_env") is Environment.PRODUCTION and (
-            len(secret) < MINIMUM_SECRET_LENGTH
-            or len(set(secret)) < MINIMUM_SECRET_VARIETY
-            or GUESSABLE.search(secret)
+            len(secret) < MIN_SECRET_LENGTH or secret_strength.is_guessable(secret.encode())
         ):
             message = (
                 "is too short or can be guessed; make one with: "
@@ -166,11 +163,22 @@ class CoreSettings(BaseSettings):
         """Whether log lines are read by machines."""
         return self.log_format == "json" or (self.log_format == "auto" and self.in_production)
 
+    @property
+    def telemetry_name(self) -> str:
+        """The name in log lines and traces."""
+        return self.service_name
+
+    @property
+    def telemetry_version(self) -> str:
+        """The version in log lines and traces."""
+        return self.service_version
+
     def warnings(self) -> list[str]:
         """Tell what is allowed but unwise here, one sentence each."""
+        found = list(self._ignored)
         if "*" in self.allowed_hosts or (self.in_production and not self.allowed_hosts):
-            return ["ALLOWED_HOSTS does not name this service's hosts: any Host is believed."]
-        return []
+            found.append("ALLOWED_HOSTS does not name this service's hosts: any Host is believed.")
+        return found
 
     @classmethod
     def settings_customise_sources(
@@ -193,33 +201,65 @@ class CoreSettings(BaseSettings):
             InvalidSettings: with every missing or wrong variable at once.
 
         """
-        values, problems = _environment(cls, dotenv)
+        values, problems, ignored = _environment(cls, dotenv)
         try:
             settings = cls(**values)
         except ValidationError as error:
             problems = {**_sentences(error), **problems}
         if problems:
             raise InvalidSettings(problems)
+        settings._ignored = ignored
         return settings
 
 
-def _environment(cls: type[CoreSettings], dotenv: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def _environment(
+    cls: type[CoreSettings], dotenv: Path
+) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
+    """Return the values that are set, what is wrong with them, and what is ignored of them."""
+    variables = EnvSettingsSource(cls)()
+    ignored = {name: why for name, value in variables.items() if (why := _foreign(name, value))}
+    for name in ignored:
+        del variables[name]
     from_files, problems = _named_files(cls)
-    values = {**EnvSettingsSource(cls)(), **from_files}
+    values = {**variables, **from_files}
     # Production never depends on a file that lies about: .env counts in development alone.
-    in_dotenv = _dotenv(cls, dotenv) if dotenv.is_file() else {}
+    in_dotenv, unread = _dotenv(cls, dotenv)
     if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
-        values = {**in_dotenv, **values}
+        values, problems = {**in_dotenv, **values}, {**problems, **unread}
     if secret_id := os.environ.get(secrets_manager.NAME):
         from_secret, unread = secrets_manager.read(cls, secret_id)
         values, problems = {**from_secret, **values}, {**problems, **unread}
-    return values, problems
+    return values, problems, tuple(ignored.values())
 
 
-def _dotenv(cls: type[CoreSettings], path: Path) -> dict[str, Any]:
+SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://[\w.:\[\]-]+:\d+", re.ASCII)
+MACHINE = re.compile(r"(?=.*[g-z_])[\w.-]+", re.ASCII | re.IGNORECASE)
+
+
+def _foreign(name: str, value: object) -> str | None:
+    """Say why a variable is taken for another program's, and so ignored; None for one of ours.
+
+    Kubernetes writes NAME_PORT=tcp://10.0.0.1:80 for each Service of a namespace
+    (https://kubernetes.io/docs/tutorials/services/connect-applications-service/), as Docker's links
+    did. The C shell sets HOST to the name of the machine, conda to that of a compiler's target.
+    """
+    text = str(value)
+    if name.endswith("port") and SERVICE_LINK.fullmatch(text):
+        return f"{name.upper()} is ignored: its value is a link to a Service of Kubernetes."
+    if name == "host" and text != "localhost" and MACHINE.fullmatch(text):
+        return "HOST is ignored: its value is no IP address, but what conda or a shell sets it to."
+    return None
+
+
+def _dotenv(cls: type[CoreSettings], path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the settings in a file that may also hold variables of other programs."""
-    found = DotEnvSettingsSource(cls, env_file=path)()
-    return {name: value for name, value in found.items() if name in cls.model_fields}
+    if not path.is_file():
+        return {}, {}
+    try:
+        found = DotEnvSettingsSource(cls, env_file=path)()
+    except (OSError, UnicodeDecodeError):
+        return {"app_env": Environment.DEVELOPMENT}, {path.name: "cannot be read as UTF-8"}
+    return {name: value for name, value in found.items() if name in cls.model_fields}, {}
 
 
 def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str]]:

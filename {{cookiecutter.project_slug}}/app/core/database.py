@@ -43,8 +43,9 @@ from app.core import (
     # {% endif %}
     unstorable,
 )
-from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
+from app.core.config import CoreSettings, Environment, required_in_production
 from app.core.errors import Conflict, Unavailable
+from app.core.secret_url import SecretURL
 
 logger = logging.getLogger(__name__)
 

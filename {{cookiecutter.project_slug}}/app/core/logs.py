@@ -200,7 +200,7 @@ def formatter(settings: CoreSettings, stream: TextIO) -> logging.Formatter:
     """Return the formatter that these settings ask for, for lines that go to this stream."""
     most = log_lines.limit_of(stream)
     if settings.logs_as_json:
-        return JSONFormatter(settings.service_name, settings.service_version, most)
+        return JSONFormatter(settings.telemetry_name, settings.telemetry_version, most)
     return ConsoleFormatter(coloured=takes_colours(stream), most=most)
 
 

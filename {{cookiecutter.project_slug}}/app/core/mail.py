@@ -22,17 +22,20 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from functools import cached_property
+from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, cast
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 import click
 from flask import Flask, current_app
 from marshmallow import ValidationError, fields
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.config import Environment, SecretURL, required_in_production
+from app.core.config import Environment, required_in_production
 from app.core.recipients import OTHER, LimitReached, Recipients, RecipientSettings, Share
+from app.core.secret_url import SecretURL
+from app.core.tls import CAFile
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +77,7 @@ class MailSettings(RecipientSettings):
     """Who sends letters for us, and in whose name."""
 
     mail_url: SecretURL | None = Field(default=None, validate_default=True)
+    mail_ca_file: CAFile = None
     mail_from: str = Field(default="", validate_default=True)
 
     @field_validator("mail_url")
@@ -159,7 +163,7 @@ class Outbox:
         self._from = settings.mail_from
         self._deliver: Deliver = _print
         if settings.mail_url:
-            self._deliver = Server(settings.mail_url, self._from).deliver
+            self._deliver = Server(settings.mail_url, self._from, settings.mail_ca_file).deliver
         elif settings.app_env is Environment.TESTING:
             self._deliver = self.kept.append
 
@@ -261,8 +265,8 @@ def _permanent(error: Exception) -> int | None:
 class Server:
     """A mail server."""
 
-    def __init__(self, url: SecretURL, sender: str) -> None:
-        """Take its address, and in whose name it is spoken to."""
+    def __init__(self, url: SecretURL, sender: str, ca_file: Path | None = None) -> None:
+        """Take its address, in whose name it is spoken to, and the certificates that it leads to."""
         parts = cast("SplitResult", _server(url))
         self._encrypted = parts.scheme == "smtps"
         self._host = str(parts.hostname)
@@ -270,11 +274,12 @@ class Server:
         self._user = unquote(parts.username or "")
         self._password = unquote(parts.password or "")
         self._sender = sender
+        self._ca_file = ca_file
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
         """Which certificates are believed: read once, as that takes longer than a letter."""
-        return ssl.create_default_context()
+        return ssl.create_default_context(cafile=self._ca_file)
 
     def deliver(self, message: EmailMessage) -> None:
         """Hand a letter over.
@@ -293,7 +298,7 @@ class Server:
             client.ehlo()
             if client.has_extn("starttls"):
                 client.starttls(context=self._trust)
-            elif self._user and not self._encrypted:
+            elif (self._user or self._ca_file) and not self._encrypted:
                 raise smtplib.SMTPNotSupportedError
             if self._user:
                 client.login(self._user, self._password)
@@ -309,12 +314,9 @@ class Server:
 
 def _server(url: SecretURL) -> SplitResult | None:
     """Return the parts of the URL of a mail server, or None for anything else."""
-    try:
-        parts = urlsplit(url.get_secret_value())
-        fits = parts.scheme in PORTS and parts.hostname and parts.port != 0
-    except ValueError:
-        return None
-    return parts if fits and not (parts.path.strip("/") or parts.query or parts.fragment) else None
+    parts = url.parts(*PORTS)
+    rest = parts and (parts.path.strip("/") or parts.query or parts.fragment)
+    return None if rest else parts
 
 
 def _domain(address: str) -> str:

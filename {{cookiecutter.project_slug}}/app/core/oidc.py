@@ -5,9 +5,7 @@ what OIDC_USER_NEEDS lists (nothing, unless set), an administrator what OIDC_ADM
 """
 
 import re
-import ssl
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
@@ -23,6 +21,7 @@ from app.core import access
 from app.core.access import Caller, InvalidToken
 from app.core.config import CoreSettings, Environment, Names, required_in_production
 from app.core.provider import ALGORITHMS, Provider, reachable
+from app.core.tls import CAFile
 
 LONGEST = 8_192  # characters of a token that is worth looking at; Gunicorn takes no longer header
 ACCESS_TOKENS = {"at+jwt", "application/at+jwt"}  # RFC 9068, section 4
@@ -66,16 +65,6 @@ def _algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _certificates(value: Path | None) -> Path | None:
-    try:
-        if value:
-            ssl.create_default_context(cafile=value)
-    except OSError:
-        message = "must be a readable file of certificates in PEM"
-        raise ValueError(message) from None
-    return value
-
-
 class OidcSettings(CoreSettings):
     """What the service can be told about its OpenID provider."""
 
@@ -98,7 +87,7 @@ class OidcSettings(CoreSettings):
     oidc_role_claim: str | None = None
     oidc_user_needs: Names = ()
     oidc_admin_needs: Names = ()
-    oidc_ca_file: Annotated[Path | None, AfterValidator(_certificates)] = None
+    oidc_ca_file: CAFile = None
 
     @field_validator("oidc_user_needs", "oidc_admin_needs")
     @classmethod

@@ -7,6 +7,7 @@ may use two windows' worth around a boundary.
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Lock
 from typing import Annotated
 
@@ -24,10 +25,11 @@ from app.core import (
     redis_traces,
     # {% endif %}
 )
-from app.core.config import InvalidSettings, SecretURL
+from app.core.config import InvalidSettings
 from app.core.errors import TooManyRequests
 from app.core.pipeline import Exchange
 from app.core.redis_server import Availability, RedisSettings
+from app.core.secret_url import SecretURL
 
 SWEEP_SECONDS = 60.0  # how often counts of past windows are forgotten
 
@@ -95,10 +97,10 @@ class LocalCounters:
 class Counters:
     """Counts in Redis; while Redis is away or there is none, in this process."""
 
-    def __init__(self, redis_url: SecretURL | None) -> None:
+    def __init__(self, redis_url: SecretURL | None, ca_file: Path | None = None) -> None:
         """Connect to nothing yet: the first request does."""
         self._local = LocalCounters()
-        self._shared = _redis(redis_url) if redis_url else None
+        self._shared = _redis(redis_url, ca_file) if redis_url else None
         if self._shared:
             self._add = self._shared.incr
             # {% if cookiecutter.tracing %}
@@ -116,8 +118,8 @@ class Counters:
         return self._local.incr(key, seconds)
 
 
-def _redis(url: SecretURL) -> RedisStorage:
-    pool = redis_server.pool(url)
+def _redis(url: SecretURL, ca_file: Path | None) -> RedisStorage:
+    pool = redis_server.pool(url, ca_file)
     return RedisStorage(url.get_secret_value(), connection_pool=pool, key_prefix="rate-limits")
 
 
@@ -126,7 +128,7 @@ class Guard:
 
     def __init__(self, settings: RateLimitSettings) -> None:
         """Take the limits and where to count."""
-        self._counters = Counters(settings.redis_url)
+        self._counters = Counters(settings.redis_url, settings.redis_ca_file)
         self._overall = parse(settings.rate_limit)
         self._routes = {route: parse(limit) for route, limit in settings.rate_limit_routes.items()}
 

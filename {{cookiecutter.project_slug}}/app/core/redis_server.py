@@ -2,12 +2,16 @@
 
 import logging
 import time
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.config import CoreSettings, SecretURL
+from app.core import server_url
+from app.core.config import CoreSettings, InvalidSettings
+from app.core.secret_url import SecretURL
+from app.core.tls import CAFile
 
 if TYPE_CHECKING:
     from redis import ConnectionPool
@@ -22,6 +26,29 @@ class RedisSettings(CoreSettings):
     """Where processes keep what they share."""
 
     redis_url: SecretURL | None = Field(default=None, validate_default=True)
+    redis_ca_file: CAFile = None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _a_redis(cls, value: SecretURL | None) -> SecretURL | None:
+        if value:
+            if not value.parts("redis", "rediss"):
+                message = "must be redis://user:password@host:6379/0, or rediss:// for TLS"
+                raise ValueError(message)
+            server_url.read(value)
+        return value
+
+    @field_validator("redis_ca_file")
+    @classmethod
+    def _for_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return server_url.needs_tls(value, info, "redis_url")
+
+    def warnings(self) -> list[str]:
+        """Say that another server could pass for Redis."""
+        found = super().warnings()
+        if self.redis_url and not server_url.read(self.redis_url).verified:
+            found.append("REDIS_URL switches off the check of the server's certificate.")
+        return found
 
 
 class Availability:
@@ -52,17 +79,31 @@ class Availability:
             )
 
 
-def pool(url: SecretURL) -> "ConnectionPool":
-    """Return connections for threads to share; the first one is opened by the first request."""
+def pool(url: SecretURL, ca_file: Path | None = None) -> "ConnectionPool":
+    """Return connections for threads to share; the first one is opened by the first request.
+
+    Raises:
+        InvalidSettings: when redis-py does not know a parameter of the URL.
+
+    """
     # Imported here because it takes long to load, which only those who use it should pay.
-    from redis import ConnectionPool  # noqa: PLC0415
+    from redis import ConnectionPool, RedisError  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.retry import Retry  # noqa: PLC0415
 
-    return ConnectionPool.from_url(
-        url.get_secret_value(),
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        # A request would rather do without than wait for a second try.
-        retry=Retry(NoBackoff(), 0),
-    )
+    server = server_url.read(url, ca_file)
+    try:
+        found = ConnectionPool.from_url(
+            server.url,
+            **server.tls,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            # A request would rather do without than wait for a second try.
+            retry=Retry(NoBackoff(), 0),
+        )
+        # Made as each connection will be; nothing is connected yet.
+        found.connection_class(**found.connection_kwargs)
+    except (RedisError, TypeError, ValueError):
+        problem = "has a parameter that redis-py does not know, or whose value does not fit"
+        raise InvalidSettings({"REDIS_URL": problem}) from None
+    return found

@@ -15,15 +15,16 @@ from werkzeug.datastructures import Headers
 
 from app.core.config import CoreSettings, Environment, required_in_production, split
 from app.core.errors import Problem
+from app.core.secret_strength import is_guessable
 
 PREFIX = "whsec_"
 SHORTEST, LONGEST = 24, 64  # bytes of a secret
 MOST_SIGNATURES = 10  # in one header: each is compared with each secret
-ADVICE = (
-    f"each must be {PREFIX} and base64 of {SHORTEST} to {LONGEST} bytes; make one with: "
-    "python -c 'import base64, secrets; "
+MAKE_ONE = (
+    "make one with: python -c 'import base64, secrets; "
     f'print("{PREFIX}" + base64.b64encode(secrets.token_bytes(32)).decode())\''
 )
+ADVICE = f"each must be {PREFIX} and base64 of {SHORTEST} to {LONGEST} bytes; {MAKE_ONE}"
 DEVELOPMENT_SECRET = f"{PREFIX}ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24="
 ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no full stop: it separates what is signed
 TIMESTAMP = re.compile(r"[0-9]{1,11}")
@@ -88,14 +89,10 @@ class WebhookSettings(CoreSettings):
         if not value:
             required_in_production(None, info)
             return (SecretStr(DEVELOPMENT_SECRET),)
-        for secret in value:
-            key(secret.get_secret_value())
-            if (
-                secret.get_secret_value() == DEVELOPMENT_SECRET
-                and info.data.get("app_env") is Environment.PRODUCTION
-            ):
-                message = "holds the secret of development, which everybody knows"
-                raise ValueError(message)
+        keys = [key(secret.get_secret_value()) for secret in value]
+        if info.data.get("app_env") is Environment.PRODUCTION and any(map(is_guessable, keys)):
+            message = f"holds a secret that can be guessed; {MAKE_ONE}"
+            raise ValueError(message)
         return value
 
 

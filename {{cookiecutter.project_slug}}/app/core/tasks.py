@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, cast
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import marshmallow as ma
@@ -23,10 +23,12 @@ from blinker import Signal
 from flask import Flask, current_app
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core import pipeline
-from app.core.config import CoreSettings, Environment, SecretURL, required_in_production
+from app.core import pipeline, server_url
+from app.core.config import CoreSettings, Environment, required_in_production
 from app.core.errors import Unavailable
 from app.core.pipeline import Exchange
+from app.core.secret_url import SecretURL
+from app.core.tls import CAFile
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class TaskSettings(CoreSettings):
     """Where messages go, and how long tasks and those who ask for them may take."""
 
     broker_url: SecretURL | None = Field(default=None, validate_default=True)
+    broker_ca_file: CAFile = None
     task_publish_seconds: float = Field(default=1.0, gt=0, le=30)
     """The longest that a request waits for the broker."""
     task_seconds: int = Field(default=60, ge=1, le=3_600)
@@ -63,24 +66,32 @@ class TaskSettings(CoreSettings):
         required_in_production(value, info)
         # Tests may use a broker that lives in their own process.
         testing = info.data.get("app_env") is Environment.TESTING
-        if value and not _names_a_broker(value.get_secret_value(), in_memory=testing):
-            message = "must be amqp://user:password@host:5672/vhost or redis://host:6379/0"
-            raise ValueError(message)
+        if value and not (testing and value.get_secret_value().startswith("memory://")):
+            if not value.parts(*BROKERS):
+                message = (
+                    "must be amqp://user:password@host:5672/vhost or redis://host:6379/0, or amqps:// "
+                    "or rediss:// for TLS"
+                )
+                raise ValueError(message)
+            server_url.read(value)
         return value
+
+    @field_validator("broker_ca_file")
+    @classmethod
+    def _for_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return server_url.needs_tls(value, info, "broker_url")
+
+    def warnings(self) -> list[str]:
+        """Say that another server could pass for the broker."""
+        found = super().warnings()
+        if self.broker_url and not server_url.read(self.broker_url).verified:
+            found.append("BROKER_URL switches off the check of the server's certificate.")
+        return found
 
     @property
     def task_killed_seconds(self) -> int:
         """How long a task lives at most."""
         return self.task_seconds + KILL_SECONDS
-
-
-def _names_a_broker(url: str, *, in_memory: bool) -> bool:
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in BROKERS and parts.hostname and parts.port != 0
-    except ValueError:
-        return False
-    return bool(fits) or (in_memory and parts.scheme == "memory")
 
 
 class BrokerUnavailable(Unavailable):

@@ -5,6 +5,7 @@ one signs, every one is believed. So a key is changed without ending a login: pu
 front, and take the old one away when the last token it signed has expired.
 """
 
+import base64
 import json
 import secrets
 import time
@@ -23,6 +24,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from app.core import access
 from app.core.access import Caller, InvalidToken
 from app.core.config import NAME, CoreSettings, Environment, required_in_production
+from app.core.secret_strength import is_guessable
 
 KIND = "at+jwt"  # RFC 9068, so that no other token of ours is taken for an access token
 LEEWAY = 5  # seconds that the clocks of two of our machines may differ
@@ -33,7 +35,8 @@ FIT = (
     f"oct of {SHORTEST_SECRET} bytes or more, OKP Ed25519, EC P-256 or RSA of {SHORTEST_RSA} bits "
     "or more"
 )
-ADVICE = "must be a JSON Web Key Set; make one with: flask --app app new-jwt-keys"
+MAKE_ONE = "make one with: flask --app app new-jwt-keys"
+ADVICE = f"must be a JSON Web Key Set; {MAKE_ONE}"
 DEVELOPMENT_KEYS = (
     '{"keys": [{"kty": "oct", "kid": "development",'
     ' "k": "ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24"}]}'
@@ -56,10 +59,9 @@ class TokenSettings(CoreSettings):
             required_in_production(None, info)
             return SecretStr(DEVELOPMENT_KEYS)
         keys = read_keys(value.get_secret_value())
-        if info.data.get("app_env") is Environment.PRODUCTION and any(
-            key.kid == "development" for key in keys
-        ):
-            message = "holds the key of development, which everybody knows"
+        production = info.data.get("app_env") is Environment.PRODUCTION
+        if production and any(map(is_guessable, filter(None, map(_secret, keys)))):
+            message = f"holds a key that can be guessed; {MAKE_ONE}"
             raise ValueError(message)
         return value
 
@@ -87,6 +89,13 @@ def read_keys(text: str) -> list[Key]:
         message = "begins with a public key, and the first one has to sign"
         raise ValueError(message)
     return keys
+
+
+def _secret(key: Key) -> bytes:
+    """Return the bytes of a key that nobody else may know (RFC 7518, section 6); a public one has none."""
+    members = key.as_dict(private=key.is_private)
+    encoded = str(members.get("k") or members.get("d") or "")
+    return base64.urlsafe_b64decode(encoded + "==")
 
 
 def algorithm(key: Key) -> str | None:

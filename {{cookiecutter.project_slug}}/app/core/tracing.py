@@ -5,62 +5,176 @@ the Flask instrumentation would find out again, and the SQLAlchemy one refuses S
 """
 
 import os
+import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal, cast
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Annotated, Any, cast
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+import requests
 from flask import Flask
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider, sampling
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.re import parse_env_headers
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, SecretStr, ValidationInfo, field_validator
 
-from app.core import pipeline
+from app.core import otel_environment, pipeline, tls
 from app.core.config import CoreSettings
 from app.core.pipeline import Exchange
+from app.core.secret_url import SecretURL
 
 EXPORT_SECONDS = 5  # the longest that one export, or the flush at the end, may take
 STATE = "app.span"
 OF_REQUEST = context.create_key("app.tracing")
 PROPAGATOR = TraceContextTextMapPropagator()
 SERVER_ERROR = 500
-
-
-class TracingSettings(CoreSettings):
-    """What tracing can be told: the variables are OpenTelemetry's own."""
-
-    otel_exporter_otlp_endpoint: str | None = None
-    """The collector's base URL, such as http://collector:4318; unset: nothing is sent."""
-    otel_exporter_otlp_headers: SecretStr = SecretStr("")
-    otel_traces_sampler: Literal[
+DEFAULT_SAMPLER = "parentbased_traceidratio"
+SAMPLERS = frozenset(
+    {
         "always_on",
         "always_off",
         "traceidratio",
         "parentbased_always_on",
         "parentbased_always_off",
-        "parentbased_traceidratio",
-    ] = "parentbased_traceidratio"
-    otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1)
-    otel_sdk_disabled: bool = False
+        DEFAULT_SAMPLER,
+    }
+)
+HEADER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+\s*=[^,]*", re.ASCII)  # a name of RFC 9110, section 5.1
+
+
+def _text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+Flag = Annotated[str, BeforeValidator(_text)]
+
+
+class TracingSettings(CoreSettings):
+    """What tracing can be told: the variables are OpenTelemetry's own.
+
+    Operators set them for all services at once, so what this one does not know is ignored, with a
+    warning, as the specification of the environment variables has it.
+    """
+
+    # First, because nothing about the others may matter when it is true.
+    otel_sdk_disabled: Flag = "false"
+    otel_service_name: str | None = None
+    """The service's name in traces and log lines, in place of SERVICE_NAME."""
+    otel_resource_attributes: str = ""
+    """What else names this deployment: name=value, separated by commas, percent-encoded."""
+    otel_exporter_otlp_endpoint: SecretURL | None = None
+    """The collector's base URL, such as http://collector:4318; unset: nothing is sent."""
+    otel_exporter_otlp_headers: SecretStr = SecretStr("")
+    otel_exporter_otlp_certificate: Path | None = None
+    """The certificates that the collector's own one must lead to."""
+    otel_traces_sampler: str = DEFAULT_SAMPLER
+    otel_traces_sampler_arg: Annotated[str, BeforeValidator(str)] = "1.0"
+    """Which share of requests the samplers with `traceidratio` take, from 0 to 1."""
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod
-    def _http_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"http", "https"}:
-            message = "must be an http:// or https:// URL"
+    def _http_url(cls, value: SecretURL | None, info: ValidationInfo) -> SecretURL | None:
+        if value is None or _is_true(info.data.get("otel_sdk_disabled", "")):
+            return value
+        parts = value.parts("http", "https")
+        if not parts or parts.query or parts.fragment:
+            message = "must be an http:// or https:// URL with a host, and nothing after its path"
             raise ValueError(message)
         return value
+
+    @field_validator("otel_exporter_otlp_headers")
+    @classmethod
+    def _pairs(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        given = value.get_secret_value().strip()
+        fits = all(map(HEADER.fullmatch, given.split(","))) if given else True
+        # The SDK would log what it cannot read, and that may be a key.
+        if not fits and not _is_true(info.data.get("otel_sdk_disabled", "")):
+            message = "must be name=value, separated by commas, with values percent-encoded"
+            raise ValueError(message)
+        return value
+
+    @field_validator("otel_exporter_otlp_certificate")
+    @classmethod
+    def _readable(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if _is_true(info.data.get("otel_sdk_disabled", "")):
+            return value
+        return tls.certificates(value)
+
+    @property
+    def traces(self) -> bool:
+        """Whether there are traces."""
+        return not _is_true(self.otel_sdk_disabled)
+
+    @property
+    def sampler(self) -> str:
+        """The name of a sampler that there is."""
+        named = self.otel_traces_sampler.strip().lower()
+        return named if named in SAMPLERS else DEFAULT_SAMPLER
+
+    @property
+    def sampled_share(self) -> float:
+        """From 0 to 1, for the samplers with `traceidratio`."""
+        share = _number(self.otel_traces_sampler_arg)
+        return 1.0 if share is None else share
+
+    @property
+    def resource_attributes(self) -> dict[str, str]:
+        """What OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say about this deployment."""
+        pairs = (pair.partition("=") for pair in self.otel_resource_attributes.split(","))
+        found = {name.strip(): unquote(value.strip()) for name, given, value in pairs if given}
+        if self.otel_service_name:
+            found["service.name"] = self.otel_service_name
+        return found
+
+    @property
+    def telemetry_name(self) -> str:
+        """The name in log lines and traces."""
+        return self.resource_attributes.get("service.name") or self.service_name
+
+    @property
+    def telemetry_version(self) -> str:
+        """The version in log lines and traces."""
+        return self.resource_attributes.get("service.version") or self.service_version
+
+    def warnings(self) -> list[str]:
+        """Say what is ignored."""
+        found = super().warnings()
+        if not self.traces:
+            return found
+        found += otel_environment.IGNORED
+        if self.otel_sdk_disabled.strip().lower() != "false":
+            found.append("OTEL_SDK_DISABLED is neither true nor false: it is taken for false.")
+        if self.sampler != self.otel_traces_sampler.strip().lower():
+            found.append(f"OTEL_TRACES_SAMPLER is not known here: {DEFAULT_SAMPLER} is used.")
+        if _number(self.otel_traces_sampler_arg) is None:
+            found.append("OTEL_TRACES_SAMPLER_ARG is no number from 0 to 1: 1 is used.")
+        pairs = filter(None, self.otel_resource_attributes.split(","))
+        if not all("=" in pair for pair in pairs):
+            found.append("OTEL_RESOURCE_ATTRIBUTES holds what is not name=value: that is ignored.")
+        return found
+
+
+def _is_true(value: str) -> bool:
+    """Read a boolean as the specification does: only "true" is true, in any case of letters."""
+    return value.strip().lower() == "true"
+
+
+def _number(value: str) -> float | None:
+    with suppress(ValueError):
+        if 0 <= (share := float(value)) <= 1:
+            return share
+    return None
 
 
 @dataclass(slots=True)
@@ -166,12 +280,32 @@ def calling(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
             raise
 
 
+class _Session(requests.Session):
+    """Prefers the collector's certificates to REQUESTS_CA_BUNDLE, which is meant for all others."""
+
+    def merge_environment_settings(
+        self,
+        url: str | bytes | None,
+        proxies: MutableMapping[str, str] | None,
+        stream: bool | None,  # noqa: FBT001  the signature of requests
+        verify: bool | str | None,  # noqa: FBT001
+        cert: str | tuple[str, str] | None,
+    ) -> Any:  # noqa: ANN401  its type is private
+        """Return what a request is sent with."""
+        chosen = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, chosen, cert)
+
+
 def start(settings: TracingSettings) -> TracerProvider:
     """Start a provider that belongs to one application; it is not OpenTelemetry's global one."""
     started = TracerProvider(sampler=_sampler(settings), resource=_resource(settings))
     if settings.otel_exporter_otlp_endpoint:
+        certificate = settings.otel_exporter_otlp_certificate
+        endpoint = settings.otel_exporter_otlp_endpoint.get_secret_value()
         exporter = OTLPSpanExporter(
-            endpoint=f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces",
+            endpoint=f"{endpoint.rstrip('/')}/v1/traces",
+            certificate_file=str(certificate) if certificate else None,
+            session=_Session(),
             headers=parse_env_headers(
                 settings.otel_exporter_otlp_headers.get_secret_value(), liberal=True
             ),
@@ -182,32 +316,28 @@ def start(settings: TracingSettings) -> TracerProvider:
 
 
 def _resource(settings: TracingSettings) -> Resource:
-    """Return who sends: OTEL_RESOURCE_ATTRIBUTES may name the instance otherwise.
+    """Return who sends; what OpenTelemetry's own variables say comes before our names.
 
     https://opentelemetry.io/docs/specs/semconv/resource/: an instance is one process here.
     """
-    process: dict[str, str | int] = {
+    ours: dict[str, str | int] = {
+        "service.name": settings.service_name,
+        "service.version": settings.service_version,
         "service.instance.id": str(uuid4()),
+        "deployment.environment.name": settings.app_env.value,
         "host.name": socket.gethostname(),
         "process.pid": os.getpid(),
     }
-    return Resource(process).merge(
-        Resource.create(
-            {
-                "service.name": settings.service_name,
-                "service.version": settings.service_version,
-                "deployment.environment.name": settings.app_env.value,
-            }
-        )
-    )
+    said = OTELResourceDetector().detect().merge(Resource(settings.resource_attributes))
+    return Resource.create(ours).merge(said)
 
 
 def _sampler(settings: TracingSettings) -> sampling.Sampler:
-    name = settings.otel_traces_sampler
+    name = settings.sampler
     root: sampling.Sampler = {
         "always_on": sampling.ALWAYS_ON,
         "always_off": sampling.ALWAYS_OFF,
-        "traceidratio": sampling.TraceIdRatioBased(settings.otel_traces_sampler_arg),
+        "traceidratio": sampling.TraceIdRatioBased(settings.sampled_share),
     }[name.removeprefix("parentbased_")]
     return sampling.ParentBased(root) if name.startswith("parentbased_") else root
 
@@ -260,7 +390,7 @@ def outgoing_headers() -> dict[str, str]:
 
 def init_app(app: Flask, settings: TracingSettings) -> None:
     """Trace every request but the health probes, unless OTEL_SDK_DISABLED says no."""
-    if settings.otel_sdk_disabled:
+    if not settings.traces:
         return
     tracing = Tracing(settings)
     app.extensions["tracing"] = tracing

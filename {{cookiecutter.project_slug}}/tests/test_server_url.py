@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from app.core import server_url
+from app.core.secret_url import SecretURL
+
+VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+
+
+def test_tls_verifies_unless_it_is_switched_off_by_name() -> None:
+    for url, verification in (
+        ("redis://h/0", {}),
+        ("amqp://h//", {}),
+        ("rediss://h/0", VERIFIED),
+        ("amqps://h//", VERIFIED),
+        ("rediss://h?ssl_cert_reqs=required", VERIFIED),
+        ("rediss://h?ssl_cert_reqs=none", {"ssl_cert_reqs": "none", "ssl_check_hostname": False}),
+        ("amqps://h//?ssl_check_hostname=false", {**VERIFIED, "ssl_check_hostname": False}),
+        ("rediss://h?ssl_ca_certs=/ca.pem", {**VERIFIED, "ssl_ca_certs": "/ca.pem"}),
+    ):
+        server = server_url.read(SecretURL(url))
+
+        assert server.tls == verification
+        assert server.verified is (verification in ({}, VERIFIED) or "ssl_ca_certs" in url)
+
+
+def test_what_a_url_says_about_other_things_is_kept() -> None:
+    url = SecretURL("rediss://:a%2Fb@h:6380/1?ssl_cert_reqs=required&timeout=3")
+
+    server = server_url.read(url, Path("/ca.pem"))
+
+    assert server.url == "rediss://:a%2Fb@h:6380/1?timeout=3"
+    assert server.tls["ssl_ca_certs"] == "/ca.pem"
+
+
+def test_a_url_that_would_mean_something_else_is_refused() -> None:
+    for url, sentence in (
+        ("redis://h/shop", "number of a Redis database"),
+        ("rediss://h/0/1", "number of a Redis database"),
+        ("redis://h/0?ssl_cert_reqs=none", "needs amqps:// or rediss://"),
+        ("rediss://h/0?ssl_cert_reqs=maybe", "ssl_cert_reqs=required or none"),
+        ("rediss://h/0?ssl_cert_req=none", "unknown parameter of TLS"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            server_url.read(SecretURL(url))
