@@ -7,14 +7,17 @@ import time
 
 import pytest
 
-# {% if cookiecutter.rate_limiting %}
-from app.core.config import SecretURL
+from app.core import (
+    recipient_counters,
+    # {% if cookiecutter.rate_limiting %}
+    secret_url,
+    # {% endif %}
+)
 
-# {% endif %}
-from app.core.recipient_counters import Counters
+Counters = recipient_counters.Counters
 
 
-def made() -> Counters:
+def made() -> recipient_counters.Counters:
     return Counters(
         # {% if cookiecutter.rate_limiting %}
         None,
@@ -25,7 +28,7 @@ def made() -> Counters:
 # {% if cookiecutter.rate_limiting %}
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no server")
 def test_processes_count_together_in_redis() -> None:
-    url = SecretURL(os.environ["TEST_REDIS_URL"])
+    url = secret_url.SecretURL(os.environ["TEST_REDIS_URL"])
     recipient = secrets.token_hex(8)
 
     numbers = [

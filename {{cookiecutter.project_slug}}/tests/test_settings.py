@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -132,20 +133,18 @@ def test_a_variable_of_another_program_is_ignored_with_a_warning(
 ) -> None:
     monkeypatch.setenv("APP_ENV", "testing")
     monkeypatch.setenv("HOST", "x86_64-conda-linux-gnu")
-    monkeypatch.setenv("PORT", "tcp://10.0.0.1:9106")
-    # {% if cookiecutter.background_tasks and cookiecutter.metrics %}
-    monkeypatch.setenv("WORKER_METRICS_PORT", "udp://[fd00::1]:9106")
-    # {% endif %}
+    ports = [field.upper() for field in Settings.model_fields if field.endswith("port")]
+    for name, link in zip(
+        ports, itertools.cycle(["tcp://10.0.0.1:80", "udp://[fd00::1]:53"]), strict=False
+    ):
+        monkeypatch.setenv(name, link)
 
     settings = Settings.load()
 
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     said = settings.warnings()
-    for field in Settings.model_fields:
-        if field == "host" or field.endswith("port"):
-            assert (
-                len([each for each in said if each.startswith(f"{field.upper()} is ignored")]) == 1
-            )
+    for name in ("HOST", *ports):
+        assert len([each for each in said if each.startswith(f"{name} is ignored")]) == 1
 
 
 def test_a_mistyped_address_or_port_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:

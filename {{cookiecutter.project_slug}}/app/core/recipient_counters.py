@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 # {% if cookiecutter.rate_limiting %}
 from app.core import rate_limits
-from app.core.config import SecretURL
+from app.core.secret_url import SecretURL
+from app.core.tls import CAFile
 
 # {% endif %}
 Hit = Callable[[str, int], int]
@@ -48,6 +49,7 @@ class Counters:
         self,
         # {% if cookiecutter.rate_limiting %}
         redis_url: SecretURL | None,
+        ca_file: CAFile = None,
         # {% endif %}
     ) -> None:
         """Take where to count; nothing is connected yet."""
@@ -55,7 +57,7 @@ class Counters:
         self._hit = LocalCounts().hit
         # {% endif %}
         # {% if cookiecutter.rate_limiting %}
-        self._hit = rate_limits.Counters(redis_url).hit
+        self._hit = rate_limits.Counters(redis_url, ca_file).hit
         # {% endif %}
 
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:

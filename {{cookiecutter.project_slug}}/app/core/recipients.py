@@ -81,6 +81,7 @@ class Recipients:
         self._counts = recipient_counters.Counters(
             # {% if cookiecutter.rate_limiting %}
             settings.redis_url,
+            settings.redis_ca_file,
             # {% endif %}
         )
         # {% endif %}
