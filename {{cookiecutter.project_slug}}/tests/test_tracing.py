@@ -443,6 +443,8 @@ def test_nothing_starts_before_the_first_request_nor_when_switched_off(
 
     client.get("/api/docs")
     assert any(exporter in thread.name for thread in threading.enumerate())
+    own = app.extensions["tracing"]
+    assert own.provider() is own.provider()
     _flush(app)
 
 
