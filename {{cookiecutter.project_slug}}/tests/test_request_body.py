@@ -1,6 +1,6 @@
 """Bodies that break off or are malformed, which a server notices only while they are read."""
 
-from io import BytesIO
+from io import BufferedReader, BytesIO
 
 import pytest
 from flask import request
@@ -42,6 +42,10 @@ def client(make_app: MakeApp) -> FlaskClient:
     def read_lines() -> str:
         return "".join(line.decode() for line in request.stream)
 
+    @app.post("/buffered")
+    def read_buffered() -> bytes:
+        return BufferedReader(request.environ["wsgi.input"]).read()
+
     return app.test_client()
 
 
@@ -75,4 +79,5 @@ def test_a_whole_body_is_read_as_it_is(client: FlaskClient) -> None:
     body = b"a=1&\nb=2"
 
     assert client.post("/form", data=body, content_type=FORM).text == "2"
-    assert client.post("/lines", data=body, content_type=FORM).data == body
+    for path in ("/lines", "/buffered"):
+        assert client.post(path, data=body, content_type=FORM).data == body
