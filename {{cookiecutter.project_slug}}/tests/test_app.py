@@ -30,7 +30,7 @@ def test_check_prints_the_configuration_with_secrets_masked_and_what_is_unwise(
     make_app: MakeApp, production: dict[str, str]
 ) -> None:
     # {% if cookiecutter.database != "none" %}
-    if not production["database_url"].startswith("sqlite"):
+    if production["database_url"].startswith("postgresql"):  # the one driver that takes it
         production["database_url"] += "?password=hush"
     # {% endif %}
     # {% if cookiecutter.caching %}
