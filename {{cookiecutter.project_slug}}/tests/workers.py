@@ -7,7 +7,7 @@ import socketserver
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,6 +192,8 @@ class Service:
     client: FlaskClient
     mail: MailServer
     start: Callable[..., AbstractContextManager[Worker]]
+    environment: Mapping[str, str]
+    """What other processes of this service are told."""
 
     def ask(self) -> TestResponse:
         """Ask for something that ends in a letter."""
@@ -231,7 +233,8 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
             return worker(folder, *arguments, **environment, **more)
 
         app = make_app(**told)
-        yield Service(app, app.test_client(), mail, start)
+        environment |= {"APP_ENV": "testing"}
+        yield Service(app, app.test_client(), mail, start, environment)
         its = broker.of(app)
         with its.connect() as connection:
             connection.default_channel.queue_delete(f"{its.name}.tasks")

@@ -4,7 +4,14 @@ from flask import Flask
 
 from app.core import access
 from app.core.logins import LoginSettings
-from app.users import commands, routes, service
+from app.users import (
+    commands,
+    routes,
+    service,
+    # {% if cookiecutter.background_tasks %}
+    stored_emails,
+    # {% endif %}
+)
 
 
 def init_app(app: Flask, settings: LoginSettings) -> None:
@@ -14,3 +21,6 @@ def init_app(app: Flask, settings: LoginSettings) -> None:
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")
     app.cli.add_command(commands.users)
     app.cli.add_command(commands.prune)
+    # {% if cookiecutter.background_tasks %}
+    stored_emails.init_app(app)
+    # {% endif %}

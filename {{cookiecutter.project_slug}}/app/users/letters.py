@@ -1,9 +1,35 @@
 """What accounts write to their owners."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from app.core import links
+from app.core.links import Link, Purpose
 from app.core.mail import NAME, Letter
 from app.core.recipients import Share
 
+# Anybody may ask for an email to anybody. As many reach a mailbox within half an hour, the life of the
+# link in each, so an owner who gets no more has some that work.
+ASKED = Share("asked", most=3)
+# From a network that the owner has logged in from: others cannot use this up.
+ASKED_AT_HOME = Share("asked-at-home", most=3)
 NOTICE = Share("notice")
+SHARES = {share.name: share for share in (ASKED, ASKED_AT_HOME, NOTICE)}
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """An email about an account, before it is written."""
+
+    letter: str
+    """One of LINKED or NOTICES."""
+    to: str | None
+    """None for nobody, which takes as long."""
+    share: Share
+    account: UUID
+    state: str = ""
+    """What the link in it is for, as `links.Link` has it."""
 
 
 def verify(to: str | None, url: str) -> Letter:
@@ -58,7 +84,7 @@ def change(to: str | None, url: str) -> Letter:
     )
 
 
-def changed(to: str, what: str) -> Letter:
+def changed(to: str | None, what: str) -> Letter:
     """Tell the owner of an account what has been changed, in case it was somebody else."""
     return Letter(
         to,
@@ -66,3 +92,25 @@ def changed(to: str, what: str) -> Letter:
         f"{what}\n\nIf it was not you, choose a new password at once, or ask for help.\n",
         NOTICE,
     )
+
+
+LINKED: dict[str, tuple[Callable[[str | None, str], Letter], Purpose]] = {
+    "verify": (verify, Purpose.VERIFY_EMAIL),
+    "choose": (choose, Purpose.RESET_PASSWORD),
+    "taken": (taken, Purpose.RESET_PASSWORD),
+    "reset": (reset, Purpose.RESET_PASSWORD),
+    "change": (change, Purpose.CHANGE_EMAIL),
+}
+NOTICES = {
+    "password-changed": "Your password has been changed.",
+    "address-changed": "Your account uses another e-mail address now.",
+}
+
+
+def compose(email: Email) -> Letter:
+    """Write an email; the time of its link begins now."""
+    if sentence := NOTICES.get(email.letter):
+        return changed(email.to, sentence)
+    write, purpose = LINKED[email.letter]
+    url = links.of_app().to(purpose, Link(email.account, email.state, email.to or ""))
+    return replace(write(email.to, url), share=email.share)

@@ -45,6 +45,11 @@ class User(Base, kw_only=True):
     deactivated_at: Mapped[datetime | None] = mapped_column(default=None)
     version: Mapped[int] = mapped_column(init=False)
 
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether nobody has proven to read its mailbox, so that it may be a stranger's."""
+        return self.email_verified_at is None and self.deactivated_at is None
+
     __table_args__ = (Index(None, "created_at", "id"),)
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
 

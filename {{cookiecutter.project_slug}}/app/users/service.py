@@ -1,12 +1,11 @@
 """The rules of accounts. Nothing that anybody is answered tells which addresses have one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,18 +14,13 @@ from app.core.access import Caller, Unauthenticated
 from app.core.database import writing
 from app.core.errors import NotFound, Problem
 from app.core.links import InvalidLink, Link, Purpose
-from app.core.mail import Letter
 from app.core.recipients import Share
 from app.sessions import service as sessions
-from app.users import attempts, letters, repository
+from app.users import attempts, emails, letters, repository
+from app.users.letters import Email
 from app.users.models import Role, User
 from app.users.repository import Credentials, UserView
 
-# Anybody may ask for an email to anybody. As many reach a mailbox within half an hour, the life of the
-# link in each, so an owner who gets no more has some that work.
-ASKED = Share("asked", most=3)
-# From a network that the owner has logged in from: others cannot use this up.
-ASKED_AT_HOME = Share("asked-at-home", most=3)
 OPEN = "registration_open"
 NOBODY = UUID(int=0)
 NO_PASSWORD = ""  # no hash, so no password fits
@@ -65,7 +59,7 @@ class Asked:
 
     granted: bool
     """Whether this network may have one more sent about this account."""
-    network: str
+    share: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +95,18 @@ def register(email: str, password: str, address: str) -> None:
     if not registration_open():
         raise RegistrationClosed
     passwords.of_app().check(password, email)
-    asked = _ask(email, address)
+    asked = _ask(email, address, repository.by_email(email))
     user = _new(email, password)
     try:
         with writing() as transaction:
             transaction.add(user)
+            transaction.flush()
+            _write(transaction, asked, "verify", user, email)
     except IntegrityError:
-        owner = _contested(email)
-        letter = letters.choose if owner and owner.unconfirmed else letters.taken
-        _write(asked, letter, Purpose.RESET_PASSWORD, owner, _reader(owner))
-    else:
-        _write(asked, letters.verify, Purpose.VERIFY_EMAIL, user, email)
+        with writing() as transaction:
+            owner = _contested(transaction, email)
+            letter = "choose" if owner and owner.unconfirmed else "taken"
+            _write(transaction, asked, letter, owner, _reader(owner))
 
 
 def create_admin(email: str, password: str) -> None:
@@ -226,7 +221,7 @@ def change_password(
         passwords.of_app().check(password, user.email)
         user.password_hash = new_hash
         sessions.end_all(transaction, user_id, besides=session_id)
-    mail.of_app().send(letters.changed(user.email, "Your password has been changed."))
+        _notify(transaction, "password-changed", user, user.email)
 
 
 def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -> None:
@@ -238,13 +233,13 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
 
     """
     proven = _prove_again(user_id, current, address)
-    asked = _ask(email, address)
-    with writing() as transaction:
-        user = admit(transaction, proven)
     # Whoever has an account gets no letter, and the caller does not learn that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
-    _write(asked, letters.change, Purpose.CHANGE_EMAIL, user, email if free else None)
+    asked = _ask(email, address, found)
+    with writing() as transaction:
+        user = admit(transaction, proven)
+        _write(transaction, asked, "change", user, email if free else None)
 
 
 def change_email(token: str) -> None:
@@ -261,9 +256,10 @@ def change_email(token: str) -> None:
             _give_way(transaction, link.email)
             old, user.email = user.email, link.email
             user.email_verified_at = datetime.now(UTC)
+            transaction.flush()
+            _notify(transaction, "address-changed", user, old)
     except IntegrityError:  # somebody else has taken it meanwhile
         raise InvalidLink from None
-    mail.of_app().send(letters.changed(old, "Your account uses another e-mail address now."))
 
 
 def ask_to_verify_email(email: str, address: str) -> None:
@@ -275,11 +271,11 @@ def ask_to_verify_email(email: str, address: str) -> None:
         TooManyAttempts: when too many letters have been asked for from this network.
 
     """
-    asked = _ask(email, address)
-    found = _contested(email)
-    waiting = found is not None and found.unconfirmed
-    to = _reader(found) if waiting else None
-    _write(asked, letters.choose, Purpose.RESET_PASSWORD, found, to)
+    asked = _ask(email, address, repository.by_email(email))
+    with writing() as transaction:
+        found = _contested(transaction, email)
+        to = email if found and found.unconfirmed else None
+        _write(transaction, asked, "choose", found, to)
 
 
 def verify_email(token: str) -> None:
@@ -303,9 +299,10 @@ def ask_to_reset_password(email: str, address: str) -> None:
         TooManyAttempts: when too many letters have been asked for from this network.
 
     """
-    asked = _ask(email, address)
     found = repository.by_email(email)
-    _write(asked, letters.reset, Purpose.RESET_PASSWORD, found, _reader(found))
+    asked = _ask(email, address, found)
+    with writing() as transaction:
+        _write(transaction, asked, "reset", found, _reader(found))
 
 
 def reset_password(token: str, password: str) -> None:
@@ -324,7 +321,7 @@ def reset_password(token: str, password: str) -> None:
         user.password_hash = new_hash
         user.email_verified_at = user.email_verified_at or datetime.now(UTC)
         sessions.end_all(transaction, user.id)
-    mail.of_app().send(letters.changed(user.email, "Your password has been changed."))
+        _notify(transaction, "password-changed", user, user.email)
 
 
 def deactivate(user_id: UUID, current: str, address: str) -> None:
@@ -351,12 +348,11 @@ def _new(email: str, password: str) -> User:
     )
 
 
-def _contested(email: str) -> Credentials | None:
+def _contested(transaction: Session, email: str) -> User | None:
     """Return the account of an address; if it is unconfirmed, its password and links are void."""
     void = {"password_hash": NO_PASSWORD, "version": User.version + 1}
-    with writing() as transaction:
-        transaction.execute(update(User).where(*repository.unconfirmed(email)).values(void))
-    return repository.by_email(email)
+    transaction.execute(update(User).where(*repository.unconfirmed(email)).values(void))
+    return transaction.scalars(select(User).where(User.email == email)).one_or_none()
 
 
 def _give_way(transaction: Session, email: str) -> None:
@@ -391,8 +387,8 @@ def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
             raise WrongPassword from None
 
 
-def _ask(email: str, address: str) -> Asked:
-    """Count that somebody asks for an email.
+def _ask(email: str, address: str, owner: Credentials | None) -> Asked:
+    """Count that somebody asks for an email to an address, which may have an owner here.
 
     Raises:
         TooManyAttempts: when too many have been asked for from this network.
@@ -400,28 +396,31 @@ def _ask(email: str, address: str) -> Asked:
     """
     account, network = fingerprints.of_account(email), fingerprints.of_network(address)
     granted = attempts.is_granted(attempts.begin(attempts.LETTER, account, network))
-    return Asked(granted, network)
+    known = sessions.is_known(owner.id if owner else NOBODY, network)
+    return Asked(granted, letters.ASKED_AT_HOME if known else letters.ASKED)
 
 
-def _reader(found: Credentials | None) -> str | None:
+def _reader(found: Credentials | User | None) -> str | None:
     """Return to whom a letter about an account goes, if to anybody."""
     return found.email if found and not found.deactivated_at else None
 
 
 def _write(
+    transaction: Session,
     asked: Asked,
-    letter: Callable[[str | None, str], Letter],
-    purpose: Purpose,
+    letter: str,
     owner: Credentials | User | None,
     to: str | None,
 ) -> None:
     """Send a letter with a link; what is written to nobody takes as long, and is not sent."""
     account, state = (owner.id, _state(owner)) if owner else (NOBODY, fingerprints.of_state())
-    known = sessions.is_known(account, asked.network)
-    # A new address may be somebody else's, whose own share it is not for the caller to use up.
-    share = ASKED_AT_HOME if known and owner and owner.email == to else ASKED
-    url = links.of_app().to(purpose, Link(account, state, to or ""))
-    mail.of_app().send(replace(letter(to if asked.granted else None, url), share=share))
+    reader = to if asked.granted else None
+    emails.add(transaction, Email(letter, reader, asked.share, account, state))
+
+
+def _notify(transaction: Session, letter: str, user: User, to: str) -> None:
+    """Tell the owner of an account what has been changed."""
+    emails.add(transaction, Email(letter, to, letters.NOTICE, user.id))
 
 
 def _follow(transaction: Session, link: Link) -> User:

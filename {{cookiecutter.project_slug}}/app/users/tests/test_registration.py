@@ -10,7 +10,8 @@ from app.core import links
 from app.core.database import reading, writing
 from app.core.links import Purpose
 from app.core.recipients import Share
-from app.users import attempts, service
+from app.users import attempts
+from app.users import letters as letters_module
 from app.users.models import User
 from app.users.tests import (
     OTHER_PASSWORD,
@@ -233,7 +234,7 @@ def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClie
 def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_many(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "ASKED", Share("asked"))  # six
+    monkeypatch.setattr(letters_module, "ASKED", Share("asked"))  # six
     email = new_address()
     make(app, email)
 

@@ -1,0 +1,113 @@
+"""Emails about accounts that wait in the database: sent by a task, so that no killed process loses one.
+
+The message names a row alone, since messages pass through other hands. The row is stored in the
+transaction that the email belongs to, and deleted when the email is sent or refused for good. An email may
+be sent twice when a worker dies; its Message-ID is then the same.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict, cast
+from uuid import UUID, uuid4
+
+from flask import Flask
+from marshmallow import fields
+from sqlalchemy import CursorResult, String, delete
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core import fingerprints, mail, outbox, schedule, tasks
+from app.core.database import Base, writing
+from app.core.schemas import Schema
+from app.core.tasks import Hopeless, Task
+from app.users import letters
+from app.users.letters import Email
+
+logger = logging.getLogger(__name__)
+
+KEEP = timedelta(days=1)  # whoever has waited for so long has asked again
+EVERY_SECONDS = 3_600.0
+
+
+class AccountEmail(Base, kw_only=True):
+    """An email that is not sent yet."""
+
+    __tablename__ = "account_emails"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    letter: Mapped[str] = mapped_column(String(32))
+    share: Mapped[str] = mapped_column(String(16))
+    recipient: Mapped[str | None] = mapped_column(String(mail.EMAIL_LENGTH))
+    account_id: Mapped[UUID]
+    state: Mapped[str] = mapped_column(String(fingerprints.LENGTH))
+    erase_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class EmailSchema(Schema):
+    """What the task is told."""
+
+    email_id = fields.UUID(required=True)
+
+
+class _Email(TypedDict):
+    email_id: UUID
+
+
+def add(transaction: Session, email: Email) -> None:
+    """Have an email sent once the transaction is committed; one to nobody is stored like any other."""
+    row = AccountEmail(
+        id=uuid4(),
+        letter=email.letter,
+        share=email.share.name,
+        recipient=email.to,
+        account_id=email.account,
+        state=email.state,
+        erase_at=datetime.now(UTC) + KEEP,
+    )
+    transaction.add(row)
+    outbox.of_app().add(transaction, TASK, {"email_id": row.id})
+
+
+def send(values: _Email) -> None:
+    """Send an email, unless that has been done or its recipient has had enough.
+
+    Raises:
+        Hopeless: when it can never be delivered.
+        OSError: when it was not taken this time.
+
+    """
+    email_id = values["email_id"]
+    with writing() as transaction:
+        row = transaction.get(AccountEmail, email_id)
+    if row is None:
+        logger.info("no email is due")
+        return
+    if row.recipient:
+        share = letters.SHARES[row.share]
+        email = Email(row.letter, row.recipient, share, row.account_id, row.state)
+        try:
+            mail.of_app().deliver(row.recipient, letters.compose(email), f"account.{email_id}")
+        except mail.Refused:
+            _forget(email_id)
+            raise Hopeless from None
+    _forget(email_id)
+
+
+def _forget(email_id: UUID) -> None:
+    with writing() as transaction:
+        transaction.execute(delete(AccountEmail).where(AccountEmail.id == email_id))
+
+
+def forget_old() -> int:
+    """Delete the emails that could not be sent for long; return how many."""
+    old = delete(AccountEmail).where(AccountEmail.erase_at <= datetime.now(UTC))
+    with writing() as transaction:
+        return cast("CursorResult[None]", transaction.execute(old)).rowcount
+
+
+TASK = Task("users.send_email", EmailSchema(), send)
+
+
+def init_app(app: Flask) -> None:
+    """Let workers send emails, and forget those that are too old."""
+    tasks.of(app).add(TASK)
+    schedule.of(app).add("users.forget_emails", EVERY_SECONDS, forget_old)

@@ -1,0 +1,168 @@
+"""Emails about accounts survive whatever is killed; the processes in these tests are real."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from smtplib import SMTPDataError
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from app.core import outbox
+from app.core.database import reading, writing
+from app.core.outbox import OutboxMessage
+from app.users import stored_emails
+from app.users.stored_emails import AccountEmail
+from app.users.tests import PASSWORD, letters, new_address, token
+from conftest import LogLines, MakeApp
+from tests.workers import KEPT, PROJECT, Service, serving
+
+REGISTER = """
+import os, signal, sys
+from app import create_app
+
+client = create_app().test_client()
+answer = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
+assert answer.status_code == 202, answer.text
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with serving(make_app, request) as started:
+        yield started
+
+
+def register(client: FlaskClient, email: str) -> None:
+    answer = client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 202
+
+
+def waiting(app: Flask) -> list[str | None]:
+    """Return the recipients of what is not sent yet."""
+    with app.app_context(), reading() as connection:
+        return list(connection.execute(select(AccountEmail.recipient)).scalars())
+
+
+def refuse(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def deliver(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app.extensions["mail"], "_deliver", deliver)
+
+
+def test_an_email_waits_in_the_database_until_the_mail_server_takes_it(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = new_address()
+    with monkeypatch.context() as away:
+        refuse(app, away, ConnectionRefusedError())
+        register(client, email)
+    assert waiting(app) == [email]
+
+    with app.app_context():
+        with writing() as transaction:
+            transaction.execute(update(OutboxMessage).values(due_at=datetime.now(UTC)))
+        assert outbox.of_app().relay() == 1
+
+    assert waiting(app) == []
+    link = {"token": token(app, email, "verify-email")}
+    assert client.post("/api/v1/auth/email-verification/confirm", json=link).status_code == 204
+
+
+def test_an_email_that_is_refused_for_good_is_forgotten(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    email = new_address()
+    refuse(app, monkeypatch, SMTPDataError(550, b"no such user"))
+
+    register(client, email)
+
+    assert waiting(app) == []
+    with app.app_context(), reading() as connection:
+        assert connection.execute(select(OutboxMessage.died_at)).scalar_one()
+    assert email not in str(log_lines)
+
+
+@pytest.mark.attack
+def test_no_message_holds_an_address_or_a_token(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = new_address()
+    refuse(app, monkeypatch, ConnectionRefusedError())
+    register(client, email)
+
+    with app.app_context(), reading() as connection:
+        (message,) = connection.execute(select(OutboxMessage)).all()
+        (row,) = connection.execute(select(AccountEmail)).all()
+    assert message.body == f'{{"email_id":"{row.id}"}}'
+    assert "token" not in str(row)
+
+
+def test_an_email_to_nobody_takes_the_same_way_and_reaches_nobody(
+    app: Flask, client: FlaskClient
+) -> None:
+    email = new_address()
+
+    assert client.post("/api/v1/auth/password-reset", json={"email": email}).status_code == 202
+
+    assert (waiting(app), letters(app, email)) == ([], [])
+
+
+def test_what_is_done_or_too_old_is_not_sent(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        refuse(app, away, ConnectionRefusedError())
+        register(client, email := new_address())
+    with app.app_context():
+        stored_emails.send({"email_id": UUID(int=0)})
+        assert stored_emails.forget_old() == 0
+        with writing() as transaction:
+            transaction.execute(update(AccountEmail).values(erase_at=datetime.now(UTC)))
+
+        assert stored_emails.forget_old() == 1
+
+    assert (waiting(app), letters(app, email)) == ([], [])
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("broker", ["there", "away"])
+def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, broker: str) -> None:
+    box = service.mail.box
+    box.go.clear()  # nobody can have sent it before the kill
+    told = service.environment | ({"BROKER_URL": "amqp://127.0.0.1:1"} if broker == "away" else {})
+    asked = subprocess.run(
+        [sys.executable, "-c", REGISTER, new_address(), PASSWORD],
+        cwd=PROJECT,
+        env={key: os.environ[key] for key in KEPT if key in os.environ} | told,
+        check=False,
+        capture_output=True,
+    )
+    assert asked.returncode == -signal.SIGKILL, asked.stderr.decode()
+    assert box.taken == []
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
+
+
+@pytest.mark.process
+def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> None:
+    box = service.mail.box
+    box.go.clear()
+    with service.start() as first:
+        register(service.client, new_address())
+        assert box.reached.wait(60)
+        first.kill()
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
