@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import (
+    delete,
+    # {% if not cookiecutter.background_tasks %}
+    event,
+    # {% endif %}
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,7 +23,14 @@ from app.core.errors import NotFound, Problem
 from app.core.links import InvalidLink, Link, Purpose
 from app.core.recipients import Share
 from app.sessions import service as sessions
-from app.users import attempts, emails, letters, repository
+from app.users import (
+    attempts,
+    letters,
+    repository,
+    # {% if cookiecutter.background_tasks %}
+    stored_emails,
+    # {% endif %}
+)
 from app.users.letters import Email
 from app.users.models import Role, User
 from app.users.repository import Credentials, UserView
@@ -72,6 +86,20 @@ class Proven:
     renewed_hash: str | None
     """The same password, hashed as dear as hashes are now."""
     attempt_id: UUID
+
+
+# {% if not cookiecutter.background_tasks %}
+def send_after_commit(transaction: Session, email: Email) -> None:
+    """Hand an email to the thread that sends them, once a transaction is committed and only then."""
+    letter = letters.compose(email)
+    event.listen(transaction, "after_commit", lambda _: mail.of_app().send(letter), once=True)
+
+
+add_email = send_after_commit
+# {% endif %}
+# {% if cookiecutter.background_tasks %}
+add_email = stored_emails.add
+# {% endif %}
 
 
 def registration_open() -> bool:
@@ -415,12 +443,12 @@ def _write(
     """Send a letter with a link; what is written to nobody takes as long, and is not sent."""
     account, state = (owner.id, _state(owner)) if owner else (NOBODY, fingerprints.of_state())
     reader = to if asked.granted else None
-    emails.add(transaction, Email(letter, reader, asked.share, account, state))
+    add_email(transaction, Email(letter, reader, asked.share, account, state))
 
 
 def _notify(transaction: Session, letter: str, user: User, to: str) -> None:
     """Tell the owner of an account what has been changed."""
-    emails.add(transaction, Email(letter, to, letters.NOTICE, user.id))
+    add_email(transaction, Email(letter, to, letters.NOTICE, user.id))
 
 
 def _follow(transaction: Session, link: Link) -> User:

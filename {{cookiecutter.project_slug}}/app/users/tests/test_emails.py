@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core.database import writing
-from app.users import emails, letters
+from app.users import letters, service
 from app.users.letters import Email
 from app.users.tests import letters as sent
 from app.users.tests import new_address
@@ -24,9 +24,9 @@ def fail_after(act: Callable[[Session], None]) -> None:
 def test_an_email_is_sent_if_its_transaction_is_committed_and_only_then(app: Flask) -> None:
     for add in (
         # {% if not cookiecutter.background_tasks %}
-        emails.add_in_memory,
+        service.send_after_commit,
         # {% endif %}
-        emails.add,
+        service.add_email,
     ):
         to = new_address()
         email = Email("password-changed", to, letters.NOTICE, uuid4())
