@@ -1,10 +1,3 @@
-"""Emails about accounts survive whatever is killed; the processes in these tests are real."""
-
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from smtplib import SMTPDataError
 from uuid import UUID
@@ -21,24 +14,7 @@ from app.core.outbox import OutboxMessage
 from app.users import stored_emails
 from app.users.stored_emails import AccountEmail
 from app.users.tests import PASSWORD, letters, new_address, token
-from conftest import LogLines, MakeApp
-from tests.workers import KEPT, PROJECT, Service, serving
-
-REGISTER = """
-import os, signal, sys
-from app import create_app
-
-client = create_app().test_client()
-answer = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
-assert answer.status_code == 202, answer.text
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.fixture
-def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
-    with serving(make_app, request) as started:
-        yield started
+from conftest import LogLines
 
 
 def register(client: FlaskClient, email: str) -> None:
@@ -132,40 +108,3 @@ def test_what_is_done_or_too_old_is_not_sent(
         assert stored_emails.forget_old() == 1
 
     assert (waiting(app), letters(app, email)) == ([], [])
-
-
-@pytest.mark.process
-@pytest.mark.parametrize("broker", ["there", "away"])
-def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, broker: str) -> None:
-    box = service.mail.box
-    box.go.clear()  # nobody can have sent it before the kill
-    told = dict(service.environment)
-    if broker == "away":
-        told["BROKER_URL"] = "amqp://127.0.0.1:1"
-    asked = subprocess.run(
-        [sys.executable, "-c", REGISTER, new_address(), PASSWORD],
-        cwd=PROJECT,
-        env={key: os.environ[key] for key in KEPT if key in os.environ} | told,
-        check=False,
-        capture_output=True,
-    )
-    assert asked.returncode == -signal.SIGKILL, asked.stderr.decode()
-    assert box.taken == []
-    box.go.set()
-
-    with service.start("--beat"):
-        assert service.letters_after() == 1
-
-
-@pytest.mark.process
-def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> None:
-    box = service.mail.box
-    box.go.clear()
-    with service.start() as first:
-        register(service.client, new_address())
-        assert box.reached.wait(60)
-        first.kill()
-    box.go.set()
-
-    with service.start("--beat"):
-        assert service.letters_after() == 1

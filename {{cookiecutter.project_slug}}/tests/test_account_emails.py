@@ -1,0 +1,67 @@
+"""Emails about accounts survive whatever is killed; the processes in these tests are real."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from app.users.tests import PASSWORD, new_address
+from conftest import MakeApp
+from tests.workers import KEPT, PROJECT, Service, serving
+
+pytestmark = pytest.mark.process
+
+REGISTER = """
+import os, signal, sys
+from app import create_app
+
+client = create_app().test_client()
+answer = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
+assert answer.status_code == 202, answer.text
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with serving(make_app, request) as started:
+        yield started
+
+
+@pytest.mark.parametrize("broker", ["there", "away"])
+def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, broker: str) -> None:
+    box = service.mail.box
+    box.go.clear()  # nobody can have sent it before the kill
+    told = dict(service.environment)
+    if broker == "away":
+        told["BROKER_URL"] = "amqp://127.0.0.1:1"
+    asked = subprocess.run(
+        [sys.executable, "-c", REGISTER, new_address(), PASSWORD],
+        cwd=PROJECT,
+        env={key: os.environ[key] for key in KEPT if key in os.environ} | told,
+        check=False,
+        capture_output=True,
+    )
+    assert asked.returncode == -signal.SIGKILL, asked.stderr.decode()
+    assert box.taken == []
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
+
+
+def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> None:
+    box = service.mail.box
+    box.go.clear()
+    sent = {"email": new_address(), "password": PASSWORD}
+    with service.start() as first:
+        assert service.client.post("/api/v1/users", json=sent).status_code == 202
+        assert box.reached.wait(60)
+        first.kill()
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
