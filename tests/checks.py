@@ -86,13 +86,18 @@ def imports(text: str, package: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def run_by_make(project: Path) -> set[str]:
+    """List the modules that the Makefile runs."""
+    return set(re.findall(r"-m (app(?:\.\w+)+)", (project / "Makefile").read_text()))
+
+
 def nothing_dead(project: Path) -> None:
-    """Find modules of the app that nothing imports."""
+    """Find modules of the app that nothing imports or runs."""
     sources = {
         ".".join(path.relative_to(project).with_suffix("").parts): path
         for path in project.rglob("*.py")
     }
-    wanted = set().union(
+    wanted = run_by_make(project).union(
         *(imports(path.read_text(), name.rpartition(".")[0]) for name, path in sources.items())
     )
     fail_for(
