@@ -43,6 +43,9 @@ from app.core import (
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     code_flow,
     # {% endif %}
+    # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" %}
+    collisions,
+    # {% endif %}
     cors,
     # {% if cookiecutter.database != "none" %}
     database,
@@ -126,7 +129,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     if settings is None:
         return cli.from_environment(create_app, Settings)
+    # {% if cookiecutter.database != "postgresql" and cookiecutter.database != "mysql" %}
     app = url_prefix.Flask(__name__, static_folder=None)
+    # {% endif %}
+    # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" %}
+    app = collisions.Flask(__name__, static_folder=None)
+    # {% endif %}
 
     pipeline.init_app(app)
     logs.init_app(app, settings)
@@ -214,10 +222,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     quotes.mailing.init_app(app)
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
-    app.register_blueprint(orders.blueprint, url_prefix="/api/v1/orders")
-    # {% endif %}
-    # {% if cookiecutter.background_tasks and cookiecutter.database != "none" %}
-    orders.receipts.init_app(app)
+    orders.init_app(app)
     # {% endif %}
     # {% if cookiecutter.auth != "none" and cookiecutter.database != "none" %}
     app.register_blueprint(admin.blueprint, url_prefix="/api/v1/admin")

@@ -64,12 +64,6 @@ LISTED: dict[str, str | Undocumented] = {
         "it makes one engine, and two views of it share its connections",
     ),
     # {% endif %}
-    # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" %}
-    "flask.Flask.dispatch_request =": Undocumented(
-        "flask>=3.1,<4",
-        "no hook is called around views alone, behind what guards them",
-    ),
-    # {% endif %}
 }
 """What a documentation tells its users to do, and what has no documented way."""
 

@@ -10,11 +10,10 @@ import logging
 import random
 import time
 
-from flask import Flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 
-from app.core import disconnects, pipeline
+from app.core import disconnects, pipeline, url_prefix
 from app.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -49,21 +48,21 @@ def committed() -> None:
         exchange.environ[COMMITTED] = True
 
 
-def init_app(app: Flask) -> None:
-    """Run views once more when they collide; what comes before a view is not repeated."""
-    dispatch = app.dispatch_request
+class Flask(url_prefix.Flask):
+    """A Flask application whose views run once more when they collide.
 
-    def once() -> ResponseReturnValue:
-        try:
-            return dispatch()
-        except DBAPIError as error:
-            if not CODES.isdisjoint(disconnects.codes_of(error.orig)):
-                raise Collision(headers={"Retry-After": RETRY_AFTER_SECONDS}) from error
-            raise
+    What comes before a view, such as its guards, is not repeated.
+    """
 
-    def once_or_twice() -> ResponseReturnValue:
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Run the view of this request, and answer what it returns.
+
+        Raises:
+            Collision: when the database has ended its transaction twice, or once after a commit.
+
+        """
         try:
-            return once()
+            return self._dispatch()
         except (Collision, disconnects.StaleConnection) as refused:
             again = COMMITTED not in pipeline.of_request().environ
             event = (
@@ -73,6 +72,12 @@ def init_app(app: Flask) -> None:
             if not again:
                 raise
         time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # nosec B311 # noqa: S311  no secret
-        return once()
+        return self._dispatch()
 
-    app.dispatch_request = once_or_twice  # type: ignore[method-assign]  # views, and only they
+    def _dispatch(self) -> ResponseReturnValue:
+        try:
+            return super().dispatch_request()
+        except DBAPIError as error:
+            if not CODES.isdisjoint(disconnects.codes_of(error.orig)):
+                raise Collision(headers={"Retry-After": RETRY_AFTER_SECONDS}) from error
+            raise

@@ -462,9 +462,6 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     for error in (InterfaceError, OperationalError, PoolExhausted):
         app.register_error_handler(error, _unavailable)
     app.register_error_handler(StaleDataError, _changed_meanwhile)
-    # {% if cookiecutter.database != "sqlite" %}
-    collisions.init_app(app)
-    # {% endif %}
 
 
 def _takes_writes(engine: Engine) -> None:

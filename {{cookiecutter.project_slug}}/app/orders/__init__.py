@@ -1,5 +1,7 @@
 """Takes orders and keeps them."""
 
+from flask import Flask
+
 from app.orders import (
     # {% if cookiecutter.background_tasks %}
     receipts,
@@ -7,11 +9,10 @@ from app.orders import (
     routes,
 )
 
-blueprint = routes.blueprint
 
-__all__ = [
-    "blueprint",
+def init_app(app: Flask) -> None:
+    """Serve `/api/v1/orders`."""
+    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/orders")
     # {% if cookiecutter.background_tasks %}
-    "receipts",
+    receipts.init_app(app)
     # {% endif %}
-]
