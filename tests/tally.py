@@ -10,7 +10,9 @@ import pytest
 from workshop import ONCE
 
 # What a service's own tools say of a failure, inside the output of a check.
-SAYS = re.compile(r"^(?:FAILED|ERROR|SUBFAILED)\b.*|^.*: error: .*|^Uncovered.*", re.MULTILINE)
+SAYS = re.compile(
+    r"^(?:FAILED|ERROR|SUBFAILED)\b.*|^.*: error: .*|^[^ ]+\.py +\d+ +\d+ .*%.*", re.MULTILINE
+)
 
 COMBINATION = "::test_a_combination_passes_everything["
 # CPU seconds that a runtime combination should cost on average, everything included.

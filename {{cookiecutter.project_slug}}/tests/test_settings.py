@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.core.config import (
     DEVELOPMENT_SECRET,
+    CoreSettings,
     Environment,
     InvalidSettings,
 )
@@ -161,6 +162,22 @@ def test_a_mistyped_address_or_port_is_not_taken_for_one(monkeypatch: pytest.Mon
 
         assert "must be an IP address such as" in stopped.value.problems["HOST"]
         assert "PORT" in stopped.value.problems
+
+
+def test_gunicorn_listens_at_an_address_or_at_localhost() -> None:
+    for host in ("localhost", "127.0.0.1", "0.0.0.0", "::1"):  # noqa: S104  nothing listens
+        assert Settings.model_validate({**environments.TESTING, "host": host}).host == host
+    with pytest.raises(ValidationError, match="must be an IP address"):
+        Settings.model_validate({**environments.TESTING, "host": "x86_64-conda-linux-gnu"})
+
+
+def test_telemetry_has_the_name_and_the_version_of_the_service() -> None:
+    settings = CoreSettings(
+        app_env=Environment.TESTING, service_name="shop", service_version="1.2.3"
+    )
+
+    assert settings.telemetry_name == "shop"
+    assert settings.telemetry_version == "1.2.3"
 
 
 def test_a_host_in_dotenv_is_meant_for_this_service(tmp_path: Path) -> None:
