@@ -15,6 +15,9 @@ from pathlib import Path
 from app.core import (
     liveness,
     logs,
+    # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" or cookiecutter.rate_limiting or cookiecutter.caching or cookiecutter.background_tasks %}
+    preload,
+    # {% endif %}
     stop_signals,
     # {% if cookiecutter.metrics %}
     worker_metrics,
@@ -69,6 +72,10 @@ if os.environ.get("SCRIPT_NAME"):
     # Gunicorn would answer 500 to every path that does not begin with it, as probes' do not.
     raise InvalidSettings({"SCRIPT_NAME": "is not for this service; set URL_PREFIX instead"})
 
+# {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" or cookiecutter.rate_limiting or cookiecutter.caching or cookiecutter.background_tasks %}
+preload.load()
+
+# {% endif %}
 wsgi_app = "app:create_app()"
 bind = (
     f"[{_settings.host}]:{_settings.port}"

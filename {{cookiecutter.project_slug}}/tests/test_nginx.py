@@ -18,7 +18,7 @@ from tests.connections import LONGEST_WAIT, Connection, connection, others_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
 from tests.servers import gunicorn
 from tests.test_connections import BODY, CHUNKED, HOST, JSON, LINE, MALFORMED, MALFORMED_CHUNKS
-from tests.waiting import HANG_TIMEOUT_SECONDS
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 TEXT = CONFIGURATION.read_text(encoding="utf-8")
 OPEN = "/api/openapi.json"
@@ -228,6 +228,23 @@ def test_what_is_internal_is_not_found(
             assert (status, headers["content-type"]) == (404, PROBLEM)
             assert json.loads(body)["code"] == "not_found"
     assert service.requests == []
+
+
+def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
+    service: Upstream, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    with nginx(service.port, {"/var/log/nginx/access.log": str(log)}) as port:
+        for path in ("/health/live?token=hidden", "/api/v1/orders?token=hidden"):
+            one_answer(port, asked("GET", path))
+        wait_until(lambda: len(log.read_text(encoding="utf-8").splitlines()) == 2)
+
+    text = log.read_text(encoding="utf-8")
+    assert [json.loads(line)["path"] for line in text.splitlines()] == [
+        "/health/live",
+        "/api/v1/orders",
+    ]
+    assert "hidden" not in text
 
 
 def held_to_the_form(status: int, headers: dict[str, str], body: bytes) -> None:

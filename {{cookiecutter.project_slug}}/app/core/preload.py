@@ -1,0 +1,29 @@
+"""Drivers and brokers, loaded by Gunicorn's master for all workers.
+
+An application imports them only when it is made, which each worker does. Loaded before the fork, they
+are shared memory, and a worker that replaces another accepts requests sooner. Not prometheus_client:
+at import it looks where its files are, which the master decides when it starts.
+"""
+
+import importlib
+
+MODULES = (
+    # {% if cookiecutter.background_tasks %}
+    "app.core.broker",
+    # {% endif %}
+    # {% if cookiecutter.database == "postgresql" %}
+    "psycopg",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "pymysql",
+    # {% endif %}
+    # {% if cookiecutter.rate_limiting or cookiecutter.caching %}
+    "redis",
+    # {% endif %}
+)
+
+
+def load() -> None:
+    """Import them; nothing is connected or started."""
+    for name in MODULES:
+        importlib.import_module(name)
