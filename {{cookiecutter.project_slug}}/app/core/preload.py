@@ -1,13 +1,15 @@
-"""Drivers and brokers, loaded by Gunicorn's master for all workers.
+"""What an application imports when it is made, loaded by Gunicorn's master for all workers.
 
-An application imports them only when it is made, which each worker does. Loaded before the fork, they
-are shared memory, and a worker that replaces another accepts requests sooner. Not prometheus_client:
-at import it looks where its files are, which the master decides when it starts.
+Loaded before the fork, modules are shared memory, and a worker that replaces another accepts requests
+sooner.
+# {% if cookiecutter.metrics %}
+Not prometheus_client: at import it looks where its files are, which the master decides when it starts.
+# {% endif %}
 """
 
 import importlib
 
-MODULES = (
+MODULES = [
     # {% if cookiecutter.background_tasks %}
     "app.core.broker",
     # {% endif %}
@@ -20,7 +22,7 @@ MODULES = (
     # {% if cookiecutter.rate_limiting or cookiecutter.caching %}
     "redis",
     # {% endif %}
-)
+]
 
 
 def load() -> None:
