@@ -118,6 +118,17 @@ def empty_database(database_url: str) -> Iterator[None]:
         engine.dispose()
 
 
+# {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
+@pytest.fixture(autouse=True)
+def emails_are_sent(request: pytest.FixtureRequest, empty_database: None) -> Iterator[None]:
+    """Let the thread that sends emails come to its end first: it counts them in the database."""
+    del empty_database
+    app = request.getfixturevalue("app")
+    yield
+    app.extensions["mail"].thread.submit(lambda: None).result()
+
+
+# {% endif %}
 @pytest.fixture
 def count_queries() -> CountQueries:
     """Fail a block that sends more queries than it says, or fewer."""
