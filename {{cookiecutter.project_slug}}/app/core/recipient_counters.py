@@ -48,7 +48,7 @@ class Counters:
     def __init__(
         self,
         # {% if cookiecutter.rate_limiting %}
-        redis_url: SecretURL | None,
+        redis_url: SecretURL | None = None,
         ca_file: CAFile = None,
         # {% endif %}
     ) -> None:

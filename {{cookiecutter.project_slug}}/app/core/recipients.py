@@ -77,13 +77,11 @@ class Recipients:
         """Take the limit, and choose where to count."""
         self._app = app
         self._most = settings.email_recipient_limit
-        # {% if cookiecutter.database == "none" %}
-        self._counts = recipient_counters.Counters(
-            # {% if cookiecutter.rate_limiting %}
-            settings.redis_url,
-            settings.redis_ca_file,
-            # {% endif %}
-        )
+        # {% if cookiecutter.database == "none" and cookiecutter.rate_limiting %}
+        self._counts = recipient_counters.Counters(settings.redis_url, settings.redis_ca_file)
+        # {% endif %}
+        # {% if cookiecutter.database == "none" and not cookiecutter.rate_limiting %}
+        self._counts = recipient_counters.Counters()
         # {% endif %}
         # {% if cookiecutter.database != "none" %}
         self._counts = recipient_ledger.Ledger()

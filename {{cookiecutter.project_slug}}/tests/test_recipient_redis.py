@@ -1,0 +1,19 @@
+import os
+import secrets
+
+import pytest
+
+from app.core.recipient_counters import Counters
+from app.core.secret_url import SecretURL
+
+
+@pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no server")
+def test_processes_count_together_in_redis() -> None:
+    url = SecretURL(os.environ["TEST_REDIS_URL"])
+    recipient = secrets.token_hex(8)
+
+    numbers = [
+        Counters(url).add("share", recipient, f"<{recipient}.{name}>", 60) for name in "abcb"
+    ]
+
+    assert numbers == [1, 2, 3, 0]
