@@ -43,7 +43,7 @@ from app.core.cors import SAFE_METHODS
 
 TITLE = "{{cookiecutter.project_name}}"
 DESCRIPTION = "{{cookiecutter.description}}"
-CONTACT = {"name": "{{cookiecutter.author}}"}
+AUTHOR = "{{cookiecutter.author}}"
 LICENSE = Path(__file__).with_name("license.json")
 ASSETS = Path(str(files("flask_swagger_ui"))) / "dist"
 PAGE = Path(__file__).parent / "docs_page"
@@ -325,7 +325,7 @@ def document(app: Flask) -> dict[str, Any]:
     about = {"title": TITLE, "version": "v1", "openapi_version": "3.1.0"}
     info = {
         "description": DESCRIPTION,
-        "contact": CONTACT,
+        "contact": {"name": AUTHOR},
         "license": orjson.loads(LICENSE.read_bytes()),
     }
     # An application of its own, because flask-smorest registers a handler of errors with it.
