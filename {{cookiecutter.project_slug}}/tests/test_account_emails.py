@@ -10,6 +10,7 @@ import pytest
 
 from app.users.tests import PASSWORD, new_address
 from conftest import MakeApp
+from tests.waiting import HANG_TIMEOUT_SECONDS
 from tests.workers import KEPT, PROJECT, Service, serving
 
 pytestmark = pytest.mark.process
@@ -59,7 +60,7 @@ def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> N
     sent = {"email": new_address(), "password": PASSWORD}
     with service.start() as first:
         assert service.client.post("/api/v1/users", json=sent).status_code == 202
-        assert box.reached.wait(60)
+        assert box.reached.wait(HANG_TIMEOUT_SECONDS)
         first.kill()
     box.go.set()
 
