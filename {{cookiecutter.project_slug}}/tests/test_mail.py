@@ -1,6 +1,4 @@
 import base64
-import datetime as dt
-import ipaddress
 import os
 import socketserver
 import ssl
@@ -19,15 +17,13 @@ from threading import Barrier, Thread
 from unittest.mock import Mock
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from app.core import mail
 from app.core.mail import Letter, Outbox
 from app.settings import Settings
 from conftest import LogLines
+from tests.tls_server import certify
 
 LETTER = Letter("ada@mail.example", "Gr\u00fc\u00dfe", "Hello Ada,\n.\n\u00e4 \u4e0a\n")
 LOGIN = base64.b64encode(b"\0user@shop\0pass:word").decode()
@@ -103,24 +99,7 @@ def server(
 @pytest.fixture
 def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """Return what a server on loopback proves who it is with, and believe it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail")])
-    now = dt.datetime.now(dt.UTC)
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = (tmp_path / "certificate.pem", tmp_path / "key.pem")
-    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    files = certify(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
     monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
