@@ -31,7 +31,6 @@ from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 AWAY_SECONDS = 3.0
 STATEMENT_SECONDS = 1.0
 POOL_SECONDS = 1.0
-PROBE_TIMEOUT_SECONDS = 5.0  # of the shipped liveness probe (app/core/liveness.py of the service)
 LONGEST_SECONDS = 1.0  # for which a client may wait when nothing is away
 # A machine that is busy with other things answers late.
 MARGIN_SECONDS = 2.0
@@ -353,7 +352,7 @@ def worker_killed(stage: Stage, report: Report) -> None:
         report.hold_time(time.monotonic() - over, RECOVERY_SECONDS, "a new worker came")
         return Fault(over)
 
-    load = under_load(stage, report, fault, longest=MARGIN_SECONDS, unsure=4)
+    load = under_load(stage, report, fault, longest=LONGEST_SECONDS, unsure=4)
     # The probe may have been with that worker too; it is no dependency.
     if load.tally.dead.total() == 1:
         report.broken = [each for each in report.broken if each != "a liveness probe failed"]
@@ -443,13 +442,12 @@ def sigterm(stage: Stage, report: Report) -> None:
         return Fault(time.monotonic())
 
     # Until it runs again nginx answers alone.
-    under_load(stage, report, fault, after=2.0, longest=25, unsure=sys.maxsize)
+    under_load(stage, report, fault, after=2.0, longest=LONGEST_SECONDS, unsure=sys.maxsize)
 
 
 @drill(
     "HUP under load",
-    "workers with the settings of now replace those before; no request fails, but some wait until the new"
-    " workers have loaded the application, as probes may: shorter than the shipped probe's timeout",
+    "workers with the settings of now replace those before; no request fails or waits for a second",
 )
 def hup(stage: Stage, report: Report) -> None:
     """Let Gunicorn reload, twice."""
@@ -469,8 +467,7 @@ def hup(stage: Stage, report: Report) -> None:
             time.sleep(1)
         return Fault(time.monotonic())
 
-    within = PROBE_TIMEOUT_SECONDS
-    under_load(stage, report, fault, after=1.0, longest=within, refusing=False, probe_within=within)
+    under_load(stage, report, fault, after=1.0, longest=LONGEST_SECONDS, refusing=False)
 
 
 @drill(

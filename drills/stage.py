@@ -13,6 +13,7 @@ from drills.servers import Collector, Database, Nginx, RabbitMQ, Redis
 from drills.service import Service, generate
 from drills.waiting import HANG_TIMEOUT_SECONDS
 
+PROBE_SECONDS = 1.0
 RECOVERY_SECONDS = 5.0
 """How soon after the return of a dependency the last request may go wrong."""
 CALM_SECONDS = 1.0
@@ -206,14 +207,13 @@ def under_load(  # noqa: PLR0913
     failing: int = 0,
     unsure: int = 0,
     refusing: bool = True,
-    probe_within: float = 1.0,
     email: str = "",
 ) -> Load:
     """Run a fault under load, settle what is open, and hold the report to the usual promises.
 
     `longest` bounds every answer in seconds, `failing` the requests that may get no clear answer, and
-    `unsure` those that nginx may answer with 502 or 504; `probe_within` bounds each liveness probe;
-    without `refusing` none may be answered with 503. With an `email` every order asks for a receipt.
+    `unsure` those that nginx may answer with 502 or 504; without `refusing` none may be answered with
+    503. With an `email` every order asks for a receipt.
     """
     before = stage.orders()
     load = Load(
@@ -245,7 +245,7 @@ def under_load(  # noqa: PLR0913
     report.hold(refusing or not tally.refused, "a request was refused")
     report.hold_time(tally.longest, longest, "the slowest answer came")
     report.hold_time(report.recovery or 0.0, RECOVERY_SECONDS, "recovered")
-    report.hold_time(tally.slowest_probe, probe_within, "the slowest liveness probe was answered")
+    report.hold_time(tally.slowest_probe, PROBE_SECONDS, "the slowest liveness probe was answered")
     return load
 
 
