@@ -5,7 +5,7 @@ import math
 import re
 
 from answers import TREE
-from drills.scenarios import PROBE_TIMEOUT_SECONDS
+from drills.stage import PROBE_SECONDS
 
 CODE = (TREE / "app" / "core" / "liveness.py").read_text()
 
@@ -36,8 +36,8 @@ def test_the_image_probes_as_the_code_says() -> None:
     assert "os.environ['LIVENESS_PORT']" in text
 
 
-def test_the_drills_hold_the_probe_to_its_timeout() -> None:
-    assert numbers()["TIMEOUT_SECONDS"] == PROBE_TIMEOUT_SECONDS
+def test_the_drills_hold_the_probe_to_less_than_its_timeout() -> None:
+    assert numbers()["TIMEOUT_SECONDS"] > PROBE_SECONDS
 
 
 def test_the_page_names_the_same_numbers() -> None:
