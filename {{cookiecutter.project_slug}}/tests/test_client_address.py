@@ -65,6 +65,7 @@ def test_a_network_is_an_address_or_an_ipv6_subscriber_and_all_else_is_one(
         "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
         "[2001:db8:1:2::3]:4711": "2001:db8:1:2::/64",
         "fe80::1%eth0": "fe80::/64",
+        "64:ff9b::192.0.2.7": "192.0.2.7",
         **dict.fromkeys(NO_ADDRESS, "unknown"),
     }.items():
         with subtests.test(address[:40]):
@@ -85,3 +86,18 @@ def test_what_is_no_address_is_none_and_is_told_once(
             # The proxy's own address is seen where a header is empty.
             assert _seen_by(app, log_lines, text or "unknown") is None
             assert len(log_lines) == 1
+
+
+@pytest.mark.attack
+def test_nothing_that_a_client_writes_hides_what_our_proxies_append(
+    make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    appended = ("203.0.113.6", "203.0.113.6, 10.0.0.2")
+    for hops, real in enumerate(appended, start=1):
+        app = make_app(trusted_proxies=hops)
+        for forged in ('"', '6.6.6.6, "', '6.6.6.6, \\"', '"6.6.6.6', "6.6.6.6, ,", ",", "\\", " "):
+            with subtests.test(f"{forged}, {real}"):
+                assert _seen_by(app, log_lines, f"{forged}, {real}") == "203.0.113.6"
+        # Who did not come through all of our proxies is whom the server sees.
+        few = ", ".join(["6.6.6.6"] * (hops - 1))
+        assert _seen_by(app, log_lines, few) == "127.0.0.1"

@@ -4,6 +4,9 @@ The server or the trusted proxy says who the client is. Some gateways write the 
 (`203.0.113.6:4711`, as Azure's do), and a client chooses its port anew for each request: whoever
 counts by that text counts nothing. So `ClientAddress` puts the bare address into the request before
 anything else looks, and nothing where there is none.
+
+X-Forwarded-For is split at its commas alone. Werkzeug's `ProxyFix` honours quotes, and finds nothing in
+a header where a client has opened one that it does not close: the client would have the proxy's address.
 """
 
 import ipaddress
@@ -30,6 +33,8 @@ SPELLINGS = re.compile(
 # {% if cookiecutter.rate_limiting or cookiecutter.auth == "jwt" %}
 UNKNOWN = "unknown"
 """The one share of all clients without an address: what is no address is not a network."""
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as a translator shows them to a server of IPv6 alone (RFC 6052, 2.1)."""
 # {% endif %}
 
 
@@ -55,13 +60,16 @@ def parsed(text: str) -> Address | None:
 def network_of(text: str) -> str:
     """Return an IPv4 address, an IPv6 network of 64 bits, or UNKNOWN.
 
-    One customer usually holds a whole /64 (RFC 6177), and can use every address in it.
+    One customer usually holds a whole /64 (RFC 6177), and can use every address in it. Behind a
+    translator all of IPv4 is one /64, so there its own addresses count.
     """
     found = parsed(text)
     if found is None:
         return UNKNOWN
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
+    if found in NAT64:
+        return str(ipaddress.IPv4Address(found.packed[-4:]))
     return str(ipaddress.ip_network((found.packed, 64), strict=False))
 
 
@@ -69,16 +77,17 @@ def network_of(text: str) -> str:
 class ClientAddress:
     """The WSGI layer that puts the client's address into REMOTE_ADDR, or an empty text."""
 
-    def __init__(self, wsgi_app: "WSGIApplication") -> None:
-        """Take what is called with it."""
+    def __init__(self, wsgi_app: "WSGIApplication", hops: int) -> None:
+        """Take what is called with it, and how many proxies of ours have written the header."""
         self._wsgi_app = wsgi_app
+        self._hops = hops
         self._warned = False
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Serve one request."""
-        found = parsed(environ.get("REMOTE_ADDR", ""))
+        found = parsed(self._written(environ))
         if found is None and not self._warned:
             self._warned = True
             logger.warning(
@@ -87,3 +96,14 @@ class ClientAddress:
             )
         environ["REMOTE_ADDR"] = str(found) if found else ""
         return self._wsgi_app(environ, start_response)
+
+    def _written(self, environ: "WSGIEnvironment") -> str:
+        """Return what the first of our proxies wrote, or what the server did.
+
+        With fewer entries the request did not come through all of our proxies.
+        """
+        header: str = environ.get("HTTP_X_FORWARDED_FOR", "")
+        entries = header.split(",") if header.strip() else []
+        if 0 < self._hops <= len(entries):
+            return entries[-self._hops]
+        return str(environ.get("REMOTE_ADDR", ""))

@@ -116,14 +116,14 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         SESSION_COOKIE_SECURE=settings.in_production,
     )
     hops = settings.trusted_proxies
-    # Inside of the layer that finds the client among the hops, outside of all that asks who it is.
-    app.wsgi_app = client_address.ClientAddress(app.wsgi_app)  # type: ignore[method-assign]  # as below
+    # Only as many X-Forwarded-* values as there are proxies of ours: the rest is the client's own
+    # writing.
+    app.wsgi_app = client_address.ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]  # as below
     if hops:
-        # Only as many X-Forwarded-* values as there are proxies of ours: the rest is the
-        # client's own writing. X-Forwarded-Host is never believed, because many proxies pass
-        # on what a client put there; they are to keep Host.
+        # X-Forwarded-Host is never believed, because many proxies pass on what a client put there;
+        # they are to keep Host.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=0
+            app.wsgi_app, x_for=0, x_proto=hops, x_host=0
         )
     if settings.allowed_hosts and "*" not in settings.allowed_hosts:
         app.before_request(partial(_refuse_foreign_host, settings.allowed_hosts))
