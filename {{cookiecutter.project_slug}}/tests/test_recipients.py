@@ -35,6 +35,18 @@ def test_a_recipient_gets_so_many_emails_of_each_share(recipients: Recipients) -
     assert hand_over(recipients, "bob@mail.example", receipts, "abc") == "ab"
 
 
+@pytest.mark.attack
+def test_spellings_of_one_mailbox_are_counted_together(recipients: Recipients) -> None:
+    receipts = Share("spelled")
+
+    for spelling in ("ada+1@mail.example", "ada+2+x@mail.example"):
+        assert hand_over(recipients, spelling, receipts, "a") == "a"
+    for spelling in (ADA, "ada+3@mail.example", "a.d.a@mail.example", "ad.a+4@mail.example"):
+        assert hand_over(recipients, spelling, receipts, "a") == ""
+    for other in ("ada@other.example", "+ada@mail.example", "+bob@mail.example"):
+        assert hand_over(recipients, other, receipts, "a") == "a"
+
+
 def test_an_email_that_is_tried_again_counts_once(recipients: Recipients) -> None:
     share = Share("retried")
     for _ in range(5):

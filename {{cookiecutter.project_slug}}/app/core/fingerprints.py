@@ -34,8 +34,14 @@ def of_state(*parts: object) -> str:
 
 # {% endif %}
 def of_recipient(email: str) -> str:
-    """Return the digest of an address that an email goes to."""
-    return _keyed("recipient", email)
+    """Return the digest of the mailbox that an email goes to.
+
+    What follows a plus is a tag of its owner's (RFC 5233), and the largest mail service ignores dots: there
+    a mailbox has as many spellings as anybody likes. Where they tell people apart, these share a count.
+    """
+    local, _, domain = email.partition("@")
+    mailbox = local.partition("+")[0].replace(".", "")
+    return _keyed("recipient", f"{mailbox or local}@{domain}")
 
 
 def _keyed(kind: str, text: str) -> str:

@@ -14,8 +14,11 @@ from app.core.recipients import Share
 ASKED = Share("asked", most=3)
 # From a network that the owner has logged in from: others cannot use this up.
 ASKED_AT_HOME = Share("asked-at-home", most=3)
+# To an address that an account wants to move to. Its link is of no use to a newcomer, so it must not use
+# up the emails that are.
+MOVED = Share("moved", most=3)
 NOTICE = Share("notice")
-SHARES = {share.name: share for share in (ASKED, ASKED_AT_HOME, NOTICE)}
+SHARES = {share.name: share for share in (ASKED, ASKED_AT_HOME, MOVED, NOTICE)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The rules of accounts. Nothing that anybody is answered tells which addresses have one."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -125,16 +126,13 @@ def register(email: str, password: str, address: str) -> None:
     passwords.of_app().check(password, email)
     asked = _ask(email, address, repository.by_email(email))
     user = _new(email, password)
-    try:
-        with writing() as transaction:
+    with writing() as transaction:
+        # As many statements whoever has the address, because each takes a time that can be measured.
+        with suppress(IntegrityError), transaction.begin_nested():
             transaction.add(user)
-            transaction.flush()
-            _write(transaction, asked, "verify", user, email)
-    except IntegrityError:
-        with writing() as transaction:
-            owner = _contested(transaction, email)
-            letter = "choose" if owner and owner.unconfirmed else "taken"
-            _write(transaction, asked, letter, owner, _reader(owner))
+        owner = _contested(transaction, email, besides=user.id)
+        letter = "choose" if owner and owner.unconfirmed else "taken"
+        _write(transaction, asked, "verify" if owner is user else letter, owner, _reader(owner))
 
 
 def create_admin(email: str, password: str) -> None:
@@ -264,7 +262,7 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
     # Whoever has an account gets no letter, and the caller does not learn that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
-    asked = _ask(email, address, found)
+    asked = replace(_ask(email, address, found), share=letters.MOVED)
     with writing() as transaction:
         user = admit(transaction, proven)
         _write(transaction, asked, "change", user, email if free else None)
@@ -323,13 +321,16 @@ def verify_email(token: str) -> None:
 def ask_to_reset_password(email: str, address: str) -> None:
     """Write to whoever has forgotten a password.
 
+    The links of an unconfirmed account are void before the first such letter: nobody can make void what
+    an owner has been sent once no further email is sent.
+
     Raises:
         TooManyAttempts: when too many letters have been asked for from this network.
 
     """
-    found = repository.by_email(email)
-    asked = _ask(email, address, found)
+    asked = _ask(email, address, repository.by_email(email))
     with writing() as transaction:
+        found = _contested(transaction, email)
         _write(transaction, asked, "reset", found, _reader(found))
 
 
@@ -376,10 +377,14 @@ def _new(email: str, password: str) -> User:
     )
 
 
-def _contested(transaction: Session, email: str) -> User | None:
-    """Return the account of an address; if it is unconfirmed, its password and links are void."""
+def _contested(transaction: Session, email: str, besides: UUID = NOBODY) -> User | None:
+    """Return the account of an address; if it is unconfirmed, its password and links are void.
+
+    Those of the account `besides` stay: it has just been made.
+    """
     void = {"password_hash": NO_PASSWORD, "version": User.version + 1}
-    transaction.execute(update(User).where(*repository.unconfirmed(email)).values(void))
+    others = (*repository.unconfirmed(email), User.id != besides)
+    transaction.execute(update(User).where(*others).values(void))
     return transaction.scalars(select(User).where(User.email == email)).one_or_none()
 
 

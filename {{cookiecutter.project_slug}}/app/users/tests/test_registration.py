@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 from flask import Flask
@@ -10,7 +11,7 @@ from app.core import links
 from app.core.database import reading, writing
 from app.core.links import Purpose
 from app.core.recipients import Share
-from app.users import attempts
+from app.users import attempts, service
 from app.users import letters as letters_module
 from app.users.models import User
 from app.users.tests import (
@@ -26,6 +27,7 @@ from app.users.tests import (
     tokens,
 )
 from conftest import MakeApp
+from tests.database import CountQueries
 
 URL = "/api/v1/users"
 CONFIRM = "/api/v1/auth/email-verification/confirm"
@@ -99,6 +101,22 @@ def test_registering_does_not_tell_which_addresses_are_taken(
     assert letters(app, free)[0][0].startswith("Confirm your address")
     assert letters(app, closed) == []
     assert log_in(client, taken).status_code == 200
+
+
+@pytest.mark.attack
+def test_registering_sends_the_same_queries_whoever_has_the_address(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, count_queries: CountQueries
+) -> None:
+    monkeypatch.setattr(service, "add_email", Mock())
+    taken, unconfirmed, closed, free = (new_address() for _ in range(4))
+    make(app, taken)
+    make(app, unconfirmed, email_verified_at=None)
+    make(app, closed, deactivated_at=datetime.now(UTC))
+
+    for email in (taken, unconfirmed, closed, free):
+        # account; attempt; counts; known network; savepoint, account, its end; void; account
+        with count_queries(9):
+            assert register(client, email).status_code == 202
 
 
 @pytest.mark.attack
@@ -282,3 +300,46 @@ def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: Flask
     link = {"token": token(app, email, "verify-email")}
     assert client.post(CONFIRM, json=link).status_code == 204
     assert log_in(client, email).status_code == 200
+
+
+@pytest.mark.attack
+def test_a_stranger_who_moves_to_an_address_keeps_no_newcomer_from_registering(
+    app: Flask, client: FlaskClient
+) -> None:
+    email, other = new_address(), new_address()
+    make(app, other)
+    held = bearer(logged_in(client, other))
+    for number in range(12):
+        client.post(
+            f"{URL}/me/email",
+            json={"current_password": PASSWORD, "email": email},
+            headers=held,
+            environ_base={"REMOTE_ADDR": STRANGERS[number % 3]},
+        )
+    assert [purpose for purpose, _ in tokens(app, email)] == ["change-email"] * 3
+
+    assert register(client, email).status_code == 202
+
+    assert (
+        client.post(CONFIRM, json={"token": token(app, email, "verify-email")}).status_code == 204
+    )
+
+
+@pytest.mark.attack
+def test_a_stranger_makes_no_link_void_that_cannot_be_sent_again(
+    app: Flask, client: FlaskClient
+) -> None:
+    email = new_address()
+    assert ask(client, URL, email, STRANGERS[0], password=STRANGERS_PASSWORD).status_code == 202
+    for route in (RESET, RESET, AGAIN, AGAIN):
+        assert ask(client, route, email, STRANGERS[1]).status_code == 202
+
+    _, *links = tokens(app, email)
+    assert ask(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202
+
+    assert len(links) == 2
+    for _, link in links:
+        chosen = {"token": link, "password": OTHER_PASSWORD}
+        if client.post(f"{RESET}/confirm", json=chosen).status_code == 204:
+            break
+    assert log_in(client, email, OTHER_PASSWORD).status_code == 200
