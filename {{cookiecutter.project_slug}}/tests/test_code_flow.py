@@ -138,6 +138,8 @@ def test_people_are_called_what_the_provider_calls_them(flow: CodeFlow, realm: R
         ({"preferred_username": "Ann", "email": "ann@shop.example"}, "Ann"),
         ({"preferred_username": "", "email": "ann@shop.example"}, "ann@shop.example"),
         ({"preferred_username": 7}, "ann"),
+        ({"preferred_username": "Ann\ud800"}, "Ann"),  # half a character
+        ({"preferred_username": "\udfff"}, "ann"),
         ({"preferred_username": "x" * 1_000}, "x" * LONGEST_NAME),
     ]
     for others, name in cases:

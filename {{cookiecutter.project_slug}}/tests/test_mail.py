@@ -140,6 +140,16 @@ def test_a_letter_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
         assert "@shop.example>\r\n" in heard.letter.partition("Message-ID:")[2]
 
 
+def test_a_letter_is_ascii_for_servers_that_take_nothing_else() -> None:
+    box = outbox()
+
+    sent(box, Letter("ada@mail.example", "Größe", "Größe\n"))
+
+    (letter,) = box.kept
+    assert letter.as_bytes().isascii()
+    assert letter["Subject"] == letter.get_content().strip() == "Größe"
+
+
 def test_certificates_are_read_once_and_only_where_they_are_needed(
     certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

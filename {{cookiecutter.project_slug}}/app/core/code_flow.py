@@ -255,8 +255,10 @@ def _is_hash(said: str, token: str, algorithm: str) -> bool:
 
 
 def _name(claims: Mapping[str, Any]) -> str:
+    """Return what to call a person; JSON may hold half a character, which no page or cookie can."""
     names = (claims.get(name) for name in NAMES)
-    return next(name for name in names if isinstance(name, str) and name)[:LONGEST_NAME]
+    texts = (name.encode(errors="ignore").decode() for name in names if isinstance(name, str))
+    return next(text for text in texts if text)[:LONGEST_NAME]
 
 
 def _encoded(value: bytes) -> str:

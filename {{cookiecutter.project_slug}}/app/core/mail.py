@@ -237,7 +237,8 @@ class Outbox:
         if normalised(to) != to:  # stored by an older version
             message = "not an address that this service writes to"
             raise ValueError(message)
-        email = EmailMessage(policy.SMTP)
+        # ASCII alone, as a server need not take more (RFC 6152).
+        email = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
         email["From"] = Address(NAME, addr_spec=self._from)
         email["To"] = Address(addr_spec=to)
         email["Subject"] = letter.subject
