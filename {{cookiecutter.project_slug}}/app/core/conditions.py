@@ -3,14 +3,20 @@
 What a client holds already is not sent again, and a change can be bound to what was seen.
 """
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import Response, request
 from marshmallow import fields
+from werkzeug.datastructures import ETags
+from werkzeug.http import parse_etags
 
 from app.core.errors import DETAILS, Problem
 from app.core.schemas import Schema
+
+# Proxies that compress name the content coding in a tag: "1-gzip" (Apache), "1--gzip" (Jetty).
+CODING = re.compile(r'(?:--?|;)(?:gzip|deflate|br|zstd)(?=")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ def versioned(response: Response, version: int) -> Response:
 
     Nothing on the way may compress it: its ETag would become a weak one (RFC 9110, 8.8.3), and no
     If-Match could ever hold. `no-transform` says so (RFC 9110, 7.7). nginx does not know it, and leaves
-    alone what has a Content-Encoding; `identity` means none.
+    alone what has a Content-Encoding; `identity` means none. Apache knows neither (see CODING).
     """
     response.set_etag(str(version))
     response.headers["Cache-Control"] = "private, no-cache, no-transform"
@@ -83,7 +89,7 @@ def unless_held(shown: Representation) -> Response:
     if not is_expected(shown.version):
         raise PreconditionFailed
     response = versioned(Response(shown.json, mimetype="application/json"), shown.version)
-    if request.if_none_match.contains_weak(str(shown.version)):
+    if _tags("If-None-Match").contains_weak(str(shown.version)):
         response.status_code = HTTPStatus.NOT_MODIFIED
         response.set_data(b"")
         for name in ("Content-Type", "Content-Encoding"):
@@ -100,8 +106,17 @@ def is_expected(version: int) -> bool:
         WeakETag: when the caller has seen it, and holds its ETag as a weak one.
 
     """
-    if "If-Match" not in request.headers or request.if_match.contains(str(version)):
+    seen = _tags("If-Match")
+    if "If-Match" not in request.headers or seen.contains(str(version)):
         return True
-    if request.if_match.is_weak(str(version)):
+    if seen.is_weak(str(version)):
         raise WeakETag
     return False
+
+
+def _tags(header: str) -> ETags:
+    """Read the ETags in a header, as this service wrote them.
+
+    A tag with a content coding is a strong one of the same version: whoever holds it has seen that.
+    """
+    return parse_etags(CODING.sub("", request.headers.get(header, "")))

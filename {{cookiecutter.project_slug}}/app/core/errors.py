@@ -34,7 +34,7 @@ DETAILS = {
     412: "This has changed since you read it; read it again.",
     # {% endif %}
     413: "The request body is larger than this service accepts.",
-    415: "Send the body as application/json.",
+    415: "Send the body as application/json, in UTF-8 and not compressed.",
     422: "Some values are not valid; every one of them is listed in errors.",
     429: "Too many requests; try again after the seconds in Retry-After.",
     500: "The service failed. Quote request_id when you report it.",

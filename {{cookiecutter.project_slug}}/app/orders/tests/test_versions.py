@@ -61,6 +61,27 @@ def test_a_weak_tag_of_the_present_version_is_refused_and_told_why(client: Flask
         assert body(refused)["code"] == "weak_etag"
 
 
+def test_a_tag_that_names_the_coding_of_a_proxy_is_that_of_its_version(
+    client: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    """Apache's mod_deflate compresses whatever an answer says, and whoever reads again gets the same."""
+    location = client.post(URL, json=BASKET).headers["Location"]
+
+    for coded in ("%s-gzip", "%s-br", "%s-zstd", "%s-deflate", "%s--gzip", "%s;gzip"):
+        with subtests.test(coded):
+            tag, other = (f'"{coded}"' % version for version in (1, 2))
+            held = {"If-Match": f"{other}, {tag}", "If-None-Match": tag}
+            assert client.get(location, headers=held).status_code == 304
+            for header in ({"If-Match": other}, {"If-Match": f"W/{tag}"}):
+                assert client.post(f"{location}/cancel", headers=header).status_code == 412
+    for unknown in ('"1-other"', '"1gzip"', '"1---gzip"', '"-gzip"', '"1-gzip', '"1-gzip-gzip"'):
+        with subtests.test(unknown):
+            refused = client.post(f"{location}/cancel", headers={"If-Match": unknown})
+            assert refused.status_code == 412
+    cancelled = client.post(f"{location}/cancel", headers={"If-Match": '"1-gzip"'})
+    assert cancelled.status_code == 200
+
+
 COMPRESSING = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"
 
 
