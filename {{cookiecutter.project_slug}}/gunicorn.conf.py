@@ -106,7 +106,8 @@ pre_fork = stop_signals.hold
 
 
 def when_ready(_server: object) -> None:
-    """Open what the workers inherit."""
+    """Open what the workers inherit, and log what they would print."""
+    logs.log_what_python_prints()
     liveness.listen(_settings.host, _settings.liveness_port)
 
 

@@ -3,6 +3,7 @@
 from app import create_app
 from app.core import (
     broker,
+    logs,
     # {% if cookiecutter.metrics %}
     task_metrics,
     # {% endif %}
@@ -14,6 +15,7 @@ settings = Settings.load()
 task_metrics.begin(settings)
 # {% endif %}
 flask_app = create_app(settings)
+logs.log_what_python_prints()
 app = broker.worker(flask_app)
 # {% if cookiecutter.metrics %}
 task_metrics.serve(flask_app, settings)

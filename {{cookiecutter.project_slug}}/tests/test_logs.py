@@ -8,10 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from logging.config import dictConfig
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -167,6 +170,90 @@ def test_a_value_of_any_type_can_be_logged() -> None:
     assert line["thing"].startswith("<object")
 
 
+class Unspeakable:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("HUSH")
+
+
+class Unreadable(dict[str, object]):
+    """Cannot be walked through."""
+
+    def items(self) -> Any:  # noqa: ANN401
+        raise ValueError("HUSH")
+
+
+@pytest.fixture
+def written() -> io.StringIO:
+    """Return what `alone` writes."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def alone(written: io.StringIO) -> logging.Logger:
+    """Return a logger that has the service's handler, as in production, and no parent."""
+    handler = ServiceHandler()
+    handler.stream = written
+    handler.setFormatter(JSONFormatter())
+    made = logging.Logger("app.alone")  # noqa: LOG001  one that is nobody else's
+    made.addHandler(handler)
+    return made
+
+
+def test_a_line_whose_values_fail_is_written_all_the_same(
+    alone: logging.Logger, written: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    alone.warning("order %d", "password=HUSH")
+    alone.warning("order %s", Unspeakable())
+    alone.warning(Unspeakable())
+    alone.warning("placed", extra={"order": Unspeakable(), "by": {Unspeakable(): 7}})
+    alone.warning("placed", extra={"order": Unreadable()})
+
+    number, text, message, values, last = map(orjson.loads, written.getvalue().splitlines())
+    assert number["message"] == "order %d (values left out: TypeError)"
+    assert text["message"] == "order %s (values left out: ValueError)"
+    assert message["message"] == "<Unspeakable without text> (values left out: ValueError)"
+    assert values["order"] == "<Unspeakable without text>"
+    assert values["by"] == {"<Unspeakable without text>": 7}
+    assert last["message"] == "log line could not be formatted"
+    assert (last["level"], last["logger"], last["error"]) == ("WARNING", alone.name, "ValueError")
+    assert re.fullmatch(r".*test_logs\.py:\d+", last["place"])
+    assert "HUSH" not in written.getvalue()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_value_cannot_replace_what_every_line_has(
+    alone: logging.Logger, written: io.StringIO
+) -> None:
+    names = ("timestamp", "level", "logger", "service", "version")
+    alone.warning("placed", extra={"order_id": 7, **dict.fromkeys(names, "forged")})
+
+    line = orjson.loads(written.getvalue())
+    assert list(line)[:4] == ["timestamp", "level", "logger", "message"]
+    assert line["order_id"] == 7
+    assert "forged" not in line.values()
+
+
+def test_a_line_that_cannot_be_written_ends_nothing_and_says_nothing_elsewhere(
+    alone: logging.Logger, written: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = alone.handlers[0]
+    assert isinstance(handler, ServiceHandler)
+    reading, writing = os.pipe()
+    os.close(reading)
+    written.close()
+    alone.warning("closed")
+    with os.fdopen(writing, "w") as pipe:
+        handler.stream = pipe
+        alone.warning("password=%s", "HUSH")
+    with Path("/dev/full").open("w") as full:
+        handler.stream = full
+        alone.warning("password=%s", "HUSH")
+
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.usefixtures("untouched_root")
 def test_production_writes_json_and_further_applications_no_second_line(
     make_app: MakeApp, production: dict[str, str], capsys: pytest.CaptureFixture[str]
@@ -194,11 +281,57 @@ def test_servers_can_configure_the_same_format(
     assert orjson.loads(capsys.readouterr().out)["message"] == "worker 7 left"
 
 
-@pytest.mark.usefixtures("untouched_root")
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put what Python does with warnings and exceptions back as it was."""
+    for module, name in (
+        (sys, "excepthook"),
+        (sys, "unraisablehook"),
+        (threading, "excepthook"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    yield
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.usefixtures("hooks")
+def test_what_python_would_print_is_logged(log_lines: LogLines) -> None:
+    def fail() -> None:
+        raise ValueError("password=HUSH")
+
+    class Fragile:
+        def __del__(self) -> None:
+            fail()
+
+    logs.log_what_python_prints()
+    for act in (fail, sys.exit):  # a thread may end itself
+        thread = threading.Thread(target=act, name="worker")
+        thread.start()
+        thread.join(HANG_TIMEOUT_SECONDS)
+    Fragile()
+    warnings.showwarning("password=HUSH\nnow", UserWarning, __file__, 1)
+    error = ValueError("password=HUSH")
+    sys.excepthook(ValueError, error, None)
+    nameless = threading.ExceptHookArgs((ValueError, error, None, None))
+    threading.excepthook(nameless)
+
+    in_thread, ignored, warning, uncaught, without_thread = log_lines
+    assert in_thread["message"] == "unhandled exception in a thread"
+    assert in_thread["thread_name"] == "worker"
+    assert ignored["message"] == "exception ignored"
+    assert "__del__" in ignored["place"]
+    assert warning["logger"] == "py.warnings"
+    assert uncaught["level"] == "CRITICAL"
+    assert without_thread["thread_name"] is None
+    for line in (in_thread, ignored, uncaught):
+        assert "ValueError: password=***" in line["exception"]
+    assert "HUSH" not in str(log_lines)
+
+
+@pytest.mark.usefixtures("untouched_root", "hooks")
 def test_a_commands_lines_name_it_and_leave_standard_output_alone(
-    make_app: MakeApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     with click.Context(click.Command("prune"), info_name="flask prune"):
         make_app(log_format="json")
         logger.info("pruned", extra={"number": 7})

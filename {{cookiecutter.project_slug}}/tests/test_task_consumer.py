@@ -1,7 +1,9 @@
 """What becomes of messages that are no tasks; real workers meet them in `tests/test_workers.py`."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
+from queue import Empty
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -10,11 +12,13 @@ from celery import Celery, signals
 from celery.exceptions import InvalidTaskError
 from kombu.message import Message
 
+from app.core.redis_transport import Message as RedisMessage
 from app.core.redis_transport import Transport
 from app.core.task_consumer import Consumer
 from conftest import LogLines
 
 QUEUE = "consumed"
+TASK = json.dumps([["CANARY"], {}, {"callbacks": None, "chain": None}])
 
 
 class Lost(Exception):  # noqa: N818  as those of transports
@@ -23,6 +27,10 @@ class Lost(Exception):  # noqa: N818  as those of transports
 
 def fail(_: Message, *__: object) -> None:
     raise ZeroDivisionError("CANARY")
+
+
+def miss(_: Message, *__: object) -> None:
+    raise KeyError("id")
 
 
 def refuse(_: Message, *__: object) -> None:
@@ -54,16 +62,21 @@ def handle() -> Callable[[Message], object]:
     parts: dict[str, object] = {
         "app": None,
         "channel_errors": (),
-        "connection_errors": (Lost,),
+        "connection_errors": (Lost, KeyError),  # as those of Redis
         "on_task_message": set(),
-        "strategies": {"failing": fail, "losing": lose, "invalid": refuse},
+        "strategies": {
+            "failing": fail,
+            "incomplete": miss,
+            "invalid": refuse,
+            "losing": lose,
+        },
         "_maximum_prefetch_restored": True,
     }
     vars(consumer).update(parts)
     return consumer.create_task_handler()
 
 
-def delivered(headers: object, body: str = "CANARY") -> Message:
+def delivered(headers: object, body: str = TASK) -> Message:
     """Send a message over a broker in memory, and return it as it arrives."""
     connection = Celery(
         uuid4().hex, broker="memory://", set_as_current=False
@@ -80,12 +93,17 @@ def test_what_is_no_task_is_rejected_and_not_logged(
     handle: Callable[[Message], object], rejected: list[object], log_lines: LogLines
 ) -> None:
     for headers, body, reason in (
-        ({"task": "unknown"}, "CANARY", "KeyError"),
-        ({"task": []}, "CANARY", "TypeError"),
-        ({"task": "failing"}, "CANARY", "ZeroDivisionError"),
-        ({"task": "invalid"}, "CANARY", "InvalidTaskError"),
+        ({"task": "unknown"}, TASK, "KeyError"),
+        ({"task": []}, TASK, "TypeError"),
+        ({"task": "failing"}, TASK, "ZeroDivisionError"),
+        ({"task": "incomplete"}, TASK, "KeyError"),
+        ({"task": "invalid"}, TASK, "InvalidTaskError"),
+        ({"task": "invalid", "timelimit": ["a", None]}, TASK, "InvalidTaskError"),
+        ({"task": "invalid"}, '[[], {}, {"errbacks": "CANARY"}]', "InvalidTaskError"),
+        ({"task": "invalid"}, '{"CANARY": 1}', "ValueError"),
+        ({"task": "invalid"}, "CANARY", "DecodeError"),
         ({}, "CANARY", "DecodeError"),
-        ({}, '"CANARY"', "unknown"),
+        ({}, TASK, "unknown"),
     ):
         message = delivered(headers, body)
         handle(message)
@@ -123,15 +141,32 @@ def test_an_entry_that_is_no_message_is_told_without_its_text(log_lines: LogLine
             raise ValueError("CANARY")
         if descriptor == 2:
             raise transport.connection_errors[0]
+        if descriptor == 3:
+            raise Empty
 
     vars(transport)["cycle"] = SimpleNamespace(on_readable=read)
     transport.on_readable(0)
     transport.on_readable(1)
     with pytest.raises(transport.connection_errors[0]):
         transport.on_readable(2)
+    with pytest.raises(Empty):  # nothing has arrived: for Celery's loop, and no line
+        transport.on_readable(3)
 
-    assert found == [0, 1, 2]
+    assert found == [0, 1, 2, 3]
     (line,) = log_lines
     assert line["message"] == "what is no message was in the queue"
     assert line["error"] == "ValueError"
     assert "CANARY" not in str(line)
+
+
+def test_an_entry_that_lacks_something_is_not_taken_for_a_lost_connection() -> None:
+    whole = {"delivery_tag": "1", "delivery_info": {"exchange": "", "routing_key": QUEUE}}
+    assert RedisMessage({"properties": whole}).delivery_tag == "1"
+    incomplete: tuple[dict[str, object], ...] = (
+        {},
+        {"properties": {}},
+        {"properties": {**whole, "delivery_info": {}}},
+    )
+    for payload in incomplete:
+        with pytest.raises(ValueError, match=r"^'\w+'$"):
+            RedisMessage(payload)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
@@ -150,6 +151,7 @@ GARBAGE = (
     b'{"body": "CANARY", "properties": {"delivery_tag": "2", "delivery_info": {}}, "headers": []}',
     b'{"body": 7, "properties": {"delivery_tag": "3", "delivery_info": {}}, "headers": {"task": []}}',
 )
+NO_MESSAGE = "what is no message was in the queue"
 HEADERS_OF_OTHERS: tuple[dict[str, object], ...] = (
     {},
     {"task": "unknown", "id": "1"},
@@ -158,7 +160,9 @@ HEADERS_OF_OTHERS: tuple[dict[str, object], ...] = (
     {"task": TASK},
     {"task": TASK, "id": "3", "lang": "py", "eta": "CANARY"},
     {"task": TASK, "id": "4", "lang": "py", "timelimit": "CANARY"},
+    {"task": TASK, "id": "5", "lang": "py", "timelimit": ["CANARY", "CANARY"]},
 )
+BODIES_OF_OTHERS = (b"CANARY", b'[[{"nonsense": "CANARY"}], {}, {"chain": "CANARY"}]')
 
 
 def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: Worker) -> None:
@@ -170,17 +174,18 @@ def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: 
         if not own.is_rabbitmq:
             channel.client.lpush(queue, *GARBAGE)
         producer = own.celery.amqp.Producer(connection, auto_declare=False)
+        kinds = ("application/json", "application/x-python-serialize")
         for headers in HEADERS_OF_OTHERS:
-            for kind in ("application/json", "application/x-python-serialize"):
+            for sent, kind in product(BODIES_OF_OTHERS, kinds):
                 producer.publish(
-                    b"CANARY",
+                    sent,
                     exchange=own.name,
                     routing_key=queue,
                     headers=headers,
                     content_type=kind,
                     content_encoding="utf-8",
                 )
-    wait_until(lambda: dead_letters(service) >= 2 * len(HEADERS_OF_OTHERS))
+    wait_until(lambda: dead_letters(service) >= 4 * len(HEADERS_OF_OTHERS))
 
     service.ask()
 
@@ -189,8 +194,10 @@ def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: 
     logged = working.log.read_text()
     assert "message refused" in logged
     assert "CANARY" not in logged
+    assert "Connection to broker lost" not in logged
     if not own.is_rabbitmq:
-        assert "what is no message was in the queue" in logged
+        found = [line for line in working.lines() if line["message"] == NO_MESSAGE]
+        assert len(found) == len(GARBAGE), "an entry was overlooked, or silence taken for one"
 
 
 # {% if cookiecutter.database == "none" %}

@@ -334,7 +334,7 @@ def worker(app: Flask) -> Celery:
         logging.getLogger(name).setLevel(logging.ERROR)
         logging.getLogger(name).addFilter(_without_arguments)
     celery.steps["consumer"].add(LostPlaces)
-    signals.setup_logging.connect(_leave_logging_alone)
+    signals.setup_logging.connect(_set_up_logging)
     signals.heartbeat_sent.connect(show_life)
     for missed in (signals.task_unknown, signals.task_rejected):
         missed.connect(broker.bury_unreadable, weak=False)
@@ -360,8 +360,13 @@ def _ticking(job: schedule.Job) -> Callable[[], None]:
 
 
 # {% endif %}
-def _leave_logging_alone(**_: object) -> None:
-    """Keep Celery from setting up log lines of its own: whoever answers this signal has done so."""
+def _set_up_logging(**_: object) -> None:
+    """Keep Celery from setting up log lines of its own: whoever answers this signal has done so.
+
+    The logger of its pool of processes passes nothing on to the handlers of others.
+    """
+    for handler in logging.getLogger().handlers:
+        logging.getLogger("multiprocessing").addHandler(handler)
 
 
 def _without_arguments(record: logging.LogRecord) -> bool:

@@ -8,6 +8,8 @@ import logging
 import os
 import re
 import sys
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
@@ -20,7 +22,7 @@ from werkzeug.serving import is_running_from_reloader
 from app.core import log_lines, pipeline
 from app.core.config import CoreSettings
 from app.core.pipeline import Exchange
-from app.core.redaction import masked, redact
+from app.core.redaction import masked, redact, text_of
 
 ACCESS = logging.getLogger("app.access")
 
@@ -46,6 +48,14 @@ def _values(record: logging.LogRecord) -> dict[str, object]:
     }
 
 
+def _said(record: logging.LogRecord) -> str:
+    """Return the message, without its values if they do not fit."""
+    try:
+        return redact(record.getMessage())
+    except Exception as error:  # noqa: BLE001  code of the values may raise anything
+        return redact(f"{text_of(record.msg)} (values left out: {type(error).__name__})")
+
+
 def _ids() -> dict[str, str]:
     """Return the ids of the request, or the command, that a line belongs to."""
     exchange = pipeline.current()
@@ -66,16 +76,16 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its line break."""
-        line: dict[str, object] = {
+        own: dict[str, object] = {
             "timestamp": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname,
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": _said(record),
             "process": record.process,
             **self._deployment,
-            **_ids(),
-            **_values(record),
         }
+        # First and last: the caller's values follow, and replace none.
+        line = {**own, **_ids(), **_values(record), **own}
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
         written = log_lines.fit(line, self._most - 1) if self._most else log_lines.dumps(line)
@@ -118,7 +128,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def _of_event(self, record: logging.LogRecord) -> str:
         values = " ".join(f"{name}={value}" for name, value in _values(record).items())
-        said = _harmless(redact(record.getMessage()))
+        said = _harmless(_said(record))
         level = self._in(_BY_LEVEL.get(record.levelname), f"{record.levelname:<7}")
         return f"{level} {said} {_harmless(values)}".rstrip()
 
@@ -184,11 +194,21 @@ class ServiceHandler(logging.StreamHandler[TextIO]):
         super().__init__(sys.stdout)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; what is wrong with one ends nothing."""
+        """Write a line; what is wrong with one ends nothing, and is told in a line like all others."""
         try:
-            log_lines.write(self.stream, self.format(record) + self.terminator)
-        except Exception:  # noqa: BLE001  as the standard library's handlers do
-            self.handleError(record)
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001  code of the values may raise anything
+            line = self.format(_of_failure(record, error))
+        # Nowhere else could it be told that nobody reads any more, or that the disk is full.
+        with suppress(OSError, ValueError):
+            log_lines.write(self.stream, line + self.terminator)
+
+
+def _of_failure(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """Return what is logged in place of a record that cannot be."""
+    told = {"error": type(error).__name__, "place": f"{record.pathname}:{record.lineno}"}
+    kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
+    return logging.makeLogRecord({**kept, **told, "msg": "log line could not be formatted"})
 
 
 def takes_colours(stream: TextIO) -> bool:
@@ -248,14 +268,37 @@ def _stream() -> TextIO:
     running = click.get_current_context(silent=True)
     if running is None or running.info_name == "run":
         return sys.stdout
-    sys.excepthook = _log_uncaught
+    log_what_python_prints()
     return sys.stderr
+
+
+def log_what_python_prints() -> None:
+    """Log warnings, and exceptions that nobody handles, in a process that is the service's own."""
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
 
 
 def _log_uncaught(
     kind: type[BaseException], error: BaseException, where: TracebackType | None
 ) -> None:
     logger.critical("unhandled exception", exc_info=(kind, error, where))
+
+
+def _log_uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
+    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
+        name = told.thread.name if told.thread else None
+        error = (told.exc_type, told.exc_value, told.exc_traceback)
+        logger.error("unhandled exception in a thread", exc_info=error, extra={"thread_name": name})
+
+
+def _log_unraisable(told: "sys.UnraisableHookArgs") -> None:
+    logger.error(
+        "exception ignored",
+        exc_info=told.exc_value,
+        extra={"place": told.err_msg or text_of(told.object)},
+    )
 
 
 def _is_reloader() -> bool:

@@ -123,10 +123,19 @@ def masked(name: str, value: object, depth: int = 0) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping) and depth < DEEPEST:
-        return {str(key): masked(str(key), below, depth + 1) for key, below in value.items()}
+        named = ((text_of(key), below) for key, below in value.items())
+        return {name: masked(name, below, depth + 1) for name, below in named}
     if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
         return _masked_items(tuple(value), depth + 1)
-    return redact(value if isinstance(value, str) else str(value))
+    return redact(value if isinstance(value, str) else text_of(value))
+
+
+def text_of(value: object) -> str:
+    """Return a value as text, also if it fails to give any."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  its own code may raise anything
+        return f"<{type(value).__name__} without text>"
 
 
 def _masked_items(values: tuple[object, ...], depth: int) -> list[object]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 
 from celery import signals
+from celery.exceptions import InvalidTaskError
 from celery.worker import consumer
 from kombu.message import Message
 
@@ -23,7 +24,12 @@ class Consumer(consumer.Consumer):
 
         def handle_any(message: Message) -> object:
             try:
+                _only_a_task(message)
                 return handle(message)
+            except KeyError as error:
+                # A header is missing. Kombu counts KeyError among the errors of a connection to Redis.
+                self.refuse(message, error)
+                return None
             except (*self.connection_errors, *self.channel_errors):
                 raise
             except Exception as error:  # noqa: BLE001  whatever Celery stumbles over
@@ -58,3 +64,18 @@ class Consumer(consumer.Consumer):
         if not message.acknowledged:
             message.reject_log_error(logger, self.connection_errors)
         signals.task_rejected.send(sender=self, message=message, exc=error)
+
+
+def _only_a_task(message: Message) -> None:
+    """Let a message ask for its task and nothing else.
+
+    Celery stumbles over odd time limits and callbacks only when the task runs, and they then end the
+    worker, or leave the message to come again for ever. No message of this service has any.
+
+    Raises:
+        InvalidTaskError: when it has.
+
+    """
+    _args, _kwargs, embedded = message.payload
+    if any((message.headers or {}).get("timelimit") or ()) or any((embedded or {}).values()):
+        raise InvalidTaskError
