@@ -56,6 +56,14 @@ def test_a_listed_page_may_ask_send_and_read(shop: FlaskClient) -> None:
         assert answer.headers["Vary"] == "Origin"
         assert "Access-Control-Allow-Credentials" not in answer.headers
         assert "Access-Control-Allow-Methods" not in answer.headers
+    for method, path, status in (
+        ("GET", "/api/v1/nowhere", 404),
+        ("POST", "/api/v1/nowhere", 404),
+        ("PUT", URL, 405),
+    ):
+        answer = shop.open(path, method=method, headers={"Origin": SHOP})
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == SHOP
     sent = shop.post(URL, json={}, headers={"Origin": SHOP})
     assert sent.headers["Access-Control-Allow-Origin"] == SHOP
     assert "X-Request-ID" in sent.headers["Access-Control-Expose-Headers"]

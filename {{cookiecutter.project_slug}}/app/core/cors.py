@@ -98,7 +98,8 @@ class Cors:
 
     def _lets_in(self, exchange: Exchange) -> bool:
         origin = exchange.environ.get("HTTP_ORIGIN", "")
-        return origin in self._origins and (exchange.route or "").startswith("/api/")
+        # By the path: a page may also read that a URL of the API, or its method, does not exist.
+        return origin in self._origins and exchange.environ["PATH_INFO"].startswith("/api/")
 
 
 def _is_foreign() -> bool:
