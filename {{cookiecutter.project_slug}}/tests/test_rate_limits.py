@@ -98,9 +98,12 @@ def test_a_limit_for_a_route_that_does_not_exist_stops_the_start(make_app: MakeA
 
 
 def test_what_is_not_a_limit_is_refused() -> None:
-    for limit in ("lots", "", "5/fortnight"):
+    for limit in ("lots", "", "5/fortnight", "5/minute;1/second", "5 per minute, 1 per second"):
         with pytest.raises(ValidationError, match="is not a limit such as"):
             Settings.model_validate({"app_env": "testing", "rate_limit": limit})
+    for twice in ("GET /a=1/minute,GET /a=5/minute", "GET /a=1/minute, GET /a=1/minute"):
+        with pytest.raises(ValidationError, match="names a route twice"):
+            Settings.model_validate({"app_env": "testing", "rate_limit_routes": twice})
 
 
 @pytest.mark.attack

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Annotated
 
 from flask import Flask
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse, parse_many
 from limits.storage import RedisStorage
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
@@ -36,7 +36,7 @@ SWEEP_SECONDS = 60.0  # how often counts of past windows are forgotten
 
 def _limit(value: str) -> str:
     try:
-        parse(value)
+        (_,) = parse_many(value)
     except ValueError:
         message = 'is not a limit such as "300/minute" or "10 per 5 seconds"'
         raise ValueError(message) from None
@@ -45,8 +45,12 @@ def _limit(value: str) -> str:
 
 def _by_route(value: object) -> object:
     if isinstance(value, str):
-        pairs = (part.rpartition("=") for part in value.split(",") if part.strip())
-        return {route.strip(): limit.strip() for route, _, limit in pairs}
+        pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+        limits = {route.strip(): limit.strip() for route, _, limit in pairs}
+        if len(limits) < len(pairs):
+            message = "names a route twice"
+            raise ValueError(message)
+        return limits
     return value
 
 
