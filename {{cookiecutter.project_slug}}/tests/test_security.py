@@ -39,6 +39,24 @@ def test_a_host_that_is_not_ours_is_refused(make_app: MakeApp) -> None:
     assert client.get("/health/live", base_url="http://10.0.0.7:8000").status_code == 200
 
 
+def test_the_name_of_a_host_is_the_same_in_capitals(make_app: MakeApp) -> None:
+    client = make_app(allowed_hosts="Shop.example,.Other.example:8443").test_client()
+
+    for host, status in {
+        "shop.example": 200,
+        "SHOP.Example:8443": 200,
+        "A.other.EXAMPLE": 200,
+        "evil.example": 400,
+    }.items():
+        assert client.get("/api/docs", headers={"Host": host}).status_code == status, host
+
+
+def test_what_could_be_the_name_of_no_host_is_refused() -> None:
+    for wrong in ("https://shop.example", "shop.example/", "[::1]", "::1", "a@shop.example", "a b"):
+        with pytest.raises(ValidationError, match="must be host names such as shop.example"):
+            Settings.model_validate({"app_env": "testing", "allowed_hosts": wrong})
+
+
 def test_a_star_allows_every_host(make_app: MakeApp) -> None:
     client = make_app(allowed_hosts=("*",)).test_client()
 

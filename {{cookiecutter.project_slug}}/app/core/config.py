@@ -33,6 +33,8 @@ NAME = "{{cookiecutter.project_slug}}"
 MIN_SECRET_LENGTH = 32
 # Unreserved characters (RFC 3986, 2.3): no encoding can change them. No segment is . or ..
 PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
+# A name, or a dot and a domain for all below it; a port does not count. Of IPv6 werkzeug takes none.
+HOST_NAME = re.compile(r"\*|[^\s:/@\[\]]+(?::[0-9]{1,5})?")
 DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
 
 
@@ -143,6 +145,14 @@ class CoreSettings(BaseSettings):
             )
             raise ValueError(message)
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_of_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(HOST_NAME.fullmatch, value)):
+            message = "must be host names such as shop.example, separated by commas"
+            raise ValueError(message)
+        return tuple(name.lower() for name in value)
 
     @field_validator("url_prefix")
     @classmethod

@@ -138,5 +138,7 @@ def _refuse_foreign_host(allowed: tuple[str, ...]) -> None:
         SecurityError: a 400.
 
     """
-    if not pipeline.of_request().quiet and not host_is_trusted(request.host, allowed):
+    # Names are the same in capitals (RFC 9110, 4.2.3); werkzeug compares them as they are.
+    host = request.host.lower()
+    if not pipeline.of_request().quiet and not host_is_trusted(host, allowed):
         raise SecurityError
