@@ -53,7 +53,7 @@ def test_the_name_of_a_host_is_the_same_in_capitals(make_app: MakeApp) -> None:
 
 def test_what_could_be_the_name_of_no_host_is_refused() -> None:
     for wrong in ("https://shop.example", "shop.example/", "[::1]", "::1", "a@shop.example", "a b"):
-        with pytest.raises(ValidationError, match="must be host names such as shop.example"):
+        with pytest.raises(ValidationError, match="must be host names such as"):
             Settings.model_validate({"app_env": "testing", "allowed_hosts": wrong})
 
 
