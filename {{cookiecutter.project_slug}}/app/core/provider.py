@@ -36,6 +36,9 @@ OLDEST_SECONDS = 14_400.0  # so long they are believed when the provider does no
 PAUSE_SECONDS = 10.0  # between two questions after a failure, or for keys that are unknown
 FETCH_SECONDS = 3.0  # for one question
 LARGEST = 262_144  # bytes of an answer
+# {% if cookiecutter.web_ui %}
+MOST_POSTS = 8  # at once
+# {% endif %}
 NEVER = float("-inf")
 SHORTEST_RSA = 2_048  # bits (RFC 7518, section 3.3)
 CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
@@ -120,6 +123,9 @@ class Provider:
             # {% endif %}
         )
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="openid-provider")
+        # {% if cookiecutter.web_ui %}
+        self._posting = ThreadPoolExecutor(MOST_POSTS, thread_name_prefix="openid-provider-post")
+        # {% endif %}
         self._lock = Lock()  # over the four below
         self._asking: Future[None] | None = None
         self._asked_at = NEVER
@@ -155,26 +161,34 @@ class Provider:
             ProviderUnavailable: when there is no such answer in time.
 
         """
-        began = time.monotonic()
+        # In a thread, because a client of HTTP waits for each byte of a header anew.
+        sent = self._posting.submit(copy_context().run, self._post, url, form, auth)
         try:
-            with (
-                self._session() as session,
-                session.post(
-                    url,
-                    data=form,
-                    auth=auth,
-                    timeout=FETCH_SECONDS,
-                    stream=True,
-                    allow_redirects=False,
-                ) as answer,
-            ):
-                return answer.status_code, _object(answer, began)
+            return sent.result(FETCH_SECONDS)
         except Exception as error:
+            sent.cancel()
             logger.warning(
                 "the OpenID provider took no form",
                 extra={"error": type(error).__name__, "reason": str(error)},
             )
             raise _unavailable() from error
+
+    def _post(
+        self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None
+    ) -> tuple[int, dict[str, Any]]:
+        began = time.monotonic()
+        with (
+            self._session() as session,
+            session.post(
+                url,
+                data=form,
+                auth=auth,
+                timeout=FETCH_SECONDS,
+                stream=True,
+                allow_redirects=False,
+            ) as answer,
+        ):
+            return answer.status_code, _object(answer, began)
 
     # {% endif %}
     def _learn(self, enough: Callable[[_Known], bool]) -> _Known:

@@ -1,5 +1,7 @@
 import time
 from hashlib import sha256
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import NAMESPACE_URL, uuid5
@@ -28,6 +30,7 @@ from tests.provider import (
     encoded,
     signed,
 )
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 INJECTED = "\"'><script>alert(1)</script>"
 HINT = "abcdefgh"  # an access token; nobody here reads it
@@ -481,6 +484,31 @@ def test_while_the_provider_fails_nobody_is_half_signed_in(
             assert "cannot be checked now" in answer.text
             assert realm.asked(TOKEN) == 1
     assert CLIENT["secret"] not in str(log_lines)
+
+
+def test_nobody_waits_for_headers_in_drops(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    monkeypatch.setattr(provider, "FETCH_SECONDS", 0.3)
+    waited = Event()
+
+    class Dripping(StreamRequestHandler):
+        def handle(self) -> None:
+            for drop in ("HTTP/1.1 200 OK\r\nX: ", *("x" * round(HANG_TIMEOUT_SECONDS * 20))):
+                self.wfile.write(drop.encode())
+                if waited.wait(0.05):
+                    return
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        asked = app.extensions["openid_provider"]
+        began = time.monotonic()
+        with pytest.raises(provider.ProviderUnavailable):
+            asked.post(f"http://127.0.0.1:{server.server_address[1]}/", {}, None)
+        assert time.monotonic() - began < HANG_TIMEOUT_SECONDS
+        waited.set()
+        server.shutdown()
+    assert log_lines[-1]["error"] == "TimeoutError"
 
 
 def test_without_its_description_there_is_nowhere_to_sign_in(
