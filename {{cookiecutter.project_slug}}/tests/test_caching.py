@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import ValidationError
+from redis import Redis, ResponseError
 
 from app.core import caching, redis_server
 from app.core.caching import Cache, InProcess, InRedis, Store, form_of
@@ -16,6 +17,7 @@ from app.core.conditions import Representation
 from app.core.secret_url import SecretURL
 from app.settings import Settings
 from conftest import LogLines
+from tests.redis_failover import failed_over
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
 SECONDS = 60
@@ -314,6 +316,34 @@ def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
     assert cache.read(key, FORM, source).version == 2
     assert cache.read(key, FORM, source).version == 2
     assert source.times == 3
+
+
+def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    stored = b"%b 5 {}" % FORM
+    with failed_over(b"*2\r\n$1\r\na\r\n$%d\r\n%b\r\n" % (len(stored), stored)) as url:
+        cache, source = Cache(InRedis(url), SECONDS), Source()
+        assert [cache.read(key, FORM, source).version for _ in range(2)] == [1, 1]
+
+        later(monkeypatch, redis_server.PAUSE_SECONDS)
+        assert [cache.read(key, FORM, source).version for _ in range(2)] == [5, 5]
+
+
+@pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
+def test_a_replica_is_not_believed(key: str) -> None:
+    store, client = in_redis(), Redis.from_url(os.environ["TEST_REDIS_URL"])
+    place, _ = store.look(key, FORM, OTHERS)
+    store.settle(place, OTHERS, b"%b 1 {}" % FORM, 60_000)
+    prefix, generation = place.decode().split(f"/{key}/")
+    assert client.get(f"{prefix}/generation") == generation.encode()
+
+    # As on a replica, every write is refused.
+    with pytest.raises(ResponseError, match="Write commands are not allowed"):
+        client.eval_ro(
+            store.LOOK, 2, f"{prefix}/generation", f"{prefix}/{key}/", FORM, OTHERS, 5_000
+        )
 
 
 def test_a_change_is_told_even_while_redis_is_left_alone(key: str) -> None:

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from app.core import redis_server
 from app.core.config import InvalidSettings
-from app.core.rate_limits import LocalCounters, RateLimitSettings
+from app.core.rate_limits import Counters, LocalCounters, RateLimitSettings
 from app.settings import Settings
 from conftest import LogLines, MakeApp
+from tests.redis_failover import failed_over
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 PATH = "/api/docs"
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -162,6 +164,19 @@ def test_without_redis_the_service_keeps_answering_and_counts_by_itself(
     monkeypatch.setattr(time, "monotonic", lambda: resumed)
     client.get(PATH)
     assert len([line for line in log_lines if "Redis does not answer" in line["message"]]) == 2
+
+
+def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    with failed_over(b":7\r\n") as url:
+        counters = Counters(url)
+        assert [counters.hit("a", 60) for _ in range(2)] == [1, 2], "not counted by this process"
+
+        resumed = time.monotonic() + redis_server.PAUSE_SECONDS
+        monkeypatch.setattr(time, "monotonic", lambda: resumed)
+        assert [counters.hit("a", 60) for _ in range(2)] == [7, 7]
 
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")

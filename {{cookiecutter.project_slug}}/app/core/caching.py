@@ -43,6 +43,7 @@ from app.core.secret_url import SecretURL
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from redis import ConnectionPool
 
 LEASE_SECONDS = 5.0  # how long an answer may be in the making; a later one is not stored
 WAIT_SECONDS = 1.0  # how long a request waits for somebody else's
@@ -76,6 +77,8 @@ class Store(Protocol):
 
     errors: tuple[type[Exception], ...]
     """What is raised when it is away."""
+    pool: "ConnectionPool | None"
+    """Connections to it."""
 
     def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
         """Return the place of a key and what lies there, after leaving a lease if nothing does.
@@ -97,6 +100,7 @@ class InProcess:
     """Answers of one process."""
 
     errors: tuple[type[Exception], ...] = ()
+    pool: "ConnectionPool | None" = None
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -147,6 +151,8 @@ class InRedis:
             generation = ARGV[2]
             redis.call('SET', KEYS[1], generation)
         end
+        -- Changes nothing. A replica refuses each write, and may not have heard of the last changes.
+        redis.call('PERSIST', KEYS[1])
         local place = KEYS[2] .. generation
         local found = redis.call('GET', place)
         if found and (string.sub(found, 1, 1) == '?'
@@ -180,7 +186,8 @@ class InRedis:
         from redis import Redis, RedisError  # noqa: PLC0415
 
         self.errors: tuple[type[Exception], ...] = (RedisError,)
-        self._redis = Redis(connection_pool=redis_server.pool(url, ca_file))
+        self.pool: ConnectionPool | None = redis_server.pool(url, ca_file)
+        self._redis = Redis(connection_pool=self.pool)
         scripts: Iterator[Callable[..., object]]
         scripts = map(self._redis.register_script, (self.LOOK, self.SETTLE, self.FORGET))
         self._set: Callable[..., object] = self._redis.set
@@ -223,7 +230,7 @@ class Cache:
         """Who is told what became of each read: one of OUTCOMES."""
         self._store = store
         self._milliseconds = seconds * 1_000
-        self._availability = Availability("what is cached is read from the database")
+        self._availability = Availability("what is cached is read from the database", store.pool)
         self._renewed = 0
         self._lock = Lock()
 

@@ -110,7 +110,10 @@ class Counters:
             # {% if cookiecutter.tracing %}
             self._add = redis_traces.traced(self._shared.storage, "EVALSHA", self._add)
             # {% endif %}
-        self._availability = Availability("this process counts rate limits for itself")
+        self._availability = Availability(
+            "this process counts rate limits for itself",
+            self._shared.storage.connection_pool if self._shared else None,
+        )
 
     def hit(self, key: str, seconds: int) -> int:
         """Count one request and return how many there are in this window."""

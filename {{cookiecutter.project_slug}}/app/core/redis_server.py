@@ -54,9 +54,10 @@ class RedisSettings(CoreSettings):
 class Availability:
     """Whether to ask Redis: not for a while after it failed, which is said once, not per request."""
 
-    def __init__(self, meanwhile: str) -> None:
-        """Take what happens while Redis is away, for the log."""
+    def __init__(self, meanwhile: str, pool: "ConnectionPool | None" = None) -> None:
+        """Take what happens while Redis is away, for the log, and the connections to it."""
         self.failures = 0
+        self._pool = pool
         self._meanwhile = meanwhile
         self._lock = Lock()
         self._retry_at = 0.0
@@ -66,7 +67,13 @@ class Availability:
         return time.monotonic() >= self._retry_at
 
     def failed(self, error: Exception) -> None:
-        """Leave Redis alone from now on; requests that were waiting for it fail together."""
+        """Leave Redis alone from now on; requests that were waiting for it fail together.
+
+        Connections are then opened anew: since a failover the old ones may lead to a replica, which
+        keeps them open and refuses every write (READONLY).
+        """
+        if self._pool:
+            self._pool.disconnect(inuse_connections=False)
         with self._lock:
             self.failures += 1
             known = not self.is_expected()

@@ -1,0 +1,36 @@
+"""A stand-in for Redis after a failover: the connection of before leads to a replica."""
+
+import socketserver
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from threading import Thread
+
+from app.core.secret_url import SecretURL
+
+READ_ONLY = b"-READONLY You can't write against a read only replica.\r\n"
+
+
+@contextmanager
+def failed_over(answer: bytes) -> Iterator[SecretURL]:
+    """Refuse every command of the first connection, and give this answer on later ones."""
+    connections = count()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            given = answer if next(connections) else READ_ONLY
+            while line := self.rfile.readline():  # "*2", and for each argument its length and itself
+                arguments = [self._argument() for _ in range(int(line[1:]))]
+                self.wfile.write(b"+OK\r\n" if arguments[0] == b"CLIENT" else given)
+
+        def _argument(self) -> bytes:
+            length = int(self.rfile.readline()[1:])
+            return self.rfile.read(length + 2)[:length]
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:
+        listening.daemon_threads = True
+        Thread(target=listening.serve_forever, args=(0.01,)).start()
+        try:
+            yield SecretURL(f"redis://127.0.0.1:{listening.server_address[1]}/0?protocol=2")
+        finally:
+            listening.shutdown()
