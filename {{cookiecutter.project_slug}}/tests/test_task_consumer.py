@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from queue import Empty
 from types import SimpleNamespace
 from uuid import uuid4
@@ -13,7 +14,7 @@ from celery.exceptions import InvalidTaskError
 from kombu.message import Message
 
 from app.core.redis_transport import Message as RedisMessage
-from app.core.redis_transport import Transport
+from app.core.redis_transport import QoS, Transport
 from app.core.task_consumer import Consumer
 from conftest import LogLines
 
@@ -98,10 +99,12 @@ def test_what_is_no_task_is_rejected_and_not_logged(
         ({"task": "failing"}, TASK, "ZeroDivisionError"),
         ({"task": "incomplete"}, TASK, "KeyError"),
         ({"task": "invalid"}, TASK, "InvalidTaskError"),
-        ({"task": "invalid", "timelimit": ["a", None]}, TASK, "InvalidTaskError"),
-        ({"task": "invalid"}, '[[], {}, {"errbacks": "CANARY"}]', "InvalidTaskError"),
-        ({"task": "invalid"}, '{"CANARY": 1}', "ValueError"),
-        ({"task": "invalid"}, "CANARY", "DecodeError"),
+        ({"task": "failing", "timelimit": [60, 1.5]}, TASK, "ZeroDivisionError"),
+        ({"task": "failing", "timelimit": ["a", None]}, TASK, "InvalidTaskError"),
+        ({"task": "failing", "timelimit": [1]}, TASK, "InvalidTaskError"),
+        ({"task": "failing"}, '[[], {}, {"errbacks": "CANARY"}]', "InvalidTaskError"),
+        ({"task": "failing"}, '{"CANARY": 1}', "ValueError"),
+        ({"task": "failing"}, "CANARY", "DecodeError"),
         ({}, "CANARY", "DecodeError"),
         ({}, TASK, "unknown"),
     ):
@@ -170,3 +173,33 @@ def test_an_entry_that_lacks_something_is_not_taken_for_a_lost_connection() -> N
     for payload in incomplete:
         with pytest.raises(ValueError, match=r"^'\w+'$"):
             RedisMessage(payload)
+
+
+def test_what_is_no_message_in_hand_is_dropped_and_the_rest_comes_back(log_lines: LogLines) -> None:
+    whole = {"headers": {}, "properties": {"delivery_info": {}}}
+    kept: dict[str, bytes] = {
+        "not JSON": b"CANARY",
+        "not three": b'["CANARY"]',
+        "no mapping": b'["CANARY", "", "queue"]',
+        "no headers": json.dumps([{**whole, "headers": None}, "", "queue"]).encode(),
+        "no properties": json.dumps([{"headers": {}}, "", "queue"]).encode(),
+        "no name": json.dumps([whole, {}, "queue"]).encode(),
+        "message": json.dumps([whole, "", "queue"]).encode(),
+    }
+    dropped: list[str] = []
+    restored: list[object] = []
+    client = SimpleNamespace(
+        hget=lambda _, tag: kept.get(tag), transaction=lambda act, _: restored.append(act)
+    )
+    qos = object.__new__(QoS)
+    vars(qos)["channel"] = SimpleNamespace(
+        unacked_key="unacked", conn_or_acquire=lambda _: nullcontext(client)
+    )
+    vars(qos)["ack"] = dropped.append
+    for tag in (*kept, "gone"):
+        qos.restore_by_tag(tag)
+
+    assert dropped == list(kept)[:-1]
+    assert len(restored) == 2  # kombu itself drops what is gone
+    assert {line["message"] for line in log_lines} == {"what is no message was in hand"}
+    assert "CANARY" not in str(log_lines)

@@ -428,6 +428,8 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "broker_use_ssl": _verification(server) if server else False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # What a broker refuses it may take soon: Redis is read-only for a while after a failover.
+        "broker_channel_error_retry": True,
         "broker_connection_timeout": seconds,
         "broker_heartbeat": 10,
         "broker_transport": "app.core.redis_transport:Transport"

@@ -1,11 +1,13 @@
 """Messages from Redis; what is none in its list is told and left out, and ends no worker."""
 
+import json
 import logging
 from collections.abc import Mapping
 from queue import Empty
 from typing import Any
 
 from kombu.transport.redis import Channel as RedisChannel
+from kombu.transport.redis import QoS as RedisQoS
 from kombu.transport.redis import Transport as RedisTransport
 from kombu.transport.virtual import Message as VirtualMessage
 
@@ -31,10 +33,37 @@ class Message(VirtualMessage):
             raise ValueError(str(error)) from None
 
 
+class QoS(RedisQoS):
+    """What workers have in hand, which comes back when one has been silent for too long."""
+
+    def restore_by_tag(self, tag: str, client: object = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002  kombu's
+        """Put an entry back into its list, if it is a message; anything else would end each worker."""
+        with self.channel.conn_or_acquire(client) as connected:
+            kept = connected.hget(self.unacked_key, tag)
+        if kept is None or _can_come_back(kept):
+            super().restore_by_tag(tag, client, leftmost)
+            return
+        logger.error("what is no message was in hand")
+        self.ack(tag)
+
+
+def _can_come_back(kept: bytes) -> bool:
+    """Tell whether an entry has what kombu reads when it puts a message back."""
+    try:
+        message, exchange, routing_key = json.loads(kept)
+        properties = message["properties"]
+        parts = (message, message["headers"], properties, properties["delivery_info"])
+    except (ValueError, TypeError, LookupError):
+        return False
+    named = isinstance(exchange, str) and isinstance(routing_key, str)
+    return named and all(isinstance(part, dict) for part in parts)
+
+
 class Channel(RedisChannel):
     """Kombu's channel, with our messages."""
 
     Message = Message
+    QoS = QoS
 
 
 class Transport(RedisTransport):

@@ -70,12 +70,17 @@ def _only_a_task(message: Message) -> None:
     """Let a message ask for its task and nothing else.
 
     Celery stumbles over odd time limits and callbacks only when the task runs, and they then end the
-    worker, or leave the message to come again for ever. No message of this service has any.
+    worker, or leave the message to come again for ever.
 
     Raises:
-        InvalidTaskError: when it has.
+        InvalidTaskError: when its limits are no numbers, or when it has callbacks.
 
     """
+    match (message.headers or {}).get("timelimit"):
+        case None | [None | int() | float(), None | int() | float()]:
+            pass
+        case _:
+            raise InvalidTaskError
     _args, _kwargs, embedded = message.payload
-    if any((message.headers or {}).get("timelimit") or ()) or any((embedded or {}).values()):
+    if any((embedded or {}).values()):  # no message of this service has any
         raise InvalidTaskError
