@@ -82,7 +82,8 @@ def test_production_takes_only_the_database_that_this_service_is_made_for(
     production: dict[str, str],
 ) -> None:
     for scheme in ("postgresql", "mysql", "mariadb", "sqlite", "oracle"):
-        production["database_url"] = f"{scheme}://user:pass-word@db.example/service"
+        server = "" if scheme == "sqlite" else "user:pass-word@db.example"
+        production["database_url"] = f"{scheme}://{server}/service"
 
         if scheme in DRIVERS:
             assert Settings.model_validate(production).url.drivername == DRIVERS[scheme]
@@ -121,6 +122,13 @@ def test_the_schemes_of_both_servers_mean_one_driver() -> None:
 
 
 # {% endif %}
+UNFIT = [
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql://db.example/shop?ssl_check_hostname=soon",
+    # {% endif %}
+    "sqlite:///x.db?timeout=soon",
+    "sqlite://soon.example/x",
+]
 UNKNOWN = [
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql://db.example/shop?schema=shop",
@@ -140,6 +148,21 @@ def test_a_parameter_that_the_driver_does_not_know_is_refused_by_name() -> None:
 
         with pytest.raises(ValidationError, match=f"has the parameter {name}, which this data"):
             settings(database_url=url)
+
+
+def test_a_port_that_there_cannot_be_is_refused(production: dict[str, str]) -> None:
+    scheme = production["database_url"].partition(":")[0]
+    for port in (0, 65_536):
+        with pytest.raises(ValidationError, match="has a port that is not from 1 to 65535"):
+            settings(database_url=f"{scheme}://db.example:{port}/shop")
+
+
+def test_a_parameter_whose_value_does_not_fit_is_refused_without_repeating_it() -> None:
+    for url in UNFIT:
+        with pytest.raises(ValidationError, match="that its driver does not take") as refused:
+            settings(database_url=url)
+
+        assert "soon" not in str(refused.value)
 
 
 def test_a_parameter_that_is_given_twice_is_refused() -> None:
@@ -168,11 +191,11 @@ def test_nothing_is_said_about_the_url_when_the_environment_is_unknown() -> None
     assert [error["loc"] for error in refused.value.errors()] == [("app_env",)]
 
 
-def test_user_and_password_never_print() -> None:
-    shown = str(settings(database_url="sqlite://somebody:pass-word@/x"))
+def test_user_and_password_never_print(production: dict[str, str]) -> None:
+    shown = str(Settings.model_validate(production))
 
     assert "pass-word" not in shown
-    assert "somebody" not in shown
+    assert "service:" not in shown
 
 
 def test_fewer_connections_than_threads_are_warned_about() -> None:

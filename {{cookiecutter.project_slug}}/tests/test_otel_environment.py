@@ -43,3 +43,17 @@ def test_a_batch_is_no_larger_than_its_queue(queue: str, batch: str | None, kept
 
     assert otel_environment.clean(environment) == []
     assert environment["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] == kept
+
+
+def test_variables_for_traces_alone_are_taken_away_and_told() -> None:
+    environment = {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "hush",
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": "",
+    }
+
+    assert otel_environment.clean(environment) == [
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is ignored: set OTEL_EXPORTER_OTLP_ENDPOINT.",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS is ignored: set OTEL_EXPORTER_OTLP_HEADERS.",
+    ]
+    assert environment == {}

@@ -12,6 +12,10 @@ def test_urls_lead_to_one_place_by_https_in_production(production: dict[str, str
         "https://shop.example#x",
         "https://user@shop.example",
         "https://shop.example /",
+        "https://shop.example:https",
+        "https://shop.example:0",
+        "https://[::1",
+        "https://shop.exam\nple",
         "shop.example",
         "javascript:alert(1)",
     ):

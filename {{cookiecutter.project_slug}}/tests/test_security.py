@@ -116,6 +116,15 @@ def test_production_adds_https_only_and_secure_cookies(
     assert app.config["SESSION_COOKIE_SECURE"] is True
 
 
+def test_flask_debug_means_nothing_in_production(
+    make_app: MakeApp, production: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+
+    assert make_app().debug
+    assert not make_app(**production).debug
+
+
 def test_an_operator_decides_how_long_browsers_insist_on_https(production: dict[str, str]) -> None:
     def said(**values: object) -> list[tuple[str, str]]:
         return Settings.model_validate({**production, **values}).hsts

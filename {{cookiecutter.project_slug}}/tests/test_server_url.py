@@ -4,6 +4,7 @@ import pytest
 
 from app.core import server_url
 from app.core.secret_url import SecretURL
+from tests.tls_server import certify
 
 VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
@@ -34,6 +35,11 @@ def test_what_a_url_says_about_other_things_is_kept() -> None:
     assert server.tls["ssl_ca_certs"] == "/ca.pem"
 
 
+def test_a_scheme_is_read_in_any_case() -> None:
+    assert server_url.read(SecretURL("REDIS://:Hush@h/0")).url == "redis://:Hush@h/0"
+    assert server_url.read(SecretURL("AMQPS://h//")).url == "amqps://h//"
+
+
 def test_a_url_that_would_mean_something_else_is_refused() -> None:
     for url, sentence in (
         ("redis://h/shop", "number of a Redis database"),
@@ -44,3 +50,22 @@ def test_a_url_that_would_mean_something_else_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=sentence):
             server_url.read(SecretURL(url))
+
+
+def test_files_that_a_url_names_are_read_at_start(tmp_path: Path) -> None:
+    certificate, key = certify(tmp_path, "localhost")
+    for names in (
+        f"ssl_ca_certs={certificate}",
+        f"ssl_certfile={certificate}&ssl_keyfile={key}",
+        f"ssl_ca_certs={certificate}&ssl_certfile={certificate}&ssl_keyfile={key}",
+    ):
+        server_url.check(SecretURL(f"rediss://h/0?{names}"))
+    for names in (
+        "ssl_ca_certs=/missing",
+        f"ssl_ca_certs={key}",
+        f"ssl_certfile={certificate}",
+        f"ssl_certfile={certificate}&ssl_keyfile=/missing",
+        f"ssl_keyfile={key}",
+    ):
+        with pytest.raises(ValueError, match="names a file that TLS cannot use"):
+            server_url.check(SecretURL(f"amqps://h//?{names}"))

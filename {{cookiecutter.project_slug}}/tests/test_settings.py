@@ -180,6 +180,37 @@ def test_telemetry_has_the_name_and_the_version_of_the_service() -> None:
     assert settings.telemetry_version == "1.2.3"
 
 
+def test_a_dotenv_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfAPP_ENV=development\r\nPORT=9000\r\n")
+
+    assert Settings.load().port == 9000
+
+
+@pytest.mark.usefixtures("in_production")
+def test_white_space_around_a_value_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", f" {OTHER_SECRET}\r\n")
+    monkeypatch.setenv("SERVICE_VERSION", " \n")
+
+    settings = Settings.load()
+
+    assert settings.secret_key.get_secret_value() == OTHER_SECRET
+    assert settings.service_version == "unknown"
+
+
+@pytest.mark.usefixtures("in_production")
+def test_quotes_that_came_with_a_value_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", '"shop.example"')
+    monkeypatch.setenv("SERVICE_VERSION", "''")
+    monkeypatch.setenv("SECRET_KEY", f'"{OTHER_SECRET}"')
+
+    with pytest.raises(InvalidSettings) as stopped:
+        Settings.load()
+
+    assert set(stopped.value.problems) == {"ALLOWED_HOSTS", "SERVICE_VERSION", "SECRET_KEY"}
+    assert all("quotes around it" in problem for problem in stopped.value.problems.values())
+    assert OTHER_SECRET not in str(stopped.value)
+
+
 def test_a_host_in_dotenv_is_meant_for_this_service(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("APP_ENV=development\nHOST=shop.example\n")
 
@@ -190,7 +221,7 @@ def test_a_host_in_dotenv_is_meant_for_this_service(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("in_production")
 def test_a_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
-    secret.write_text(f"{OTHER_SECRET}\n")
+    secret.write_bytes(f"\N{BYTE ORDER MARK}{OTHER_SECRET}\r\n".encode())
     monkeypatch.delenv("SECRET_KEY")
     monkeypatch.setenv("SECRET_KEY_FILE", str(secret))
 
@@ -203,6 +234,8 @@ def test_a_file_that_cannot_be_read_or_contradicts_is_named(
 ) -> None:
     monkeypatch.setenv("SECRET_KEY_FILE", str(tmp_path / "secret"))
     monkeypatch.setenv("PORT_FILE", str(tmp_path / "missing"))
+    monkeypatch.setenv("SERVICE_NAME_FILE", str(tmp_path / "empty"))
+    (tmp_path / "empty").write_text("\n")
 
     with pytest.raises(InvalidSettings) as stopped:
         Settings.load()
@@ -210,6 +243,7 @@ def test_a_file_that_cannot_be_read_or_contradicts_is_named(
     assert stopped.value.problems == {
         "SECRET_KEY": "is set twice; keep either SECRET_KEY or SECRET_KEY_FILE",
         "PORT": "cannot be read from the file that PORT_FILE names",
+        "SERVICE_NAME": "is empty in the file that SERVICE_NAME_FILE names",
     }
 
 

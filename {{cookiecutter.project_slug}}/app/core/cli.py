@@ -1,11 +1,13 @@
 """Commands for operators: `flask --app app check`."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import click
 from flask import Flask
-from flask.cli import FlaskGroup
+from flask.cli import FlaskGroup, ScriptInfo
+from flask.helpers import get_load_dotenv
 
 from app.core import liveness, logs
 from app.core.config import CoreSettings, Environment, InvalidSettings
@@ -18,6 +20,7 @@ NEED_NO_SETTINGS = frozenset(
         # {% if cookiecutter.auth == "jwt" %}
         "new-jwt-keys",
         # {% endif %}
+        "routes",
     }
 )
 """Commands that print the same whatever the configuration is, so they run without a valid one."""
@@ -55,15 +58,42 @@ def from_environment(make: Callable[[S], Flask], kind: type[S]) -> Flask:
         InvalidSettings: when the environment lacks or misstates something.
 
     """
+    context = click.get_current_context(silent=True)
     try:
-        return make(kind.load())
+        settings = kind.load()
+        if settings.in_production:
+            _refuse_dotenv(context)
+        return make(settings)
     except InvalidSettings as problem:
-        context = click.get_current_context(silent=True)
-        if context is None or not isinstance(context.command, FlaskGroup):
+        if context is None or not _looks_up(context.command):
             raise
         app = make(kind(app_env=Environment.TESTING, log_level="ERROR"))
         _refuse_commands(app, problem)
         return app
+
+
+def _looks_up(command: click.Command) -> bool:
+    """Tell whether `flask` makes the application to find a command, or for one that only shows it."""
+    return isinstance(command, FlaskGroup) or command.name in NEED_NO_SETTINGS
+
+
+def _refuse_dotenv(context: click.Context | None) -> None:
+    """Refuse a production into which `flask` itself has read a file `.env`, here or further up.
+
+    Raises:
+        InvalidSettings: with how to keep it from that.
+
+    """
+    script = context and context.find_object(ScriptInfo)
+    here = Path.cwd()
+    files = [folder / ".env" for folder in (here, *here.parents)]
+    if (
+        script
+        and get_load_dotenv(script.load_dotenv_defaults)
+        and any(file.is_file() for file in files)
+    ):
+        problem = "must be 1, or flask reads .env, which counts in development alone"
+        raise InvalidSettings({"FLASK_SKIP_DOTENV": problem})
 
 
 def _refuse_commands(app: Flask, problem: InvalidSettings) -> None:

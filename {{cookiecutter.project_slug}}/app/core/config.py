@@ -226,7 +226,7 @@ def _environment(
     cls: type[CoreSettings], dotenv: Path
 ) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
     """Return the values that are set, what is wrong with them, and what is ignored of them."""
-    variables = EnvSettingsSource(cls)()
+    variables = _stripped(EnvSettingsSource(cls)())
     ignored = {name: why for name, value in variables.items() if (why := _foreign(name, value))}
     for name in ignored:
         del variables[name]
@@ -238,8 +238,23 @@ def _environment(
         values, problems = {**in_dotenv, **values}, {**problems, **unread}
     if secret_id := os.environ.get(secrets_manager.NAME):
         from_secret, unread = secrets_manager.read(cls, secret_id)
-        values, problems = {**from_secret, **values}, {**problems, **unread}
-    return values, problems, tuple(ignored.values())
+        values, problems = {**_stripped(from_secret), **values}, {**problems, **unread}
+    quoted = {
+        name.upper(): QUOTES for name, value in values.items() if QUOTED.fullmatch(str(value))
+    }
+    return values, {**problems, **quoted}, tuple(ignored.values())
+
+
+QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
+QUOTES = "has quotes around it that nothing took away, as docker --env-file leaves them"
+
+
+def _stripped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the white space at both ends away, as of a file's last line; what is empty then is unset."""
+    found = {
+        name: value.strip() if isinstance(value, str) else value for name, value in values.items()
+    }
+    return {name: value for name, value in found.items() if value != ""}
 
 
 SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://[\w.:\[\]-]+:\d+", re.ASCII)
@@ -266,10 +281,12 @@ def _dotenv(cls: type[CoreSettings], path: Path) -> tuple[dict[str, Any], dict[s
     if not path.is_file():
         return {}, {}
     try:
-        found = DotEnvSettingsSource(cls, env_file=path)()
+        # With or without the mark that Windows' editors put before UTF-8.
+        found = DotEnvSettingsSource(cls, env_file=path, env_file_encoding="utf-8-sig")()
     except (OSError, UnicodeDecodeError):
         return {"app_env": Environment.DEVELOPMENT}, {path.name: "cannot be read as UTF-8"}
-    return {name: value for name, value in found.items() if name in cls.model_fields}, {}
+    known = {name: value for name, value in found.items() if name in cls.model_fields}
+    return _stripped(known), {}
 
 
 def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str]]:
@@ -285,9 +302,12 @@ def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str
             problems[name] = f"is set twice; keep either {name} or {name}_FILE"
             continue
         try:
-            values[field] = Path(path).read_text(encoding="utf-8").strip()
+            values[field] = Path(path).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError):
             problems[name] = f"cannot be read from the file that {name}_FILE names"
+            continue
+        if not values[field]:
+            problems[name] = f"is empty in the file that {name}_FILE names"
     return values, problems
 
 

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+# {% if cookiecutter.database != "sqlite" %}
+from app.core import database_tls
+
+# {% endif %}
 # {% if cookiecutter.database == "mysql" %}
 # PyMySQL's, as SQLAlchemy passes them on. Not `local_infile`, by which a server reads our files, and
 # not PyMySQL's own ssl_verify_*, beside which `ssl_ca` would have no effect.
@@ -19,6 +23,7 @@ MYSQL_PARAMETERS = frozenset(
     }
 )
 # {% endif %}
+MAX_PORT = 65_535
 SQLITE_PARAMETERS = frozenset({"cached_statements", "timeout", "uri"})
 
 
@@ -36,6 +41,9 @@ def read(text: str, drivers: Mapping[str, str]) -> URL:
         names = " or ".join(f"{name}://" for name in drivers if "+" not in name)
         message = f"must be the URL of a database, beginning with {names}"
         raise ValueError(message) from None
+    if url.port is not None and not 1 <= url.port <= MAX_PORT:
+        message = f"has a port that is not from 1 to {MAX_PORT}"
+        raise ValueError(message)
     if "@" in text.partition("?")[2]:
         # What follows may be the rest of a password, so nothing of it is repeated.
         message = "has an @ behind its ?: write %40 there, and %3F for a ? in a password"
@@ -43,6 +51,11 @@ def read(text: str, drivers: Mapping[str, str]) -> URL:
     for name, value in url.query.items():
         if refusal := _refusal(url, name, value):
             raise ValueError(refusal)
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        message = "has a part, or a parameter with a value, that its driver does not take"
+        raise ValueError(message) from None
     return url
 
 
@@ -56,6 +69,10 @@ def _refusal(url: URL, name: str, value: str | tuple[str, ...]) -> str | None:
     # Several hosts may be listed by repeating them (libpq's failover).
     if isinstance(value, tuple) and name not in ("host", "port"):
         return f"has the parameter {name} more than once"
+    # {% if cookiecutter.database != "sqlite" %}
+    if not database_tls.is_usable(name, str(value)):
+        return f"has the parameter {name}, which names a file that cannot be read or used"
+    # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
     if name == "init_command" and not str(value).upper().startswith("SET "):
         return "has an init_command that is not one SET statement, so it cannot be joined with ours"

@@ -1,8 +1,10 @@
-"""Numbers in OpenTelemetry's environment variables, of which the SDK reads some when it is imported.
+"""OpenTelemetry's environment variables that the SDK reads by itself, made fit before it is imported.
 
 The specification asks for a warning, and for the default in place of a number that is none
 (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). The SDK raises
-for some, at import or at the first span, so they are taken away before it is imported.
+for some, at import or at the first span, so they are taken away before it is imported. So are the
+variables for traces alone that have a setting for all signals: the SDK would read one past the
+settings, and log the headers that it cannot parse.
 """
 
 import os
@@ -21,11 +23,19 @@ LIMITS = (
 QUEUE, BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
 BATCHES = (QUEUE, BATCH, "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT")
 DEFAULT_BATCH = 512
+FOR_TRACES = {
+    f"OTEL_EXPORTER_OTLP_TRACES_{name}": f"OTEL_EXPORTER_OTLP_{name}"
+    for name in ("CERTIFICATE", "ENDPOINT", "HEADERS")
+}
 
 
 def clean(environment: MutableMapping[str, str]) -> list[str]:
-    """Take away each number that the SDK would not take, and say so, one sentence each."""
-    found = []
+    """Take away what this service or the SDK would not take, and say so, one sentence each."""
+    found = [
+        f"{name} is ignored: set {instead}."
+        for name, instead in FOR_TRACES.items()
+        if environment.pop(name, "")
+    ]
     for name, least in [*((name, 0) for name in LIMITS), *((name, 1) for name in BATCHES)]:
         value = environment.get(name, "unset").strip()
         if _is_number(value, least) or (value == "unset" and least == 0):

@@ -1,10 +1,22 @@
 """Where this service is for its visitors."""
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, ValidationInfo, field_validator
 
 from app.core.config import CoreSettings, Environment, required_in_production
 
 DEVELOPMENT_URL = "http://127.0.0.1:8000"
+
+
+def _is_place(text: str) -> bool:
+    """Tell whether this is a host, perhaps with a port, and nothing after a path."""
+    try:
+        parts = urlsplit(f"//{text}")
+        fits = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return fits and text.isprintable() and not set(text) & set(" ?#@\\")
 
 
 class PublicURLSettings(CoreSettings):
@@ -24,7 +36,7 @@ class PublicURLSettings(CoreSettings):
         production = info.data.get("app_env") is Environment.PRODUCTION
         schemes = ("https://",) if production else ("https://", "http://")
         _, _, place = value.partition("://")
-        if not value.startswith(schemes) or not place or set(place) & set(" ?#@\\"):
+        if not value.startswith(schemes) or not _is_place(place):
             message = (
                 f"must begin with {' or '.join(schemes)} and a host, with nothing after a path"
             )

@@ -35,7 +35,7 @@ class RedisSettings(CoreSettings):
             if not value.parts("redis", "rediss"):
                 message = "must be redis://user:password@host:6379/0, or rediss:// for TLS"
                 raise ValueError(message)
-            server_url.read(value)
+            server_url.check(value)
         return value
 
     @field_validator("redis_ca_file")

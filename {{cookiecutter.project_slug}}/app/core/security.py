@@ -97,6 +97,8 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
     app.url_map.merge_slashes = False
     app.config.update(
         SECRET_KEY=settings.secret_key.get_secret_value(),
+        # FLASK_DEBUG may be set for another application, and means nothing in production.
+        DEBUG=app.debug and not settings.in_production,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         # {% if cookiecutter.web_ui %}
         # Browsers take a cookie of that prefix only with Secure, the path / and no domain, so no

@@ -5,6 +5,7 @@ A server's certificate and name are always verified, unless the URL says otherwi
 """
 
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -44,7 +45,8 @@ def read(url: SecretURL, ca_file: Path | None = None) -> ServerURL:
         ValueError: with what is wrong about it, and never with a part of it.
 
     """
-    parts = urlsplit(url.get_secret_value())
+    text = url.get_secret_value()
+    parts = urlsplit(text)
     if parts.scheme.startswith("redis") and not DATABASE.fullmatch(parts.path):
         message = "must end in the number of a Redis database, such as /0"
         raise ValueError(message)
@@ -59,7 +61,8 @@ def read(url: SecretURL, ca_file: Path | None = None) -> ServerURL:
             message = f"has an unknown parameter of TLS; known are {options}, {', '.join(FILES)}"
             raise ValueError(message)
     if parts.scheme not in ENCRYPTED:
-        return ServerURL(url.get_secret_value(), {})
+        # The clients know their schemes in lower case alone (RFC 3986, 3.1, takes any).
+        return ServerURL(parts.scheme + text[len(parts.scheme) :], {})
     rest = urlencode([(name, value) for name, value in parameters if name not in said])
     return ServerURL(parts._replace(query=rest).geturl(), _verification(said, ca_file))
 
@@ -71,6 +74,27 @@ def _verification(said: dict[str, str], ca_file: Path | None) -> dict[str, str |
     if ca_file:
         files["ssl_ca_certs"] = str(ca_file)
     return {**files, "ssl_cert_reqs": required, "ssl_check_hostname": by_name}
+
+
+def check(url: SecretURL) -> None:
+    """Refuse a URL that cannot be read, and one that names files that TLS cannot use.
+
+    Raises:
+        ValueError: with what is wrong about it, and never with a part of it.
+
+    """
+    said = read(url).tls
+    certificates, certificate, key = (str(said.get(name, "")) for name in FILES)
+    try:
+        if certificates:
+            ssl.create_default_context(cafile=certificates)
+        if certificate or key:
+            # Without a password; a key that has one would be asked for in the terminal.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_cert_chain(certificate, key or None, password="")
+    except OSError:
+        message = "names a file that TLS cannot use: it must be a readable one in PEM"
+        raise ValueError(message) from None
 
 
 def needs_tls(value: Path | None, info: ValidationInfo, url: str) -> Path | None:

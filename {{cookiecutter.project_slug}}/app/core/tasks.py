@@ -73,7 +73,7 @@ class TaskSettings(CoreSettings):
                     "or rediss:// for TLS"
                 )
                 raise ValueError(message)
-            server_url.read(value)
+            server_url.check(value)
         return value
 
     @field_validator("broker_ca_file")
