@@ -3,21 +3,15 @@
 import ssl
 from pathlib import Path
 
-AUTHORITIES = [
-    # {% if cookiecutter.database == "postgresql" %}
-    "sslrootcert",
-    # {% endif %}
-    # {% if cookiecutter.database == "mysql" %}
-    "ssl_ca",
-    # {% endif %}
-]
 FILES = [
     # {% if cookiecutter.database == "postgresql" %}
     "sslcert",
     "sslcrl",
     "sslkey",
+    "sslrootcert",
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
+    "ssl_ca",
     "ssl_cert",
     "ssl_key",
     # {% endif %}
@@ -25,15 +19,21 @@ FILES = [
 
 
 def is_usable(name: str, value: str) -> bool:
-    """Tell whether a parameter names a file that can be read, of certificates if it has to be."""
+    """Tell whether a parameter names no file, or one that can be used."""
     # {% if cookiecutter.database == "postgresql" %}
     if (name, value) == ("sslrootcert", "system"):  # libpq's name for the authorities of OpenSSL
         return True
     # {% endif %}
     try:
-        if name in AUTHORITIES:
+        # {% if cookiecutter.database == "postgresql" %}
+        if name == "sslrootcert":
             ssl.create_default_context(cafile=value)
-        elif name in FILES:
+        # {% endif %}
+        # {% if cookiecutter.database == "mysql" %}
+        if name == "ssl_ca":
+            ssl.create_default_context(cafile=value)
+        # {% endif %}
+        if name in FILES:
             Path(value).open("rb").close()
     except OSError:
         return False
