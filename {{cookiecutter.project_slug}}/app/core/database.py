@@ -264,7 +264,10 @@ def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, 
 # {% if cookiecutter.database == "mysql" %}
 def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
     seconds = limits.statement_ms / 1_000
-    given: dict[str, object] = {"connect_timeout": settings.database_connect_seconds}
+    given: dict[str, object] = {
+        "connect_timeout": settings.database_connect_seconds,
+        "conv": unstorable.encoders(),
+    }
     if seconds:
         # A server that vanished without a word is noticed here.
         given["read_timeout"] = seconds + settings.database_connect_seconds

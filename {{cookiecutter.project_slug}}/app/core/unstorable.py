@@ -6,6 +6,11 @@ surrogate without its other half, a date beyond the server's calendar.
 """
 
 import logging
+# {% if cookiecutter.database == "mysql" %}
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+# {% endif %}
 
 from flask import has_request_context
 from sqlalchemy import Engine, event
@@ -23,6 +28,7 @@ CODES: set[object] = {
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
     # Those that PyMySQL does not call DataError
+    1139,  # ER_REGEXP_ERROR
     1292,  # ER_TRUNCATED_WRONG_VALUE, such as a date beyond the calendar
     1411,  # ER_WRONG_VALUE_FOR_TYPE
     1690,  # ER_DATA_OUT_OF_RANGE
@@ -31,6 +37,11 @@ CODES: set[object] = {
     # {% endif %}
 }
 """What drivers call it besides DataError."""
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+
+MAX_EXPONENT = 400  # of 10; the largest DOUBLE has 308, and a DECIMAL has 65 digits
+Encoder = Callable[[Any, Any], str]
 # {% endif %}
 
 
@@ -53,7 +64,8 @@ def _refuse(context: ExceptionContext) -> None:
     error = context.original_exception
     if has_request_context() and _is_about_a_value(error, context):
         # Nothing of the message: drivers quote the value.
-        names = {"error_type": type(error).__name__, "error_code": _code(error)}
+        code = next((each for each in _codes(error) if each is not None), None)
+        names = {"error_type": type(error).__name__, "error_code": code}
         logger.warning("database refused a value", extra=names)
         raise UnstorableValue from None
 
@@ -62,13 +74,38 @@ def _is_about_a_value(error: BaseException, context: ExceptionContext) -> bool:
     # Drivers raise these two by themselves, when they write a value for the server.
     kinds = (context.dialect.loaded_dbapi.DataError, UnicodeEncodeError, OverflowError)
     # {% if cookiecutter.database != "sqlite" %}
-    if _code(error) in CODES:
+    if not CODES.isdisjoint(_codes(error)):
         return True
     # {% endif %}
     return isinstance(error, kinds)
 
 
-def _code(error: BaseException) -> object:
-    """Return the driver's code: psycopg keeps it in an attribute, PyMySQL in the first argument."""
+def _codes(error: BaseException) -> tuple[object, object]:
+    """Return the SQLSTATE and the server's number, which PyMySQL alone gives: its first argument."""
     first = next(iter(error.args), None)
-    return getattr(error, "sqlstate", None) or (first if isinstance(first, int) else None)
+    return getattr(error, "sqlstate", None), first if isinstance(first, int) else None
+# {% if cookiecutter.database == "mysql" %}
+
+
+def encoders() -> dict[Any, Any]:
+    """Return how PyMySQL writes each type, with numbers that no column holds refused.
+
+    By itself it writes 1E+1000000000 with all its zeros, which takes a gigabyte, and has other errors
+    for NaN and Infinity than for what else cannot be stored.
+    """
+    from pymysql.converters import conversions  # noqa: PLC0415  a laptop runs on SQLite
+
+    bounded = {kind: _bounded(conversions[kind]) for kind in (Decimal, float)}
+    return {**conversions, **bounded}
+
+
+def _bounded(encode: Encoder) -> Encoder:
+    def bounded(value: Decimal | float, mapping: object) -> str:
+        number = value if isinstance(value, Decimal) else Decimal(value)
+        if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+            message = "a number is beyond what a column holds"
+            raise OverflowError(message)
+        return encode(value, mapping)
+
+    return bounded
+# {% endif %}
