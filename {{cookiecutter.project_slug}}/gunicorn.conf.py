@@ -122,11 +122,12 @@ worker_tmp_dir = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
 # It would be opened in the home directory, which a container with a read-only root has not.
 control_socket_disable = True
 
-# What nginx passes on: it has buffers of 8 KiB. Gunicorn counts the CRLF of a header, and not that of
-# the request line.
+# What nginx passes on, or it would be refused with a page of Gunicorn's own. nginx has buffers of 8 KiB,
+# takes 1,000 headers and adds some. It also writes the CRLF and the blank that a header came without.
+# Gunicorn counts the CRLF of a header, and not that of the request line.
 limit_request_line = 8_190
-limit_request_fields = 64
-limit_request_field_size = 8_192
+limit_request_fields = 1_024
+limit_request_field_size = 8_194
 
 # The application decides which proxies it believes (TRUSTED_PROXIES); Gunicorn believes none.
 forwarded_allow_ips = ""

@@ -29,10 +29,10 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         server.server_close()
 
 
-def probe(port: int, path: str = liveness.PATH) -> tuple[int, bytes, str]:
+def probe(port: int, path: str = liveness.PATH, method: str = "GET") -> tuple[int, bytes, str]:
     asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
     with contextlib.closing(asked):
-        asked.request("GET", path)
+        asked.request(method, path)
         answer = asked.getresponse()
         return answer.status, answer.read(), str(answer.headers)
 
@@ -43,6 +43,7 @@ def test_a_live_process_says_so(port: int, capfd: pytest.CaptureFixture[str]) ->
     assert (status, body) == (200, liveness.BODY)
     assert "Python" not in headers
     assert probe(port, "/metrics")[0] == 404
+    assert probe(port, method="HEAD")[:2] == (200, b"")
     assert capfd.readouterr() == ("", "")
 
 
