@@ -496,8 +496,9 @@ def test_nobody_waits_for_headers_in_drops(
         def handle(self) -> None:
             for drop in ("HTTP/1.1 200 OK\r\nX: ", *("x" * round(HANG_TIMEOUT_SECONDS * 20))):
                 self.wfile.write(drop.encode())
-                if waited.wait(0.05):
+                if waited.is_set():
                     return
+                time.sleep(0.05)
 
     with ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
         Thread(target=server.serve_forever, daemon=True).start()
