@@ -176,7 +176,7 @@ def test_an_entry_that_lacks_something_is_not_taken_for_a_lost_connection() -> N
 
 
 def test_what_is_no_message_in_hand_is_dropped_and_the_rest_comes_back(log_lines: LogLines) -> None:
-    whole = {"headers": {}, "properties": {"delivery_info": {}}}
+    whole: dict[str, object] = {"headers": {}, "properties": {"delivery_info": {}}}
     kept: dict[str, bytes] = {
         "not JSON": b"CANARY",
         "not three": b'["CANARY"]',

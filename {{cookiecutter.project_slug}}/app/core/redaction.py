@@ -12,18 +12,24 @@ MASK = "***"
 DEEPEST = 8  # mappings and lists within each other
 
 _NAME = (
-    r"(?:pass(?:word|wd|phrase|code)?s?|pwd|secrets?|tokens?|credentials?|authorization|cookies?"
-    r"|(?:api|private|access|secret|signing|encryption|account|master|auth|session)[_-]?keys?)"
+    r"(?:(?:(?<!by)(?<!com)pass(?:word|wd|phrase|code)?s?|pwd|secrets?|tokens?|credentials?|authorization"
+    r"|cookies?|code_?verifier|client_?assertion|samlresponse|xsrf"
+    r"|(?:api|private|access|secret|signing|encryption|account|master|auth|session)[_.\x20-]?keys?)"
+    r"(?:[_-]?(?:\d{1,2}|hash|digest|value|confirm(?:ation)?))?)"
 )
 _SENSITIVE_NAME = re.compile(rf"[\w-]*{_NAME}", re.IGNORECASE)
 
-# From a name to its value: `name=`, `"name": `, `\"name\": `, `[name] = `, `<name>`, `("name", "`, `NAME '`.
+# From a name to its value: `name=`, `"name": `, `\"name\": `, `[name] = `, `<name>`, `("name", "`, `NAME '`,
+# `"name", "value": `, and `name=` with percent-encoding.
 _TO_VALUE = (
-    r"(?:\\{0,4}[\"']?\]?\s{0,8}(?:=>?|:=?)\s{0,8}|>"
+    r"(?:\\{0,4}[\"']?[\])]?\s{0,8}(?:=>?|:=?)\s{0,8}|>"
+    r"|\\{0,4}[\"'][\s,]{1,8}\\{0,4}[\"']?value\\{0,4}[\"']?\s{0,8}[:=]\s{0,8}"
+    r"|(?:%2[27])?(?:\+|%20){0,4}%3[ad](?:\+|%2[027]){0,4}"
     r"|\\{0,4}[\"']\s{0,8},\s{0,8}(?=[bru]{0,2}\\{0,4}[\"'])|\s{1,8}(?=[bru]{0,2}[\"']))"
 )
+_CALL = r"(?:\w{1,32}\(|[bruf]{0,2})"  # SecretStr('…'), b"…"
 _QUOTED = (
-    r"[bru]{0,2}"
+    rf"{_CALL}"
     r"(?:\"(?:[^\"\\]|\\[\s\S]){0,4096}+(?=\")"  # a text in quotes, with escapes
     r"|'(?:[^'\\]|\\[\s\S]){0,4096}+(?=')"
     r"|\\{1,4}[\"'](?:(?!\\{1,4}[\"'])[^\n])*+"  # the same within a text in quotes
@@ -47,19 +53,25 @@ _TEXT = re.compile(
     rf"|(?<=cookie:)\s?{_CREDENTIALS}|(?<=cookie[:=]\s){_CREDENTIALS}"
     rf"|(?<=passphrase:){_CLAUSE}|(?<=password:){_CLAUSE}|(?<=passphrase=){_CLAUSE}"
     rf"|(?<=passphrase:\s){_CLAUSE}|(?<=password:\s){_CLAUSE}"
-    rf"|{_BEFORE}{_WORD})"
+    rf"|\$[\w$=,./+-]{{8,}}+|{_BEFORE}{_WORD})"  # a password hash, or a word
     rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command's option
     r"|(?P<sql>identified\s{1,8}by\s{1,8})(?:"
     f"{_QUOTED})"
-    r"|(?P<scheme>\b(?:bearer|basic)\s{1,8})[\w.~+/=-]{8,}+"  # a header without its name
+    # A header without its name; a word of small letters is one of a sentence.
+    r"|(?P<scheme>\b(?:bearer|basic)\s{1,8})(?!(?-i:[a-z]++)(?![\w.~+/=-]))[\w.~+/=-]{8,}+"
+    r"|(?P<smtp>\bauth\s(?:plain|login|xoauth2)\s)[\w+/=]{4,}+"
     # What stands before the @ of a URL, also a token alone, or a password with a raw / or @.
     r"|(?P<url>://)(?:[^\s/?#\"'<>@:]{0,64}:(?!\d{1,5}(?:[/?#\s\"']|$))[^\s\"'<>@]{1,256}@"
     r"|(?:[^\s/?#\"'<>@]{0,256}@))(?:[^\s/?#\"'<>@]{0,256}@)*+"
-    r"|(?P<query>[?&](?:code|state|sig|signature|hmac|key|x-amz-[\w-]{1,32})=)[^\s&#\"'<>]++"
+    r"|(?P<encoded>%3A%2F%2F)(?:[\w.~!*+-]|%(?!2F|40)){1,256}%40"
+    r"|(?P<query>(?:[?&]|%3F|%26)(?:code|state|sig|signature|hmac|key|x-(?:amz|goog)-[\w-]{1,32})(?:=|%3D))"
+    r"(?:[^\s&#\"'<>%]|%(?!26))++"
     # What shows by itself: JSON web tokens, keys of well-known services, private parts of a JWK.
     r"|(?<![\w-])eyJ[\w-]+(?:\.[\w-]*){1,4}"
     r"|(?<![a-z0-9])(?:whsec_[\w+/=-]{8,}+|[spr]k_(?:live|test)_\w{8,}+|gh[oprsu]_\w{16,}+"
     r"|github_pat_\w{16,}+|glpat-[\w-]{16,}+|xox[a-z]-[\w-]{8,}+|npm_[a-z0-9]{36}|hf_[a-z0-9]{30,}+"
+    r"|(?:xapp|pypi)-[\w-]{16,}+|(?:ya29|hvs)\.[\w-]{16,}+|(?:dop_v1|shp(?:at|ca|pa|ss))_\w{16,}+"
+    r"|\$(?:argon2(?:id?|d)\$|2[aby]\$\d)[\w$=,./+]{20,}+|hooks\.slack\.com/services/[\w/]++"
     r"|sk-[\w-]{20,}+|(?-i:A[KS]IA[A-Z0-9]{16})|(?-i:AIza)[\w-]{30,}+|(?-i:SG)\.[\w-]{16,}+\.[\w-]{16,}+)"
     r"|(?P<jwk>[\"'](?:k|d|p|q|dp|dq|qi)[\"']\s{0,4}:\s{0,4}[\"'])[\w-]{16,}+",
     re.IGNORECASE,
@@ -74,11 +86,25 @@ _HINTS = (
     *("://", "bearer", "basic", "identified", "eyj", "whsec_", "_live_", "_test_", "ghp_", "gho_"),
     *("ghr_", "ghs_", "ghu_", "github_pat_", "glpat-", "xox", "npm_", "hf_", "sk-", "akia", "asia"),
     *("aiza", "sg.", '"k', "'k", '"d', "'d", '"p"', "'p'", '"q', "'q", "code=", "state=", "sig"),
-    *("hmac=", "x-amz-"),
+    *(
+        "hmac=",
+        "x-amz-",
+        "x-goog-",
+        "%3f",
+        "%26",
+        "%3a%2f%2f",
+        "assertion",
+        "saml",
+        "xsrf",
+        "verifier",
+    ),
+    *("xapp-", "pypi-", "ya29.", "hvs.", "dop_v1", "shp", "$argon2", "$2", "hooks.slack"),
 )
 
 
-_OPENING = re.compile(r"[bru]{0,2}\\{0,4}[\"']|\s", re.IGNORECASE)
+# What stays before the mask.
+_KEPT = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
+_OPENING = re.compile(rf"{_CALL}\\{{0,4}}[\"']|\s", re.IGNORECASE)
 
 # Short texts without any hint come again and again: routes, methods, names of browsers.
 _plain: set[str] = set()
@@ -105,7 +131,9 @@ def redact(text: str) -> str:
 def _masking(match: re.Match[str]) -> str:
     if match["url"]:
         return f"{match['url']}{MASK}@"
-    before = next(filter(None, match.group("name", "flag", "sql", "scheme", "query", "jwk")), "")
+    if match["encoded"]:
+        return f"{match['encoded']}{MASK}%40"
+    before = next(filter(None, match.group(*_KEPT)), "")
     opening = _OPENING.match(match[0], len(before))  # stays, as what closes it does
     return f"{before}{opening[0] if opening else ''}{MASK}"
 
