@@ -19,14 +19,8 @@ def failed_over(answer: bytes) -> Iterator[SecretURL]:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             given = answer if next(connections) else READ_ONLY
-<<<<<<< HEAD
             # "*2", and for each argument its length and itself
             while line := self.rfile.readline():
-=======
-            while (
-                line := self.rfile.readline()
-            ):  # "*2", and for each argument its length and itself
->>>>>>> a411d60 (Mask percent-encoded secrets, password hashes and more spellings, and fewer ordinary words)
                 arguments = [self._argument() for _ in range(int(line[1:]))]
                 self.wfile.write(b"+OK\r\n" if arguments[0] == b"CLIENT" else given)
 
