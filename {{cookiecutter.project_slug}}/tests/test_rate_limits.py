@@ -94,6 +94,19 @@ def test_a_route_can_have_a_limit_of_its_own(client: FlaskClient) -> None:
     assert first.headers["RateLimit-Remaining"] == "0"
 
 
+def test_of_two_limits_that_are_used_up_the_longer_one_says_when_to_come_back(
+    client: FlaskClient,
+) -> None:
+    for _ in range(3):
+        client.get(PATH)
+    refused = [client.post("/api/v1/quotes", json={}) for _ in range(2)][-1]
+
+    assert refused.status_code == 429
+    assert refused.headers["RateLimit-Policy"] == "1;w=3600"
+    assert refused.headers["Retry-After"] == refused.headers["RateLimit-Reset"]
+    assert refused.headers["Retry-After"] == "3585"
+
+
 def test_a_limit_for_a_route_that_does_not_exist_stops_the_start(make_app: MakeApp) -> None:
     with pytest.raises(InvalidSettings, match="RATE_LIMIT_ROUTES: names routes that do not exist"):
         make_app(rate_limit_routes={"POST /api/v1/qoutes": "1/hour"})

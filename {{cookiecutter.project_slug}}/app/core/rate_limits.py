@@ -7,6 +7,7 @@ may use two windows' worth around a boundary.
 
 import time
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Annotated
@@ -151,10 +152,12 @@ class Guard:
             return
         now = time.time()
         client = client_address.network_of(exchange.environ["REMOTE_ADDR"])
-        tightest = min(
-            (self._count(name, limit, client, now) for name, limit in self._limits(exchange)),
+        counted = [self._count(name, limit, client, now) for name, limit in self._limits(exchange)]
+        # Of limits that are used up, the one that lasts longest: whoever comes back before is refused.
+        used_up = [each for each in counted if each[0] < 0]
+        remaining, reset, amount, seconds = (
+            max(used_up, key=itemgetter(1)) if used_up else min(counted)
         )
-        remaining, reset, amount, seconds = tightest
         # The header names of draft-ietf-httpapi-ratelimit-headers-06, which clients know.
         exchange.response_headers += [
             ("RateLimit-Limit", str(amount)),
