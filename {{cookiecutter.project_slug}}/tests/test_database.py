@@ -1,4 +1,5 @@
 import ast
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -570,6 +571,21 @@ def test_readiness_notices_a_database_that_takes_no_writes_until_it_does(
     assert body(answer)["checks"]["database"] == "down"
     assert "database read-only" in {line["message"] for line in log_lines}
     event.remove(engine, "connect", open_read_only)
+
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_readiness_notices_a_file_that_takes_no_writes(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_app(database_url=f"sqlite:///{tmp_path / 'x.db'}").test_client()
+    assert client.get("/health/ready").status_code == 200
+
+    for place in (tmp_path / "x.db", tmp_path):
+        # Whoever runs the tests may be root, for whom every file can be written.
+        monkeypatch.setattr(os, "access", lambda path, _mode, place=place: Path(path) != place)
+        assert client.get("/health/ready").status_code == 503
+    monkeypatch.undo()
 
     assert client.get("/health/ready").status_code == 200
 

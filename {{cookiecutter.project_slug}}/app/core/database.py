@@ -1,6 +1,7 @@
 """The database and the two doors to it: `reading()` and `writing()`."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -300,6 +301,17 @@ def _keep_promises(connection: DBAPIConnection, record: object) -> None:
     cursor.close()
 
 
+def _file_takes_writes(connection: Connection) -> bool:
+    """Tell whether the session and the file system let SQLite write; the journal lies beside the file.
+
+    SQLite opens a file read-only if it has to, and says so at the first write.
+    """
+    query = "SELECT file FROM pragma_database_list, pragma_query_only WHERE seq = 0 AND NOT query_only"
+    file = connection.exec_driver_sql(query).scalar_one_or_none()
+    places = [file, Path(file).parent] if file else []  # without a file, in memory
+    return file is not None and all(os.access(place, os.W_OK) for place in places)
+
+
 def _begin_immediate(connection: Connection) -> None:
     """Queue for SQLite's write lock at once: a reader that turns writer is refused instead."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -310,29 +322,39 @@ class Backend:
     """What differs from one kind of database to another."""
 
     connect_args: Callable[[DatabaseSettings, SessionLimits], dict[str, object]]
-    takes_writes: str
-    """The query that tells whether a session may write."""
+    takes_writes: Callable[[Connection], bool]
+    """Tells whether a session may write."""
     isolation_level: IsolationLevel = "READ COMMITTED"
     on_connect: tuple[Callable[[DBAPIConnection, object], None], ...] = ()
     on_begin: tuple[Callable[[Connection], None], ...] = ()
 
 
+# {% if cookiecutter.database != "sqlite" %}
+def _by_query(query: str) -> Callable[[Connection], bool]:
+    return lambda connection: bool(connection.exec_driver_sql(query).scalar_one())
+
+
+# {% endif %}
 BACKENDS = {
     # {% if cookiecutter.database == "postgresql" %}
     # A standby is read-only, too.
-    "postgresql": Backend(_postgresql, "SELECT current_setting('transaction_read_only') = 'off'"),
+    "postgresql": Backend(
+        _postgresql, _by_query("SELECT current_setting('transaction_read_only') = 'off'")
+    ),
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
     "mysql": Backend(
         _mysql,
         # MariaDB and MySQL name the session's own differently.
-        "SELECT @@global.read_only IN ('0', 'OFF') AND NOT @@global.innodb_read_only AND NOT"
-        " /*!80000 @@session.transaction_read_only *//*M! @@session.tx_read_only */",
+        _by_query(
+            "SELECT @@global.read_only IN ('0', 'OFF') AND NOT @@global.innodb_read_only AND NOT"
+            " /*!80000 @@session.transaction_read_only *//*M! @@session.tx_read_only */"
+        ),
     ),
     # {% endif %}
     "sqlite": Backend(
         _sqlite,
-        "SELECT NOT query_only FROM pragma_query_only",
+        _file_takes_writes,
         "SERIALIZABLE",
         (_keep_promises,),
         (_begin_immediate,),
@@ -477,8 +499,7 @@ def _takes_writes(engine: Engine) -> None:
     """
     for _ in range(2):
         with engine.connect() as connection:
-            query = BACKENDS[engine.dialect.name].takes_writes
-            if connection.exec_driver_sql(query).scalar_one():
+            if BACKENDS[engine.dialect.name].takes_writes(connection):
                 return
         engine.dispose()
     logger.error("database read-only")
