@@ -103,9 +103,9 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         # {% if cookiecutter.web_ui %}
         # Browsers take a cookie of that prefix only with Secure, the path / and no domain, so no
         # other host of the domain can plant one (RFC 6265bis, 4.1.3.2). Services below several paths
-        # of one host need several names then.
+        # of one host need several names then; no prefix has a plus, so /a/b and /a-b differ.
         SESSION_COOKIE_NAME=(
-            f"__Host-session{settings.url_prefix.replace('/', '-')}"
+            f"__Host-session{settings.url_prefix.replace('/', '+')}"
             if settings.in_production
             else "session"
         ),

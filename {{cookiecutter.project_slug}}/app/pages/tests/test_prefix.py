@@ -83,6 +83,10 @@ def test_services_below_several_paths_of_a_host_do_not_share_a_cookie(
         PREFIX,
     )
     # A name with __Host- asks for the path /.
-    config = make_app(**production, url_prefix="/shop/new").config
-    assert config["SESSION_COOKIE_NAME"] == "__Host-session-shop-new"
-    assert config["SESSION_COOKIE_PATH"] == "/"
+    names = set()
+    for prefix in ("", "/shop", "/shop/new", "/shop-new", "/shop.new"):
+        config = make_app(**production, url_prefix=prefix).config
+        assert config["SESSION_COOKIE_NAME"].startswith("__Host-session")
+        assert config["SESSION_COOKIE_PATH"] == "/"
+        names.add(config["SESSION_COOKIE_NAME"])
+    assert len(names) == 5
