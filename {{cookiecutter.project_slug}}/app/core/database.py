@@ -306,7 +306,7 @@ def _file_takes_writes(connection: Connection) -> bool:
 
     SQLite opens a file read-only if it has to, and says so at the first write.
     """
-    query = "SELECT file FROM pragma_database_list, pragma_query_only WHERE seq = 0 AND NOT query_only"
+    query = "SELECT file FROM pragma_database_list, pragma_query_only WHERE NOT (seq OR query_only)"
     file = connection.exec_driver_sql(query).scalar_one_or_none()
     places = [file, Path(file).parent] if file else []  # without a file, in memory
     return file is not None and all(os.access(place, os.W_OK) for place in places)
