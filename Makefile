@@ -27,6 +27,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
+export OUT
 export SHARD
 export WHOLE
 
@@ -50,7 +51,7 @@ help: ## Show these commands
 .PHONY: service
 service: $(GENERATOR) ## Make a new service: asks, then writes it (OUT=folder ANSWERS="--no-input name=value …")
 	@cd "$(or $(PWD),.)" && "$(TOOLS)/python" "$(CURDIR)/tools/service.py" "$(CURDIR)" \
-		--output-dir "$(OUT)" $(ANSWERS)
+		--output-dir "$$OUT" $(ANSWERS)
 
 .PHONY: test
 test: $(READY) ## Prove every combination of answers (SHARD=i/n for a part)

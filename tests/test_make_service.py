@@ -1,6 +1,7 @@
 """`make service` at work: what is refused is asked again, and no answer is lost."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ from drills.waiting import HANG_TIMEOUT_SECONDS
 
 ENTER = ""
 TEXTS = [ENTER] * 4
+NO_FOLDER = "is no folder that can be written to: choose another one, as in OUT=folder."
 
 
 def ask(
@@ -91,6 +93,35 @@ def test_who_gives_up_is_told_the_command_that_keeps_the_answers(tmp_path: Path)
     assert shown.stdout.splitlines() == ["author=Ada's $HOME & `co`", "license=Apache-2.0"]
 
 
+def test_the_command_that_goes_on_gives_the_answers_that_a_user_has_other_defaults_for(
+    tmp_path: Path,
+) -> None:
+    config = "default_context: {license: none, author: Ada, tracing: no}"
+    typed = answered(database="none")
+    typed[2:4] = ["a # of b;c", "The Team"]
+    typed[8] = "y"  # tracing
+    typed[-1] = "2"  # MIT, behind the default
+
+    done = ask(tmp_path, typed, "-o", str(tmp_path / "it's $HOME"), config=config)
+
+    command = done.stderr.splitlines()[-1].strip()
+    shown = subprocess.run(
+        ["sh", "-c", command.replace("make service", "make --silent -f - service", 1)],
+        input="service:\n\t@printf '%s\\n' \"$$OUT\" $(ANSWERS)\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], "HOME": "wrong"},
+    )
+    assert shown.stdout.splitlines() == [
+        f"{tmp_path}/it's $HOME",
+        "description=a # of b;c",
+        "author=The Team",
+        "tracing=yes",
+        "license=MIT",
+    ]
+
+
 def test_a_name_that_is_refused_is_asked_again_with_the_slug_made_from_it(tmp_path: Path) -> None:
     typed = ["?", *answered()[1:]]
 
@@ -112,6 +143,63 @@ def test_a_folder_that_is_there_already_is_noticed_before_the_answers_are_gone(
     assert "exists already: choose another project_slug" in done.stdout
     assert not any((tmp_path / "made" / "order-service").iterdir())
     assert (tmp_path / "made" / "other-service" / "app").is_dir()
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_asked(
+    tmp_path: Path, out: str
+) -> None:
+    (tmp_path / "file").touch()
+
+    done = ask(tmp_path, [], "--output-dir", str(tmp_path / out))
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == [f"  - {tmp_path / 'file'} {NO_FOLDER}"]
+    assert "[1/" not in done.stdout
+
+
+@pytest.mark.parametrize("option", [(), ("--overwrite-if-exists",)])
+def test_a_link_to_nowhere_and_a_file_are_there_already(
+    tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "a").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "made" / "b").touch()
+
+    for slug in "ab":
+        done = ask(tmp_path, [], "--no-input", f"project_slug={slug}", *option)
+        assert "exists already: choose another project_slug" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_home_is_found_where_a_shell_leaves_the_tilde_alone(tmp_path: Path) -> None:
+    done = ask(tmp_path, [], "--no-input", "--output-dir", "~/code")
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "home" / "code" / "order-service" / "app").is_dir()
+
+
+def test_answers_of_an_earlier_run_are_held_to_the_same_rules(tmp_path: Path) -> None:
+    missing = ask(tmp_path, [], "--replay")
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("Nothing was generated: No such file or directory: ")
+
+    ask(tmp_path, [], "--no-input", "database=sqlite", "author=Ada", "project_slug=first")
+    again = ask(tmp_path, [], "--replay", "project_slug=second")
+    assert again.returncode == 0, again.stderr
+    assert 'name = "Ada"' in (tmp_path / "made" / "second" / "pyproject.toml").read_text()
+
+    for answers, sentence in (
+        ({"database": "none", "auth": "jwt"}, "auth=jwt needs database"),
+        ({"author": ["a"]}, "author is ['a']: write a text"),
+        ([], "has no answers"),
+    ):
+        (tmp_path / "replay.json").write_text(json.dumps({"cookiecutter": answers}))
+        done = ask(tmp_path, [], "--replay-file", str(tmp_path / "replay.json"))
+        assert done.returncode == 1
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "made" / "order-service").exists()
 
 
 @pytest.mark.parametrize("slug", ["1:bad/x", "../x", "a/b/c", ".", ""])
@@ -162,6 +250,72 @@ def test_defaults_of_a_user_that_are_good_are_used(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Ada Lovelace" in pyproject(tmp_path)
     assert not (tmp_path / "made" / "order-service" / "app" / "core" / "tracing.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("author: [a, b]", "author is ['a', 'b']: write a text, in quotes, or remove the line."),
+        ("author:", "author is None: write a text, in quotes, or remove the line."),
+        ("author: yes", "author is True: write a text, in quotes, or remove the line."),
+        ("description: 007", "description is 7: write a text, in quotes, or remove the line."),
+        ("project_slug: {a: 1}", "project_slug is {'a': 1}: write a text, in quotes, or "),
+        ("tracing: 0", "tracing is 0: choose one of yes, no, or remove the line."),
+        ("tracing:", "tracing is None: choose one of yes, no, or remove the line."),
+        ("tracing: [no]", "tracing is [False]: choose one of yes, no, or remove the line."),
+        ("database: [mysql]", "database is ['mysql']: choose one of postgresql, mysql, "),
+        ("auth: no", "auth is False: choose one of jwt, oidc, none, or remove the line."),
+        ("_jinja2_env_vars: {}", "_jinja2_env_vars is part of the template and no question"),
+    ],
+)
+def test_a_default_of_another_type_is_refused(tmp_path: Path, line: str, sentence: str) -> None:
+    done = ask(tmp_path, [], "--no-input", config=f"default_context:\n  {line}\n")
+
+    assert done.returncode == 1
+    assert f"  - {sentence}" in done.stderr
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "default_context: text",
+        "default_context: [a]",
+        "abbreviations: 5",
+        "abbreviations:",
+        "replay_dir: 5",
+        "cookiecutters_dir:",
+    ],
+)
+def test_a_configuration_of_other_types_is_refused(tmp_path: Path, config: str) -> None:
+    done = ask(tmp_path, [], "--no-input", config=config)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("The user configuration of cookiecutter is wrong:\n  - ")
+    assert "remove the line." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_defaults_that_are_all_commented_out_are_none(tmp_path: Path) -> None:
+    done = ask(tmp_path, [], "--no-input", config="default_context:\n#  author: Ada\n")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_everything_wrong_with_the_answers_given_is_said_at_once(tmp_path: Path) -> None:
+    given = ["databas=none", "database=oracle", "tracing=maybe", "author={{ 1 }}", "caching=yes"]
+
+    done = ask(tmp_path, [], "--no-input", *given, 'description="', "project_slug=a/b", "auth=jwt")
+
+    assert done.stderr.splitlines() == [
+        "Nothing was generated:",
+        "  - There is no question called databas: see cookiecutter.json.",
+        "  - database is 'oracle': choose one of postgresql, mysql, sqlite, none.",
+        "  - tracing is 'maybe': choose one of yes, no.",
+        "  - author contains template code ({{ or # {% or # {#): leave that out.",
+        "  - description contains '\"': leave that out.",
+        "  - project_slug is 'a/b': use lower-case letters, digits, and single - or _ between.",
+    ]
 
 
 @pytest.mark.parametrize("config", ["default_context: [", "- a list"])

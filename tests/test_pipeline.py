@@ -89,9 +89,18 @@ def test_answers_to_no_question_are_found(arguments: list[str], unknown: list[st
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ("traicng=false", "There is no question called traicng: see cookiecutter.json."),
-        ("database=oracle", "Nothing was generated: oracle provided for choice variable"),
-        ("tracing=maybe", "Nothing was generated: maybe provided for variable tracing"),
+        (
+            "traicng=false",
+            "Nothing was generated:\n  - There is no question called traicng: see cookiecutter.json.",
+        ),
+        (
+            "database=oracle",
+            "Nothing was generated:\n  - database is 'oracle': choose one of postgresql, mysql, sqlite, none.",
+        ),
+        (
+            "tracing=maybe",
+            "Nothing was generated:\n  - tracing is 'maybe': choose one of yes, no.",
+        ),
         ("project_slug=flask", "Nothing was generated:\n  - project_slug 'flask'"),
     ],
 )
