@@ -2,8 +2,11 @@
 
 from playwright.sync_api import Page
 
-# Width and height of a phone, a tablet and a laptop, in CSS pixels.
-SCREENS = ((375, 667), (768, 1024), (1280, 720))
+# Width and height of a laptop at a zoom of 400 % (WCAG 2.2, 1.4.10), a phone, a tablet and a laptop, in CSS
+# pixels.
+SCREENS = ((320, 568), (375, 667), (768, 1024), (1280, 720))
+# Text twice as large (WCAG 2.2, 1.4.4) has to fit from this width on.
+WIDE = 768
 # The most of a screen's height that the header may take.
 HEADER = 1 / 6
 
@@ -103,6 +106,10 @@ def misfits(page: Page) -> list[str]:
     for width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
         found += [f"{width} px: {each}" for each in page.evaluate(SCRIPT, HEADER)]
+        if width >= WIDE:
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            found += [f"{width} px, large text: {each}" for each in page.evaluate(SCRIPT, 1)]
+            page.evaluate("document.documentElement.style.fontSize = ''")
     if before:
         page.set_viewport_size(before)
     return found
