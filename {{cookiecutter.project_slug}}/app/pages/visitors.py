@@ -7,6 +7,7 @@ from typing import ParamSpec
 from urllib.parse import urlencode
 
 from flask import (
+    flash,
     redirect,
     request,
     # {% if cookiecutter.auth == "jwt" or cookiecutter.database != "none" %}
@@ -26,6 +27,8 @@ ANEW = "/signed-out"  # with a link, because no redirect leads from a form to an
 # {% if cookiecutter.auth == "jwt" %}
 ANEW = SIGN_IN
 # {% endif %}
+
+ENDED = "Your session has ended, so the form was not sent. Sign in and fill it in again."
 
 P = ParamSpec("P")
 
@@ -76,6 +79,7 @@ def personal(*, asks_database: bool = True) -> Personal:
 
 def _to_sign_in() -> Response:
     if request.method not in {"GET", "HEAD"}:
+        flash(ENDED, "failure")
         return redirect(ANEW, 303)
     wanted = request.full_path.removesuffix("?")
     return redirect(f"{SIGN_IN}?{urlencode({'next': wanted})}", 303)

@@ -198,3 +198,4 @@ def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) ->
             if path != "/account":
                 answer = stranger.post(path, data=form, headers=SENT)
                 assert answer.location == visitors.ANEW
+                assert visitors.ENDED in stranger.get(visitors.ANEW).text
