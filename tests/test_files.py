@@ -91,7 +91,17 @@ PARSERS: dict[str, Callable[[str], list[str]]] = {
 }
 # Checked by a tool, below or in test_nginx.py, or plain text in which anything may stand.
 TOOLED = {"Dockerfile", "Makefile", ".md", ".conf"}
-PLAIN = {"LICENSE", ".dockerignore", ".gitignore", ".js", ".css", ".svg", ".mako", "py.typed"}
+PLAIN = {
+    "LICENSE",
+    ".dockerignore",
+    ".gitattributes",
+    ".gitignore",
+    ".js",
+    ".css",
+    ".svg",
+    ".mako",
+    "py.typed",
+}
 
 
 def sort_of(path: str) -> str:

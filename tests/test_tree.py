@@ -34,6 +34,22 @@ def tree(all_services: Workshop) -> Path:
     return all_services.template / TREE.name
 
 
+def test_git_writes_every_file_without_carriage_returns(tmp_path: Path) -> None:
+    copied = [path for path in template_files() if path.endswith((".gitattributes", "Makefile"))]
+    for path in copied:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    # A service is a repository of its own, without the file of the template.
+    for folder in (tmp_path / TREE.name, tmp_path):
+        git = ("git", "-C", str(folder), "-c", "core.autocrlf=true")
+        subprocess.run([*git, "init", "--quiet"], check=True)
+        subprocess.run([*git, "add", "Makefile"], check=True)
+        (folder / "Makefile").unlink()
+        subprocess.run([*git, "checkout", "--quiet", "--", "Makefile"], check=True)
+
+        assert b"\r" not in (folder / "Makefile").read_bytes()
+
+
 @pytest.mark.parametrize("path", [path for path in tree_files() if Path(path).suffix in PARSERS])
 def test_a_file_parses_unrendered(path: str) -> None:
     assert PARSERS[Path(path).suffix]((TREE / path).read_text())
