@@ -1,6 +1,7 @@
 """Remove what was not chosen from the new service and say how to start it."""
 
 import json
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -47,4 +48,5 @@ if __name__ == "__main__":
     answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
     prune(Path.cwd(), answers)
     if "_output_dir" in answers:  # not under cruft, whose updates generate in temporary folders
-        print(f"\nThe service is ready. Next:\n    cd {Path.cwd()}\n    make test\n    make run\n")
+        folder = shlex.quote(str(Path.cwd()))
+        print(f"\nThe service is ready. Next:\n    cd {folder}\n    make test\n    make run\n")

@@ -172,6 +172,16 @@ def test_a_link_to_nowhere_and_a_file_are_there_already(
         assert "Traceback" not in done.stderr
 
 
+def test_the_next_commands_can_be_copied_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    done = ask(tmp_path, [], "--no-input", "--output-dir", str(tmp_path / "it's a $HOME"))
+
+    [line] = re.findall("^    cd .*$", done.stdout, re.MULTILINE)
+    shown = subprocess.run(
+        ["sh", "-c", f"{line} && pwd"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == f"{tmp_path}/it's a $HOME/order-service\n"
+
+
 def test_a_home_is_found_where_a_shell_leaves_the_tilde_alone(tmp_path: Path) -> None:
     done = ask(tmp_path, [], "--no-input", "--output-dir", "~/code")
 
