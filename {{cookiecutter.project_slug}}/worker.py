@@ -1,5 +1,7 @@
 """What the workers run: `celery --app worker worker --beat`, or `make worker`."""
 
+import sys
+
 from app import create_app
 from app.core import (
     broker,
@@ -16,6 +18,9 @@ task_metrics.begin(settings)
 # {% endif %}
 flask_app = create_app(settings)
 logs.log_what_python_prints()
+if settings.logs_as_json:
+    # Celery prints there that it was told to stop; `app.core.broker` logs it.
+    vars(sys)["__stdout__"] = None
 app = broker.worker(flask_app)
 # {% if cookiecutter.metrics %}
 task_metrics.serve(flask_app, settings)

@@ -62,6 +62,7 @@ def app(make_app: MakeApp) -> Iterator[Flask]:
         signals.task_unknown,
         signals.task_rejected,
         signals.worker_process_shutdown,
+        signals.worker_shutting_down,
     )
     before = [list(signal.receivers) for signal in connected]
     noisy = [logging.getLogger(name) for name in broker.NOISY]
@@ -360,6 +361,20 @@ def test_a_worker_has_a_beat_for_each_job(app: Flask) -> None:
 
 
 # {% endif %}
+def test_the_pool_of_a_worker_and_its_end_are_logged_as_all_else(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    pool = logging.getLogger("multiprocessing")
+    monkeypatch.setattr(pool, "handlers", [])
+
+    signals.setup_logging.send(sender=app)
+    signals.worker_shutting_down.send(sender=app, sig="SIGTERM", how="Warm", exitcode=0)
+
+    assert pool.handlers == logging.getLogger().handlers
+    assert log_lines[-1]["message"] == "worker stops"
+    assert (log_lines[-1]["signal"], log_lines[-1]["how"]) == ("SIGTERM", "Warm")
+
+
 def test_a_worker_shows_that_it_lives(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

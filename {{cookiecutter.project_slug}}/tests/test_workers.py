@@ -67,6 +67,8 @@ def test_a_letter_is_sent_by_a_worker_that_ends_when_it_is_told(
     assert service.letters_after(0.5) == 1
     wait_until(lambda: any(line["message"] == "task done" for line in working.lines()))
     assert working.stop() == 0
+    (stopped,) = [line for line in working.lines() if line["message"] == "worker stops"]
+    assert (stopped["signal"], stopped["how"]) == ("SIGTERM", "Warm")
     (done,) = [line for line in working.lines() if line["message"] == "task done"]
     assert done["request_id"] == answer.headers["X-Request-ID"]
     assert done["task"] == TASK

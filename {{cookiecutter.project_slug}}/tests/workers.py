@@ -132,9 +132,8 @@ class Worker:
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return what it has logged."""
-        written = self.log.read_bytes().splitlines()
-        return [orjson.loads(line) for line in written if line.startswith(b"{")]
+        """Return what it has written, which are log lines and nothing else."""
+        return [*map(orjson.loads, self.log.read_bytes().splitlines())]
 
     def kill_tasks(self) -> None:
         """Kill the process that runs tasks, as the kernel does when memory is short."""

@@ -37,6 +37,8 @@ from app.core.config import InvalidSettings
 from app.core.server_url import ServerURL
 from app.core.tasks import Message, Outcome, Publisher, Tasks, TaskSettings
 
+logger = logging.getLogger(__name__)
+
 HEADERS = "app"  # the header that holds a message's own ones
 DELIVERIES = 20
 # {% if cookiecutter.database == "none" %}
@@ -335,6 +337,7 @@ def worker(app: Flask) -> Celery:
         logging.getLogger(name).addFilter(_without_arguments)
     celery.steps["consumer"].add(LostPlaces)
     signals.setup_logging.connect(_set_up_logging)
+    signals.worker_shutting_down.connect(_log_stop)
     signals.heartbeat_sent.connect(show_life)
     for missed in (signals.task_unknown, signals.task_rejected):
         missed.connect(broker.bury_unreadable, weak=False)
@@ -367,6 +370,11 @@ def _set_up_logging(**_: object) -> None:
     """
     for handler in logging.getLogger().handlers:
         logging.getLogger("multiprocessing").addHandler(handler)
+
+
+def _log_stop(sig: str = "", how: str = "", **_: object) -> None:
+    """Log which signal stops the worker, and whether its tasks may finish (`Warm`)."""
+    logger.info("worker stops", extra={"signal": sig, "how": how})
 
 
 def _without_arguments(record: logging.LogRecord) -> bool:

@@ -12,3 +12,4 @@ task_unknown: Signal
 worker_process_init: Signal
 worker_process_shutdown: Signal
 worker_ready: Signal
+worker_shutting_down: Signal
