@@ -18,7 +18,7 @@ from flask.cli import AppGroup
 from sqlalchemy import CursorResult, Delete, String, Text, Update, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core import schedule, tasks
+from app.core import pruning, schedule, tasks
 from app.core.database import AFTER_COMMIT, Base, reading, writing
 from app.core.tasks import BrokerUnavailable, Message, Outcome, Task, Tasks, Verdict
 
@@ -159,9 +159,7 @@ def retry_dead() -> int:
 def forget_dead() -> int:
     """Delete dead letters that nobody has tried again for long; return how many."""
     old = OutboxMessage.died_at < _now() - timedelta(days=DEAD_DAYS)
-    with writing() as session:
-        done = session.execute(delete(OutboxMessage).where(old))
-    return cast("CursorResult[None]", done).rowcount
+    return pruning.delete_all(OutboxMessage, old)
 
 
 def _now() -> datetime:

@@ -1,18 +1,18 @@
 """Which recipients have had emails: rows that all processes count together, kept for half an hour."""
 
 from datetime import UTC, datetime, timedelta
-from typing import cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import click
 from flask import Flask
 from flask.cli import with_appcontext
-from sqlalchemy import CursorResult, Index, String, delete, func, select
+from sqlalchemy import Index, String, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import (
     fingerprints,
+    pruning,
     # {% if cookiecutter.background_tasks %}
     schedule,
     # {% endif %}
@@ -73,10 +73,7 @@ def _id(message_id: str) -> UUID:
 
 def forget_old() -> int:
     """Delete the rows that count no more, and return how many there were."""
-    old = SentEmail.sent_at < datetime.now(UTC) - KEEP
-    with writing() as transaction:
-        done = transaction.execute(delete(SentEmail).where(old))
-    return cast("CursorResult[None]", done).rowcount
+    return pruning.delete_all(SentEmail, SentEmail.sent_at < datetime.now(UTC) - KEEP)
 
 
 @click.command("prune-emails")

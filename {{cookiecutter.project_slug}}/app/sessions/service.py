@@ -1,13 +1,13 @@
 """Logins: opened and ended. Whoever changes an account ends them in the same transaction."""
 
 from datetime import UTC, datetime, timedelta
-from typing import cast
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import CursorResult, delete, exists, or_, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.core import pruning
 from app.core.database import reading, writing
 from app.sessions.models import LoginSession
 
@@ -96,10 +96,5 @@ def end_all(transaction: Session, owner_id: UUID, besides: UUID | None = None) -
 
 def forget_before(moment: datetime) -> int:
     """Delete the logins that ended or expired before a moment, and return how many."""
-    with writing() as transaction:
-        done = transaction.execute(
-            delete(LoginSession).where(
-                or_(LoginSession.ended_at < moment, LoginSession.expires_at < moment)
-            )
-        )
-    return cast("CursorResult[None]", done).rowcount
+    old = or_(LoginSession.ended_at < moment, LoginSession.expires_at < moment)
+    return pruning.delete_all(LoginSession, old)

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn, cast
+from typing import NoReturn
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, delete, func, literal, select, union_all
+from sqlalchemy import ColumnElement, delete, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from app.core import pruning
 from app.core.database import reading, writing
 from app.core.errors import TooManyRequests
 from app.users.models import Attempt
@@ -131,9 +132,7 @@ def take_back(transaction: Session, attempt_id: UUID) -> None:
 def forget_old() -> int:
     """Delete the attempts that no longer count, and return how many there were."""
     longest = timedelta(seconds=max(LOGIN.seconds, LETTER.seconds))
-    with writing() as transaction:
-        done = transaction.execute(delete(Attempt).where(Attempt.at < datetime.now(UTC) - longest))
-    return cast("CursorResult[None]", done).rowcount
+    return pruning.delete_all(Attempt, Attempt.at < datetime.now(UTC) - longest)
 
 
 def _counted(begun: Try) -> list[tuple[str, int, datetime]]:

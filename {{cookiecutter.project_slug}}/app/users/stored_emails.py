@@ -7,15 +7,15 @@ be sent twice when a worker dies; its Message-ID is then the same.
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, cast
+from typing import TypedDict
 from uuid import UUID, uuid4
 
 from flask import Flask
 from marshmallow import fields
-from sqlalchemy import CursorResult, String, delete
+from sqlalchemy import String, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core import fingerprints, mail, outbox, schedule, tasks
+from app.core import fingerprints, mail, outbox, pruning, schedule, tasks
 from app.core.database import Base, writing
 from app.core.schemas import Schema
 from app.core.tasks import Hopeless, Task
@@ -99,9 +99,7 @@ def _forget(email_id: UUID) -> None:
 
 def forget_old() -> int:
     """Delete the emails that could not be sent for long; return how many."""
-    old = delete(AccountEmail).where(AccountEmail.erase_at <= datetime.now(UTC))
-    with writing() as transaction:
-        return cast("CursorResult[None]", transaction.execute(old)).rowcount
+    return pruning.delete_all(AccountEmail, AccountEmail.erase_at <= datetime.now(UTC))
 
 
 TASK = Task("users.send_email", EmailSchema(), send)

@@ -4,12 +4,11 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import cast
 
-from sqlalchemy import CursorResult, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.core import pruning
 from app.core.database import writing
 from app.core.idempotency import digest
 from app.orders.payments import Payment, pay
@@ -34,9 +33,7 @@ def payment_succeeded(delivery_id: str, payment: Payment) -> None:
 
 def forget_before(moment: datetime) -> int:
     """Delete older deliveries and return how many there were."""
-    with writing() as session:
-        done = session.execute(delete(Delivery).where(Delivery.received_at < moment))
-    return cast("CursorResult[None]", done).rowcount
+    return pruning.delete_all(Delivery, Delivery.received_at < moment)
 
 
 def _once(delivery_id: str, effect: Callable[[Session], None]) -> None:
