@@ -48,6 +48,7 @@ PRODUCTION: dict[str, str] = {
 }
 TESTING: dict[str, object] = {
     "app_env": "testing",
+    "readiness_seconds": 60.0,  # however busy the machine is
     # {% if cookiecutter.auth == "oidc" %}
     "oidc_audience": "https://orders.example",  # of the issuer that conftest.py starts
     "oidc_role_claim": "realm_access.roles",

@@ -83,7 +83,7 @@ redis = pytest.param(
 @pytest.fixture(params=[InProcess, redis])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     # However busy the machine is.
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", 10)
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     made: Store = request.param()
     return made
 
@@ -332,7 +332,8 @@ def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
 
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
-def test_a_replica_is_not_believed(key: str) -> None:
+def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     store, client = in_redis(), Redis.from_url(os.environ["TEST_REDIS_URL"])
     place, _ = store.look(key, FORM, OTHERS)
     store.settle(place, OTHERS, b"%b 1 {}" % FORM, 60_000)

@@ -193,7 +193,10 @@ def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
 
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
-def test_processes_share_their_counts_in_redis(make_app: MakeApp) -> None:
+def test_processes_share_their_counts_in_redis(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     settings = {"rate_limit": "2/minute", "redis_url": os.environ["TEST_REDIS_URL"]}
     first, second = (make_app(**settings).test_client() for _ in range(2))
     # An address of its own, so that a count left by an earlier run does not matter.

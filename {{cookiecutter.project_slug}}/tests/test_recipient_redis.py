@@ -3,12 +3,15 @@ import secrets
 
 import pytest
 
+from app.core import redis_server
 from app.core.recipient_counters import Counters
 from app.core.secret_url import SecretURL
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no server")
-def test_processes_count_together_in_redis() -> None:
+def test_processes_count_together_in_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     url = SecretURL(os.environ["TEST_REDIS_URL"])
     recipient = secrets.token_hex(8)
 

@@ -11,6 +11,7 @@ from redis import Redis
 from app.core import redis_server, redis_traces
 from app.core.secret_url import SecretURL
 from conftest import MakeApp
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 NOWHERE = "redis://127.0.0.1:1/3"
 with_redis = pytest.mark.skipif(
@@ -55,7 +56,8 @@ def test_a_redis_that_is_away_is_seen_in_the_trace(ask: Ask) -> None:
 
 
 @with_redis
-def test_a_command_is_one_span_and_shows_no_key(ask: Ask) -> None:
+def test_a_command_is_one_span_and_shows_no_key(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     command, request = ask(os.environ["TEST_REDIS_URL"], "GET", "of-somebody")
 
     assert [command.name, request.name] == ["GET", "GET /ask"]

@@ -9,6 +9,7 @@ from app.core import api, signatures
 from app.webhooks.tests import SECRET, URL, deliver, event, payment, signed
 from conftest import LogLines, MakeApp
 from tests.boundaries import Described
+from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
 def forgeries(body: bytes) -> Iterator[tuple[str, bytes, dict[str, str]]]:
@@ -136,10 +137,11 @@ def test_while_a_secret_is_changed_both_are_good(make_app: MakeApp) -> None:
 
 
 def test_the_tolerance_and_the_size_can_be_set(make_app: MakeApp) -> None:
-    client = make_app(webhook_tolerance_seconds=1, webhook_max_bytes=1024).test_client()
+    tolerance = round(HANG_TIMEOUT_SECONDS)
+    client = make_app(webhook_tolerance_seconds=tolerance, webhook_max_bytes=1024).test_client()
     body = event("payment.disputed")
     sent = signed(body)
-    late = int(sent["webhook-timestamp"]) - 3
+    late = int(sent["webhook-timestamp"]) - tolerance - 2
     sent |= {
         "webhook-timestamp": str(late),
         "webhook-signature": signatures.sign(SECRET, sent["webhook-id"], late, body),
