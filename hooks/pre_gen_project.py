@@ -64,8 +64,13 @@ def problems(answers: Answers, typed: Answers) -> Iterator[Problem]:
     """Yield every reason to refuse these answers."""
     if sys.version_info < (3, 11):  # noqa: UP036 - cookiecutter itself runs on older ones
         yield Problem("cookiecutter runs on a Python older than 3.11: install it into a newer one.")
-    for name, text in answers.items():
-        if isinstance(text, str) and not name.startswith("_"):
+    given: dict[str, object] = {**answers}
+    for name, text in given.items():
+        if name.startswith("_"):
+            continue
+        if not isinstance(text, str | bool):  # a default of a user's configuration
+            yield Problem(f"{name} is {text!r}: answer with one text, or yes or no.", (name,))
+        elif isinstance(text, str):
             # The default slug is template code of ours; a typed one must look like a slug anyway.
             before = str(typed.get(name)) * (name != "project_slug")
             yield from (Problem(each, (name,)) for each in text_problems(name, text, before))

@@ -4,6 +4,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -67,6 +68,13 @@ def test_these_are_refused_in_free_text(text: str, said: str) -> None:
 
     assert sentence.startswith("description ")
     assert said in sentence
+
+
+@pytest.mark.parametrize("value", [None, {"a": "1"}, 5])
+def test_what_is_neither_a_text_nor_yes_or_no_is_refused(value: object) -> None:
+    assert found(description=cast("str", value)) == [
+        f"description is {value!r}: answer with one text, or yes or no."
+    ]
 
 
 def test_several_characters_are_named_in_one_sentence() -> None:
