@@ -4,9 +4,6 @@ import json
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-# {% if cookiecutter.database == "mysql" %}
-from decimal import Decimal
-# {% endif %}
 from typing import Any
 
 import pytest
@@ -267,21 +264,6 @@ def test_codes_that_drivers_file_elsewhere_are_known(
                     session.execute(select(1))
             finally:
                 event.remove(db.engine, "do_execute", refuse)
-
-
-# {% endif %}
-# {% if cookiecutter.database == "mysql" %}
-def test_numbers_without_bounds_are_not_written_out(subtests: pytest.Subtests) -> None:
-    encoders = unstorable.encoders()
-    for text in ("1E+1000000000", "-1E-1000000000", "NaN", "sNaN", "-Infinity"):
-        with subtests.test(text), pytest.raises(OverflowError):
-            encoders[Decimal](Decimal(text), encoders)
-    for number in (float("nan"), float("-inf")):
-        with subtests.test(str(number)), pytest.raises(OverflowError):
-            encoders[float](number, encoders)
-    assert encoders[Decimal](Decimal("1.50E+2"), encoders) == "150"
-    assert encoders[float](1e308, encoders) == "1e+308"
-    assert encoders[float](0.0, encoders) == "0.0e0"
 
 
 # {% endif %}

@@ -42,6 +42,9 @@ from app.core import (
     # {% if cookiecutter.database != "sqlite" %}
     disconnects,
     # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    mysql_numbers,
+    # {% endif %}
     unstorable,
 )
 from app.core.config import CoreSettings, Environment, required_in_production
@@ -267,7 +270,7 @@ def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, objec
     seconds = limits.statement_ms / 1_000
     given: dict[str, object] = {
         "connect_timeout": settings.database_connect_seconds,
-        "conv": unstorable.encoders(),
+        "conv": mysql_numbers.encoders(),
     }
     if seconds:
         # A server that vanished without a word is noticed here.

@@ -6,11 +6,6 @@ surrogate without its other half, a date beyond the server's calendar.
 """
 
 import logging
-# {% if cookiecutter.database == "mysql" %}
-from collections.abc import Callable
-from decimal import Decimal
-from typing import Any
-# {% endif %}
 
 from flask import has_request_context
 from sqlalchemy import Engine, event
@@ -37,11 +32,6 @@ CODES: set[object] = {
     # {% endif %}
 }
 """What drivers call it besides DataError."""
-# {% endif %}
-# {% if cookiecutter.database == "mysql" %}
-
-MAX_EXPONENT = 400  # of 10; the largest DOUBLE has 308, and a DECIMAL has 65 digits
-Encoder = Callable[[Any, Any], str]
 # {% endif %}
 
 
@@ -84,28 +74,3 @@ def _codes(error: BaseException) -> tuple[object, object]:
     """Return the SQLSTATE and the server's number, which PyMySQL alone gives: its first argument."""
     first = next(iter(error.args), None)
     return getattr(error, "sqlstate", None), first if isinstance(first, int) else None
-# {% if cookiecutter.database == "mysql" %}
-
-
-def encoders() -> dict[Any, Any]:
-    """Return how PyMySQL writes each type, with numbers that no column holds refused.
-
-    By itself it writes 1E+1000000000 with all its zeros, which takes a gigabyte, and has other errors
-    for NaN and Infinity than for what else cannot be stored.
-    """
-    from pymysql.converters import conversions  # noqa: PLC0415  a laptop runs on SQLite
-
-    bounded = {kind: _bounded(conversions[kind]) for kind in (Decimal, float)}
-    return {**conversions, **bounded}
-
-
-def _bounded(encode: Encoder) -> Encoder:
-    def bounded(value: Decimal | float, mapping: object) -> str:
-        number = value if isinstance(value, Decimal) else Decimal(value)
-        if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
-            message = "a number is beyond what a column holds"
-            raise OverflowError(message)
-        return encode(value, mapping)
-
-    return bounded
-# {% endif %}
