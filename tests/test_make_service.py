@@ -165,8 +165,9 @@ def test_a_link_to_nowhere_and_a_file_are_there_already(
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "a").symlink_to(tmp_path / "nowhere")
     (tmp_path / "made" / "b").touch()
+    (tmp_path / "made" / "c").symlink_to("c")
 
-    for slug in "ab":
+    for slug in "abc":
         done = ask(tmp_path, [], "--no-input", f"project_slug={slug}", *option)
         assert "exists already: choose another project_slug" in done.stderr
         assert "Traceback" not in done.stderr

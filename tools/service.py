@@ -190,7 +190,7 @@ class Service:
         place = self.folder / str(answers["project_slug"])
         keeps = self.options["overwrite_if_exists"] or self.options["skip_if_file_exists"]
         taken = os.path.lexists(place) and not (keeps and place.is_dir())
-        if taken and place.resolve() != self.folder.resolve():
+        if taken and os.path.realpath(place) != os.path.realpath(self.folder):
             sentence = f"{place} exists already: choose another project_slug, or another folder."
             yield Problem(sentence, ("project_slug",))
 
