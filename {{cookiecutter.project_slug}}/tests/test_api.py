@@ -153,6 +153,16 @@ def test_no_schema_is_called_like_one_of_its_properties(app: Flask) -> None:
         assert name.lower() not in schema.get("properties", {})
 
 
+def test_an_integer_that_needs_64_bits_says_so(app: Flask) -> None:
+    # Clients in Java, Go and C# otherwise make a number of 32 bits of it, and fail on a larger one.
+    schemas = api.document(app)["components"]["schemas"]
+
+    for name, field in (("Quote", "total_cents"), ("PricedLine", "total_cents")):
+        assert schemas[name]["properties"][field]["format"] == "int64"
+    for field in ("quantity", "unit_price_cents"):
+        assert "format" not in schemas["Line"]["properties"][field]
+
+
 def test_every_pattern_compiles_without_lookaround(app: Flask) -> None:
     schemas = api.document(app)["components"]["schemas"]
     # The syntax of RE2, which Go, Rust and many gateways have.

@@ -331,6 +331,7 @@ def document(app: Flask) -> dict[str, Any]:
     # An application of its own, because flask-smorest registers a handler of errors with it.
     built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
     built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
+    built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
     # {% if cookiecutter.auth != "none" %}
     built.spec.components.security_scheme("token", access.SCHEME)
     # {% endif %}

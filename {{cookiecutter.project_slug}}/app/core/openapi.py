@@ -11,6 +11,7 @@ from app.core import errors
 Node = dict[str, Any]
 
 WITHOUT_NUL = r"^[^\x00]*$"
+WIDE = 2**31  # the first number that a signed integer of 32 bits does not hold
 REQUEST_ID = "8d78f5a25f2739f46112f4bc173e230b"  # in examples
 FIELD_ERROR = {"in": "body", "pointer": "#/name", "detail": "Missing data for required field."}
 
@@ -122,6 +123,13 @@ def text_without_nul(_converter: object, field: ma.fields.Field[Any], ret: Node)
     """Describe a text of no other pattern: no part of a request may hold a NUL (apispec's signature)."""
     described = {"pattern", "enum"} & ret.keys() or ret.get("format", "password") != "password"
     return {"pattern": WITHOUT_NUL} if isinstance(field, ma.fields.String) and not described else {}
+
+
+def wide_integer(_converter: object, field: ma.fields.Field[Any], ret: Node) -> Node:
+    """Say that an integer may need 64 bits: clients in Java, Go and C# take 32 otherwise."""
+    bounds = [ret.get(name, WIDE) for name in ("minimum", "maximum")]
+    fits = all(-WIDE <= bound < WIDE for bound in bounds)
+    return {"format": "int64"} if isinstance(field, ma.fields.Integer) and not fits else {}
 
 
 def _headers(status: str) -> Node:
