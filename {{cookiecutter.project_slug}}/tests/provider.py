@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+import pytest
 from flask import Flask
 from joserfc.jwk import ECKey, Key
 from joserfc.jws import JWSRegistry
@@ -56,10 +57,14 @@ class OpenIDProvider:
                 pass_fds=[number],
             )
         self._names = count()
+        # However busy the machine is.
+        self._patience = pytest.MonkeyPatch()
+        self._patience.setattr("app.core.provider.FETCH_SECONDS", HANG_TIMEOUT_SECONDS)
         return self
 
     def __exit__(self, *error: object) -> None:
         """End the process, and wait for that."""
+        self._patience.undo()
         self._process.communicate()
 
     def realm(self, *keys: Key) -> "Realm":
