@@ -119,7 +119,8 @@ class ConsoleFormatter(logging.Formatter):
         clock = datetime.fromtimestamp(record.created, UTC).astimezone()
         line = f"{self._in(_GREY, f'{clock:%H:%M:%S}')} {line}"
         if record.exc_info:
-            line += "\n" + redact(self.formatException(record.exc_info))
+            traceback = redact(self.formatException(record.exc_info)).split("\n")
+            line = "\n".join([line, *map(_harmless, traceback)])
         if self._most and len(line.encode("utf-8", "backslashreplace")) >= self._most:
             line = log_lines.ends(
                 line, self._most - 1, lambda text: len(text.encode("utf-8", "backslashreplace"))
