@@ -333,6 +333,20 @@ def test_who_sends_too_slowly_is_cut_off(service: Upstream, subtests: pytest.Sub
 
 @pytest.mark.process
 @pytest.mark.attack
+def test_one_client_with_many_requests_at_once_has_to_wait(service: Upstream) -> None:
+    half = asked("POST", "/", "Content-Length: 10") + b"12345"
+    with nginx(service.port, {"limit_conn clients 256": "limit_conn clients 1"}) as port:
+        with connection(port) as client:
+            client.send(half)
+            wait_until(lambda: one_answer(port, asked("GET"))[0] == 429)
+            status, headers, body = one_answer(port, asked("GET"))
+            assert (status, headers["retry-after"]) == (429, "1")
+            held_to_the_form(status, headers, body)
+        wait_until(lambda: one_answer(port, asked("GET"))[0] == HTTPStatus.OK)
+
+
+@pytest.mark.process
+@pytest.mark.attack
 def test_the_service_gets_a_body_when_all_of_it_is_there(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
