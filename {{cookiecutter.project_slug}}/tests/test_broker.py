@@ -256,6 +256,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
     )
     in_memory: Any = SimpleNamespace(app=broker.of(app).celery)
     step = broker.LostPlaces(consumer)
+    step.stop(consumer)  # before it began, as when connecting fails
     step.start(consumer)
     look = looks[0]
 

@@ -74,6 +74,7 @@ class LostPlaces(bootsteps.StartStopStep):
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
+    timer: Any = None
 
     def include_if(self, parent: Consumer) -> bool:
         """Leave RabbitMQ out, which has heartbeats."""
@@ -85,9 +86,10 @@ class LostPlaces(bootsteps.StartStopStep):
         self.timer = parent.timer.call_repeatedly(RECONNECT_SECONDS, self.look, (parent,))
 
     def stop(self, parent: Consumer) -> None:
-        """End, as the connection does."""
+        """End, as the connection does, which may have been lost before this step began."""
         del parent
-        self.timer.cancel()
+        if self.timer:
+            self.timer.cancel()
 
     def look(self, parent: Consumer) -> None:
         """Raise what makes a worker connect anew, if the places were lost the last time too.
