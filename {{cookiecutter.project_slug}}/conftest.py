@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -14,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.core import errors
+from app.core import errors, secrets_manager
 from app.core.api import document
 from app.core.logs import JSONFormatter
 from app.settings import Settings
@@ -147,6 +148,26 @@ LogLines = list[dict[str, Any]]
 # {% if cookiecutter.database != "none" %}
 pytest_plugins = ["tests.database"]
 # {% endif %}
+
+
+def meant_for_a_service(names: Iterable[str]) -> set[str]:
+    """Return those names of variables that would tell a service of these tests something."""
+    told = {field.upper() for field in Settings.model_fields}
+    told |= {secrets_manager.NAME, "FLASK_DEBUG", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
+    return {
+        name
+        for name in names
+        if name.upper().removesuffix("_FILE") in told or name.startswith("OTEL_")
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_the_shells_settings() -> Iterator[None]:
+    """Let tests pass alike in any shell, whatever it exports for a service."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in meant_for_a_service(list(os.environ)):
+            patch.delenv(name)
+        yield
 
 
 # {% if cookiecutter.auth == "oidc" %}

@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from app.core import cli
 from app.core.cli import spelled
 from app.core.config import InvalidSettings
 from app.settings import Settings
-from conftest import MakeApp
+from conftest import MakeApp, meant_for_a_service
 
 
 def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +25,13 @@ def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.Mon
     app = create_app()
 
     assert "SERVICE_VERSION=from the environment" in _checked(app)
+
+
+def test_what_the_shell_exports_for_a_service_is_kept_from_the_tests() -> None:
+    names = ["PORT", "SECRET_KEY_FILE", "OTEL_SDK_DISABLED", "FLASK_DEBUG", "http_proxy"]
+
+    assert meant_for_a_service([*names, "PATH", "TEST_DATABASE_URL"]) == set(names)
+    assert not meant_for_a_service(os.environ)
 
 
 def test_check_prints_the_configuration_with_secrets_masked_and_what_is_unwise(
