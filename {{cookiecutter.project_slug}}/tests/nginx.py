@@ -65,6 +65,7 @@ def nginx(upstream: int, changes: Mapping[str, str] | None = None) -> Iterator[i
                 "listen 80 ": f"listen 127.0.0.1:{port} ",
                 "127.0.0.1:8000": f"127.0.0.1:{upstream}",
                 "/var/log/nginx/access.log": f"{folder}/access.log",
+                "/var/log/nginx/error.log": f"{folder}/error.log",
                 **(changes or {}),
             },
         )

@@ -16,7 +16,7 @@ from flask import Flask
 from app.core import errors, pipeline
 from tests.connections import LONGEST_WAIT, Connection, connection, others_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
-from tests.servers import gunicorn
+from tests.servers import free_port, gunicorn
 from tests.test_connections import BODY, CHUNKED, HOST, JSON, LINE, MALFORMED, MALFORMED_CHUNKS
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
@@ -43,6 +43,22 @@ def test_its_problem_documents_say_what_those_of_the_service_say() -> None:
         assert codes[status] == errors.code_of(status)
     for status in (400, 404, 413, 500, 503):
         assert details[status] == errors.DETAILS[status]
+
+
+@pytest.mark.process
+def test_no_log_has_a_query_string_when_the_service_is_away(tmp_path: Path) -> None:
+    kept = {f"/var/log/nginx/{name}.log": f"{tmp_path}/{name}.log" for name in ("access", "error")}
+    with (
+        nginx(free_port(), kept) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS) as sent,
+    ):
+        sent.sendall(b"GET /a?token=HUSH HTTP/1.1\r\nReferer: /b?token=HUSH\r\n" + HOST + b"\r\n")
+        assert sent.recv(65_536).startswith(b"HTTP/1.1 502 ")
+        wait_until(lambda: (tmp_path / "access.log").stat().st_size > 0)
+
+    line = json.loads((tmp_path / "access.log").read_text())
+    assert (line["path"], line["upstream_status"]) == ("/a", "502, 502")
+    assert "HUSH" not in "".join(log.read_text() for log in tmp_path.iterdir())
 
 
 def test_it_keeps_a_request_id_by_the_rule_of_the_service() -> None:
