@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from celery import Celery, signals
 from celery.exceptions import InvalidTaskError
+from kombu.exceptions import DecodeError
 from kombu.message import Message
 
 from app.core.redis_transport import Message as RedisMessage
@@ -36,6 +37,10 @@ def miss(_: Message, *__: object) -> None:
 
 def refuse(_: Message, *__: object) -> None:
     raise InvalidTaskError("CANARY")
+
+
+def spoil(_: Message, *__: object) -> None:
+    raise DecodeError("CANARY")
 
 
 def lose(_: Message, *__: object) -> None:
@@ -70,6 +75,7 @@ def handle() -> Callable[[Message], object]:
             "incomplete": miss,
             "invalid": refuse,
             "losing": lose,
+            "undecodable": spoil,
         },
         "_maximum_prefetch_restored": True,
     }
@@ -106,6 +112,7 @@ def test_what_is_no_task_is_rejected_and_not_logged(
         ({"task": "failing"}, '{"CANARY": 1}', "ValueError"),
         ({"task": "failing"}, "CANARY", "DecodeError"),
         ({}, "CANARY", "DecodeError"),
+        ({"task": "undecodable"}, TASK, "DecodeError"),
         ({}, TASK, "unknown"),
     ):
         message = delivered(headers, body)

@@ -53,7 +53,8 @@ _TEXT = re.compile(
     rf"|(?<=cookie:)\s?{_CREDENTIALS}|(?<=cookie[:=]\s){_CREDENTIALS}"
     rf"|(?<=passphrase:){_CLAUSE}|(?<=password:){_CLAUSE}|(?<=passphrase=){_CLAUSE}"
     rf"|(?<=passphrase:\s){_CLAUSE}|(?<=password:\s){_CLAUSE}"
-    rf"|\$[\w$=,./+-]{{8,}}+|{_BEFORE}{_WORD})"  # a password hash, or a word
+    r"|\$[\w$=,./+-]{8,}+"  # a password hash
+    rf"|{_BEFORE}{_WORD})"
     rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command's option
     r"|(?P<sql>identified\s{1,8}by\s{1,8})(?:"
     f"{_QUOTED})"
@@ -104,7 +105,7 @@ _HINTS = (
 
 # What stays before the mask.
 _KEPT = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
-_OPENING = re.compile(rf"{_CALL}\\{{0,4}}[\"']|\s", re.IGNORECASE)
+_OPENING = re.compile(_CALL + r"\\{0,4}[\"']|\s", re.IGNORECASE)
 
 # Short texts without any hint come again and again: routes, methods, names of browsers.
 _plain: set[str] = set()
