@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,9 +87,11 @@ def flask_command(
 
     # What an application does to the process it has for itself.
     level, hook = logging.getLogger().level, sys.excepthook
+    in_thread, unraisable = threading.excepthook, sys.unraisablehook
     yield run
     logging.getLogger().setLevel(level)
-    sys.excepthook = hook
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hook, in_thread, unraisable
+    logging.captureWarnings(capture=False)
 
 
 def test_a_command_that_needs_no_configuration_runs_without_any(

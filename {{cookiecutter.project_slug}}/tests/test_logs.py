@@ -290,6 +290,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (threading, "excepthook"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))
+    logging.captureWarnings(capture=False)
     yield
     logging.captureWarnings(capture=False)
 
