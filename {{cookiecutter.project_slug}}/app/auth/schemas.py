@@ -19,7 +19,11 @@ class LoginSchema(AddressSchema):
 class RefreshSchema(Schema):
     """The refresh token that was handed out last."""
 
-    refresh_token = fields.String(required=True, validate=validate.Length(1, LONGEST_TOKEN))
+    refresh_token = fields.String(
+        required=True,
+        validate=validate.Length(1, LONGEST_TOKEN),
+        metadata={"example": "the refresh token of the last answer"},
+    )
 
 
 class TokensSchema(Schema):

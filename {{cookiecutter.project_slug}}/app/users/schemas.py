@@ -43,7 +43,7 @@ class CurrentPasswordSchema(Schema):
     current_password = fields.String(
         required=True,
         validate=validate.Length(1, LONGEST_PASSWORD),
-        metadata={"format": "password"},
+        metadata={"format": "password", "example": "correct horse battery staple"},
     )
 
 
@@ -58,7 +58,11 @@ class NewEmailSchema(CurrentPasswordSchema, AddressSchema):
 class LinkTokenSchema(Schema):
     """The token in a link."""
 
-    token = fields.String(required=True, validate=validate.Length(1, LONGEST_TOKEN))
+    token = fields.String(
+        required=True,
+        validate=validate.Length(1, LONGEST_TOKEN),
+        metadata={"example": "the token of the link"},
+    )
 
 
 class ResetSchema(LinkTokenSchema, PasswordSchema):
