@@ -9,13 +9,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     A subtest is one try; so is a test that has none.
     """
     stats = terminalreporter.stats
-    with_tries = {
-        report.nodeid
-        for outcome in ("subtests passed", "subtests failed")
-        for report in stats.get(outcome, [])
-    }
-    tried = sum(len(stats.get(outcome, [])) for outcome in ("subtests passed", "subtests failed"))
-    got_in = len(stats.get("subtests failed", [])) + len(stats.get("error", []))
+    # pytest counts a subtest that fails among the tests that do.
+    failed = [each for each in stats.get("failed", []) if isinstance(each, pytest.SubtestReport)]
+    tries = [*stats.get("subtests passed", []), *failed]
+    with_tries = {report.nodeid for report in tries}
+    tried = len(tries)
+    got_in = len(failed) + len(stats.get("error", []))
     for outcome in ("passed", "failed"):
         alone = [each for each in stats.get(outcome, []) if each.nodeid not in with_tries]
         tried += len(alone)
