@@ -126,6 +126,8 @@ def test_the_schemes_of_both_servers_mean_one_driver() -> None:
 UNFIT = [
     # {% if cookiecutter.database == "mysql" %}
     "mysql://db.example/shop?ssl_check_hostname=soon",
+    "mysql://db.example/shop?charset=soon",
+    "mysql://db.example/shop?read_timeout=0",
     # {% endif %}
     "sqlite:///x.db?timeout=soon",
     "sqlite://soon.example/x",

@@ -53,12 +53,35 @@ def read(text: str, drivers: Mapping[str, str]) -> URL:
             raise ValueError(refusal)
     try:
         url.get_dialect()().create_connect_args(url)
+        # {% if cookiecutter.database == "mysql" %}
+        if url.get_backend_name() == "mysql":
+            _ask_pymysql(url)
+        # {% endif %}
     except (ArgumentError, ValueError):
         message = "has a part, or a parameter with a value, that its driver does not take"
         raise ValueError(message) from None
     return url
 
 
+# {% if cookiecutter.database == "mysql" %}
+def _ask_pymysql(url: URL) -> None:
+    """Make a connection without connecting: PyMySQL reads its arguments only then.
+
+    Raises:
+        ValueError: for what it refuses.
+
+    """
+    from pymysql import Connection  # noqa: PLC0415  a laptop runs on SQLite
+
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    arguments.pop("ssl", None)  # its files are read elsewhere
+    try:
+        Connection(**arguments, defer_connect=True)
+    except AttributeError as error:  # what it does for an unknown character set
+        raise ValueError from error
+
+
+# {% endif %}
 def _refusal(url: URL, name: str, value: str | tuple[str, ...]) -> str | None:
     """Tell why a parameter cannot be used; None: it can."""
     if not _is_known(url, name):
