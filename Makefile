@@ -76,13 +76,13 @@ format: $(READY) ## Format the template's code and the tree's
 	$(BIN)/ruff format .
 	cd '$(TREE)' && "$(TOOLS)/ruff" check --fix-only . && "$(TOOLS)/ruff" format .
 
-.PHONY: pin
-pin: $(READY) ## Pin what both pyproject.toml ask for; pinned versions stay while they fit
-	@$(BIN)/python tools/pin.py $(NEWEST)
+.PHONY: lock
+lock: $(READY) ## Pin what both pyproject.toml ask for; pinned versions stay while they fit
+	@$(BIN)/python tools/lock.py $(NEWEST)
 
 .PHONY: upgrade
 upgrade: NEWEST := --upgrade
-upgrade: pin ## Pin the newest versions instead
+upgrade: lock ## Pin the newest versions instead
 
 .PHONY: bench
 bench: $(READY) ## Print the figures that the documentation quotes

@@ -1,4 +1,7 @@
-"""A real browser before a running service: what a visitor sees, with a record of what went wrong."""
+"""A real browser before a running service: what a page shows, with a record of what went wrong.
+
+Delete it together with the answer `web_ui`.
+"""
 
 import os
 import re
@@ -16,9 +19,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+from bakery import environment
 from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 from measuring import misfits
-from workshop import environment
 
 Scheme = Literal["dark", "light"]
 

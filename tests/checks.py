@@ -1,4 +1,7 @@
-"""What every generated service must stand, one function each; each is shown able to fail."""
+"""The checks that every generated service must pass, one function each.
+
+`test_defects.py` shows that each can fail. Delete a check together with its defect there.
+"""
 
 import ast
 import json
@@ -10,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from zlib import crc32
 
-from answers import PARTS, copied
-from workshop import FailedCheckError, Workshop
+from bakery import Bakery, FailedCheckError
+from combinations import PARTS, copied
 
 JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
 OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
@@ -123,12 +126,12 @@ def links_lead_somewhere(project: Path) -> None:
     )
 
 
-def linted_and_formatted(workshop: Workshop, project: Path) -> None:
+def linted_and_formatted(bakery: Bakery, project: Path) -> None:
     """Run ruff with the service's own rules, on what it has not found clean under them before.
 
     What it says of a file depends on the file, the rules, and the names of the service's own modules.
     """
-    with workshop.meter.part("ruff"):
+    with bakery.meter.part("ruff"):
         settings = tomllib.loads((project / "pyproject.toml").read_text())
         rules = json.dumps(
             [settings["tool"]["ruff"], sorted(each.name for each in project.iterdir())]
@@ -138,14 +141,14 @@ def linted_and_formatted(workshop: Workshop, project: Path) -> None:
             for path in files(project)
             if path.suffix in {".py", ".pyi"} or path.name == "pyproject.toml"
         }
-        new = [path for path, text in texts.items() if (rules, path, text) not in workshop.clean]
+        new = [path for path, text in texts.items() if (rules, path, text) not in bakery.clean]
         for command in (["check"], ["format", "--check"]) if new else ():
             arguments = ["--quiet", "--no-cache", "--force-exclude", "--", *new]
-            workshop.command(["ruff", *command, *arguments], project)
-        workshop.clean.update((rules, path, texts[path]) for path in new)
+            bakery.command(["ruff", *command, *arguments], project)
+        bakery.clean.update((rules, path, texts[path]) for path in new)
 
 
-def typed(workshop: Workshop, project: Path, part: int | None = None) -> None:
+def typed(bakery: Bakery, project: Path, part: int | None = None) -> None:
     """Run mypy --strict in a fork that knows the libraries, with a cache kept for this folder.
 
     With a part, only that part of the test files is checked, with everything else.
@@ -155,18 +158,18 @@ def typed(workshop: Workshop, project: Path, part: int | None = None) -> None:
     updates of a warm `dmypy` server, which also crashed in two of three ("Should not see a partial
     type here", mypy 2.4.1).
     """
-    workshop.warm_types()
+    bakery.warm_types()
     left_out = (
         set() if part is None else set(suite_files(project)) - set(suite_files(project, part))
     )
     pattern = "|".join(map(re.escape, sorted(left_out)))
     arguments = ["--exclude", f"^({pattern})$"] if left_out else []
-    workshop.run(workshop.job("types", project, arguments=arguments))
+    bakery.run(bakery.job("types", project, arguments=arguments))
 
 
-def layered(workshop: Workshop, project: Path) -> None:
+def layered(bakery: Bakery, project: Path) -> None:
     """Check the import contracts."""
-    workshop.run(workshop.job("contracts", project))
+    bakery.run(bakery.job("contracts", project))
 
 
 def suite_files(project: Path, part: int | None = None) -> list[str]:
@@ -178,7 +181,7 @@ def suite_files(project: Path, part: int | None = None) -> list[str]:
 
 
 def passes_its_own_tests(
-    workshop: Workshop, project: Path, part: int | None = None, env: dict[str, str] | None = None
+    bakery: Bakery, project: Path, part: int | None = None, env: dict[str, str] | None = None
 ) -> None:
     """Run the service's suite, or a part of it, with what its own requirements pin and no more.
 
@@ -187,24 +190,22 @@ def passes_its_own_tests(
     """
     files = [] if part is None else suite_files(project, part)
     arguments = ["-m", CHEAP, *files]
-    workshop.run(
-        workshop.job("suite", project, "requirements-dev.txt", env=env, arguments=arguments)
-    )
+    bakery.run(bakery.job("suite", project, "requirements-dev.txt", env=env, arguments=arguments))
 
 
-def starts(workshop: Workshop, project: Path) -> None:
+def starts(bakery: Bakery, project: Path) -> None:
     """Start the app with what is installed in production, the tools of development missing."""
-    workshop.run(workshop.job("start", project, "requirements.txt", env={"APP_ENV": "development"}))
+    bakery.run(bakery.job("start", project, "requirements.txt", env={"APP_ENV": "development"}))
 
 
-def starts_cold(workshop: Workshop, project: Path) -> None:
+def starts_cold(bakery: Bakery, project: Path) -> None:
     """Start the app as `starts` does, in an interpreter that has nothing loaded from elsewhere."""
-    workshop.run_cold(
-        workshop.job("start", project, "requirements.txt", env={"APP_ENV": "development"})
+    bakery.run_cold(
+        bakery.job("start", project, "requirements.txt", env={"APP_ENV": "development"})
     )
 
 
-def covers_every_line_and_branch(workshop: Workshop, project: Path) -> None:
+def covers_every_line_and_branch(bakery: Bakery, project: Path) -> None:
     """Run all of the service's suite, under coverage: 100 % of lines and branches.
 
     Requests made up from the API document are no part of that: with each line counted they are three
@@ -212,10 +213,10 @@ def covers_every_line_and_branch(workshop: Workshop, project: Path) -> None:
     """
     counted = {"coverage": True, "arguments": ["--ignore", MADE_UP]}
     for more in (counted, {"arguments": [MADE_UP]}):
-        workshop.run(workshop.job("suite", project, "requirements-dev.txt", **more))
+        bakery.run(bakery.job("suite", project, "requirements-dev.txt", **more))
 
 
-def generated_right(workshop: Workshop, project: Path, part: int | None = None) -> None:
+def generated_right(bakery: Bakery, project: Path, part: int | None = None) -> None:
     """Check everything that must hold in every combination, and tell all that does not.
 
     With a part, only that part of the service's own tests is type-checked and run.
@@ -224,14 +225,14 @@ def generated_right(workshop: Workshop, project: Path, part: int | None = None) 
     of_the_service = (linted_and_formatted, layered, starts)
     found: list[str] = []
     for check in of_files:
-        with workshop.meter.part("files"), noted(found):
+        with bakery.meter.part("files"), noted(found):
             check(project)
     for each in of_the_service:
         with noted(found):
-            each(workshop, project)
+            each(bakery, project)
     for check_part in (typed, passes_its_own_tests):
         with noted(found):
-            check_part(workshop, project, part)
+            check_part(bakery, project, part)
     fail_for(found)
 
 

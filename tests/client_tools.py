@@ -1,7 +1,7 @@
 """What authors of API clients use: made once for all runs, in a folder of the cache.
 
 These tools are no part of the environment: openapi-python-client needs an older typer than cruft does,
-and those for TypeScript come from npm.
+and those for TypeScript come from npm. Delete it when both can be pinned beside the other tools.
 """
 
 import fcntl
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import services
+import real_servers
 
 OURS = Path(__file__).with_name("clients")
 CACHE = Path(__file__).parents[1] / ".cache" / "clients"
@@ -30,12 +30,14 @@ def python() -> Path:
 def node_modules() -> Path:
     """Return the folder with the tools for TypeScript; skip the test where Node.js or npm is missing."""
     if not (shutil.which("node") and shutil.which("npm")):
-        services.absent(
+        real_servers.absent(
             "no Node.js with npm is on the PATH: install both, such as Debian's packages"
         )
     version = _run(["node", "--version"], Path.cwd())
     if int(re.findall(r"\d+", version)[0]) < OLDEST_NODE:
-        services.absent(f"Node.js {OLDEST_NODE} or newer is needed, and {version.strip()} is here")
+        real_servers.absent(
+            f"Node.js {OLDEST_NODE} or newer is needed, and {version.strip()} is here"
+        )
     return _made("npm", OURS / "package.json", _install_node) / "node_modules"
 
 
@@ -72,7 +74,9 @@ def _made(name: str, source: Path, install: Callable[[Path, Path], None]) -> Pat
 def _run(command: list[str | Path], folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        services.absent(f"{Path(command[0]).name} could not be set up: {done.stdout}{done.stderr}")
+        real_servers.absent(
+            f"{Path(command[0]).name} could not be set up: {done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import scratch
-from scratch import Scratch
-from tally import MOST, Tally, share
-from workshop import Meter, Workshop
+import ramdisk
+from bakery import Bakery, Meter
+from ramdisk import RamDisk
+from summary import MOST, Summary, share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,17 +22,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and on the process that reports, the tally."""
+    """Register the marker, and on the process that reports, the summary."""
     config.addinivalue_line("markers", "slow: left out by --quick")
     config.addinivalue_line("markers", "long: takes a minute, so it begins before all others")
     if not hasattr(config, "workerinput"):
         # The limit is for combinations that run a part of their tests, beside neighbours.
         everything = config.option.quick or os.environ.get("WHOLE")
         config.pluginmanager.register(
-            Tally(inf if everything else MOST, config.pluginmanager.get_plugin("terminalreporter")),
-            "tally",
+            Summary(
+                inf if everything else MOST, config.pluginmanager.get_plugin("terminalreporter")
+            ),
+            "summary",
         )
-        config.pluginmanager.register(Scratch(), "scratch")
+        config.pluginmanager.register(RamDisk(), "ramdisk")
 
 
 @pytest.hookimpl(trylast=True)
@@ -46,32 +48,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = set(items) - set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in left])
     items[:] = kept
-    if tally := config.pluginmanager.get_plugin("tally"):
-        tally.plan(item.nodeid for item in items)
+    if summary := config.pluginmanager.get_plugin("summary"):
+        summary.plan(item.nodeid for item in items)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Print the closing line, after everything that pytest has to say."""
-    tally = config.pluginmanager.get_plugin("tally")
-    if tally and tally.planned and not config.option.collectonly:
-        print(tally.closing_line())
+    summary = config.pluginmanager.get_plugin("summary")
+    if summary and summary.planned and not config.option.collectonly:
+        print(summary.closing_line())
 
 
 @pytest.fixture(scope="session")
 def all_services(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[Workshop]:
-    """Open this worker's workshop, with a cache for mypy that lasts from run to run."""
+) -> Iterator[Bakery]:
+    """Open this worker's bakery, with a cache for mypy that lasts from run to run."""
     cache = Path(__file__).parents[1] / ".cache" / "mypy-services" / worker_id
-    base = scratch.folder(request.config) or tmp_path_factory.getbasetemp()
-    opened = Workshop(base / f"workshop-{worker_id}", cache)
+    base = ramdisk.folder(request.config) or tmp_path_factory.getbasetemp()
+    opened = Bakery(base / f"bakery-{worker_id}", cache)
     yield opened
-    opened.warm.close()
+    opened.forkserver.close()
 
 
 @pytest.fixture
-def workshop(all_services: Workshop) -> Workshop:
-    """Lend the workshop to one test, with a meter of its own."""
+def bakery(all_services: Bakery) -> Bakery:
+    """Lend the bakery to one test, with a meter of its own."""
     all_services.meter = Meter()
     return all_services

@@ -1,4 +1,7 @@
-"""What does not fit on a page, measured in the browser that shows it."""
+"""What does not fit on a page, measured in the browser that shows it.
+
+Delete it together with the answer `web_ui`.
+"""
 
 from playwright.sync_api import Page
 

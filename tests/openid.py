@@ -1,4 +1,7 @@
-"""An OpenID provider with a page of its own, for visitors with a real browser."""
+"""An OpenID provider with a page of its own, for logins in a real browser.
+
+Delete it when a provider from a package can be started on loopback in its place.
+"""
 
 import json
 import secrets

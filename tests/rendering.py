@@ -1,4 +1,7 @@
-"""Each file of the tree, rendered for every combination of the answers that it depends on."""
+"""Each file of the tree, rendered for every combination of the answers that it depends on.
+
+Delete it when every combination of all answers, packaging included, can be generated in one run.
+"""
 
 import os
 from functools import cache
@@ -7,7 +10,7 @@ from cookiecutter.utils import create_env_with_context
 from jinja2 import Template
 
 import post_gen_project
-from answers import (
+from combinations import (
     TREE,
     Answers,
     choices,

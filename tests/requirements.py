@@ -1,4 +1,7 @@
-"""What the requirement files of a service pin."""
+"""What the requirement files of a service pin.
+
+Delete it when pip can print that.
+"""
 
 import re
 from pathlib import Path

@@ -5,6 +5,7 @@ careless ways that the masking rule is for. It learns those that the tests thems
 and tokens in bodies, Authorization, cookies. At the end every line that was logged, as the service
 writes it for machines and for people, and every log file of a process that a test started, is
 searched for all of them. Run as `pytest -p tests.secret_spy`, from a copy beside the service's tests.
+Delete it when the services' own tests search every line that they log.
 """
 
 import importlib

@@ -10,10 +10,10 @@ from playwright.sync_api import Browser, Dialog
 
 import browsing
 import openid
-from answers import Answers, choices
+from bakery import Bakery
 from browsing import Scheme, Visit
+from combinations import Answers, choices
 from drills.waiting import wait_until
-from workshop import Workshop
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +78,7 @@ def folders() -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def sites(
     browser: Browser,
-    all_services: Workshop,
+    all_services: Bakery,
     tmp_path_factory: pytest.TempPathFactory,
     folders: dict[str, Path],
 ) -> Iterator[Callable[[str, str], str]]:

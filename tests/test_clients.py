@@ -9,9 +9,9 @@ import pytest
 
 import browsing
 import client_tools
-from answers import Answers, choices, ident
+from bakery import Bakery
 from client_tools import OURS, run
-from workshop import Workshop
+from combinations import Answers, choices, ident
 
 EVERYTHING: Answers = {
     name: True for name, values in choices().items() if isinstance(values[0], bool)
@@ -31,9 +31,9 @@ QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", SERVICES, ids=ident)
 def test_clients_are_made_of_the_document_with_strict_types(
-    answers: Answers, workshop: Workshop, tmp_path: Path, subtests: pytest.Subtests
+    answers: Answers, bakery: Bakery, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    project = workshop.bake(answers)
+    project = bakery.bake(answers)
     with browsing.running(project) as site:
         document = tmp_path / "openapi.json"
         with urlopen(f"{site}/api/openapi.json") as answer:  # noqa: S310  our own service

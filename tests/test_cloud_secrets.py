@@ -10,8 +10,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from answers import covering_set
-from workshop import Workshop
+from bakery import Bakery
+from combinations import covering_set
 
 SECRET = "4c1fe07b92a85d36e3f7c0819a5b4d26f80e7c31b95da2644f6b0e97d3c8a152"  # noqa: S105  of a test
 PRINT = "from app.settings import Settings; print(Settings.load().secret_key.get_secret_value())"
@@ -55,10 +55,8 @@ def load(project: Path, endpoint: str, secret: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.slow
-def test_the_secret_is_read_and_every_failure_is_one_message(
-    workshop: Workshop, endpoint: str
-) -> None:
-    project = workshop.bake(covering_set()[0])
+def test_the_secret_is_read_and_every_failure_is_one_message(bakery: Bakery, endpoint: str) -> None:
+    project = bakery.bake(covering_set()[0])
 
     assert load(project, endpoint, "good").stdout.strip() == SECRET
     for url, secret in (

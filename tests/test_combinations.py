@@ -8,13 +8,13 @@ import os
 
 import pytest
 
-from answers import Answers, covering_set, ident, part, runtime_combinations
+from bakery import Bakery
 from checks import (
     covers_every_line_and_branch,
     generated_right,
     starts_cold,
 )
-from workshop import Workshop
+from combinations import Answers, covering_set, ident, part, runtime_combinations
 
 COVERING = covering_set()
 
@@ -26,21 +26,21 @@ def marked(answers: Answers) -> object:
 
 @pytest.mark.parametrize("answers", [*map(marked, runtime_combinations())])
 def test_a_combination_passes_everything(
-    answers: Answers, workshop: Workshop, request: pytest.FixtureRequest
+    answers: Answers, bakery: Bakery, request: pytest.FixtureRequest
 ) -> None:
-    request.node.user_properties.append(("cpu", workshop.meter.parts))
+    request.node.user_properties.append(("cpu", bakery.meter.parts))
     whole = request.config.option.quick or os.environ.get("WHOLE")
-    generated_right(workshop, workshop.bake(answers), None if whole else part(answers))
+    generated_right(bakery, bakery.bake(answers), None if whole else part(answers))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", COVERING, ids=ident)
-def test_a_cold_interpreter_starts_the_service_too(answers: Answers, workshop: Workshop) -> None:
-    starts_cold(workshop, workshop.bake(answers))
+def test_a_cold_interpreter_starts_the_service_too(answers: Answers, bakery: Bakery) -> None:
+    starts_cold(bakery, bakery.bake(answers))
 
 
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("answers", COVERING, ids=ident)
-def test_its_own_tests_run_every_line_and_branch(answers: Answers, workshop: Workshop) -> None:
-    covers_every_line_and_branch(workshop, workshop.bake(answers))
+def test_its_own_tests_run_every_line_and_branch(answers: Answers, bakery: Bakery) -> None:
+    covers_every_line_and_branch(bakery, bakery.bake(answers))

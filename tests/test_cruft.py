@@ -7,8 +7,8 @@ from pathlib import Path
 import cruft
 import pytest
 
-from answers import TREE, Answers, Value, choices, combinations, nearest
-from workshop import Workshop
+from bakery import Bakery
+from combinations import TREE, Answers, Value, choices, combinations, nearest
 
 DEFAULTS: Answers = {name: values[0] for name, values in choices().items()}
 CHANGES = [(name, value) for name, values in choices().items() for value in values[1:]]
@@ -29,8 +29,8 @@ def commit(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def repository(all_services: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commit the very template that the workshop generates from, to compare like with like."""
+def repository(all_services: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commit the very template that the bakery generates from, to compare like with like."""
     folder = tmp_path_factory.mktemp("repository") / "template"
     shutil.copytree(all_services.template, folder)
     commit(folder)
@@ -75,11 +75,11 @@ def test_a_new_service_is_up_to_date_and_without_differences(
 
 @pytest.mark.parametrize("number", [0, -1])
 def test_cruft_and_cookiecutter_write_the_same_files(
-    repository: Path, tmp_path: Path, workshop: Workshop, number: int
+    repository: Path, tmp_path: Path, bakery: Bakery, number: int
 ) -> None:
     answers = nearest({name: values[number] for name, values in choices().items()})
 
-    assert contents(create(repository, tmp_path, answers)) == contents(workshop.bake(answers))
+    assert contents(create(repository, tmp_path, answers)) == contents(bakery.bake(answers))
 
 
 def test_a_change_of_the_template_arrives_beside_the_owners_own(
@@ -111,16 +111,16 @@ def with_what_it_needs(name: str, value: Value) -> Answers:
 
 @pytest.mark.parametrize(("name", "value"), CHANGES)
 def test_an_answer_changed_later_gives_the_service_it_would_have_given(
-    repository: Path, tmp_path: Path, workshop: Workshop, name: str, value: Value
+    repository: Path, tmp_path: Path, bakery: Bakery, name: str, value: Value
 ) -> None:
     after = with_what_it_needs(name, value)
     changed = dict(after.items() - DEFAULTS.items())
     project = create(repository, tmp_path, DEFAULTS)
 
     update(project, **changed)
-    assert contents(project) == contents(workshop.bake(after))
+    assert contents(project) == contents(bakery.bake(after))
     assert cruft.diff(project, exit_code=True)
 
     update(project, **{each: DEFAULTS[each] for each in changed})
-    assert contents(project) == contents(workshop.bake(DEFAULTS))
+    assert contents(project) == contents(bakery.bake(DEFAULTS))
     assert cruft.diff(project, exit_code=True)

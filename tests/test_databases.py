@@ -2,10 +2,10 @@
 
 import pytest
 
-import services
-from answers import Answers, covering_set, ident
+import real_servers
+from bakery import Bakery
 from checks import passes_its_own_tests
-from workshop import Workshop
+from combinations import Answers, covering_set, ident
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ def shares_redis(answers: Answers) -> bool:
 def servers(answers: Answers) -> dict[str, str]:
     """Tell which server each variable of the service's suite needs to name."""
     database = answers.get("database")
-    found = {"TEST_DATABASE_URL": str(database)} if database in services.URLS else {}
+    found = {"TEST_DATABASE_URL": str(database)} if database in real_servers.URLS else {}
     return found | ({"TEST_REDIS_URL": "redis"} if shares_redis(answers) else {})
 
 
@@ -29,24 +29,24 @@ def with_workers() -> list[Answers]:
 
 
 @pytest.mark.parametrize("answers", [row for row in covering_set() if servers(row)], ids=ident)
-def test_the_suite_passes_on_real_servers(answers: Answers, workshop: Workshop) -> None:
-    urls = services.needed(*servers(answers).values())
+def test_the_suite_passes_on_real_servers(answers: Answers, bakery: Bakery) -> None:
+    urls = real_servers.needed(*servers(answers).values())
     env = {variable: urls[name] for variable, name in servers(answers).items()}
 
-    passes_its_own_tests(workshop, workshop.bake(answers), env=env)
+    passes_its_own_tests(bakery, bakery.bake(answers), env=env)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("broker", ["rabbitmq", "redis"])
 @pytest.mark.parametrize("answers", with_workers(), ids=ident)
 def test_workers_keep_their_promises_on_real_brokers(
-    answers: Answers, broker: str, workshop: Workshop
+    answers: Answers, broker: str, bakery: Bakery
 ) -> None:
-    urls = services.needed(broker, *servers(answers).values())
+    urls = real_servers.needed(broker, *servers(answers).values())
     env = {variable: urls[name] for variable, name in servers(answers).items()}
-    project = workshop.bake(answers)
+    project = bakery.bake(answers)
     suites = [f"tests/test_{each}.py" for each in ("workers", "queue_metrics", "task_metrics")]
-    job = workshop.job(
+    job = bakery.job(
         "suite",
         project,
         "requirements-dev.txt",
@@ -54,7 +54,7 @@ def test_workers_keep_their_promises_on_real_brokers(
         arguments=[suite for suite in suites if (project / suite).exists()],
     )
 
-    output = workshop.run(job)
+    output = bakery.run(job)
 
     assert "skipped" not in output, "no worker was started"
 
@@ -63,17 +63,17 @@ def test_without_a_server_the_test_is_skipped_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("REQUIRE_SERVICES", raising=False)
-    monkeypatch.setitem(services.URLS, "redis", "redis://127.0.0.1:1/0")
+    monkeypatch.setitem(real_servers.URLS, "redis", "redis://127.0.0.1:1/0")
 
     with pytest.raises(pytest.skip.Exception, match=r"no redis answers at 127\.0\.0\.1: start one"):
-        services.needed("redis")
+        real_servers.needed("redis")
 
 
 def test_where_servers_are_required_the_test_fails_without_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REQUIRE_SERVICES", "1")
-    monkeypatch.setitem(services.URLS, "redis", "redis://127.0.0.1:1/0")
+    monkeypatch.setitem(real_servers.URLS, "redis", "redis://127.0.0.1:1/0")
 
     with pytest.raises(pytest.fail.Exception, match="no redis answers"):
-        services.needed("redis")
+        real_servers.needed("redis")

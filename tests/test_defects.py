@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import checks
-from answers import TREE, choices
-from workshop import FailedCheckError, Workshop
+from bakery import Bakery, FailedCheckError
+from combinations import TREE, choices
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,7 @@ SMALLEST = {name: False if False in values else "none" for name, values in choic
 
 
 @pytest.fixture
-def template(all_services: Workshop, tmp_path: Path) -> Path:
+def template(all_services: Bakery, tmp_path: Path) -> Path:
     return Path(shutil.copytree(all_services.template, tmp_path / "template"))
 
 
@@ -83,7 +83,7 @@ def forget_coverage(tree: Path) -> None:
     append(tree / "app" / "settings.py", "\n\ndef nobody_calls_this() -> int:\n    return 1\n")
 
 
-def every_file_check(_workshop: Workshop, project: Path) -> None:
+def every_file_check(_workshop: Bakery, project: Path) -> None:
     checks.no_trace_of_jinja(project)
     checks.nothing_empty(project)
     checks.nothing_dead(project)
@@ -114,41 +114,41 @@ def every_file_check(_workshop: Workshop, project: Path) -> None:
     ],
 )
 def test_a_defect_is_found(
-    workshop: Workshop,
+    bakery: Bakery,
     template: Path,
     defect: Callable[[Path], None],
-    check: Callable[[Workshop, Path], None],
+    check: Callable[[Bakery, Path], None],
     said: str,
 ) -> None:
     defect(template / TREE.name)
-    project = workshop.bake(SMALLEST, template)
+    project = bakery.bake(SMALLEST, template)
 
     with pytest.raises(FailedCheckError) as failure:
-        check(workshop, project)
+        check(bakery, project)
     assert said in str(failure.value)
 
 
-def test_a_module_of_an_answer_not_chosen_is_refused(workshop: Workshop) -> None:
-    project = workshop.bake(SMALLEST)
+def test_a_module_of_an_answer_not_chosen_is_refused(bakery: Bakery) -> None:
+    project = bakery.bake(SMALLEST)
     append(project / "app" / "settings.py", "\nimport opentelemetry\n\nassert opentelemetry\n")
 
     with pytest.raises(FailedCheckError, match="No module named 'opentelemetry'"):
-        checks.starts(workshop, project)
+        checks.starts(bakery, project)
 
 
-def test_a_missing_file_makes_a_combination_fail(workshop: Workshop, template: Path) -> None:
+def test_a_missing_file_makes_a_combination_fail(bakery: Bakery, template: Path) -> None:
     (template / TREE.name / "app" / "quotes" / "service.py").unlink()
-    project = workshop.bake(SMALLEST, template)
+    project = bakery.bake(SMALLEST, template)
 
     with pytest.raises(FailedCheckError) as failure:
-        checks.generated_right(workshop, project)
+        checks.generated_right(bakery, project)
     for kind in ("types", "suite", "start"):
         assert f"{kind} ended with" in str(failure.value)
 
 
-def test_a_hanging_job_is_ended(workshop: Workshop) -> None:
-    project = workshop.bake(SMALLEST)
+def test_a_hanging_job_is_ended(bakery: Bakery) -> None:
+    project = bakery.bake(SMALLEST)
     append(project / "app" / "__init__.py", "\nimport time\n\ntime.sleep(60)\n")
 
     with pytest.raises(FailedCheckError, match="start ended with -14"):
-        workshop.run(workshop.job("start", project, "requirements.txt", timeout=2))
+        bakery.run(bakery.job("start", project, "requirements.txt", timeout=2))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import services
-from answers import TREE
+import real_servers
+from combinations import TREE
 from drills import waiting
 from drills.load import Client, Load, Tally
 from drills.post import post_office
@@ -162,7 +162,7 @@ def test_a_server_of_ours_stops_and_starts_on_its_port(tmp_path: Path) -> None:
         server = Redis(tmp_path)
         server.start()
     except MissingServerError as missing:
-        services.absent(str(missing))
+        real_servers.absent(str(missing))
     try:
         server.stop()
         assert not server.answers()
@@ -255,6 +255,6 @@ def test_two_drills_keep_their_promises() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     if "skipped: " in done.stdout:
-        services.absent(done.stdout)
+        real_servers.absent(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 of 2 drills kept their promise" in done.stdout

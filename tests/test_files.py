@@ -14,10 +14,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from answers import TREE, tree_files
+from bakery import Bakery
 from checks import LINK, fail_for, trace_of_template
+from combinations import TREE, tree_files
 from rendering import TEXTS, exists, full, named, render, renderings
-from workshop import Workshop
 
 KINDS = list(TEXTS)
 OWN = re.compile(r".*__init__\.py|conftest\.py|tests/(?!test_)\w+\.py")
@@ -167,7 +167,7 @@ def test_a_file_parses_and_free_text_arrives_in_it_as_it_was_typed(path: str, ki
     "kind", ["default", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
 )
 def test_python_and_its_settings_are_linted_and_formatted(
-    kind: str, workshop: Workshop, tmp_path: Path
+    kind: str, bakery: Bakery, tmp_path: Path
 ) -> None:
     """Lay the distinct files out as trees: the n-th holds the n-th version of each file."""
     rules = {
@@ -184,26 +184,24 @@ def test_python_and_its_settings_are_linted_and_formatted(
                 file = tree / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(texts[min(version, len(texts) - 1)])
-    workshop.command(["ruff", "check", "--quiet", "."], tmp_path)
-    workshop.command(["ruff", "format", "--check", "--quiet", "."], tmp_path)
+    bakery.command(["ruff", "check", "--quiet", "."], tmp_path)
+    bakery.command(["ruff", "format", "--check", "--quiet", "."], tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", of_sort("Dockerfile"))
-def test_dockerfiles_pass_hadolint(
-    path: str, kind: str, workshop: Workshop, tmp_path: Path
-) -> None:
+def test_dockerfiles_pass_hadolint(path: str, kind: str, bakery: Bakery, tmp_path: Path) -> None:
     for text in distinct(path, kind):
         (tmp_path / "Dockerfile").write_text(text)
-        workshop.command(["hadolint", "Dockerfile"], tmp_path)
+        bakery.command(["hadolint", "Dockerfile"], tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", of_sort("Makefile"))
-def test_make_reads_makefiles(path: str, kind: str, workshop: Workshop, tmp_path: Path) -> None:
+def test_make_reads_makefiles(path: str, kind: str, bakery: Bakery, tmp_path: Path) -> None:
     for text in distinct(path, kind):
         (tmp_path / "Makefile").write_text(text)
-        workshop.command(["make", "-n", "help"], tmp_path)
+        bakery.command(["make", "-n", "help"], tmp_path)
 
 
 @pytest.mark.parametrize("path", of_sort(".md"))

@@ -10,10 +10,10 @@ import pytest
 
 import post_gen_project
 import pre_gen_project
-from answers import TREE, Answers, questions, tree_files
+from bakery import Bakery
+from combinations import TREE, Answers, questions, tree_files
 from pre_gen_project import problems
 from rendering import exists, first_of_each
-from workshop import Workshop
 
 GOOD: Answers = {
     "project_name": "Order Service",
@@ -293,10 +293,10 @@ def test_pruning_twice_changes_nothing_more(project: Path) -> None:
     assert left(project) == once
 
 
-def test_a_service_is_what_its_answers_keep_of_the_tree(workshop: Workshop) -> None:
+def test_a_service_is_what_its_answers_keep_of_the_tree(bakery: Bakery) -> None:
     answers = first_of_each() | {"tracing": False, "webhooks": True}
 
-    made = left(workshop.bake(answers))
+    made = left(bakery.bake(answers))
 
     assert made == {path for path in tree_files() if exists(path, answers)}
 

@@ -4,7 +4,7 @@ import ast
 import math
 import re
 
-from answers import TREE
+from combinations import TREE
 from drills.stage import PROBE_SECONDS
 
 CODE = (TREE / "app" / "core" / "liveness.py").read_text()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import service
-from answers import ROOT, choices, questions
+from combinations import ROOT, choices, questions
 from drills.waiting import HANG_TIMEOUT_SECONDS
 
 ENTER = ""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import services
-from answers import Answers, covering_set, ident
+import real_servers
+from bakery import Bakery
+from combinations import Answers, covering_set, ident
 from rendering import renderings
-from workshop import Workshop
 
 # The smallest and the largest.
 ROWS = sorted(covering_set(), key=lambda row: sum(map(bool, row.values())))
@@ -19,32 +19,28 @@ def nginx() -> str:
     """Find nginx; skip the test, or fail it under REQUIRE_SERVICES=1, where there is none."""
     found = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
     if not found:
-        services.absent("there is no nginx: install Debian's package nginx-light")
+        real_servers.absent("there is no nginx: install Debian's package nginx-light")
     return str(found)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", [ROWS[0], ROWS[-1]], ids=ident)
-def test_nginx_and_gunicorn_pass_the_tests_of_the_service(
-    answers: Answers, workshop: Workshop
-) -> None:
+def test_nginx_and_gunicorn_pass_the_tests_of_the_service(answers: Answers, bakery: Bakery) -> None:
     nginx()
-    project = workshop.bake(answers)
-    job = workshop.job("suite", project, "requirements-dev.txt", arguments=["tests/test_nginx.py"])
+    project = bakery.bake(answers)
+    job = bakery.job("suite", project, "requirements-dev.txt", arguments=["tests/test_nginx.py"])
 
-    assert "skipped" not in workshop.run(job), "no nginx was started"
+    assert "skipped" not in bakery.run(job), "no nginx was started"
 
 
-def test_nginx_takes_every_configuration_as_it_is_shipped(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_nginx_takes_every_configuration_as_it_is_shipped(bakery: Bakery, tmp_path: Path) -> None:
     texts = [text for text, _answers in renderings("deploy/nginx/nginx.conf", "default")]
     assert len(texts) == len({"with metrics", "without"})
     for number, text in enumerate(texts):
         shipped = tmp_path / f"{number}.conf"
         shipped.write_text(text)
         options = f"pid {tmp_path}/pid; error_log stderr;"
-        workshop.command([nginx(), "-t", "-c", str(shipped), "-g", options], tmp_path)
+        bakery.command([nginx(), "-t", "-c", str(shipped), "-g", options], tmp_path)
 
 
 def test_without_nginx_the_test_is_skipped_with_a_sentence(

@@ -12,12 +12,12 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pytest
 
-import services
-from answers import Answers, covering_set
+import real_servers
+from bakery import Bakery
+from combinations import Answers, covering_set
 from drills.servers import MissingServerError, PgBouncer, program
 from drills.service import Service, temporary_folder
 from drills.waiting import HANG_TIMEOUT_SECONDS
-from workshop import Workshop
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -31,7 +31,7 @@ BASKET = {"currency": "EUR", "lines": [{"sku": "TEA", "quantity": 2, "unit_price
 @pytest.fixture
 def server() -> Iterator[str]:
     """Make a database on the real server, and return its URL."""
-    url = services.needed("postgresql")["postgresql"].replace("+psycopg", "")
+    url = real_servers.needed("postgresql")["postgresql"].replace("+psycopg", "")
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
@@ -45,7 +45,7 @@ def pgbouncer(server: str) -> Iterator[PgBouncer]:
     try:
         program("pgbouncer")
     except MissingServerError as missing:
-        services.absent(f"{missing}: apt-get install pgbouncer")
+        real_servers.absent(f"{missing}: apt-get install pgbouncer")
     at = urlsplit(server)
     behind = f"host={at.hostname} port={at.port or 5432} user={at.username}"
     behind += f" password={unquote(at.password)}" if at.password else ""
@@ -76,10 +76,10 @@ def visit(port: int) -> Counter[str]:
 
 
 def test_behind_pgbouncer_in_transaction_mode_no_request_fails(
-    server: str, pgbouncer: PgBouncer, workshop: Workshop
+    server: str, pgbouncer: PgBouncer, bakery: Bakery
 ) -> None:
     service = Service(
-        workshop.bake(ANSWERS),
+        bakery.bake(ANSWERS),
         DATABASE_URL=pgbouncer.url(urlsplit(server).path[1:]),
         DATABASE_MIGRATION_URL=server,
         DATABASE_TRANSACTION_POOLING="true",

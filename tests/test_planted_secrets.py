@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from answers import Answers, choices, ident, runtime_combinations
-from workshop import FailedCheckError, Workshop
+from bakery import Bakery, FailedCheckError
+from combinations import Answers, choices, ident, runtime_combinations
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +23,12 @@ def rich(auth: object) -> Answers:
     return max(rows, key=lambda row: sum(value not in (False, "none") for value in row.values()))
 
 
-def spied(workshop: Workshop, project: Path, *arguments: str) -> dict[str, int]:
+def spied(bakery: Bakery, project: Path, *arguments: str) -> dict[str, int]:
     """Run the suite of a service under the spy, and return what it counted."""
     shutil.copy(SPY, project / "tests")
     more = ["-s", "-p", "tests.secret_spy", *arguments]
-    job = workshop.job("suite", project, "requirements-dev.txt", arguments=more)
-    found = CLOSING.search(workshop.run(job))
+    job = bakery.job("suite", project, "requirements-dev.txt", arguments=more)
+    found = CLOSING.search(bakery.run(job))
     assert found
     names = ("lines", "requests", "of_processes", "secrets", "found")
     return dict(zip(names, map(int, found.groups()), strict=True))
@@ -36,8 +36,8 @@ def spied(workshop: Workshop, project: Path, *arguments: str) -> dict[str, int]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("answers", [rich(auth) for auth in choices()["auth"]], ids=ident)
-def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, workshop: Workshop) -> None:
-    counted = spied(workshop, workshop.bake(answers), "-m", "not slow")
+def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, bakery: Bakery) -> None:
+    counted = spied(bakery, bakery.bake(answers), "-m", "not slow")
 
     assert counted["found"] == 0
     assert counted["lines"] > 2_000
@@ -63,13 +63,13 @@ def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, workshop: Worksh
     ],
 )
 def test_a_secret_that_is_logged_is_found(
-    file: str, right: str, wrong: str, workshop: Workshop
+    file: str, right: str, wrong: str, bakery: Bakery
 ) -> None:
-    project = workshop.bake({**rich("none"), "web_ui": False, "database": "none", "caching": False})
+    project = bakery.bake({**rich("none"), "web_ui": False, "database": "none", "caching": False})
     text = (project / file).read_text()
     assert right in text
     (project / file).write_text(text.replace(right, wrong))
 
     # One file of its tests is enough, and these say nothing of logs themselves.
     with pytest.raises(FailedCheckError, match=r"secrets looked for, [1-9]\d* found"):
-        spied(workshop, project, "tests/test_cors.py", "tests/test_errors.py", "-m", "not process")
+        spied(bakery, project, "tests/test_cors.py", "tests/test_errors.py", "-m", "not process")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import services
-from answers import Answers, choices, ident, runtime_combinations, tree_files
+import real_servers
+from bakery import Bakery, FailedCheckError
+from combinations import Answers, choices, ident, runtime_combinations, tree_files
 from rendering import exists
-from workshop import FailedCheckError, Workshop
 
 OURS = [path for path in tree_files() if path.startswith("deploy/prometheus/")]
 
@@ -30,33 +30,33 @@ def promtool() -> str:
     """Find promtool; skip the test, or fail it under REQUIRE_SERVICES=1, where there is none."""
     found = shutil.which("promtool")
     if not found:
-        services.absent("there is no promtool: install Debian's package prometheus")
+        real_servers.absent("there is no promtool: install Debian's package prometheus")
     return str(found)
 
 
-def holds(workshop: Workshop, project: Path) -> None:
+def holds(bakery: Bakery, project: Path) -> None:
     """Let promtool read the configuration and its rules, and run the tests of the rules."""
     folder = project / "deploy" / "prometheus"
     tests = sorted(map(str, folder.glob("tests/*.yml")))
-    workshop.command([promtool(), "check", "config", "prometheus.yml"], folder)
-    workshop.command([promtool(), "test", "rules", *tests], folder)
+    bakery.command([promtool(), "check", "config", "prometheus.yml"], folder)
+    bakery.command([promtool(), "test", "rules", *tests], folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", [*LARGEST, SMALLEST], ids=ident)
 def test_promtool_accepts_the_rules_and_they_pass_their_tests(
-    answers: Answers, workshop: Workshop
+    answers: Answers, bakery: Bakery
 ) -> None:
-    project = workshop.bake(answers)
+    project = bakery.bake(answers)
     rules = [path.name for path in project.glob("deploy/prometheus/rules/*")]
     tests = [path.name for path in project.glob("deploy/prometheus/tests/*")]
 
     assert sorted(rules) == sorted(tests), "rules without a test"
-    holds(workshop, project)
+    holds(bakery, project)
 
 
-def test_without_metrics_there_is_nothing_for_prometheus(workshop: Workshop) -> None:
-    assert not (workshop.bake(WITHOUT) / "deploy" / "prometheus").exists()
+def test_without_metrics_there_is_nothing_for_prometheus(bakery: Bakery) -> None:
+    assert not (bakery.bake(WITHOUT) / "deploy" / "prometheus").exists()
 
 
 @pytest.mark.slow
@@ -64,14 +64,14 @@ def test_without_metrics_there_is_nothing_for_prometheus(workshop: Workshop) -> 
     ("right", "wrong"),
     [("> 14.4 * 0.001", "> 144 * 0.001"), ("sum by (job)", "sum by job"), ("[5m]", "[5 minutes]")],
 )
-def test_a_rule_that_is_wrong_is_found(right: str, wrong: str, workshop: Workshop) -> None:
-    project = workshop.bake({name: values[0] for name, values in choices().items()})
+def test_a_rule_that_is_wrong_is_found(right: str, wrong: str, bakery: Bakery) -> None:
+    project = bakery.bake({name: values[0] for name, values in choices().items()})
     rules = project / "deploy" / "prometheus" / "rules" / "requests.yml"
     assert right in rules.read_text()
     rules.write_text(rules.read_text().replace(right, wrong))
 
     with pytest.raises(FailedCheckError):
-        holds(workshop, project)
+        holds(bakery, project)
 
 
 def test_without_promtool_the_test_is_skipped_with_a_sentence(

@@ -7,9 +7,9 @@ from typing import Protocol
 import pytest
 
 import generation
-from answers import choices, nearest
+from bakery import Bakery, spent
 from checks import starts_cold
-from workshop import Workshop, spent
+from combinations import choices, nearest
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +21,9 @@ class Cookies(Protocol):
 
 
 def test_the_defaults_give_a_service_that_starts(
-    cookies: Cookies, workshop: Workshop, capfd: pytest.CaptureFixture[str]
+    cookies: Cookies, bakery: Bakery, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    result = cookies.bake({}, template=str(workshop.template))
+    result = cookies.bake({}, template=str(bakery.template))
 
     assert result.exception is None
     assert result.exit_code == 0
@@ -34,26 +34,24 @@ def test_the_defaults_give_a_service_that_starts(
         "make",
         "make",
     ]
-    starts_cold(workshop, result.project_path)
+    starts_cold(bakery, result.project_path)
 
 
-def test_yes_and_no_can_be_answered_the_way_people_type(
-    cookies: Cookies, workshop: Workshop
-) -> None:
-    result = cookies.bake({"tracing": "n", "dockerfile": "false"}, template=str(workshop.template))
+def test_yes_and_no_can_be_answered_the_way_people_type(cookies: Cookies, bakery: Bakery) -> None:
+    result = cookies.bake({"tracing": "n", "dockerfile": "false"}, template=str(bakery.template))
 
     assert not (result.project_path / "Dockerfile").exists()
     assert not (result.project_path / "app" / "core" / "tracing.py").exists()
 
 
-def test_generating_over_a_service_again_changes_nothing(workshop: Workshop) -> None:
+def test_generating_over_a_service_again_changes_nothing(bakery: Bakery) -> None:
     answers = nearest({name: values[-1] for name, values in choices().items()})
 
     def contents(project: Path) -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in project.rglob("*") if path.is_file()}
 
-    once = contents(workshop.bake(answers))
-    assert contents(workshop.bake(answers, overwrite=True)) == once
+    once = contents(bakery.bake(answers))
+    assert contents(bakery.bake(answers, overwrite=True)) == once
 
 
 def test_the_hooks_cost_as_little_as_promised() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from answers import ROOT, TREE, Answers, covering_set, ident
+from bakery import Bakery, ForkServer
 from checks import CHEAP
-from workshop import Warm, Workshop
+from combinations import ROOT, TREE, Answers, covering_set, ident
 
 VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 OTHERS = [each for each in VERSIONS if each != f"{sys.version_info[0]}.{sys.version_info[1]}"]
@@ -68,12 +68,12 @@ def install(python: str, inside: Path, requirements: Path) -> None:
 @pytest.fixture(scope="module", params=OTHERS)
 def other(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Warm]:
+) -> Iterator[ForkServer]:
     version: str = request.param
     python = find(version)
     if not python:
         pytest.skip(f"Python {version} is not on this machine")
-    warm = Warm(environment_of(python), tmp_path_factory.mktemp("home"))
+    warm = ForkServer(environment_of(python), tmp_path_factory.mktemp("home"))
     yield warm
     warm.close()
 
@@ -81,12 +81,12 @@ def other(
 @pytest.mark.long
 @pytest.mark.parametrize("answers", covering_set(), ids=ident)
 def test_the_suite_passes_on_another_python(
-    answers: Answers, other: Warm, workshop: Workshop
+    answers: Answers, other: ForkServer, bakery: Bakery
 ) -> None:
-    project = workshop.bake(answers)
+    project = bakery.bake(answers)
 
-    job = workshop.job("suite", project, "requirements-dev.txt", arguments=["-m", CHEAP])
-    other.run(job, workshop.meter)
+    job = bakery.job("suite", project, "requirements-dev.txt", arguments=["-m", CHEAP])
+    other.run(job, bakery.meter)
 
 
 def test_a_shim_that_runs_nothing_is_no_python(tmp_path: Path) -> None:

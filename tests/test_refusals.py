@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pytest
 
-from answers import questions
-from workshop import Workshop
+from bakery import Bakery
+from combinations import questions
 
 Refuse = Callable[..., list[str]]
 
@@ -22,7 +22,7 @@ class Cookies(Protocol):
 
 
 @pytest.fixture
-def template(all_services: Workshop, tmp_path: Path) -> Path:
+def template(all_services: Bakery, tmp_path: Path) -> Path:
     return Path(shutil.copytree(all_services.template, tmp_path / "template"))
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from answers import Answers, covering_set, ident
-from workshop import Workshop
+from bakery import Bakery
+from combinations import Answers, covering_set, ident
 
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 # OWASP ASVS 5.0.0: the sections, and the levels of the requirements in each, in their order.
@@ -44,7 +44,7 @@ ASKED_FOR = {number for number, level in STANDARD.items() if level != "3"}
 
 
 @pytest.fixture(scope="module", params=covering_set(), ids=ident)
-def project(request: pytest.FixtureRequest, all_services: Workshop) -> Path:
+def project(request: pytest.FixtureRequest, all_services: Bakery) -> Path:
     """Generate a service."""
     answers: Answers = request.param
     return all_services.bake(answers)
@@ -53,7 +53,7 @@ def project(request: pytest.FixtureRequest, all_services: Workshop) -> Path:
 @pytest.fixture(
     scope="module", params=[each for each in covering_set() if each["dockerfile"]], ids=ident
 )
-def shipped(request: pytest.FixtureRequest, all_services: Workshop) -> Path:
+def shipped(request: pytest.FixtureRequest, all_services: Bakery) -> Path:
     """Generate a service that makes an image."""
     answers: Answers = request.param
     return all_services.bake(answers)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from answers import ROOT, TREE, template_files, tree_files
+from bakery import Bakery
 from checks import CHEAP, linted_and_formatted, nothing_dead, nothing_empty, typed
+from combinations import ROOT, TREE, template_files, tree_files
+from forkserver import plain
 from post_gen_project import MANIFEST, paths_by_key
 from requirements import pins
-from warm import plain
-from workshop import Workshop
 
 PARSERS: dict[str, Callable[[str], object]] = {
     ".py": ast.parse,
@@ -29,7 +29,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
 
 
 @pytest.fixture(scope="module")
-def tree(all_services: Workshop) -> Path:
+def tree(all_services: Bakery) -> Path:
     """Stand the tree alone, in a copy, so that no check can leave anything in it."""
     return all_services.template / TREE.name
 
@@ -55,19 +55,19 @@ def test_a_file_parses_unrendered(path: str) -> None:
     assert PARSERS[Path(path).suffix]((TREE / path).read_text())
 
 
-def test_the_tree_is_linted_and_formatted(workshop: Workshop, tree: Path) -> None:
-    linted_and_formatted(workshop, tree)
+def test_the_tree_is_linted_and_formatted(bakery: Bakery, tree: Path) -> None:
+    linted_and_formatted(bakery, tree)
 
 
-def test_bandit_finds_nothing_in_the_tree(workshop: Workshop, tree: Path) -> None:
+def test_bandit_finds_nothing_in_the_tree(bakery: Bakery, tree: Path) -> None:
     # As `make audit` of a service does; all that can be in a service is in the tree.
     settings = ["--configfile", "pyproject.toml", "--recursive", "app"]
 
-    workshop.command(["bandit", "--quiet", *settings], tree)
+    bakery.command(["bandit", "--quiet", *settings], tree)
 
 
-def test_the_tree_is_typed(workshop: Workshop, tree: Path) -> None:
-    typed(workshop, tree)
+def test_the_tree_is_typed(bakery: Bakery, tree: Path) -> None:
+    typed(bakery, tree)
 
 
 def test_the_tree_holds_nothing_empty_or_dead(tree: Path) -> None:
@@ -77,13 +77,13 @@ def test_the_tree_holds_nothing_empty_or_dead(tree: Path) -> None:
 
 @pytest.mark.long
 def test_the_tree_passes_its_own_tests(
-    workshop: Workshop, tree: Path, tmp_path: Path, request: pytest.FixtureRequest
+    bakery: Bakery, tree: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     # They leave a database behind, and others generate services from that folder.
     own = shutil.copytree(tree, tmp_path / "tree")
     marked = ["-m", CHEAP] if request.config.option.quick else []
 
-    workshop.run(workshop.job("suite", own, arguments=marked))
+    bakery.run(bakery.job("suite", own, arguments=marked))
 
 
 def test_nothing_untracked_or_ignored_lies_in_the_tree() -> None:

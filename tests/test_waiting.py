@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from answers import ROOT, TREE, tree_files
+from combinations import ROOT, TREE, tree_files
 from drills import waiting
 
 LIMIT = "HANG_TIMEOUT_SECONDS"
@@ -28,7 +28,7 @@ EXCEPTIONS = {
     "tests/client_tools.py": {"timeout=300": "longer than that: a tool starts Node or Python"},
     "tests/test_browser.py": {"wait_for_timeout(50)": "inside a loop with a limit"},
     "tests/test_defects.py": {"timeout=2": "the job is a hang, and is to be ended"},
-    "tests/warm.py": {"alarm(job['timeout'])": "an hour (workshop.py)"},
+    "tests/forkserver.py": {"alarm(job['timeout'])": "an hour (bakery.py)"},
     "the tree's tests/provider_process.py": {
         "time.sleep(answer['seconds'])": "the provider is slow on purpose"
     },

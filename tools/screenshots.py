@@ -10,8 +10,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "hooks")]
 from playwright.sync_api import ViewportSize  # noqa: E402
 
 import browsing  # noqa: E402  the paths come first
-from answers import Answers  # noqa: E402
-from workshop import Workshop  # noqa: E402
+from bakery import Bakery  # noqa: E402
+from combinations import Answers  # noqa: E402
 
 ANSWERS: Answers = {"database": "sqlite", "auth": "jwt", "rate_limiting": False, "web_ui": True}
 PERSON, PASSWORD = "ann@shop.example", "correct horse battery staple"
@@ -41,8 +41,8 @@ def main() -> None:
     """Order something, and photograph the way there."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, browsing.opened() as browser:
-        workshop = Workshop(Path(folder) / "workshop", Path(folder) / "cache")
-        project = workshop.bake(ANSWERS)
+        bakery = Bakery(Path(folder) / "bakery", Path(folder) / "cache")
+        project = bakery.bake(ANSWERS)
         with browsing.running(project) as site:
             create = ("users", "create-admin", PERSON, "--password-file", "-")
             browsing.flask(project, *create, typed=PASSWORD)
@@ -64,7 +64,7 @@ def main() -> None:
                     photograph(visit, f"orders-{scheme}")
                     visit.goto("/account")
                     photograph(visit, f"account-{scheme}")
-        workshop.warm.close()
+        bakery.forkserver.close()
 
 
 if __name__ == "__main__":

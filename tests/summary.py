@@ -1,4 +1,7 @@
-"""What a whole run adds up to: counted from the tests' own results, never written by hand."""
+"""What a whole run adds up to: counted from the tests' own results, never written by hand.
+
+It names each failure when it happens. Delete it when pytest's own summary says as much.
+"""
 
 import re
 import time
@@ -7,7 +10,7 @@ from math import inf
 
 import pytest
 
-from workshop import ONCE
+from bakery import ONCE
 
 # What a service's own tools say of a failure, inside the output of a check.
 SAYS = re.compile(
@@ -23,7 +26,7 @@ AIM = 2.0
 MOST = 10.0
 
 
-class Tally:
+class Summary:
     """What the reports of all tests, from all workers, add up to."""
 
     def __init__(self, most: float = MOST, terminal: pytest.TerminalReporter | None = None) -> None:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from answers import (
+from combinations import (
     PARTS,
     TREE,
     Answers,

@@ -1,4 +1,7 @@
-"""A folder in memory for one run: a service is written there, and removed, for each combination."""
+"""A folder in memory for one run: a service is written there, and removed, for each combination.
+
+Delete it when a whole run takes no longer on a disk.
+"""
 
 import os
 import shutil
@@ -21,7 +24,7 @@ def folder_in_memory(memory: Path = MEMORY, room: int = ROOM) -> Path | None:
     return Path(tempfile.mkdtemp(prefix="combinations-", dir=memory))
 
 
-class Scratch:
+class RamDisk:
     """Lends one folder to all workers of a run, and removes it when the run is over, however it ends."""
 
     def __init__(self) -> None:
@@ -30,7 +33,7 @@ class Scratch:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist has no types
         """Tell a worker of xdist where the folder is."""
-        node.workerinput["scratch"] = str(self.folder or "")
+        node.workerinput["ramdisk"] = str(self.folder or "")
 
     def pytest_unconfigure(self) -> None:
         """Give the memory back."""
@@ -41,6 +44,6 @@ class Scratch:
 def folder(config: pytest.Config) -> Path | None:
     """Return this run's folder in memory, in a worker and without workers alike, if there is one."""
     if hasattr(config, "workerinput"):
-        return Path(named) if (named := config.workerinput["scratch"]) else None
-    found = config.pluginmanager.get_plugin("scratch")
-    return found.folder if isinstance(found, Scratch) else None
+        return Path(named) if (named := config.workerinput["ramdisk"]) else None
+    found = config.pluginmanager.get_plugin("ramdisk")
+    return found.folder if isinstance(found, RamDisk) else None

@@ -2,6 +2,7 @@
 
 All of it is derived: the choices from `cookiecutter.json`, what excludes what from `REQUIRES`,
 what a file depends on from Jinja's own syntax tree and from the tree's manifest. No answer is named here.
+Delete it when cookiecutter can list the valid combinations of its answers.
 """
 
 import json

@@ -1,9 +1,10 @@
 """A warm Python that runs jobs in forked children: imports are paid for once, not by each job.
 
-It is started as `python -P warm.py MODULE...`, imports those modules, then reads jobs as lines of
+It is started as `python -P forkserver.py MODULE...`, imports those modules, then reads jobs as lines of
 JSON. Only the standard library is used, so that any Python of the machine can be the one.
 `multiprocessing`'s fork server would do for our own interpreter, but not for another Python, and
-`wait4` tells exactly what a child and its own children cost.
+`wait4` tells exactly what a child and its own children cost. Delete it when starting Python and importing the
+libraries costs nothing beside the jobs.
 """
 
 import contextlib
@@ -131,10 +132,10 @@ def run_contracts(_job: Job) -> int:
 
 
 @cache
-def knowing_mypy() -> ModuleType:
+def preloaded_mypy() -> ModuleType:
     """Load the module beside this one: no service must be able to import what lies here."""
-    path = Path(__file__).with_name("knowing_mypy.py")
-    spec = importlib.util.spec_from_file_location("knowing_mypy", path)
+    path = Path(__file__).with_name("preloaded_mypy.py")
+    spec = importlib.util.spec_from_file_location("preloaded_mypy", path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
@@ -156,7 +157,7 @@ def read_libraries(job: Job) -> str:
     os.chdir(job["folder"])
     try:
         with contextlib.redirect_stdout(sys.stderr):  # ours is for answers
-            known["libraries"] = knowing_mypy().Libraries(type_arguments(job))
+            known["libraries"] = preloaded_mypy().Libraries(type_arguments(job))
     except (Exception, SystemExit) as problem:  # noqa: BLE001 - this process has other jobs
         return repr(problem)
     finally:
@@ -168,7 +169,7 @@ def read_libraries(job: Job) -> str:
 
 def run_types(job: Job) -> int:
     """Check the types."""
-    return int(knowing_mypy().check(type_arguments(job), known.get("libraries")))
+    return int(preloaded_mypy().check(type_arguments(job), known.get("libraries")))
 
 
 RUNNERS = {

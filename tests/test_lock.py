@@ -1,4 +1,4 @@
-"""The pin tool, on small made-up graphs and on the files it wrote."""
+"""The lock tool, on small made-up graphs and on the files it wrote."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ import pytest
 from jinja2 import Environment, Template
 from packaging.requirements import Requirement
 
-import pin
+import lock
 
 ROOT = Path(__file__).parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
@@ -71,22 +71,22 @@ tracer==1.0 \\
 """
 
 
-def conditions(*used: str) -> pin.Conditions:
+def conditions(*used: str) -> lock.Conditions:
     questions = {"database": ["postgresql", "mysql", "none"], "tracing": True, "author": "x"}
-    return pin.Conditions(questions, used)
+    return lock.Conditions(questions, used)
 
 
 def test_each_dependency_is_read_with_all_markers_around_it() -> None:
-    assert pin.read_roots(PROJECT) == [
-        pin.Root("runtime", "flask>=3"),
-        pin.Root("runtime", "sqlalchemy>=2", ('cookiecutter.database != "none"',)),
-        pin.Root(
+    assert lock.read_roots(PROJECT) == [
+        lock.Root("runtime", "flask>=3"),
+        lock.Root("runtime", "sqlalchemy>=2", ('cookiecutter.database != "none"',)),
+        lock.Root(
             "runtime",
             "PyMySQL>=1",
             ('cookiecutter.database != "none"', 'cookiecutter.database == "mysql"'),
         ),
-        pin.Root("dev", "pytest>=9"),
-        pin.Root("dev", "tracer[http]>=1", ("cookiecutter.tracing",)),
+        lock.Root("dev", "pytest>=9"),
+        lock.Root("dev", "tracer[http]>=1", ("cookiecutter.tracing",)),
     ]
 
 
@@ -102,12 +102,12 @@ def test_each_dependency_is_read_with_all_markers_around_it() -> None:
     ],
 )
 def test_what_is_not_understood_is_refused(old: str, new: str, complaint: str) -> None:
-    with pytest.raises(pin.PinError, match=re.escape(complaint)):
-        pin.read_roots(PROJECT.replace(old, new))
+    with pytest.raises(lock.PinError, match=re.escape(complaint)):
+        lock.read_roots(PROJECT.replace(old, new))
 
 
 def test_a_dependency_cannot_depend_on_free_text() -> None:
-    with pytest.raises(pin.PinError, match="`author`"):
+    with pytest.raises(lock.PinError, match="`author`"):
         conditions('cookiecutter.author == "x"')
 
 
@@ -157,9 +157,9 @@ def test_what_the_other_file_holds_already_is_left_out(
 
 
 def test_every_package_gets_the_markers_of_the_roots_that_reach_it() -> None:
-    roots = pin.read_roots(PROJECT)
+    roots = lock.read_roots(PROJECT)
     known = conditions(*(root.condition for root in roots))
-    texts = pin.requirement_files(roots, pin.read_packages(RESOLVED), known, "# made\n")
+    texts = lock.requirement_files(roots, lock.read_packages(RESOLVED), known, "# made\n")
     assert [*texts] == ["requirements.txt", "requirements-dev.txt"]
     runtime, dev = texts.values()
     assert runtime == textwrap.dedent("""\
@@ -198,9 +198,9 @@ def test_every_package_gets_the_markers_of_the_roots_that_reach_it() -> None:
 
 
 def test_a_requirement_that_names_a_place_is_never_written() -> None:
-    package = pin.Package("here", ["here @ file:///somewhere"])
-    with pytest.raises(pin.PinError, match="names a place"):
-        pin.render("", [(package, "")])
+    package = lock.Package("here", ["here @ file:///somewhere"])
+    with pytest.raises(lock.PinError, match="names a place"):
+        lock.render("", [(package, "")])
 
 
 # The files as they stand
@@ -246,7 +246,7 @@ def closure(roots: Iterable[str]) -> set[str]:
         if not applies(text, extra):
             continue
         requirement = parsed(text)
-        name = pin.normal(requirement.name)
+        name = lock.normal(requirement.name)
         for wanted in {(name, each) for each in ("", *requirement.extras)} - seen:
             seen.add(wanted)
             waiting += [(each, wanted[1]) for each in declared(name)]
@@ -256,7 +256,7 @@ def closure(roots: Iterable[str]) -> set[str]:
 def variants() -> Iterator[dict[str, object]]:
     text = (TREE / "pyproject.toml").read_text()
     used = {
-        name for root in pin.read_roots(text) for name in re.findall(r"\.(\w+)", root.condition)
+        name for root in lock.read_roots(text) for name in re.findall(r"\.(\w+)", root.condition)
     }
     named = {name: QUESTIONS[name] for name in sorted(used)}
     choices = [[True, False] if isinstance(each, bool) else each for each in named.values()]
@@ -310,7 +310,7 @@ def test_one_environment_can_hold_the_tools_and_the_service() -> None:
 
 def test_what_pyproject_asks_for_is_what_is_pinned() -> None:
     for folder in (TREE, ROOT):
-        roots = pin.read_roots((folder / "pyproject.toml").read_text())
+        roots = lock.read_roots((folder / "pyproject.toml").read_text())
         text = "".join(file.read_text() for file in PINNED if folder in {file.parent, ROOT})
         pinned = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", text, re.MULTILINE))
         for root in roots:

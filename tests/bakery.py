@@ -1,4 +1,8 @@
-"""Where services are generated and put to the test, with the CPU seconds that each part takes."""
+"""Generates services ("bakes" them, as pytest-cookies says) and runs jobs on them.
+
+It reports the CPU seconds of each part. Delete it when generating and checking a service in plain
+subprocesses is quick enough for every combination.
+"""
 
 import ast
 import contextlib
@@ -21,10 +25,10 @@ from cookiecutter.main import cookiecutter
 from cookiecutter.utils import create_env_with_context
 from jinja2 import Environment, FileSystemBytecodeCache
 
-from answers import TREE, Answers, copy_template, tree_files
+from combinations import TREE, Answers, copy_template, tree_files
 from requirements import pins
 
-WARM = Path(__file__).with_name("warm.py")
+FORKSERVER = Path(__file__).with_name("forkserver.py")
 # The machinery's own imports; those of the services are read from the tree.
 TOOLS = ["_pytest.assertion.rewrite", "coverage", "importlinter.cli", "mypy.main", "pytest"]
 ONCE = "once"  # the part of the CPU seconds that no combination is to blame for
@@ -99,13 +103,13 @@ def date_by_content(project: Path) -> None:
         os.utime(path, (date, date))
 
 
-class Warm:
-    """A warm interpreter in which jobs are run by forking (see warm.py)."""
+class ForkServer:
+    """A warm interpreter in which jobs are run by forking (see forkserver.py)."""
 
     def __init__(self, python: str | Path, home: Path) -> None:
         self.home = home
         self.process = subprocess.Popen(
-            [python, "-P", WARM, *TOOLS, *imported_by_the_tree()],
+            [python, "-P", FORKSERVER, *TOOLS, *imported_by_the_tree()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -136,7 +140,7 @@ class Warm:
         self.process.wait()
 
 
-class Workshop:
+class Bakery:
     """Generates services into one folder, again and again, and runs jobs on them.
 
     One folder, so that mypy's cache stays warm: it is kept by path, and a combination then costs
@@ -148,7 +152,7 @@ class Workshop:
         self.cache = cache
         self.home = folder / "home"
         self.home.mkdir(parents=True)
-        self.warm = Warm(sys.executable, self.home)
+        self.forkserver = ForkServer(sys.executable, self.home)
         self.meter = Meter()
         self.types_are_warm = False
         self.unread_libraries = ""
@@ -224,7 +228,7 @@ class Workshop:
 
     def run(self, job: dict[str, object]) -> str:
         """Do a job in a process forked from the warm interpreter."""
-        return self.warm.run(job, self.meter)
+        return self.forkserver.run(job, self.meter)
 
     def warm_types(self) -> None:
         """Let mypy read the libraries once, on the tree: a cost of the run, not of a combination."""
@@ -240,7 +244,7 @@ class Workshop:
 
     def run_cold(self, job: dict[str, object]) -> str:
         """Do a job in an interpreter that has imported nothing yet."""
-        arguments = [sys.executable, "-P", str(WARM), "--once", json.dumps(job)]
+        arguments = [sys.executable, "-P", str(FORKSERVER), "--once", json.dumps(job)]
         with self.meter.part(f"cold {job['kind']}"):
             return self.command(arguments, Path(str(job["folder"])))
 

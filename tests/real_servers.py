@@ -1,4 +1,8 @@
-"""The servers that tests on real servers need, and whether they are there."""
+"""The servers that tests on real servers need, and whether they are there.
+
+Without them such a test is skipped with a reason; with REQUIRE_SERVICES it fails. Delete it when no
+test needs a server of the machine.
+"""
 
 import os
 import socket

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import checks
-from answers import Answers, covering_set, ident
-from workshop import FailedCheckError, Workshop
+from bakery import Bakery, FailedCheckError
+from combinations import Answers, covering_set, ident
 
 pytestmark = pytest.mark.slow
 
 
-def plainly(workshop: Workshop, project: Path, *arguments: str) -> str:
+def plainly(bakery: Bakery, project: Path, *arguments: str) -> str:
     """Run mypy in a process of its own, with the cache that the checks use."""
     command = [
         sys.executable,
@@ -21,7 +21,7 @@ def plainly(workshop: Workshop, project: Path, *arguments: str) -> str:
         "mypy",
         "--no-sqlite-cache",
         "--cache-dir",
-        str(workshop.cache),
+        str(bakery.cache),
     ]
     done = subprocess.run(
         [*command, *arguments], cwd=project, capture_output=True, text=True, check=False
@@ -29,10 +29,10 @@ def plainly(workshop: Workshop, project: Path, *arguments: str) -> str:
     return f"{done.stdout}{done.stderr}"
 
 
-def knowingly(workshop: Workshop, project: Path) -> str:
+def knowingly(bakery: Bakery, project: Path) -> str:
     """Run mypy as the checks do, and return what it says whether it likes the service or not."""
     try:
-        checks.typed(workshop, project)
+        checks.typed(bakery, project)
     except FailedCheckError as failure:
         return str(failure)
     return ""
@@ -45,38 +45,38 @@ def errors(said: str) -> list[str]:
 
 @pytest.mark.parametrize("answers", covering_set(), ids=ident)
 def test_a_plain_run_afterwards_agrees_and_finds_nothing_stale(
-    answers: Answers, workshop: Workshop
+    answers: Answers, bakery: Bakery
 ) -> None:
-    project = workshop.bake(answers)
-    found = knowingly(workshop, project)
+    project = bakery.bake(answers)
+    found = knowingly(bakery, project)
 
-    said = plainly(workshop, project, "--verbose")
+    said = plainly(bakery, project, "--verbose")
 
     assert errors(said) == errors(found)
     assert "Loaded graph with" in said
     assert "Scheduling SCC" not in said
 
 
-def test_the_libraries_are_known_beforehand(workshop: Workshop) -> None:
-    workshop.warm_types()
+def test_the_libraries_are_known_beforehand(bakery: Bakery) -> None:
+    bakery.warm_types()
 
-    assert not workshop.unread_libraries
+    assert not bakery.unread_libraries
 
 
-def test_what_another_service_imported_is_not_known(workshop: Workshop) -> None:
-    project = workshop.bake(covering_set()[0] | {"tracing": False})
+def test_what_another_service_imported_is_not_known(bakery: Bakery) -> None:
+    project = bakery.bake(covering_set()[0] | {"tracing": False})
     module = project / "app" / "settings.py"
     # mypy takes any module that it has loaded for an attribute of its package.
     module.write_text(f"{module.read_text()}\nimport opentelemetry\n\nopentelemetry.sdk.trace\n")
 
-    found = errors(knowingly(workshop, project))
+    found = errors(knowingly(bakery, project))
 
     assert any('has no attribute "trace"' in error for error in found), found
-    assert found == errors(plainly(workshop, project))
+    assert found == errors(plainly(bakery, project))
 
 
-def test_other_settings_are_obeyed(workshop: Workshop) -> None:
-    project = workshop.bake(covering_set()[0])
+def test_other_settings_are_obeyed(bakery: Bakery) -> None:
+    project = bakery.bake(covering_set()[0])
     settings = project / "pyproject.toml"
     settings.write_text(
         settings.read_text().replace(
@@ -85,13 +85,13 @@ def test_other_settings_are_obeyed(workshop: Workshop) -> None:
     )
 
     with pytest.raises(FailedCheckError, match="Expression type contains"):
-        checks.typed(workshop, project)
+        checks.typed(bakery, project)
 
 
-def test_a_syntax_error_is_told(workshop: Workshop) -> None:
-    project = workshop.bake(covering_set()[0])
+def test_a_syntax_error_is_told(bakery: Bakery) -> None:
+    project = bakery.bake(covering_set()[0])
     module = project / "app" / "settings.py"
     module.write_text(module.read_text() + "\n1 = 2\n")
 
     with pytest.raises(FailedCheckError, match=r"(?s)types ended with 2.*app/settings.py:"):
-        checks.typed(workshop, project)
+        checks.typed(bakery, project)

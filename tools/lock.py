@@ -399,7 +399,7 @@ def main() -> None:
     tree = TEMPLATE / "{{cookiecutter.project_slug}}"
     packages = pin(tree, questions, "make lock", upgrade=upgrade, fixed=())
     # One environment holds the template's tools and everything of the tree.
-    pin(TEMPLATE, {}, "make pin", upgrade=upgrade, fixed=versions(packages.values()))
+    pin(TEMPLATE, {}, "make lock", upgrade=upgrade, fixed=versions(packages.values()))
 
 
 if __name__ == "__main__":

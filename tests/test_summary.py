@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from answers import ROOT
-from tally import COMBINATION, MOST, Tally, share
-from workshop import ONCE
+from bakery import ONCE
+from combinations import ROOT
+from summary import COMBINATION, MOST, Summary, share
 
 NAMES = [f"tests/test_combinations.py{COMBINATION}{name}]" for name in "abc"]
 
@@ -30,8 +30,8 @@ def report(name: str, outcome: str = "passed", **properties: object) -> list[pyt
     ]
 
 
-def tally(*reports: list[pytest.TestReport]) -> Tally:
-    made = Tally()
+def summary(*reports: list[pytest.TestReport]) -> Summary:
+    made = Summary()
     made.plan([*NAMES, "tests/test_hooks.py::test_other"])
     for each in (each for some in reports for each in some):
         made.pytest_runtest_logreport(each)
@@ -39,7 +39,7 @@ def tally(*reports: list[pytest.TestReport]) -> Tally:
 
 
 def test_the_closing_line_counts_combinations_and_files() -> None:
-    some = tally(*map(report, NAMES), report("a file", files=3), report("another file", files=4))
+    some = summary(*map(report, NAMES), report("a file", files=3), report("another file", files=4))
 
     assert some.closing_line().startswith(
         "3 of 3 runtime combinations passed, 7 distinct files checked, in 0 min 0"
@@ -48,18 +48,18 @@ def test_the_closing_line_counts_combinations_and_files() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "skipped"])
 def test_a_combination_that_did_not_pass_is_not_counted_as_passed(outcome: str) -> None:
-    some = tally(report(NAMES[0]), report(NAMES[1], outcome), report(NAMES[2]))
+    some = summary(report(NAMES[0]), report(NAMES[1], outcome), report(NAMES[2]))
 
     assert some.closing_line().startswith("2 of 3 ")
 
 
 def test_a_combination_that_never_ran_is_not_counted_as_passed() -> None:
-    assert tally(report(NAMES[0])).closing_line().startswith("1 of 3 ")
+    assert summary(report(NAMES[0])).closing_line().startswith("1 of 3 ")
 
 
 def test_what_is_paid_once_is_no_cost_of_a_combination() -> None:
     cpu = [{"suite": 1.0, "types": 0.5}, {"suite": 2.0, ONCE: 20.0}]
-    some = tally(report(NAMES[0], cpu=cpu[0]), report(NAMES[1], cpu=cpu[1]))
+    some = summary(report(NAMES[0], cpu=cpu[0]), report(NAMES[1], cpu=cpu[1]))
 
     assert some.mean_cpu == (1.0 + 0.5 + 2.0) / 2
 
@@ -74,7 +74,7 @@ def test_a_run_in_which_combinations_cost_too_much_fails(more: float, status: in
         report(name, cpu={"suite": MOST + more + spread, ONCE: 100.0})
         for name, spread in zip(NAMES, (3, -3), strict=False)
     )
-    tally(dear, cheap).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
+    summary(dear, cheap).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
     assert session.exitstatus == status
 
 
@@ -82,7 +82,7 @@ def test_a_run_without_a_limit_may_cost_anything() -> None:
     class Session:
         exitstatus = 0
 
-    some = Tally(inf)
+    some = Summary(inf)
     some.plan(NAMES)
     for each in report(NAMES[0], cpu={"suite": 100 * MOST}):
         some.pytest_runtest_logreport(each)
@@ -130,12 +130,12 @@ PLUGIN = """
 import sys
 import pytest
 sys.path[:0] = {paths!r}
-from tally import Tally
+from summary import Summary
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Tally(terminal=config.pluginmanager.get_plugin("terminalreporter")))
+        config.pluginmanager.register(Summary(terminal=config.pluginmanager.get_plugin("terminalreporter")))
 """
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import scratch
-from scratch import Scratch, folder_in_memory
-from workshop import Workshop
+import ramdisk
+from bakery import Bakery
+from ramdisk import RamDisk, folder_in_memory
 
 
 def test_without_such_a_place_there_is_none(tmp_path: Path) -> None:
@@ -19,8 +19,8 @@ def test_without_room_there_is_none(tmp_path: Path) -> None:
 
 
 def test_it_is_gone_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "folder_in_memory", lambda: folder_in_memory(tmp_path, room=0))
-    lent = Scratch()
+    monkeypatch.setattr(ramdisk, "folder_in_memory", lambda: folder_in_memory(tmp_path, room=0))
+    lent = RamDisk()
     assert lent.folder
     (lent.folder / "service").mkdir()
 
@@ -29,9 +29,7 @@ def test_it_is_gone_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.iterdir())
 
 
-def test_this_run_works_there_where_it_can(
-    request: pytest.FixtureRequest, workshop: Workshop
-) -> None:
-    folder = scratch.folder(request.config)
+def test_this_run_works_there_where_it_can(request: pytest.FixtureRequest, bakery: Bakery) -> None:
+    folder = ramdisk.folder(request.config)
 
-    assert folder is None or folder in workshop.folder.parents
+    assert folder is None or folder in bakery.folder.parents
