@@ -91,7 +91,7 @@ def check(url: SecretURL) -> None:
         if certificate or key:
             # Without a password; a key that has one would be asked for in the terminal.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_cert_chain(certificate, key or None, password="")
+            context.load_cert_chain(certificate, key or None, password=lambda: "")
     except OSError:
         message = "names a file that TLS cannot use: it must be a readable one in PEM"
         raise ValueError(message) from None
