@@ -92,8 +92,10 @@ def server(
     handler = speaking(heard, context, offers=offers, encrypted=encrypted)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as listening:
         Thread(target=listening.serve_forever, args=(0.01,)).start()
-        yield heard, listening.server_address[1]
-        listening.shutdown()
+        try:
+            yield heard, listening.server_address[1]
+        finally:
+            listening.shutdown()
 
 
 @pytest.fixture

@@ -275,9 +275,11 @@ def listening(app: Flask, host: str = "127.0.0.1") -> Iterator[task_metrics.Serv
         server.set_app(task_metrics.exposition(metrics.of(app), settings()))
         serving = Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
-        yield server
-        server.shutdown()
-        serving.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 def said(server: task_metrics.Server, words: bytes) -> bytes:

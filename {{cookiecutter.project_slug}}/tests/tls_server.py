@@ -83,5 +83,7 @@ def tls_server(folder: Path, *names: str, answer: bytes = b"") -> Iterator[TLSSe
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:
         running = TLSServer(cast("tuple[str, int]", listening.server_address)[1], certificate)
         Thread(target=listening.serve_forever, args=(0.01,)).start()
-        yield running
-        listening.shutdown()
+        try:
+            yield running
+        finally:
+            listening.shutdown()

@@ -338,8 +338,7 @@ def test_a_stranger_makes_no_link_void_that_cannot_be_sent_again(
     assert ask(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202
 
     assert len(links) == 2
-    for _, link in links:
-        chosen = {"token": link, "password": OTHER_PASSWORD}
-        if client.post(f"{RESET}/confirm", json=chosen).status_code == 204:
-            break
+    chosen = [{"token": link, "password": OTHER_PASSWORD} for _, link in links]
+    answers = [client.post(f"{RESET}/confirm", json=each).status_code for each in chosen]
+    assert 204 in answers
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
