@@ -14,7 +14,7 @@ import yaml
 
 from bakery import Bakery
 from checks import CHEAP, linted_and_formatted, nothing_dead, nothing_empty, typed
-from combinations import ROOT, TREE, template_files, tree_files
+from combinations import ROOT, TREE, copied, template_files, tree_files
 from forkserver import plain
 from post_gen_project import MANIFEST, paths_by_key
 from requirements import pins
@@ -35,8 +35,8 @@ def tree(all_services: Bakery) -> Path:
 
 
 def test_git_writes_every_file_without_carriage_returns(tmp_path: Path) -> None:
-    copied = [path for path in template_files() if path.endswith((".gitattributes", "Makefile"))]
-    for path in copied:
+    needed = [path for path in template_files() if path.endswith((".gitattributes", "Makefile"))]
+    for path in needed:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     # A service is a repository of its own, without the file of the template.
@@ -135,6 +135,22 @@ PRIVATE = re.compile(
     r"p[y]pi\.org|pythonh[o]sted|registry\.n[p]mjs|deb\.d[e]bian|--(?:extra-)?index-url|--find-links"
     r"|(?<![\w.])/(?:home|root|work|Users)/\w"
 )
+
+
+# A pattern such as `\d{{1,3}}` would be rendered to `\d(1, 3)`, and `{#` begins a comment of Jinja.
+MEANT_FOR_OTHERS = re.compile(r"\{\{(?!(?:(?!\}\}).)*cookiecutter\.)|\{#|(?<!# )\{%")
+
+
+def test_nothing_in_the_tree_is_taken_for_jinja_by_mistake() -> None:
+    texts = {path: (TREE / path).read_text() for path in tree_files() if not copied(path)}
+
+    found = {path: MEANT_FOR_OTHERS.findall(text) for path, text in texts.items()}
+    assert {path: each for path, each in found.items() if each} == {}
+    mistakes = MEANT_FOR_OTHERS.findall(r"\d{{1,3}} {#top} {% if a %}")
+    assert mistakes == ["{{", "{#", "{%"]
+    assert not MEANT_FOR_OTHERS.findall(
+        "# {% if a %} {{cookiecutter.a}} {{ 'b' if cookiecutter.a }}"
+    )
 
 
 @pytest.mark.parametrize("path", template_files())
