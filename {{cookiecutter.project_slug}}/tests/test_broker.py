@@ -416,6 +416,7 @@ def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
     assert len(waiting(app, "broker-tests.tasks")) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.attack
 def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
     tmp_path: Path, make_app: MakeApp, subtests: pytest.Subtests

@@ -367,6 +367,7 @@ def test_requests_and_migrations_are_given_what_the_url_says_and_our_own(
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_every_engine_is_made_by_the_one_recipe() -> None:
     root = Path(__file__).parents[1]
     for path in (*root.glob("app/**/*.py"), root / "migrations" / "env.py"):

@@ -187,6 +187,7 @@ def test_values_of_any_kind_are_masked(log_lines: LogLines) -> None:
     assert (line["number"], line["nothing"]) == (7, None)
 
 
+@pytest.mark.slow
 @pytest.mark.attack
 def test_no_text_takes_long_to_mask(subtests: pytest.Subtests) -> None:
     for text in (

@@ -284,6 +284,7 @@ def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: P
     } < warned
 
 
+@pytest.mark.slow
 @pytest.mark.attack
 def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -89,6 +89,7 @@ def test_one_network_cannot_try_account_after_account(app: Flask, client: FlaskC
     assert log_in(client, new_address(), ELSEWHERE).status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.attack
 def test_a_port_or_no_address_makes_nobody_another_network(
     make_app: MakeApp, subtests: pytest.Subtests
