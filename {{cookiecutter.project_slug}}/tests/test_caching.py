@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -218,6 +219,23 @@ def test_nobody_waits_longer_than_the_limit(
 
     store.settle(place, OTHERS, b"form 7 {}", 1_000)
     assert cache.read(key, FORM, source).version == 7
+
+
+def test_what_a_killed_process_left_holds_a_reader_up_for_less_than_half_a_second(
+    store: Store, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = clock = time.monotonic()
+
+    def sleep(seconds: float) -> None:
+        nonlocal clock
+        clock += seconds
+
+    monkeypatch.setattr(caching, "time", SimpleNamespace(monotonic=lambda: clock, sleep=sleep))
+    store.look(key, FORM, OTHERS)
+
+    assert Cache(store, SECONDS).read(key, FORM, Source()).version == 1
+
+    assert clock - began < 0.5
 
 
 def test_a_lease_ends_by_itself(store: Store, key: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from redis import ConnectionPool
 
 LEASE_SECONDS = 5.0  # how long an answer may be in the making; a later one is not stored
-WAIT_SECONDS = 1.0  # how long a request waits for somebody else's
+# How long a request waits for somebody else's. Reading takes milliseconds, and the other process may have
+# been killed: until its lease ends, every reader of that answer waits for so long.
+WAIT_SECONDS = 0.25
 POLL_SECONDS = 0.01
 LARGEST = 1_000  # answers that a process keeps by itself
 
