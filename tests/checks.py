@@ -20,7 +20,7 @@ JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
 OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
 CHEAP = "not process and not slow"  # the marks of a service's tests that every combination runs
 MADE_UP = "tests/test_fuzzing.py"
-EVERYWHERE = "tests/test_app.py"  # belongs to every part, so that none is without tests
+EVERYWHERE = "tests/test_app.py"  # what a part runs that has no other file in a small service
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -175,9 +175,8 @@ def layered(bakery: Bakery, project: Path) -> None:
 def suite_files(project: Path, part: int | None = None) -> list[str]:
     """List the service's test files, or a part, the same one in every combination that has them."""
     paths = sorted(str(path.relative_to(project)) for path in project.rglob("test_*.py"))
-    return [
-        path for path in paths if part in {None, crc32(path.encode()) % PARTS} or path == EVERYWHERE
-    ]
+    of_part = [path for path in paths if part in {None, crc32(path.encode()) % PARTS}]
+    return of_part or [EVERYWHERE]
 
 
 def passes_its_own_tests(

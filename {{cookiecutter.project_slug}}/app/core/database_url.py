@@ -74,9 +74,9 @@ def _ask_pymysql(url: URL) -> None:
     from pymysql import Connection  # noqa: PLC0415  a laptop runs on SQLite
 
     _, arguments = url.get_dialect()().create_connect_args(url)
-    arguments.pop("ssl", None)  # its files are read elsewhere
+    arguments.pop("ssl", None)  # its files are read elsewhere, and those of the system not at all
     try:
-        Connection(**arguments, defer_connect=True)
+        Connection(**arguments, defer_connect=True, ssl_disabled=True)
     except AttributeError as error:  # what it does for an unknown character set
         raise ValueError from error
 
