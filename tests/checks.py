@@ -35,9 +35,11 @@ def fail_for(problems: list[str]) -> None:
         raise FailedCheckError("\n".join(problems))
 
 
-def trace_of_template(path: str, text: str) -> re.Match[str] | None:
+@cache
+def trace_of_template(path: str, text: str) -> str | None:
     """Find template code of ours; a file that is copied as it stands has a right to its own."""
-    return (OUR_OWN if copied(path) else JINJA).search(text)
+    found = (OUR_OWN if copied(path) else JINJA).search(text)
+    return found and found.group()
 
 
 def no_trace_of_jinja(project: Path) -> None:
@@ -45,7 +47,7 @@ def no_trace_of_jinja(project: Path) -> None:
     paths = {path: str(path.relative_to(project)) for path in files(project)}
     fail_for(
         [
-            f"{name}: {found.group()!r} is left over"
+            f"{name}: {found!r} is left over"
             for path, name in paths.items()
             for text in (name, path.read_text(errors="replace"))
             if (found := trace_of_template(name, text))

@@ -9,14 +9,13 @@ import json
 import re
 import shutil
 import subprocess
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from functools import cache
-from itertools import chain, cycle
-from itertools import combinations as subsets
+from itertools import cycle
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from cookiecutter.utils import create_env_with_context
 from covertable import make
@@ -30,8 +29,8 @@ Answers = dict[str, Value]
 Choices = dict[str, list[Value]]
 Requires = dict[str, list[str]]
 
-PARTS = 16
-"""In how many parts a service's tests are run, by combinations that differ (see `part`)."""
+PARTS = 32
+"""Into how many parts the tests of a service are divided for the combinations that do not run them all."""
 
 ROOT = Path(__file__).parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
@@ -198,9 +197,9 @@ def runtime_combinations() -> list[Answers]:
     return [rows[number % len(rows)] for number, rows in enumerate(groups)]
 
 
-def covering_rows(of: Choices, requires: Requires) -> list[Answers]:
-    """Choose a few valid rows in which each pair of values that can meet does meet."""
-    if len(of) < 2:
+def covering_rows(of: Choices, requires: Requires, strength: int = 2) -> list[Answers]:
+    """Choose a few valid rows in which each pair of values that can meet does meet; or each triple."""
+    if len(of) < strength:
         return list(valid_combinations(of, requires))
 
     def holds(key: str) -> dict[str, object]:
@@ -210,7 +209,7 @@ def covering_rows(of: Choices, requires: Requires) -> list[Answers]:
 
     rows: list[Answers] = make(
         of,
-        strength=2,
+        strength=strength,
         constraints=[
             {
                 "operator": "or",
@@ -227,37 +226,38 @@ def covering_rows(of: Choices, requires: Requires) -> list[Answers]:
 @cache
 def covering_set() -> list[Answers]:
     """List the runtime combinations that together hold every pair of runtime answers."""
+    return _covering(strength=2)
+
+
+def _covering(strength: int) -> list[Answers]:
     of = {name: choices()[name] for name in runtime_answers()}
-    rows = covering_rows(of, pre_gen_project.REQUIRES)
+    rows = covering_rows(of, pre_gen_project.REQUIRES, strength)
     return [each for each in runtime_combinations() if {name: each[name] for name in of} in rows]
 
 
-def part(answers: Answers) -> int:
-    """Tell which part of its test files a combination runs."""
-    return parts()[ident(answers)]
-
-
 @cache
-def parts() -> dict[str, int]:
-    """Choose for each combination the part that most of its triples of answers have not met yet.
+def holding_each_triple() -> list[Answers]:
+    """List runtime combinations that together hold all that any three runtime answers can be."""
+    return _covering(strength=3)
 
-    So each part meets all that any three answers can be together, and each is chosen equally often. A
-    checksum of the answers does so for eleven parts at most.
-    """
-    met: dict[tuple[tuple[str, Value], ...], set[int]] = defaultdict(set)
-    taken: Counter[int] = Counter()
-    chosen: dict[str, int] = {}
-    for row in runtime_combinations():
-        triples = [
-            met[each] for each in subsets(((name, row[name]) for name in runtime_answers()), 3)
-        ]
-        known = Counter(chain.from_iterable(triples))
-        number = min(range(PARTS), key=lambda part: (known[part], taken[part]))
-        for each in triples:
-            each.add(number)
-        chosen[ident(row)] = number
-        taken[number] += 1
+
+def holding_each_answer(turn: int = 0) -> list[Answers]:
+    """List a few rows of the covering set that together hold each runtime answer, other ones in other turns."""
+    rows = covering_set()
+    rows = rows[turn % len(rows) :] + rows[: turn % len(rows)]
+    missing = {(name, each) for name in runtime_answers() for each in choices()[name]}
+    chosen = []
+    while missing:
+        chosen.append(max(rows, key=lambda row: len(missing & row.items())))
+        missing -= chosen[-1].items()
     return chosen
+
+
+def part(answers: Answers) -> int | None:
+    """Tell which part of its test files a combination runs; None: all of them."""
+    if answers in holding_each_triple():
+        return None
+    return crc32(ident(answers).encode()) % PARTS
 
 
 def ident(answers: Answers) -> str:

@@ -1,7 +1,8 @@
 """Every valid combination of runtime answers, generated and put through everything.
 
-Each runs a part of its tests, because all of them would take hours: `make test WHOLE=1` takes them.
-The covering set runs them all, under coverage, or without it in `make quick`.
+Each runs a part of its tests, because all of them would take hours: `make test WHOLE=1` takes them. Those
+that together hold each triple of answers run them all, and so does the covering set, under coverage, or
+without it in `make quick`.
 """
 
 import os

@@ -13,7 +13,8 @@ from combinations import TREE, Answers, Value, choices, combinations, nearest
 DEFAULTS: Answers = {name: values[0] for name, values in choices().items()}
 CHANGES = [(name, value) for name, values in choices().items() for value in values[1:]]
 
-pytestmark = pytest.mark.slow
+# Begun first: a change is a minute of git and Jinja in one process.
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def git(folder: Path, *arguments: str) -> None:

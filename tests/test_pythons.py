@@ -1,4 +1,7 @@
-"""The suites of the covering set on every Python of this machine that services support."""
+"""Suites on every Python of this machine that services support.
+
+Each Python meets each answer, in other rows of the covering set than the Python before it.
+"""
 
 import fcntl
 import hashlib
@@ -13,7 +16,7 @@ import pytest
 
 from bakery import Bakery, ForkServer
 from checks import CHEAP
-from combinations import ROOT, TREE, Answers, covering_set, ident
+from combinations import ROOT, TREE, Answers, holding_each_answer, ident
 
 VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 OTHERS = [each for each in VERSIONS if each != f"{sys.version_info[0]}.{sys.version_info[1]}"]
@@ -65,7 +68,16 @@ def install(python: str, inside: Path, requirements: Path) -> None:
     subprocess.run([*command, "--require-hashes", "-r", requirements], check=True)
 
 
-@pytest.fixture(scope="module", params=OTHERS)
+def cases() -> list[object]:
+    """List which rows each other Python runs."""
+    return [
+        pytest.param(version, answers, id=f"{version}-{ident(answers)}")
+        for turn, version in enumerate(OTHERS)
+        for answers in holding_each_answer(turn * 4)
+    ]
+
+
+@pytest.fixture(scope="module")
 def other(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ForkServer]:
@@ -79,7 +91,7 @@ def other(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("answers", covering_set(), ids=ident)
+@pytest.mark.parametrize(("other", "answers"), cases(), indirect=["other"])
 def test_the_suite_passes_on_another_python(
     answers: Answers, other: ForkServer, bakery: Bakery
 ) -> None:

@@ -18,6 +18,7 @@ from combinations import (
     covering_rows,
     covering_set,
     depends_on,
+    holding_each_answer,
     manifest,
     mentions,
     part,
@@ -90,15 +91,31 @@ def test_the_runtime_combinations_are_all_there_and_each_is_there_once() -> None
     assert len(rows) == len(expected)
 
 
-def test_each_part_of_the_tests_meets_all_that_any_three_answers_can_be() -> None:
-    rows = runtime_combinations()
-    of_part = [[row for row in rows if part(row) == number] for number in range(PARTS)]
+def test_all_that_any_three_answers_can_be_meets_every_test() -> None:
+    def triples(rows: list[Answers]) -> set[tuple[object, ...]]:
+        items = ([(name, row[name]) for name in runtime_answers()] for row in rows)
+        return {triple for each in items for triple in subsets(each, 3)}
 
-    def met(rows: list[Answers], names: tuple[str, ...]) -> set[tuple[object, ...]]:
-        return {tuple(row[name] for name in names) for row in rows}
+    whole = [row for row in runtime_combinations() if part(row) is None]
 
-    for names in subsets(runtime_answers(), 3):
-        assert all(met(each, names) == met(rows, names) for each in of_part), names
+    assert triples(whole) == triples(runtime_combinations())
+    assert len(whole) < len(runtime_combinations())
+
+
+def test_the_other_combinations_share_out_every_part_of_the_tests() -> None:
+    taken = {part(row) for row in runtime_combinations()}
+
+    assert taken == {None, *range(PARTS)}
+
+
+@pytest.mark.parametrize("turn", [0, 4, 8])
+def test_a_few_rows_of_the_covering_set_hold_each_answer(turn: int) -> None:
+    rows = holding_each_answer(turn)
+
+    assert {(name, row[name]) for row in rows for name in runtime_answers()} == {
+        (name, each) for name in runtime_answers() for each in choices()[name]
+    }
+    assert len(rows) < len(covering_set())
 
 
 def test_the_packaging_answers_take_turns() -> None:
