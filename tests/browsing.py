@@ -197,6 +197,7 @@ def visiting(
         viewport={"width": 1000, "height": 720},
         locale="en-GB",
         timezone_id="UTC",
+        reduced_motion="reduce",  # a colour that is fading is no colour to measure
     )
     context.set_default_timeout(HANG_TIMEOUT_SECONDS * 1_000)
     visit = Visit(context.new_page(), site, scripts)
