@@ -8,9 +8,11 @@ import ast
 import contextlib
 import functools
 import hashlib
+import io
 import json
 import os
 import resource
+import runpy
 import shutil
 import subprocess
 import sys
@@ -20,7 +22,8 @@ from pathlib import Path
 from types import CodeType
 from unittest import mock
 
-from cookiecutter import generate
+from cookiecutter import generate, hooks
+from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 from cookiecutter.utils import create_env_with_context
 from jinja2 import Environment, FileSystemBytecodeCache
@@ -88,6 +91,17 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(home),  # pytest cleans up after other runs there, and two at once collide
     } | more
+
+
+def run_hook(script: str, folder: Path | str = ".") -> None:
+    """Run a hook in this process, as two more interpreters cost more than all that they do."""
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            runpy.run_path(script, run_name="__main__")
+        except SystemExit as stop:
+            if stop.code:
+                message = f"a hook ended with {stop.code}"
+                raise FailedHookException(message) from stop
 
 
 def date_by_content(project: Path) -> None:
@@ -177,7 +191,8 @@ class Bakery:
         remembering = mock.patch.multiple(
             generate, create_env_with_context=self.jinja, is_binary=self.is_binary
         )
-        with self.meter.part("generation"), remembering:
+        here = mock.patch.object(hooks, "run_script", run_hook)
+        with self.meter.part("generation"), remembering, here:
             made = cookiecutter(
                 str(template or self.template),
                 no_input=True,

@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from zlib import crc32
 
 from bakery import Bakery, FailedCheckError
-from combinations import PARTS, copied
+from combinations import copied
 
 JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
 OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
 CHEAP = "not process and not slow"  # the marks of a service's tests that every combination runs
 MADE_UP = "tests/test_fuzzing.py"
-EVERYWHERE = "tests/test_app.py"  # what a part runs that has no other file in a small service
+TEST_FILES = r"(^|/)test_\w+\.py$"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -150,10 +149,8 @@ def linted_and_formatted(bakery: Bakery, project: Path) -> None:
         bakery.clean.update((rules, path, texts[path]) for path in new)
 
 
-def typed(bakery: Bakery, project: Path, part: int | None = None) -> None:
+def typed(bakery: Bakery, project: Path, *, with_tests: bool = True) -> None:
     """Run mypy --strict in a fork that knows the libraries, with a cache kept for this folder.
-
-    With a part, only that part of the test files is checked, with everything else.
 
     CPU seconds for one combination after another on 2 cores: 0.3 so; 0.6 in a fork that reads the
     libraries' cache itself; 1.0 in a fresh process; 20 without a cache; 3 to 10 as fine-grained
@@ -161,11 +158,7 @@ def typed(bakery: Bakery, project: Path, part: int | None = None) -> None:
     type here", mypy 2.4.1).
     """
     bakery.warm_types()
-    left_out = (
-        set() if part is None else set(suite_files(project)) - set(suite_files(project, part))
-    )
-    pattern = "|".join(map(re.escape, sorted(left_out)))
-    arguments = ["--exclude", f"^({pattern})$"] if left_out else []
+    arguments = [] if with_tests else ["--exclude", TEST_FILES]
     bakery.run(bakery.job("types", project, arguments=arguments))
 
 
@@ -174,28 +167,21 @@ def layered(bakery: Bakery, project: Path) -> None:
     bakery.run(bakery.job("contracts", project))
 
 
-def suite_files(project: Path, part: int | None = None) -> list[str]:
-    """List the service's test files, or a part, the same one in every combination that has them."""
-    paths = sorted(str(path.relative_to(project)) for path in project.rglob("test_*.py"))
-    of_part = [path for path in paths if part in {None, crc32(path.encode()) % PARTS}]
-    return of_part or [EVERYWHERE]
-
-
-def passes_its_own_tests(
-    bakery: Bakery, project: Path, part: int | None = None, env: dict[str, str] | None = None
-) -> None:
-    """Run the service's suite, or a part of it, with what its own requirements pin and no more.
+def passes_its_own_tests(bakery: Bakery, project: Path, env: dict[str, str] | None = None) -> None:
+    """Run the service's suite with what its own requirements pin and no more.
 
     Tests marked `process` start real servers, and those marked `slow` make up or measure much:
     the covering set runs them too (see below).
     """
-    files = [] if part is None else suite_files(project, part)
-    arguments = ["-m", CHEAP, *files]
+    arguments = ["-m", CHEAP]
     bakery.run(bakery.job("suite", project, "requirements-dev.txt", env=env, arguments=arguments))
 
 
 def starts(bakery: Bakery, project: Path) -> None:
-    """Start the app with what is installed in production, the tools of development missing."""
+    """Start the app with what is installed in production, the tools of development missing.
+
+    It must say that it is alive, describe its API, and price a basket.
+    """
     bakery.run(bakery.job("start", project, "requirements.txt", env={"APP_ENV": "development"}))
 
 
@@ -206,21 +192,28 @@ def starts_cold(bakery: Bakery, project: Path) -> None:
     )
 
 
-def covers_every_line_and_branch(bakery: Bakery, project: Path) -> None:
+def covers_every_line_and_branch(
+    bakery: Bakery, project: Path, *, with_processes: bool = True
+) -> None:
     """Run all of the service's suite, under coverage: 100 % of lines and branches.
 
     Requests made up from the API document are no part of that: with each line counted they are three
-    times as dear, and what they reach must be shown by tests that say what they expect.
+    times as dear, and what they reach must be shown by tests that say what they expect. Without the tests
+    that start processes, whose lines nobody counts, the tests themselves are not counted either.
     """
-    counted = {"coverage": True, "arguments": ["--ignore", MADE_UP]}
+    counted: dict[str, object] = {"coverage": {}, "arguments": ["--ignore", MADE_UP]}
+    if not with_processes:
+        of_the_app = {"include": ["app/*"], "omit": ["*/tests/*"]}
+        arguments = ["--ignore", MADE_UP, "-m", "not process"]
+        counted = {"coverage": of_the_app, "arguments": arguments}
     for more in (counted, {"arguments": [MADE_UP]}):
         bakery.run(bakery.job("suite", project, "requirements-dev.txt", **more))
 
 
-def generated_right(bakery: Bakery, project: Path, part: int | None = None) -> None:
+def generated_right(bakery: Bakery, project: Path, *, with_tests: bool = True) -> None:
     """Check everything that must hold in every combination, and tell all that does not.
 
-    With a part, only that part of the service's own tests is type-checked and run.
+    Without tests, the service's own ones are neither run nor type-checked.
     """
     of_files = (no_trace_of_jinja, nothing_empty, nothing_dead, links_lead_somewhere)
     of_the_service = (linted_and_formatted, layered, starts)
@@ -231,9 +224,11 @@ def generated_right(bakery: Bakery, project: Path, part: int | None = None) -> N
     for each in of_the_service:
         with noted(found):
             each(bakery, project)
-    for check_part in (typed, passes_its_own_tests):
+    with noted(found):
+        typed(bakery, project, with_tests=with_tests)
+    if with_tests:
         with noted(found):
-            check_part(bakery, project, part)
+            passes_its_own_tests(bakery, project)
     fail_for(found)
 
 

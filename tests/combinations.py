@@ -15,7 +15,6 @@ from functools import cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from cookiecutter.utils import create_env_with_context
 from covertable import make
@@ -28,9 +27,6 @@ Value = str | bool
 Answers = dict[str, Value]
 Choices = dict[str, list[Value]]
 Requires = dict[str, list[str]]
-
-PARTS = 32
-"""Into how many parts the tests of a service are divided for the combinations that do not run them all."""
 
 ROOT = Path(__file__).parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
@@ -251,13 +247,6 @@ def holding_each_answer(turn: int = 0) -> list[Answers]:
         chosen.append(max(rows, key=lambda row: len(missing & row.items())))
         missing -= chosen[-1].items()
     return chosen
-
-
-def part(answers: Answers) -> int | None:
-    """Tell which part of its test files a combination runs; None: all of them."""
-    if answers in holding_each_triple():
-        return None
-    return crc32(ident(answers).encode()) % PARTS
 
 
 def ident(answers: Answers) -> str:

@@ -1,8 +1,8 @@
 """Every valid combination of runtime answers, generated and put through everything.
 
-Each runs a part of its tests, because all of them would take hours: `make test WHOLE=1` takes them. Those
-that together hold each triple of answers run them all, and so does the covering set, under coverage, or
-without it in `make quick`.
+Each is started and asked. Those that together hold each triple of answers run all their tests, and so does the
+covering set, under coverage, or without it in `make quick`. In all of them the tests would take hours: `make
+test WHOLE=1` takes them.
 """
 
 import os
@@ -15,9 +15,17 @@ from checks import (
     generated_right,
     starts_cold,
 )
-from combinations import Answers, covering_set, ident, part, runtime_combinations
+from combinations import (
+    Answers,
+    covering_set,
+    holding_each_answer,
+    holding_each_triple,
+    ident,
+    runtime_combinations,
+)
 
 COVERING = covering_set()
+TRIPLES = holding_each_triple()
 
 
 def marked(answers: Answers) -> object:
@@ -30,8 +38,8 @@ def test_a_combination_passes_everything(
     answers: Answers, bakery: Bakery, request: pytest.FixtureRequest
 ) -> None:
     request.node.user_properties.append(("cpu", bakery.meter.parts))
-    whole = request.config.option.quick or os.environ.get("WHOLE")
-    generated_right(bakery, bakery.bake(answers), None if whole else part(answers))
+    everywhere = request.config.option.quick or os.environ.get("WHOLE")
+    generated_right(bakery, bakery.bake(answers), with_tests=bool(everywhere) or answers in TRIPLES)
 
 
 @pytest.mark.slow
@@ -44,4 +52,5 @@ def test_a_cold_interpreter_starts_the_service_too(answers: Answers, bakery: Bak
 @pytest.mark.long
 @pytest.mark.parametrize("answers", COVERING, ids=ident)
 def test_its_own_tests_run_every_line_and_branch(answers: Answers, bakery: Bakery) -> None:
-    covers_every_line_and_branch(bakery, bakery.bake(answers))
+    some = holding_each_answer()
+    covers_every_line_and_branch(bakery, bakery.bake(answers), with_processes=answers in some)

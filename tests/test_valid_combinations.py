@@ -8,7 +8,6 @@ from itertools import product
 import pytest
 
 from combinations import (
-    PARTS,
     TREE,
     Answers,
     Choices,
@@ -19,9 +18,9 @@ from combinations import (
     covering_set,
     depends_on,
     holding_each_answer,
+    holding_each_triple,
     manifest,
     mentions,
-    part,
     questions,
     runtime_answers,
     runtime_combinations,
@@ -91,21 +90,13 @@ def test_the_runtime_combinations_are_all_there_and_each_is_there_once() -> None
     assert len(rows) == len(expected)
 
 
-def test_all_that_any_three_answers_can_be_meets_every_test() -> None:
+def test_some_combinations_hold_all_that_any_three_answers_can_be() -> None:
     def triples(rows: list[Answers]) -> set[tuple[object, ...]]:
         items = ([(name, row[name]) for name in runtime_answers()] for row in rows)
         return {triple for each in items for triple in subsets(each, 3)}
 
-    whole = [row for row in runtime_combinations() if part(row) is None]
-
-    assert triples(whole) == triples(runtime_combinations())
-    assert len(whole) < len(runtime_combinations())
-
-
-def test_the_other_combinations_share_out_every_part_of_the_tests() -> None:
-    taken = {part(row) for row in runtime_combinations()}
-
-    assert taken == {None, *range(PARTS)}
+    assert triples(holding_each_triple()) == triples(runtime_combinations())
+    assert len(holding_each_triple()) < len(runtime_combinations())
 
 
 @pytest.mark.parametrize("turn", [0, 4, 8])

@@ -165,7 +165,7 @@ def test_values_of_any_kind_are_masked(log_lines: LogLines) -> None:
     deep: dict[str, object] = {"password": "HUSH"}
     for _ in range(20):
         deep = {"below": deep}
-    logger.info(
+    logger.warning(
         "values",
         extra={
             "webhook_secrets": ["HUSH"],
