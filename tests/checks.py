@@ -17,7 +17,9 @@ from combinations import copied
 
 JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
 OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
-CHEAP = "not process and not slow"  # the marks of a service's tests that every combination runs
+CHEAP = (
+    "not process and not slow"  # the marks of a service's tests that need no server of their own
+)
 MADE_UP = "tests/test_fuzzing.py"
 TEST_FILES = r"(^|/)test_\w+\.py$"
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -237,11 +237,11 @@ def holding_each_triple() -> list[Answers]:
     return _covering(strength=3)
 
 
-def holding_each_answer(turn: int = 0) -> list[Answers]:
-    """List a few rows of the covering set that together hold each runtime answer, other ones in other turns."""
+def holding_each_answer(first: int = 0) -> list[Answers]:
+    """List a few rows of the covering set that together hold each runtime answer, looking at the first one first."""
     rows = covering_set()
-    rows = rows[turn % len(rows) :] + rows[: turn % len(rows)]
-    missing = {(name, each) for name in runtime_answers() for each in choices()[name]}
+    rows = rows[first:] + rows[:first]
+    missing = {(name, row[name]) for row in rows for name in runtime_answers()}
     chosen = []
     while missing:
         chosen.append(max(rows, key=lambda row: len(missing & row.items())))

@@ -26,6 +26,7 @@ from combinations import (
 
 COVERING = covering_set()
 TRIPLES = holding_each_triple()
+WITH_PROCESSES = holding_each_answer()
 
 
 def marked(answers: Answers) -> object:
@@ -52,5 +53,6 @@ def test_a_cold_interpreter_starts_the_service_too(answers: Answers, bakery: Bak
 @pytest.mark.long
 @pytest.mark.parametrize("answers", COVERING, ids=ident)
 def test_its_own_tests_run_every_line_and_branch(answers: Answers, bakery: Bakery) -> None:
-    some = holding_each_answer()
-    covers_every_line_and_branch(bakery, bakery.bake(answers), with_processes=answers in some)
+    covers_every_line_and_branch(
+        bakery, bakery.bake(answers), with_processes=answers in WITH_PROCESSES
+    )

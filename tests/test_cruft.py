@@ -13,7 +13,7 @@ from combinations import TREE, Answers, Value, choices, combinations, nearest
 DEFAULTS: Answers = {name: values[0] for name, values in choices().items()}
 CHANGES = [(name, value) for name, values in choices().items() for value in values[1:]]
 
-# Begun first: a change is a minute of git and Jinja in one process.
+# Begun first: a change is long work of git and Jinja in one process.
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 

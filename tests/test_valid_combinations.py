@@ -99,9 +99,9 @@ def test_some_combinations_hold_all_that_any_three_answers_can_be() -> None:
     assert len(holding_each_triple()) < len(runtime_combinations())
 
 
-@pytest.mark.parametrize("turn", [0, 4, 8])
-def test_a_few_rows_of_the_covering_set_hold_each_answer(turn: int) -> None:
-    rows = holding_each_answer(turn)
+@pytest.mark.parametrize("first", [0, 4, 8])
+def test_a_few_rows_of_the_covering_set_hold_each_answer(first: int) -> None:
+    rows = holding_each_answer(first)
 
     assert {(name, row[name]) for row in rows for name in runtime_answers()} == {
         (name, each) for name in runtime_answers() for each in choices()[name]
