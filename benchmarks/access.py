@@ -24,7 +24,13 @@ def application() -> Any:  # noqa: ANN401 - the tree is no package of the templa
     sys.path.insert(0, str(TREE))
     app_package, api, access, tokens, settings = map(
         importlib.import_module,
-        ("app", "app.core.api", "app.core.access", "app.core.tokens", "app.settings"),
+        (
+            "app",
+            "app.core.api",
+            "app.core.access.principals",
+            "app.core.access.tokens",
+            "app.settings",
+        ),
     )
     told = {"app_env": "testing", "log_level": "ERROR", "rate_limit": "1000000000/minute"}
     app = app_package.create_app(settings.Settings.model_validate(told))

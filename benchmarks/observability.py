@@ -45,8 +45,10 @@ import os
 from pathlib import Path
 from uuid import uuid4
 from app import create_app
-from app.core import access, logs, pipeline, tokens
+from app.core import access, pipeline
+from app.core.access import tokens
 from app.core.database import db
+from app.core.observability import logs
 from app.orders import service
 
 app = create_app()

@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import post_gen_project
 from bakery import Bakery, FailedCheckError
 from combinations import copied
 
-JINJA = re.compile(r"\{\{|\{%|%\}|\{#|cookiecutter", re.IGNORECASE)
+JINJA = re.compile(
+    r"\{\{|\{%|%\}|\{#|cookiecutter|" + re.escape(post_gen_project.NOTE.strip()), re.IGNORECASE
+)
 OUR_OWN = re.compile("cookiecutter", re.IGNORECASE)
 CHEAP = (
     "not process and not slow"  # the marks of a service's tests that need no server of their own

@@ -107,7 +107,13 @@ def renderings(path: str, kind: str, targets: tuple[str, ...] = ()) -> list[tupl
 
 
 def render(path: str, kind: str, answers: Answers) -> str:
-    """Render a file with these answers and a kind of texts, or copy it as it stands."""
+    """Return a file as a service with these answers and a kind of texts gets it."""
+    text = rendered(path, kind, answers)
+    return post_gen_project.without_seams(text) if post_gen_project.NOTE in text else text
+
+
+def rendered(path: str, kind: str, answers: Answers) -> str:
+    """Render a file before the hook takes out the seams, or copy it as it stands."""
     if not (template := template_of(path)):
         return (TREE / path).read_text()
     return template.render(cookiecutter=full(kind) | answers)

@@ -50,7 +50,7 @@ class Spy(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        logs = importlib.import_module("app.core.logs")
+        logs = importlib.import_module("app.core.observability.logs")
         self.formatters = [logs.JSONFormatter("service", "1"), logs.ConsoleFormatter()]
         self.lines: list[str] = []
         self.secrets: set[str] = set(PLANTED.values())

@@ -65,6 +65,26 @@ def break_layers(tree: Path) -> None:
     append(tree / "app" / "core" / "errors.py", "\nfrom app import health\n\nassert health\n")
 
 
+def look_upwards(tree: Path) -> None:
+    append(tree / "app" / "core" / "errors.py", "\nfrom app.core import http\n\nassert http\n")
+
+
+def close_a_circle(tree: Path) -> None:
+    append(
+        tree / "app" / "core" / "http" / "text.py",
+        "\nfrom app.core.http import cors\n\nassert cors\n",
+    )
+    append(
+        tree / "app" / "core" / "http" / "cors.py",
+        "\nfrom app.core.http import text\n\nassert text\n",
+    )
+
+
+def build_a_room_without_a_floor(tree: Path) -> None:
+    (tree / "app" / "core" / "attic.py").write_text('"""Says nothing of its layer."""\n\nAGE = 1\n')
+    append(tree / "app" / "settings.py", "\nfrom app.core import attic\n\nassert attic.AGE\n")
+
+
 def break_test(tree: Path) -> None:
     (tree / "tests" / "test_broken.py").write_text(
         "def test_one_is_two() -> None:\n    assert 1 == 2\n"
@@ -102,6 +122,9 @@ def every_file_check(_workshop: Bakery, project: Path) -> None:
         (break_format, checks.linted_and_formatted, "ruff format"),
         (break_types, checks.typed, "Incompatible types in assignment"),
         (break_layers, checks.layered, "app.core.errors -> app.health"),
+        (look_upwards, checks.layered, "app.core.errors -> app.core.http"),
+        (close_a_circle, checks.layered, "No cycles are allowed in app.core.http"),
+        (build_a_room_without_a_floor, checks.layered, "attic"),
         (break_test, checks.passes_its_own_tests, "test_one_is_two"),
         (unlink_settings, checks.passes_its_own_tests, "No module named 'app.settings'"),
         (unlink_settings, checks.starts, "No module named 'app.settings'"),

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from packaging.requirements import Requirement
 from bakery import Bakery
 from checks import LINK, fail_for, trace_of_template
 from combinations import TREE, tree_files
-from rendering import TEXTS, exists, full, named, render, renderings
+from post_gen_project import NOTE
+from rendering import TEXTS, exists, full, named, render, rendered, renderings
 
 KINDS = list(TEXTS)
 OWN = re.compile(r".*__init__\.py|conftest\.py|tests/(?!test_)\w+\.py")
@@ -186,6 +188,53 @@ def test_python_and_its_settings_are_linted_and_formatted(
                 file.write_text(texts[min(version, len(texts) - 1)])
     bakery.command(["ruff", "check", "--quiet", "."], tmp_path)
     bakery.command(["ruff", "format", "--check", "--quiet", "."], tmp_path)
+
+
+def unjoined(text: str) -> str:
+    """Leave what stands in noted brackets to the formatter: without notes and their last commas."""
+    lines = text.splitlines()
+    for first in [n for n, line in enumerate(lines) if line.endswith(NOTE)]:
+        lines[first] = lines[first].removesuffix(NOTE)
+        indent = len(lines[first]) - len(lines[first].lstrip())
+        last = next(
+            n for n in range(first + 1, len(lines)) if re.match(rf" {{{indent}}}[)\]]", lines[n])
+        )
+        lines[last - 1] = lines[last - 1].removesuffix(",")
+    return "\n".join(lines) + "\n"
+
+
+def test_what_is_rendered_has_no_seam_where_a_marker_stood(bakery: Bakery, tmp_path: Path) -> None:
+    """The hook joins lines as the formatter does when no comma asks for one item a line."""
+    written: dict[Path, str] = {}
+    for path in of_sort(".py"):
+        if NOTE not in (TREE / path).read_text():
+            continue
+        for number, (text, answers) in enumerate(renderings(path, "default")):
+            file = tmp_path / str(number) / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(unjoined(rendered(path, "default", answers)))
+            written[file] = text
+    settings = ["--config", str(TREE / "pyproject.toml")]
+    bakery.command(["ruff", "format", "--quiet", "--no-cache", *settings, "."], tmp_path)
+
+    assert written
+    fail_for([str(file) for file, text in written.items() if file.read_text() != text])
+
+
+BEFORE_A_BRACKET = re.compile(r"\s*(from \S+ import|(async )?def \w+|class \w+)")
+
+
+@pytest.mark.parametrize("path", of_sort(".py"))
+def test_each_import_signature_and_list_of_bases_with_a_marker_is_noted(path: str) -> None:
+    lines = (TREE / path).read_text().splitlines()
+    for number, line in enumerate(lines):
+        if BEFORE_A_BRACKET.match(line) and line.split("#")[0].rstrip().endswith("("):
+            indent = len(line) - len(line.lstrip())
+            end = f"{' ' * indent})"
+            inner = list(
+                takewhile(lambda each, end=end: not each.startswith(end), lines[number + 1 :])
+            )
+            assert line.endswith(NOTE) == any("# {%" in each for each in inner), line
 
 
 @pytest.mark.parametrize("kind", KINDS)

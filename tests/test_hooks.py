@@ -186,35 +186,26 @@ def test_both_hooks_read_a_key_alike(key: str, *, value: str | bool, expected: b
 
 
 MANIFEST = """\
-places = [
-    "{name}",
-    "app/{name}",
-    "app/{name}.py",
-    "app/core/{name}.py",
-    "app/{domain}/tests/test_{module}.py",
-    "docs/deep/{name}.md",
-    "tests/test_{name}.py",
-]
-
 [only-with]
-"database" = ["orders", "database"]
-"database=mysql" = ["mysql"]
-"caching" = ["orders/cache"]
-"caching or auth" = ["tokens"]
+"database" = ["app/orders", "app/core/database"]
+"database=mysql" = ["docs/deep/mysql.md"]
+"caching" = ["app/orders/cache.py"]
+"caching or auth" = ["app/core/access/tokens.py"]
 "caching and database=mysql or auth=oidc" = ["app/both.py"]
 """
 
 
 PROJECT = {
     "app/both.py",
-    "app/core/database.py",
+    "app/core/access/tokens.py",
+    "app/core/database/engine.py",
     "app/core/own.py",
     "app/orders/cache.py",
     "app/orders/routes.py",
     "app/orders/tests/test_cache.py",
-    "app/tokens.py",
     "docs/deep/mysql.md",
-    "tests/test_tokens.py",
+    "tests/core/access/test_tokens.py",
+    "tests/core/database/test_engine.py",
 }
 
 
@@ -273,8 +264,8 @@ def test_answers_can_be_joined_and_means_both(
 def test_one_of_several_answers_is_enough(project: Path, auth: str, *, caching: bool) -> None:
     post_gen_project.prune(project, GOOD | {"auth": auth, "caching": caching})
 
-    assert (project / "app/tokens.py").exists()
-    assert (project / "tests/test_tokens.py").exists()
+    assert (project / "app/core/access/tokens.py").exists()
+    assert (project / "tests/core/access/test_tokens.py").exists()
 
 
 def test_folders_left_empty_go_too_and_no_others(project: Path) -> None:
@@ -314,3 +305,31 @@ def test_the_hooks_ask_for_every_free_text(monkeypatch: pytest.MonkeyPatch) -> N
 
     for name in texts:
         assert any(sentence.startswith(f"{name} ") for sentence in found(**{name: 'a "b"'}))
+
+
+SEAMED = f"""\
+from app import ({post_gen_project.NOTE}
+    health,
+    quotes,
+)
+
+
+def place({post_gen_project.NOTE}
+    owner_id: UUID,
+    basket: Basket,
+) -> OrderView: ...
+"""
+
+
+def test_lines_that_markers_kept_apart_are_joined() -> None:
+    long = ", ".join(f"a_rather_long_name_{number}" for number in range(3))
+    text = SEAMED + SEAMED.replace("health,", f"{long},\n    {long},").replace(
+        "owner_id: UUID,", f"{long},"
+    )
+
+    assert post_gen_project.without_seams(text) == (
+        "from app import health, quotes\n\n\n"
+        "def place(owner_id: UUID, basket: Basket) -> OrderView: ...\n"
+        f"from app import (\n    {long},\n    {long},\n    quotes,\n)\n\n\n"
+        f"def place(\n    {long}, basket: Basket\n) -> OrderView: ...\n"
+    )

@@ -50,13 +50,13 @@ def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, bakery: Bakery) 
     [
         # The rule masks nothing any more.
         (
-            "app/core/redaction.py",
+            "app/core/observability/redaction.py",
             "    return _TEXT.sub(",
             "    return text\n    _TEXT.sub(",
         ),
         # Somebody logs a header under a harmless name.
         (
-            "app/core/logs.py",
+            "app/core/observability/logs.py",
             '"sent_bytes": exchange.sent_bytes,',
             '"sent_bytes": exchange.sent_bytes, "caller": environ.get("HTTP_X_API_KEY"),',
         ),

@@ -16,7 +16,7 @@ from bakery import Bakery
 from checks import CHEAP, linted_and_formatted, nothing_dead, nothing_empty, typed
 from combinations import ROOT, TREE, copied, template_files, tree_files
 from forkserver import plain
-from post_gen_project import MANIFEST, paths_by_key
+from post_gen_project import MANIFEST, with_tests
 from requirements import pins
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -108,13 +108,12 @@ def listed() -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", sorted({name for each in listed().values() for name in each}))
-def test_each_name_in_the_manifest_names_something_in_the_tree(name: str, tmp_path: Path) -> None:
-    text = (TREE / MANIFEST).read_text().partition("[only-with]")[0]
-    (tmp_path / MANIFEST).write_text(f'{text}[only-with]\n"one" = ["{name}"]\n')
-    [places] = paths_by_key(tmp_path).values()
+@pytest.mark.parametrize("path", sorted({path for each in listed().values() for path in each}))
+def test_each_path_in_the_manifest_is_in_the_tree_and_no_test_of_another(path: str) -> None:
+    others = {each for paths in listed().values() for each in paths} - {path}
 
-    assert [each for each in tree_files() for path in places if f"{each}/".startswith(f"{path}/")]
+    assert [each for each in tree_files() if f"{each}/".startswith(f"{path}/")]
+    assert path not in {test for other in others for test in with_tests(other)}
 
 
 def test_the_manifest_names_nothing_twice_under_one_key() -> None:

@@ -15,11 +15,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.core import errors, secrets_manager
+from app.core import errors
 from app.core.api import document
-from app.core.logs import JSONFormatter
+from app.core.config import secrets_manager
+from app.core.observability.logs import JSONFormatter
 from app.settings import Settings
-from tests import (
+from tests import (  # one line where it fits
     environments,
     # {% if cookiecutter.auth == "jwt" and cookiecutter.web_ui %}
     own_accounts,

@@ -12,18 +12,20 @@ import os
 import sys
 from pathlib import Path
 
-from app.core import (
-    liveness,
+from app.core.config import InvalidSettings
+from app.core.observability import (  # one line where it fits
     logs,
+    # {% if cookiecutter.metrics %}
+    multiprocess,
+    # {% endif %}
+)
+from app.core.process import (  # one line where it fits
+    liveness,
     # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" or cookiecutter.rate_limiting or cookiecutter.caching or cookiecutter.background_tasks %}
     preload,
     # {% endif %}
     stop_signals,
-    # {% if cookiecutter.metrics %}
-    worker_metrics,
-    # {% endif %}
 )
-from app.core.config import InvalidSettings
 from app.settings import Settings
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -133,7 +135,7 @@ limit_request_field_size = 8_194
 forwarded_allow_ips = ""
 
 # {% if cookiecutter.metrics %}
-on_starting, child_exit, on_exit = worker_metrics.GUNICORN_HOOKS
+on_starting, child_exit, on_exit = multiprocess.GUNICORN_HOOKS
 # {% endif %}
 # The application writes one line a request and says more than Gunicorn could.
 accesslog = None

@@ -3,9 +3,9 @@
 import sys
 
 from app import create_app
-from app.core import (
-    broker,
-    logs,
+from app.core.observability import logs
+from app.core.tasks import (  # one line where it fits
+    celery_app,
     # {% if cookiecutter.metrics %}
     task_metrics,
     # {% endif %}
@@ -19,9 +19,9 @@ task_metrics.begin(settings)
 flask_app = create_app(settings)
 logs.log_what_python_prints()
 if settings.logs_as_json:
-    # Celery prints there that it was told to stop; `app.core.broker` logs it.
+    # Celery prints there that it was told to stop; `app.core.tasks.celery_app` logs it.
     vars(sys)["__stdout__"] = None
-app = broker.worker(flask_app)
+app = celery_app.worker(flask_app)
 # {% if cookiecutter.metrics %}
 task_metrics.serve(flask_app, settings)
 # {% endif %}

@@ -5,7 +5,7 @@ Scripts ask here, so that nothing but the settings reads `.env`.
 
 import sys
 
-from app.core import cli
+from app.core.process import cli
 from app.settings import Settings
 
 cli.print_values(Settings.load(), sys.argv[1:])

@@ -9,8 +9,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from flask import current_app
 
-from app.core import migration_lock
-from app.core.database import UTCDateTime, db, migration_engine, settings_of
+from app.core.database import UTCDateTime, db, migration_engine, migration_lock, settings_of
 
 
 def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:

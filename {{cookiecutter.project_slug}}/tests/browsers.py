@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-from flask import (
+from flask import (  # one line where it fits
     Flask,
     # {% if cookiecutter.auth != "none" %}
     session,
@@ -13,10 +13,9 @@ from flask import (
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core import (
+from app.core import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     access,
-    browser,
     # {% endif %}
     errors,
 )
@@ -42,7 +41,7 @@ def visitor(app: Flask) -> FlaskClient:
 def sign_in(client: FlaskClient, caller: access.Caller, name: str = "ann@shop.example") -> None:
     """Let a browser be somebody's."""
     with client.application.test_request_context():
-        browser.sign_in(caller, name)
+        access.browser_session.sign_in(caller, name)
         begun = dict(session)
     with client.session_transaction() as kept:
         kept.update(begun)

@@ -20,6 +20,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from app import create_app
 from app.core import database
 from app.core.config import Environment
+from app.core.database.settings import UNSET
 from app.settings import Settings
 
 CountQueries = Callable[[int], AbstractContextManager[None]]
@@ -93,7 +94,7 @@ def database_url(new_database: NewDatabase) -> Iterator[str]:
         upgrade()
         database.db.engine.dispose()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(database.UNSET, Environment.TESTING, url)
+        patch.setitem(UNSET, Environment.TESTING, url)
         yield url
 
 

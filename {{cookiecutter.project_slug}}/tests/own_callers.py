@@ -4,11 +4,15 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from flask import Flask
 
-from app.core import access, tokens
-from app.core.access import Caller
+from app.core import access
+from app.core.access import Caller, tokens
+from app.users import passwords
 from app.users import service as users
 from app.users.models import Role
 from app.users.tests import make
+
+WRONG_LENGTH = passwords.WRONG_LENGTH
+"""How a password of a wrong length is refused."""
 
 
 def caller_id(app: Flask, name: str = "user") -> UUID:

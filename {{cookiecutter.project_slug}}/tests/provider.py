@@ -59,7 +59,7 @@ class OpenIDProvider:
         self._names = count()
         # However busy the machine is.
         self._patience = pytest.MonkeyPatch()
-        self._patience.setattr("app.core.provider.FETCH_SECONDS", HANG_TIMEOUT_SECONDS)
+        self._patience.setattr("app.core.access.jwks.FETCH_SECONDS", HANG_TIMEOUT_SECONDS)
         return self
 
     def __exit__(self, *error: object) -> None:

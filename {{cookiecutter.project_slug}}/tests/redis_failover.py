@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 from threading import Thread
 
-from app.core.secret_url import SecretURL
+from app.core.config.secret_url import SecretURL
 
 READ_ONLY = b"-READONLY You can't write against a read only replica.\r\n"
 

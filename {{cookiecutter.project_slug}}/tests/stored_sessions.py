@@ -14,7 +14,7 @@ from tests.browsers import SOME_ID, sign_in
 def open_session(app: Flask, owner_id: UUID = SOME_ID) -> UUID:
     """Store a session of somebody, and return its id."""
     with app.app_context(), writing() as transaction:
-        return service.open_session(
+        return service.open_session(  # one line where it fits
             transaction,
             owner_id,
             # {% if cookiecutter.auth == "jwt" %}

@@ -12,9 +12,9 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from app import create_app
-from app.core import cli
-from app.core.cli import spelled
 from app.core.config import InvalidSettings
+from app.core.process import cli
+from app.core.process.cli import spelled
 from app.settings import Settings
 from conftest import MakeApp, meant_for_a_service
 

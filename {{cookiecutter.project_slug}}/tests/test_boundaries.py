@@ -14,19 +14,20 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core import (
-    api,
-    # {% if cookiecutter.auth == "jwt" %}
-    passwords,
-    # {% endif %}
-)
-from conftest import (
+from app.core import api
+from conftest import (  # one line where it fits
     MakeApp,
     # {% if cookiecutter.auth != "none" %}
     authorization,
     # {% endif %}
 )
-from tests.boundaries import NAMED, Described, Node
+from tests import (  # one line where it fits
+    boundaries,
+    # {% if cookiecutter.auth == "jwt" %}
+    own_callers,
+    # {% endif %}
+)
+from tests.boundaries import Described, Node
 
 SIGNED = re.compile("[A-Za-z0-9_-]{48}")
 
@@ -35,7 +36,7 @@ def is_refused(answer: TestResponse) -> bool:
     """Tell whether the service says that it has not read a value."""
     assert answer.status_code < 500
     # {% if cookiecutter.auth == "jwt" %}
-    if passwords.WRONG_LENGTH in answer.text:
+    if own_callers.WRONG_LENGTH in answer.text:
         return True
     # {% endif %}
     codes = {"bad_request", "unreadable_url", "validation_failed"}
@@ -47,7 +48,7 @@ def operations(found: Node) -> Iterator[tuple[str, str, Node]]:
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
             if method != "parameters" and {"webhook": []} not in operation["security"]:
-                yield method, re.sub(r"\{\w+\}", NAMED["uuid"], path), operation
+                yield method, re.sub(r"\{\w+\}", boundaries.NAMED["uuid"], path), operation
 
 
 def caller(app: Flask) -> FlaskClient:

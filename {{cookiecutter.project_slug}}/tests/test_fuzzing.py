@@ -26,7 +26,7 @@ from werkzeug.test import run_wsgi_app
 
 from app.core.api import Blueprint, json_response
 from app.core.schemas import Schema
-from conftest import (
+from conftest import (  # one line where it fits
     MakeApp,
     # {% if cookiecutter.auth != "none" %}
     authorization,

@@ -9,8 +9,9 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from marshmallow import fields
 
-from app.core.api import MAXIMUM_DEPTH, Blueprint
-from app.core.logs import LONGEST_AGENT, ConsoleFormatter
+from app.core.api import Blueprint
+from app.core.api.parsing import MAXIMUM_DEPTH
+from app.core.observability.logs import LONGEST_AGENT, ConsoleFormatter
 from app.core.schemas import Schema
 from conftest import LogLines, MakeApp
 
@@ -43,7 +44,7 @@ def form(make_app: MakeApp) -> FlaskClient:
 
     @app.post("/file")
     def read_file() -> str:
-        request.takes_files = True  # type: ignore[attr-defined]  # of app.core.security.Request
+        request.takes_files = True  # type: ignore[attr-defined]  # of app.core.http.security.Request
         return str(len(request.files["f"].read()))
 
     return app.test_client()

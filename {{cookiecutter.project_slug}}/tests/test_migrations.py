@@ -16,20 +16,20 @@ from flask_migrate import downgrade, migrate, upgrade
 from sqlalchemy import CheckConstraint, MetaData, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from app.core import migration_lock
-from app.core.database import (
-    # {% if cookiecutter.database != "sqlite" %}
-    DRIVERS,
-    # {% endif %}
+from app.core.database import (  # one line where it fits
     db,
     migration_engine,
+    migration_lock,
     reading,
     reading_engine,
+    # {% if cookiecutter.database != "sqlite" %}
+    settings,
+    # {% endif %}
     settings_of,
 )
 from app.orders import service
 from app.orders.models import OrderLine
-from conftest import (
+from conftest import (  # one line where it fits
     LogLines,
     MakeApp,
     # {% if cookiecutter.auth != "none" %}
@@ -364,7 +364,7 @@ def test_a_session_of_a_server_asks_again_until_the_lock_is_free(
 
 
 def test_migrations_may_have_a_url_of_their_own(make_app: MakeApp) -> None:
-    url = f"{next(iter(DRIVERS))}://owner:pass-word@db.example/shop"
+    url = f"{next(iter(settings.DRIVERS))}://owner:pass-word@db.example/shop"
     app = make_app(database_migration_url=url)
 
     assert migration_engine(app).url.host == "db.example"

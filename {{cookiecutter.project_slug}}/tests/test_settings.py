@@ -7,12 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.core.config import (
-    DEVELOPMENT_SECRET,
-    CoreSettings,
-    Environment,
-    InvalidSettings,
-)
+from app.core.config import CoreSettings, Environment, InvalidSettings
+from app.core.config.settings import DEVELOPMENT_SECRET
 from app.settings import Settings
 from tests import environments
 

@@ -20,7 +20,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core import broker
+from app.core.tasks import celery_app
 from conftest import MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS, POLL_SECONDS, wait_until
 
@@ -234,7 +234,7 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
         app = make_app(**told)
         environment |= {"APP_ENV": "testing"}
         yield Service(app, app.test_client(), mail, start, environment)
-        its = broker.of(app)
+        its = celery_app.of(app)
         with its.connect() as connection:
             connection.default_channel.queue_delete(f"{its.name}.tasks")
             connection.default_channel.queue_delete(its.dead_letters)

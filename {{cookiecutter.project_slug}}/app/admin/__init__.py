@@ -1,17 +1,22 @@
 """What administrators see and change; each change leaves an entry in the audit log."""
 
-from app.admin import (
+from flask import Flask
+
+from app.admin import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     accounts,
     # {% endif %}
     routes,
 )
 
-__all__ = [
+__all__ = [  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     "accounts",
     # {% endif %}
-    "blueprint",
+    "init_app",
 ]
 
-blueprint = routes.blueprint
+
+def init_app(app: Flask) -> None:
+    """Serve `/api/v1/admin`."""
+    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/admin")

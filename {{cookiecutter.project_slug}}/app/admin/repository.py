@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, select
 
 from app.admin.models import AuditEntry
-from app.core import pagination
-from app.core.pagination import Position
+from app.core.api import pagination
+from app.core.api.pagination import Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from app.admin import service
 from app.admin.schemas import EntryPageSchema, OrderQuery
 from app.core import access
 from app.core.api import Blueprint, json_response
-from app.core.pagination import PageArguments, PageQuery
+from app.core.api.pagination import PageArguments, PageQuery
 from app.orders import administration as orders
 from app.orders.schemas import OrderPageSchema, OrderSchema
 

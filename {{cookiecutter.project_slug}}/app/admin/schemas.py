@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from app.core.pagination import PageQuery
+from app.core.api.pagination import PageQuery
 from app.core.schemas import UUID, Schema
 
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.admin import repository
 from app.admin.models import AuditEntry
 from app.admin.repository import EntryView
+from app.core.api.pagination import Page, Position
 from app.core.database import reading, writing
-from app.core.pagination import Page, Position
 from app.orders import administration as orders
 from app.orders.repository import OrderView
 

@@ -1,5 +1,10 @@
 """Lets people log in, stay so, and come back when they have forgotten how."""
 
-from app.auth.routes import blueprint
+from flask import Flask
 
-__all__ = ["blueprint"]
+from app.auth import routes
+
+
+def init_app(app: Flask) -> None:
+    """Serve `/api/v1/auth`."""
+    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/auth")

@@ -6,7 +6,8 @@ from flask import Response, current_app, request
 
 from app.auth import service
 from app.auth.schemas import LoginSchema, RefreshSchema, TokensSchema
-from app.core import access, tokens
+from app.core import access
+from app.core.access import tokens
 from app.core.api import Blueprint, json_response
 from app.users import service as users
 from app.users.schemas import AddressSchema, LinkTokenSchema, ResetSchema

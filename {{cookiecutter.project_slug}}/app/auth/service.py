@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from app.core import access, fingerprints, sign_ins
-from app.core.access import Caller
+from app.core import access, pseudonyms
+from app.core.access import Caller, auth_log
 from app.core.database import writing
 from app.sessions import refresh_tokens
 from app.sessions import service as sessions
@@ -42,13 +42,13 @@ def log_in(email: str, password: str, address: str, *, max_age: timedelta = time
         TooManyAttempts: when it was tried too often.
 
     """
-    with sign_ins.told("login"):
+    with auth_log.told("login"):
         proven = users.authenticate(email, password, address)
         with writing() as transaction:
             # Looked at again under a lock: a password that is changed at this moment ends every
             # login, and none may begin behind its back.
             users.admit(transaction, proven)
-            network = fingerprints.of_network(address)
+            network = pseudonyms.of_network(address)
             opened = sessions.open_session(transaction, proven.id, network, max_age)
             refresh_token = refresh_tokens.hand_out(opened)
     return Login(_caller(proven.id, proven.role, opened.id), refresh_token)
@@ -61,7 +61,7 @@ def refresh(refresh_token: str) -> Login:
         InvalidRefreshToken: when the login does not go on.
 
     """
-    with sign_ins.told("refresh"):
+    with auth_log.told("refresh"):
         renewed = refresh_tokens.rotate(refresh_token)
         role = users.role_of(renewed.owner_id)
         if role is None:

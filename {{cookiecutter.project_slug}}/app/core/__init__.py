@@ -2,5 +2,5 @@
 # {% if cookiecutter.tracing %}
 
 # First of all, because some numbers have to be right before OpenTelemetry is imported.
-from app.core import otel_environment as otel_environment
+from app.core.config import otel_environment as otel_environment
 # {% endif %}

@@ -15,7 +15,8 @@ Probe = Callable[[], None]
 class Checks:
     """The dependencies of one application, by name."""
 
-    seconds: float
+    seconds: float = 2.0
+    """How long they may take together."""
     probes: dict[str, Probe] = field(default_factory=dict)
     _running: dict[str, Future[None]] = field(default_factory=dict)
     _threads: ThreadPoolExecutor = field(
@@ -37,9 +38,4 @@ class Checks:
 
 def of(app: Flask) -> Checks:
     """Return the checks of this application; features add their probe here."""
-    return cast("Checks", app.extensions["checks"])
-
-
-def init_app(app: Flask, seconds: float) -> None:
-    """Give the application an empty list of checks."""
-    app.extensions["checks"] = Checks(seconds)
+    return cast("Checks", app.extensions.setdefault("checks", Checks()))

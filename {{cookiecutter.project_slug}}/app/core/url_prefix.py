@@ -65,7 +65,7 @@ def of(app: flask.Flask) -> str:
     return str(app.config[KEY])
 
 
-def mount(app: Flask, settings: CoreSettings) -> Flask:
+def mount(app: flask.Flask, settings: CoreSettings) -> flask.Flask:
     """Serve an application below the prefix, if there is one, when all its routes are registered.
 
     Raises:

@@ -2,7 +2,10 @@
 
 from flask import Flask
 
-from app.orders import (
+from app.orders import (  # one line where it fits
+    # {% if cookiecutter.metrics %}
+    events,
+    # {% endif %}
     # {% if cookiecutter.background_tasks %}
     receipts,
     # {% endif %}
@@ -13,6 +16,9 @@ from app.orders import (
 def init_app(app: Flask) -> None:
     """Serve `/api/v1/orders`."""
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/orders")
+    # {% if cookiecutter.metrics %}
+    events.init_app(app)
+    # {% endif %}
     # {% if cookiecutter.background_tasks %}
     receipts.init_app(app)
     # {% endif %}

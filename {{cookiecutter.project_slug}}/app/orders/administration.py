@@ -4,9 +4,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.core.api.pagination import Page, Position
 from app.core.database import reading
 from app.core.errors import NotFound
-from app.core.pagination import Page, Position
 from app.orders import repository, service
 from app.orders.repository import OrderView
 

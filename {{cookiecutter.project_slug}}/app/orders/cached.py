@@ -12,7 +12,7 @@ from app.orders.repository import OrderView
 from app.quotes.service import PricedLine
 
 
-def key(
+def key(  # one line where it fits
     order_id: UUID,
     # {% if cookiecutter.auth != "none" %}
     owner_id: UUID,
@@ -37,9 +37,9 @@ order = caching.cached(key, caching.form_of(OrderView, PricedLine))
 @event.listens_for(Order, "after_update")
 def forget(_mapper: Mapper[Order], _connection: Connection, changed: Order) -> None:
     """Forget an order that is changed or gone, by whatever part of the service."""
-    caching.forget_after_commit(
+    caching.forget_after_commit(  # one line where it fits
         cast("Session", object_session(changed)),
-        key(
+        key(  # one line where it fits
             changed.id,
             # {% if cookiecutter.auth != "none" %}
             changed.owner_id,

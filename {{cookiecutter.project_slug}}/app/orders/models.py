@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.core.api.idempotency import DIGEST_LENGTH
 from app.core.database import Base
-from app.core.idempotency import DIGEST_LENGTH
 
 
 class OrderStatus(StrEnum):

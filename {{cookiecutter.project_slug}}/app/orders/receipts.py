@@ -14,10 +14,10 @@ from marshmallow import fields
 from sqlalchemy import CursorResult, ForeignKey, String, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core import mail, outbox, schedule, tasks
+from app.core import mail, tasks
 from app.core.database import Base, reading, writing
 from app.core.schemas import Schema
-from app.core.tasks import Hopeless, Later, Task
+from app.core.tasks import Hopeless, Later, Task, outbox, schedule
 from app.orders import repository
 from app.orders.models import Order
 from app.quotes import letters

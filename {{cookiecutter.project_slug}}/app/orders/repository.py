@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, bindparam, select
 from sqlalchemy.orm import Session, selectinload
 
-from app.core import pagination
-from app.core.pagination import Position
+from app.core.api import pagination
+from app.core.api.pagination import Position
 from app.orders.models import Order, OrderLine, OrderStatus
 from app.quotes.service import PricedLine
 
@@ -32,7 +32,7 @@ class OrderView:
     lines: Sequence[PricedLine]
 
 
-Orders = Select[
+Orders = Select[  # one line where it fits
     UUID,
     OrderStatus,
     str,
@@ -44,7 +44,7 @@ Orders = Select[
     int,
 ]
 
-SHOWN: Orders = select(
+SHOWN: Orders = select(  # one line where it fits
     Order.id,
     Order.status,
     Order.currency,

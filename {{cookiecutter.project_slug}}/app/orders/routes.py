@@ -5,16 +5,16 @@ from uuid import UUID
 
 from flask import Response, url_for
 
-from app.core import (
+from app.core import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     access,
     # {% endif %}
     api,
-    conditions,
 )
-from app.core.conditions import ETAG, ChangeConditions, ReadConditions
-from app.core.idempotency import IdempotencyHeaders
-from app.core.pagination import PageArguments, PageQuery
+from app.core.api import conditional_requests
+from app.core.api.conditional_requests import ETAG, ChangeConditions, ReadConditions
+from app.core.api.idempotency import IdempotencyHeaders
+from app.core.api.pagination import PageArguments, PageQuery
 from app.orders import service
 from app.orders.schemas import OrderPageSchema, OrderRequestSchema, OrderSchema
 from app.quotes.service import Basket
@@ -42,7 +42,7 @@ class _Headers(TypedDict):
 @blueprint.response(201, OrderSchema, headers={**LOCATION, **ETAG})
 def create_order(headers: _Headers, basket: Basket) -> Response:
     """Price a basket and order it; send an Idempotency-Key to be able to try again."""
-    order = service.place(
+    order = service.place(  # one line where it fits
         basket,
         headers.get("idempotency_key"),
         # {% if cookiecutter.auth != "none" %}
@@ -50,7 +50,7 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
         # {% endif %}
     )
     location = {"Location": url_for(".get_order", order_id=order.id)}
-    return conditions.versioned(api.json_response(order, 201, location), order.version)
+    return conditional_requests.versioned(api.json_response(order, 201, location), order.version)
 
 
 @blueprint.route("", methods=["GET"])
@@ -61,7 +61,7 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
 @blueprint.response(200, OrderPageSchema)
 def list_orders(query: PageArguments) -> Response:
     """Return the newest orders, a page at a time."""
-    page = service.newest(
+    page = service.newest(  # one line where it fits
         query["limit"],
         query.get("cursor"),
         # {% if cookiecutter.auth != "none" %}
@@ -81,13 +81,13 @@ def list_orders(query: PageArguments) -> Response:
 @blueprint.problems(404, 412)
 def get_order(_headers: object, order_id: UUID) -> Response:
     """Return one order."""
-    shown = service.shown(
+    shown = service.shown(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
         owner_id=access.caller().id,
         # {% endif %}
     )
-    return conditions.unless_held(shown)
+    return conditional_requests.unless_held(shown)
 
 
 @blueprint.route("/<uuid:order_id>/cancel", methods=["POST"])
@@ -99,11 +99,11 @@ def get_order(_headers: object, order_id: UUID) -> Response:
 @blueprint.problems(404, 409, 412)
 def cancel_order(_headers: object, order_id: UUID) -> Response:
     """Cancel an order that is placed; send If-Match to cancel only what you have seen."""
-    order = service.cancel(
+    order = service.cancel(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
         owner_id=access.caller().id,
         # {% endif %}
-        is_expected=conditions.is_expected,
+        is_expected=conditional_requests.is_expected,
     )
-    return conditions.versioned(api.json_response(order), order.version)
+    return conditional_requests.versioned(api.json_response(order), order.version)

@@ -2,9 +2,9 @@
 
 from marshmallow import fields, validate
 
-from app.core import (
+from app.core import (  # one line where it fits
     # {% if cookiecutter.background_tasks %}
-    addressed,
+    mail,
     # {% endif %}
     schemas,
 )
@@ -12,9 +12,9 @@ from app.orders.models import OrderStatus
 from app.quotes.schemas import BasketSchema, QuoteSchema
 
 
-class OrderRequestSchema(
+class OrderRequestSchema(  # one line where it fits
     # {% if cookiecutter.background_tasks %}
-    addressed.AddressedSchema,
+    mail.addressed.AddressedSchema,
     # {% endif %}
     BasketSchema,
 ):

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy.exc import IntegrityError
 
-from app.core.conditions import PreconditionFailed, Representation
+from app.core.api.conditional_requests import PreconditionFailed, Representation
+from app.core.api.idempotency import Claim, IdempotencyKeyReused
+from app.core.api.pagination import Page, Position
 from app.core.database import reading, writing
 from app.core.errors import Conflict, NotFound
-from app.core.idempotency import Claim, IdempotencyKeyReused
-from app.core.pagination import Page, Position
-from app.orders import (
+from app.orders import (  # one line where it fits
     # {% if cookiecutter.caching %}
     cached,
     # {% endif %}
@@ -47,7 +47,7 @@ class OrderAlreadyPaid(Conflict):
 
 
 # {% endif %}
-def place(
+def place(  # one line where it fits
     basket: Basket,
     idempotency_key: str | None = None,
     # {% if cookiecutter.auth != "none" %}
@@ -65,7 +65,7 @@ def place(
     # {% if cookiecutter.auth != "none" %}
     claim = claim and claim.owned_by(owner_id)
     # {% endif %}
-    order = _priced(
+    order = _priced(  # one line where it fits
         quotes.price(basket),
         claim,
         # {% if cookiecutter.auth != "none" %}
@@ -93,7 +93,7 @@ def place(
     return view(order)
 
 
-def find(
+def find(  # one line where it fits
     order_id: UUID,
     # {% if cookiecutter.auth != "none" %}
     owner_id: UUID,
@@ -122,14 +122,14 @@ def find(
 # {% if cookiecutter.caching %}
 @cached.order
 # {% endif %}
-def shown(
+def shown(  # one line where it fits
     order_id: UUID,
     # {% if cookiecutter.auth != "none" %}
     owner_id: UUID,
     # {% endif %}
 ) -> Representation:
     """Return one order as clients see it; it raises what `find` does."""
-    order = find(
+    order = find(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
         owner_id,
@@ -138,7 +138,7 @@ def shown(
     return Representation(order.version, orjson.dumps(order))
 
 
-def newest(
+def newest(  # one line where it fits
     limit: int,
     after: Position | None = None,
     # {% if cookiecutter.auth != "none" %}
@@ -155,7 +155,7 @@ def newest(
         return Page.of(repository.views(connection, query), limit)
 
 
-def cancel(
+def cancel(  # one line where it fits
     order_id: UUID,
     # {% if cookiecutter.auth != "none" %}
     owner_id: UUID,
@@ -219,7 +219,7 @@ def view(order: Order) -> OrderView:
     )
 
 
-def _priced(
+def _priced(  # one line where it fits
     quote: Quote,
     claim: Claim | None,
     # {% if cookiecutter.auth != "none" %}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from flask import (
+from flask import (  # one line where it fits
     Blueprint,
     flash,
     redirect,
@@ -15,17 +15,14 @@ from flask import (
 )
 from werkzeug.wrappers import Response
 
-from app.core import (
+from app.core import (  # one line where it fits
     access,
-    # {% if cookiecutter.auth == "oidc" %}
-    browser,
-    # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
-    fingerprints,
+    pseudonyms,
     # {% endif %}
 )
 from app.core.errors import NotFound
-from app.pages import (
+from app.pages import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     account_changes,
     # {% endif %}
@@ -53,7 +50,7 @@ class ListedSession:
     href: str | None
 
 
-class EndForm(
+class EndForm(  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     account_changes.ProofForm,
     # {% endif %}
@@ -84,7 +81,7 @@ def index() -> Response:
     """Show the account and its sessions."""
     # {% if cookiecutter.auth == "oidc" %}
     facts = [
-        account_parts.Fact("Name", browser.cookie_name() or ""),
+        account_parts.Fact("Name", access.browser_session.cookie_name() or ""),
         account_parts.Fact(
             "Password and e-mail address", hint="You change them where you sign in."
         ),
@@ -127,7 +124,7 @@ def _listed(session: SessionView) -> ListedSession:
     title = "Another browser"
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
-    here = session.network_digest == fingerprints.of_network(str(request.remote_addr))
+    here = session.network_digest == pseudonyms.of_network(str(request.remote_addr))
     title = "From this network" if here else "From another network"
     # {% endif %}
     href = url_for(".end_session", session_id=session.id)

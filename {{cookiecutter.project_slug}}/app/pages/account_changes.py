@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField
 from wtforms.validators import InputRequired, Length
 
-from app.core import access, browser
+from app.core import access
+from app.core.access import browser_session
 from app.core.errors import Problem
-from app.core.passwords import WeakPassword
 from app.pages import visitors
 from app.pages.account_parts import AccountForm, Fact, page
 from app.pages.accounts import email_field, password_field
@@ -22,6 +22,7 @@ from app.pages.forms import MISSING
 from app.pages.rendering import sentence
 from app.users import service
 from app.users.attempts import TooManyAttempts
+from app.users.passwords import WeakPassword
 from app.users.schemas import LONGEST_PASSWORD
 from app.users.service import WrongPassword
 
@@ -180,7 +181,7 @@ def close() -> Response:
     form = CloseForm()
     if refused := submit(form, lambda: service.deactivate(*form.proof())):
         return refused
-    browser.sign_out()
+    browser_session.sign_out()
     flash("Your account is closed.", "success")
     return redirect(visitors.SIGN_IN, 303)
 

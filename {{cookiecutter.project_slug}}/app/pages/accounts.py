@@ -14,18 +14,19 @@ from werkzeug.wrappers import Response
 from wtforms import EmailField, PasswordField, ValidationError
 from wtforms.validators import InputRequired, Length
 
-from app.core import browser, links, mail
+from app.core import mail
+from app.core.access import browser_session
 from app.core.errors import Problem
-from app.core.links import InvalidLink, Purpose
-from app.core.passwords import LONGEST, SHORTEST, WeakPassword
 from app.pages.account_parts import AccountForm, page
 from app.pages.forms import MISSING
 from app.pages.rendering import sentence
 from app.pages.visitors import SIGN_IN
-from app.users import service
+from app.users import service, signed_links
 from app.users.attempts import TooManyAttempts
+from app.users.passwords import LONGEST, SHORTEST, WeakPassword
 from app.users.schemas import LONGEST_PASSWORD
 from app.users.service import RegistrationClosed
+from app.users.signed_links import InvalidLink, Purpose
 
 LETTER = "A letter is on its way, if this address can have one. It says how to go on."
 KEPT = "link"
@@ -148,7 +149,7 @@ def _link(purpose: Purpose) -> Callable[[Callable[[str], Response]], Callable[[]
         @wraps(view)
         def linked() -> Response:
             if sent := request.args.get("token"):
-                links.of_app().open(purpose, sent)  # what is not ours is not kept
+                signed_links.of_app().open(purpose, sent)  # what is not ours is not kept
                 session[KEPT] = [purpose, sent]
                 return redirect(request.path, 303)
             kept_for, token = session.get(KEPT, ("", ""))
@@ -190,8 +191,8 @@ def change_email(token: str) -> Response:
     if asked := ChangeForm().confirm():
         return asked
     service.change_email(token)
-    if visitor := browser.visitor():
-        browser.rename(service.find(visitor.caller.id).email)
+    if visitor := browser_session.visitor():
+        browser_session.rename(service.find(visitor.caller.id).email)
     return _done("Your account uses this address now.")
 
 
@@ -203,7 +204,9 @@ def _refused(form: AccountForm, problem: Problem) -> Response:
 
 def _done(sentence: str) -> Response:
     """Lead on to the account, or to the page to sign in; the link is forgotten."""
-    signed_in = browser.visitor()  # what ends a session here forgets the sentence of it, too
+    signed_in = (
+        browser_session.visitor()
+    )  # what ends a session here forgets the sentence of it, too
     session.pop(KEPT, None)
     flash(sentence, "success")
     return redirect(url_for("pages.account.index") if signed_in else SIGN_IN, 303)

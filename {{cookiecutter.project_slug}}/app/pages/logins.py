@@ -5,19 +5,18 @@ from datetime import timedelta
 
 from flask import current_app
 
-from app.core import browser
-from app.core.access import Caller
+from app.core.access import Caller, browser_session
 from app.sessions import service
 
 
 def begin(caller: Caller) -> Caller:
     """Store that somebody has signed in, and return them with the login."""
-    max_age = timedelta(seconds=browser.of(current_app).seconds)
+    max_age = timedelta(seconds=browser_session.of(current_app).seconds)
     return replace(caller, session=service.begin(caller.id, max_age))
 
 
 def end() -> None:
     """End the login of whoever is signed in."""
-    caller = browser.caller()
+    caller = browser_session.caller()
     if caller and caller.session:
         service.end(caller.session)

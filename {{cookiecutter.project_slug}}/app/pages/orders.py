@@ -7,22 +7,19 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField
 
-from app.core import (
+from app.core import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     access,
     # {% endif %}
-    # {% if cookiecutter.background_tasks and cookiecutter.auth == "jwt" %}
-    browser,
-    # {% endif %}
-    pagination,
+    errors,
 )
-from app.core.errors import Conflict, NotFound
-from app.core.idempotency import IdempotencyKeyReused
+from app.core.api import pagination
+from app.core.api.idempotency import IdempotencyKeyReused
 from app.orders import service
 from app.orders.models import OrderStatus
 from app.orders.repository import OrderView
 from app.orders.schemas import OrderRequestSchema
-from app.pages import (
+from app.pages import (  # one line where it fits
     # {% if cookiecutter.background_tasks %}
     addressed_forms,
     # {% else %}
@@ -39,7 +36,7 @@ ORDERS = 20  # on a page
 blueprint = Blueprint("orders", __name__)
 
 
-class OrderForm(
+class OrderForm(  # one line where it fits
     # {% if cookiecutter.background_tasks %}
     addressed_forms.AddressedForm,
     # {% else %}
@@ -65,8 +62,8 @@ def index() -> Response:
     try:
         after = pagination.unseal(cursor) if cursor else None
     except ValueError:
-        raise NotFound from None
-    found = service.newest(
+        raise errors.NotFound from None
+    found = service.newest(  # one line where it fits
         ORDERS,
         after,
         # {% if cookiecutter.auth != "none" %}
@@ -87,14 +84,14 @@ def new() -> Response:
     """Show the form of a new order, and place it once it is sent."""
     form = OrderForm()
     # {% if cookiecutter.background_tasks and cookiecutter.auth == "jwt" %}
-    if not form.is_submitted() and (visitor := browser.visitor()):
+    if not form.is_submitted() and (visitor := access.browser_session.visitor()):
         form.email.data = visitor.name
     # {% endif %}
     if form.wants_line():
         return rendering.page("orders/new.html", form=form)
     if basket := form.basket():
         try:
-            order = service.place(
+            order = service.place(  # one line where it fits
                 basket,
                 form.key.data,
                 # {% if cookiecutter.auth != "none" %}
@@ -117,7 +114,7 @@ def new() -> Response:
 # {% endif %}
 def order(order_id: UUID) -> Response:
     """Show one order."""
-    found = service.find(
+    found = service.find(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
         owner_id=access.caller().id,
@@ -135,13 +132,13 @@ def order(order_id: UUID) -> Response:
 def cancel(order_id: UUID) -> Response:
     """Cancel an order, and show it."""
     try:
-        service.cancel(
+        service.cancel(  # one line where it fits
             order_id,
             # {% if cookiecutter.auth != "none" %}
             owner_id=access.caller().id,
             # {% endif %}
         )
-    except Conflict as problem:
+    except errors.Conflict as problem:
         flash(problem.detail, "failure")
     else:
         flash("The order is cancelled.", "success")

@@ -1,6 +1,6 @@
 """Which requests the pages refuse, whether a form was sent from one of them, and how cookies are signed.
 
-Pages of other origins are refused already (`app.core.cors`). Only pages take cookies, so only their
+Pages of other origins are refused already (`app.core.http.cors`). Only pages take cookies, so only their
 forms have tokens too: the API and its likes ask for something that no browser sends by itself.
 """
 
@@ -11,8 +11,8 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from itsdangerous import Signer
 
-from app.core.cors import SAFE_METHODS
 from app.core.errors import Problem
+from app.core.http.cors import SAFE_METHODS
 
 FORM_SECONDS = 43_200  # how long a page may stay open before its form is sent
 

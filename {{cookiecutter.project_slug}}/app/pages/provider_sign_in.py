@@ -11,9 +11,15 @@ from dataclasses import asdict
 from flask import Blueprint, redirect, request, session
 from werkzeug.wrappers import Response
 
-from app.core import browser, code_flow, sign_ins
-from app.core.code_flow import CALLBACK, SIGNED_OUT, Question, SignInRefused, SignInUnavailable
-from app.pages import (
+from app.core.access import auth_log, browser_session, oidc_login
+from app.core.access.oidc_login import (
+    CALLBACK,
+    SIGNED_OUT,
+    Question,
+    SignInRefused,
+    SignInUnavailable,
+)
+from app.pages import (  # one line where it fits
     # {% if cookiecutter.database != "none" %}
     logins,
     # {% endif %}
@@ -36,10 +42,10 @@ def sign_in() -> Response:
     By a link and not a form, because browsers follow no redirect from a form to another site
     (Content Security Policy, form-action).
     """
-    onward = browser.inside(request.args.get("next", "/"))
-    if browser.visitor():
+    onward = browser_session.inside(request.args.get("next", "/"))
+    if browser_session.visitor():
         return redirect(onward, 303)
-    url, question = code_flow.of_app().ask()
+    url, question = oidc_login.of_app().ask()
     _keep(question, onward if len(onward) <= LONGEST else "/")
     return redirect(url, 303)
 
@@ -47,14 +53,14 @@ def sign_in() -> Response:
 @blueprint.get(CALLBACK)
 def finish() -> Response:
     """Begin a session for whoever comes back from the provider, and lead on."""
-    with sign_ins.told("signing in"):
+    with auth_log.told("signing in"):
         question, onward = _kept(request.args.get("state", ""))
-        caller, name = code_flow.of_app().learn(question, request.args)
+        caller, name = oidc_login.of_app().learn(question, request.args)
         # {% if cookiecutter.database != "none" %}
         caller = logins.begin(caller)
         # {% endif %}
-    browser.sign_in(caller, name)
-    return redirect(browser.inside(onward), 303)
+    browser_session.sign_in(caller, name)
+    return redirect(browser_session.inside(onward), 303)
 
 
 @blueprint.post(SIGN_OUT)
@@ -63,7 +69,7 @@ def sign_out() -> Response:
     # {% if cookiecutter.database != "none" %}
     logins.end()
     # {% endif %}
-    browser.sign_out()
+    browser_session.sign_out()
     return redirect(SIGNED_OUT, 303)
 
 
@@ -71,7 +77,7 @@ def sign_out() -> Response:
 def signed_out() -> Response:
     """Offer to sign in again, and to sign out of the provider as well."""
     try:
-        elsewhere = code_flow.of_app().sign_out_url()
+        elsewhere = oidc_login.of_app().sign_out_url()
     except SignInUnavailable:
         elsewhere = None
     return rendering.page("provider/signed_out.html", elsewhere=elsewhere, sign_in=local(SIGN_IN))

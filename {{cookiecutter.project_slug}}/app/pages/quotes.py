@@ -1,6 +1,6 @@
 """The page that prices a basket; nothing is kept."""
 
-from flask import (
+from flask import (  # one line where it fits
     Blueprint,
     Response,
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
@@ -8,7 +8,7 @@ from flask import (
     # {% endif %}
 )
 
-from app.pages import (
+from app.pages import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     addressed_forms,
     # {% else %}
@@ -16,7 +16,7 @@ from app.pages import (
     # {% endif %}
     rendering,
 )
-from app.quotes import (
+from app.quotes import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     mailing,
     # {% endif %}
@@ -33,7 +33,7 @@ PATH = "/quote"
 blueprint = Blueprint("quotes", __name__)
 
 
-class QuoteForm(
+class QuoteForm(  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     addressed_forms.AddressedForm,
     # {% else %}

@@ -7,8 +7,9 @@ from http import HTTPStatus
 import orjson
 from flask import Response, render_template, request, url_for
 
-from app.core import errors, security
-from app.pages import (
+from app.core import errors
+from app.core.http import security
+from app.pages import (  # one line where it fits
     assets,
     # {% if cookiecutter.auth != "none" %}
     visitors,

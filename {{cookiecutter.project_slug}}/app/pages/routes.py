@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from app.pages import (
+from app.pages import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.database != "none" %}
     account,
     # {% endif %}

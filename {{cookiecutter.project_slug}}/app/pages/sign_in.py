@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired, Length
 
 from app.auth import service
 from app.auth.service import TooManyAttempts, WrongCredentials
-from app.core import browser
+from app.core.access import browser_session
 from app.pages import rendering
 from app.pages.forms import MISSING
 from app.pages.visitors import SIGN_IN, SIGN_OUT
@@ -39,8 +39,8 @@ class SignInForm(FlaskForm):
 def sign_in() -> Response:
     """Show the form, and once it is sent begin a session and lead on."""
     form = SignInForm(next=request.args.get("next"))
-    onward = browser.inside(form.next.data or "/")
-    if browser.visitor():
+    onward = browser_session.inside(form.next.data or "/")
+    if browser_session.visitor():
         return redirect(onward, 303)
     if not form.validate_on_submit():
         return _page(form, 422 if form.is_submitted() else 200)
@@ -50,7 +50,7 @@ def sign_in() -> Response:
             email,
             str(form.password.data),
             request.remote_addr or "",
-            max_age=timedelta(seconds=browser.of(current_app).seconds),
+            max_age=timedelta(seconds=browser_session.of(current_app).seconds),
         )
     except (WrongCredentials, TooManyAttempts) as problem:
         told = rendering.sentence(
@@ -60,17 +60,17 @@ def sign_in() -> Response:
         answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
         return answer
-    browser.sign_in(login.caller, email)
+    browser_session.sign_in(login.caller, email)
     return redirect(onward, 303)
 
 
 @blueprint.post(SIGN_OUT)
 def sign_out() -> Response:
     """End the session, and the login that it came from."""
-    caller = browser.caller()
+    caller = browser_session.caller()
     if caller and caller.session:
         service.log_out(caller.session)
-    browser.sign_out()
+    browser_session.sign_out()
     flash("You are signed out.", "success")
     return redirect(SIGN_IN, 303)
 

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import ParamSpec
 from urllib.parse import urlencode
 
-from flask import (
+from flask import (  # one line where it fits
     flash,
     redirect,
     request,
@@ -16,7 +16,7 @@ from flask import (
 )
 from werkzeug.wrappers import Response
 
-from app.core import browser
+from app.core.access import browser_session
 
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
@@ -51,7 +51,7 @@ def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable
     def decorate(view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-            return view(*args, **kwargs) if browser.admit(scope) else _to_sign_in()
+            return view(*args, **kwargs) if browser_session.admit(scope) else _to_sign_in()
 
         return guarded
 
@@ -66,8 +66,8 @@ def local(path: str) -> str:
 def personal(*, asks_database: bool = True) -> Personal:
     """Return the frame's part for this person; without the database, as their cookie has it."""
     if asks_database:
-        browser.visitor()
-    name = browser.cookie_name()
+        browser_session.visitor()
+    name = browser_session.cookie_name()
     if name is None:
         return Personal(links={"Sign in": local(SIGN_IN)})
     links: dict[str, str] = {}

@@ -1,17 +1,18 @@
 """Prices order lines. It keeps no data."""
 
-from app.quotes import (
+from flask import Flask
+
+from app.quotes import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     mailing,
     # {% endif %}
     routes,
 )
 
-blueprint = routes.blueprint
 
-__all__ = [
-    "blueprint",
+def init_app(app: Flask) -> None:
+    """Serve `/api/v1/quotes`."""
+    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/quotes")
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    "mailing",
+    mailing.init_app(app)
     # {% endif %}
-]

@@ -3,7 +3,7 @@
 from flask import Response
 
 from app.core.api import Blueprint, json_response
-from app.quotes import (
+from app.quotes import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     mailing,
     # {% endif %}

@@ -2,9 +2,9 @@
 
 from marshmallow import fields, validate
 
-from app.core import (
+from app.core import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    addressed,
+    mail,
     # {% endif %}
     schemas,
 )
@@ -52,9 +52,9 @@ class BasketSchema(schemas.Schema):
     )
 
 
-class QuoteRequestSchema(
+class QuoteRequestSchema(  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    addressed.AddressedSchema,
+    mail.addressed.AddressedSchema,
     # {% endif %}
     BasketSchema,
 ):

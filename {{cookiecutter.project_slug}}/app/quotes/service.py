@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import (
+from typing import (  # one line where it fits
     # {% if cookiecutter.background_tasks %}
     NotRequired,
     # {% endif %}

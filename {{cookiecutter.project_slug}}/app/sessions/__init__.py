@@ -2,19 +2,22 @@
 
 from flask import Flask
 
-from app.core import (
+from app.sessions import (  # one line where it fits
+    commands,
     # {% if cookiecutter.web_ui %}
-    browser,
+    open_sessions,
     # {% endif %}
-    logins,
+    service,
 )
-from app.sessions import commands, service
+from app.sessions.settings import SessionSettings
+
+__all__ = ["SessionSettings", "init_app"]
 
 
-def init_app(app: Flask, settings: logins.LoginSettings) -> None:
+def init_app(app: Flask, settings: SessionSettings) -> None:
     """Say how long a login lasts, and let operators forget old ones."""
     app.extensions[service.LIFE] = settings.session_life
     app.cli.add_command(commands.prune)
     # {% if cookiecutter.web_ui %}
-    browser.of(app).is_open = service.is_open
+    open_sessions.init_app(app)
     # {% endif %}

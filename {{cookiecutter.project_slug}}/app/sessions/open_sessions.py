@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from flask import Flask
 from sqlalchemy import select
 
+from app.core.access import browser_session
 from app.core.database import reading, writing
 from app.sessions import service
 from app.sessions.models import LoginSession
@@ -52,3 +54,8 @@ def end_others(owner_id: UUID, keep: UUID | None) -> None:
     """End every session of somebody but one."""
     with writing() as transaction:
         service.end_all(transaction, owner_id, besides=keep)
+
+
+def init_app(app: Flask) -> None:
+    """Let a browser's session end with the login that it came from."""
+    browser_session.of(app).is_open = service.is_open

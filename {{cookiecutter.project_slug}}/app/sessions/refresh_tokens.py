@@ -21,8 +21,7 @@ from uuid import UUID
 
 from flask import current_app
 
-from app.core import sign_ins
-from app.core.access import Unauthenticated
+from app.core.access import Unauthenticated, auth_log
 from app.core.database import writing
 from app.sessions.models import LoginSession
 
@@ -68,7 +67,7 @@ def rotate(refresh_token: str) -> Renewed:
         session = transaction.get(LoginSession, session_id, with_for_update=True)
         if session is None:
             raise InvalidRefreshToken
-        sign_ins.concern(account_id=str(session.owner_id))
+        auth_log.concern(account_id=str(session.owner_id))
         if session.ended_at or session.expires_at <= now:
             raise InvalidRefreshToken
         successor = _successor(session_id, secret)

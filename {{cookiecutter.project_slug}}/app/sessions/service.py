@@ -7,14 +7,13 @@ from flask import current_app
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.core import pruning
-from app.core.database import reading, writing
+from app.core.database import pruning, reading, writing
 from app.sessions.models import LoginSession
 
 LIFE = "session_life"
 
 
-def open_session(
+def open_session(  # one line where it fits
     transaction: Session,
     owner_id: UUID,
     # {% if cookiecutter.auth == "jwt" %}
@@ -41,7 +40,7 @@ def open_session(
 def begin(owner_id: UUID, max_age: timedelta) -> UUID:
     """Store that somebody has signed in, and return what the login is called."""
     with writing() as transaction:
-        return open_session(
+        return open_session(  # one line where it fits
             transaction,
             owner_id,
             # {% if cookiecutter.auth == "jwt" %}

@@ -3,19 +3,25 @@
 from flask import Flask
 
 from app.core import access
-from app.core.logins import LoginSettings
-from app.users import (
+from app.users import (  # one line where it fits
     commands,
+    passwords,
     routes,
     service,
+    signed_links,
     # {% if cookiecutter.background_tasks %}
     stored_emails,
     # {% endif %}
 )
+from app.users.settings import UserSettings
+
+__all__ = ["UserSettings", "init_app"]
 
 
-def init_app(app: Flask, settings: LoginSettings) -> None:
+def init_app(app: Flask, settings: UserSettings) -> None:
     """Serve `/api/v1/users`, and give operators their commands."""
+    passwords.init_app(app, settings)
+    signed_links.init_app(app, settings)
     app.extensions[service.OPEN] = settings.registration_open
     access.look_up(app, "admin", service.is_administrator)
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")

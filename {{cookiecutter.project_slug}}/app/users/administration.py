@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.access import InsufficientScope
+from app.core.api.pagination import Page, Position
 from app.core.database import reading
 from app.core.errors import Conflict, NotFound
-from app.core.pagination import Page, Position
 from app.sessions import service as sessions
 from app.users import repository
 from app.users.models import Role, User

@@ -15,8 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, delete, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from app.core import pruning
-from app.core.database import reading, writing
+from app.core.database import pruning, reading, writing
 from app.core.errors import TooManyRequests
 from app.users.models import Attempt
 
@@ -37,7 +36,7 @@ class Kind:
 
 # NIST SP 800-63B, 3.2.2: no more than a hundred failures in a row for one account.
 LOGIN = Kind("login", seconds=900, pair=5, network=50, account=100)
-# Enough for who does not find the letter. What reaches one mailbox is counted by app.core.recipients.
+# Enough for who does not find the letter. What reaches one mailbox is counted by app.core.mail.recipients.
 LETTER = Kind("letter", seconds=3_600, pair=3, network=20)
 CLOCKS_DIFFER_SECONDS = 30  # of two of our machines, at most
 

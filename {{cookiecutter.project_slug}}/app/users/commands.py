@@ -5,8 +5,8 @@ from typing import TextIO
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from app.core.passwords import WeakPassword
 from app.users import attempts, service
+from app.users.passwords import WeakPassword
 
 users = AppGroup("users", help="Manage accounts.")
 

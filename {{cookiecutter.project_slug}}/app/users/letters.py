@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from app.core import links
-from app.core.links import Link, Purpose
 from app.core.mail import NAME, Letter
-from app.core.recipients import Share
+from app.core.mail.recipients import Share
+from app.users import signed_links
+from app.users.signed_links import Link, Purpose
 
 # Anybody may ask for an email to anybody. As many reach a mailbox within half an hour, the life of the
 # link in each, so an owner who gets no more has some that work.
@@ -115,5 +115,5 @@ def compose(email: Email) -> Letter:
     if sentence := NOTICES.get(email.letter):
         return changed(email.to, sentence)
     write, purpose = LINKED[email.letter]
-    url = links.of_app().to(purpose, Link(email.account, email.state, email.to or ""))
+    url = signed_links.of_app().to(purpose, Link(email.account, email.state, email.to or ""))
     return replace(write(email.to, url), share=email.share)

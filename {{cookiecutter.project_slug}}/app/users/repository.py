@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from app.core import pagination
+from app.core.api import pagination
+from app.core.api.pagination import Position
 from app.core.database import reading
-from app.core.pagination import Position
 from app.users.models import Role, User
 
 

@@ -2,12 +2,12 @@
 
 from marshmallow import fields, validate
 
-from app.core import passwords
 from app.core.mail import EmailField
 from app.core.schemas import Schema
+from app.users import passwords
 from app.users.models import Role
 
-LONGEST_PASSWORD = 1_024  # before its spelling is settled; app.core.passwords has the rules
+LONGEST_PASSWORD = 1_024  # before its spelling is settled; app.users.passwords has the rules
 LONGEST_TOKEN = 1_024
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import (
+from sqlalchemy import (  # one line where it fits
     delete,
     # {% if not cookiecutter.background_tasks %}
     event,
@@ -17,17 +17,18 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core import fingerprints, links, mail, passwords, sign_ins
-from app.core.access import Caller, Unauthenticated
+from app.core import mail, pseudonyms
+from app.core.access import Caller, Unauthenticated, auth_log
 from app.core.database import writing
 from app.core.errors import NotFound, Problem
-from app.core.links import InvalidLink, Link, Purpose
-from app.core.recipients import Share
+from app.core.mail.recipients import Share
 from app.sessions import service as sessions
-from app.users import (
+from app.users import (  # one line where it fits
     attempts,
     letters,
+    passwords,
     repository,
+    signed_links,
     # {% if cookiecutter.background_tasks %}
     stored_emails,
     # {% endif %}
@@ -35,6 +36,7 @@ from app.users import (
 from app.users.letters import Email
 from app.users.models import Role, User
 from app.users.repository import Credentials, UserView
+from app.users.signed_links import InvalidLink, Link, Purpose
 
 OPEN = "registration_open"
 NOBODY = UUID(int=0)
@@ -275,7 +277,7 @@ def change_email(token: str) -> None:
         InvalidLink: when the link is not good.
 
     """
-    link = links.of_app().open(Purpose.CHANGE_EMAIL, token)
+    link = signed_links.of_app().open(Purpose.CHANGE_EMAIL, token)
     try:
         with writing() as transaction:
             user = _follow(transaction, link)
@@ -311,7 +313,7 @@ def verify_email(token: str) -> None:
         InvalidLink: when the link is not good.
 
     """
-    link = links.of_app().open(Purpose.VERIFY_EMAIL, token)
+    link = signed_links.of_app().open(Purpose.VERIFY_EMAIL, token)
     with writing() as transaction:
         user = _follow(transaction, link)
         user.email_verified_at = datetime.now(UTC)
@@ -342,7 +344,7 @@ def reset_password(token: str, password: str) -> None:
         WeakPassword: when the password is not good enough; the link stays good.
 
     """
-    link = links.of_app().open(Purpose.RESET_PASSWORD, token)
+    link = signed_links.of_app().open(Purpose.RESET_PASSWORD, token)
     new_hash = passwords.of_app().hash(password)
     with writing() as transaction:
         user = _follow(transaction, link)
@@ -396,9 +398,9 @@ def _give_way(transaction: Session, email: str) -> None:
 def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:
     """Compare a password; whoever there is or is not, it takes the same queries and a hash."""
     if found:
-        sign_ins.concern(account_id=str(found.id))
-    network = fingerprints.of_network(address)
-    attempt = attempts.begin(attempts.LOGIN, fingerprints.of_account(email), network)
+        auth_log.concern(account_id=str(found.id))
+    network = pseudonyms.of_network(address)
+    attempt = attempts.begin(attempts.LOGIN, pseudonyms.of_account(email), network)
     known = sessions.is_known(found.id if found else NOBODY, network)
     attempts.check(attempt, known=known)
     stored = found.password_hash if found and found.usable else None
@@ -413,7 +415,7 @@ def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
     found = repository.by_id(user_id)
     if found is None:
         raise NotFound
-    with sign_ins.told("re-authentication"):
+    with auth_log.told("re-authentication"):
         try:
             return _prove(found, found.email, password, address)
         except WrongCredentials:
@@ -427,7 +429,7 @@ def _ask(email: str, address: str, owner: Credentials | None) -> Asked:
         TooManyAttempts: when too many have been asked for from this network.
 
     """
-    account, network = fingerprints.of_account(email), fingerprints.of_network(address)
+    account, network = pseudonyms.of_account(email), pseudonyms.of_network(address)
     granted = attempts.is_granted(attempts.begin(attempts.LETTER, account, network))
     known = sessions.is_known(owner.id if owner else NOBODY, network)
     return Asked(granted, letters.ASKED_AT_HOME if known else letters.ASKED)
@@ -446,7 +448,7 @@ def _write(
     to: str | None,
 ) -> None:
     """Send a letter with a link; what is written to nobody takes as long, and is not sent."""
-    account, state = (owner.id, _state(owner)) if owner else (NOBODY, fingerprints.of_state())
+    account, state = (owner.id, _state(owner)) if owner else (NOBODY, pseudonyms.of_state())
     reader = to if asked.granted else None
     add_email(transaction, Email(letter, reader, asked.share, account, state))
 
@@ -465,4 +467,4 @@ def _follow(transaction: Session, link: Link) -> User:
 
 
 def _state(owner: Credentials | User) -> str:
-    return fingerprints.of_state(owner.email, bool(owner.email_verified_at), owner.password_hash)
+    return pseudonyms.of_state(owner.email, bool(owner.email_verified_at), owner.password_hash)

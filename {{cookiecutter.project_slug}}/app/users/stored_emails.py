@@ -15,10 +15,10 @@ from marshmallow import fields
 from sqlalchemy import String, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core import fingerprints, mail, outbox, pruning, schedule, tasks
-from app.core.database import Base, writing
+from app.core import mail, pseudonyms, tasks
+from app.core.database import Base, pruning, writing
 from app.core.schemas import Schema
-from app.core.tasks import Hopeless, Task
+from app.core.tasks import Hopeless, Task, outbox, schedule
 from app.users import letters
 from app.users.letters import Email
 
@@ -38,7 +38,7 @@ class AccountEmail(Base, kw_only=True):
     share: Mapped[str] = mapped_column(String(16))
     recipient: Mapped[str | None] = mapped_column(String(mail.EMAIL_LENGTH))
     account_id: Mapped[UUID]
-    state: Mapped[str] = mapped_column(String(fingerprints.LENGTH))
+    state: Mapped[str] = mapped_column(String(pseudonyms.LENGTH))
     erase_at: Mapped[datetime] = mapped_column(index=True)
 
 

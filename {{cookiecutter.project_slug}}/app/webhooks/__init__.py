@@ -2,16 +2,22 @@
 
 from flask import Flask
 
-from app.core.signatures import Verifier, WebhookSettings
-from app.webhooks import (
+from app.core import api
+from app.webhooks import (  # one line where it fits
     # {% if cookiecutter.database != "none" %}
     commands,
+    # {% endif %}
+    # {% if cookiecutter.metrics %}
+    events,
     # {% endif %}
     # {% if cookiecutter.database == "none" %}
     replays,
     # {% endif %}
     routes,
 )
+from app.webhooks.signatures import SCHEME, Verifier, WebhookSettings
+
+__all__ = ["WebhookSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: WebhookSettings) -> None:
@@ -24,4 +30,8 @@ def init_app(app: Flask, settings: WebhookSettings) -> None:
     # {% if cookiecutter.database != "none" %}
     app.cli.add_command(commands.prune)
     # {% endif %}
+    # {% if cookiecutter.metrics %}
+    events.init_app(app)
+    # {% endif %}
+    api.security_scheme(app, "webhook", SCHEME)
     app.register_blueprint(routes.blueprint)

@@ -3,7 +3,9 @@
 from http import HTTPStatus
 
 from blinker import Signal
-from flask import Response, current_app
+from flask import Flask, Response, current_app
+
+from app.core.observability import metrics
 
 received = Signal("A delivery has been answered; `outcome` is accepted, refused, unfit or failed.")
 
@@ -22,3 +24,10 @@ def tell(response: Response) -> Response:
             outcome = "unfit" if status >= HTTPStatus.BAD_REQUEST else "accepted"
     received.send(current_app._get_current_object(), outcome=outcome)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
     return response
+
+
+def init_app(app: Flask) -> None:
+    """Count deliveries."""
+    metrics.count(
+        app, received, "webhooks_total", "Deliveries, by what became of them", ["outcome"]
+    )

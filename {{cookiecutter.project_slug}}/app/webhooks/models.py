@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.api.idempotency import DIGEST_LENGTH
 from app.core.database import Base
-from app.core.idempotency import DIGEST_LENGTH
 
 
 class Delivery(Base, kw_only=True):

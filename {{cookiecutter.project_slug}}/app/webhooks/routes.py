@@ -7,9 +7,8 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, current_app, request
 
-from app.core import api, signatures
-from app.core.signatures import Verifier
-from app.webhooks import (
+from app.core import api
+from app.webhooks import (  # one line where it fits
     # {% if cookiecutter.metrics %}
     events,
     # {% endif %}
@@ -20,7 +19,9 @@ from app.webhooks import (
     # {% if cookiecutter.database != "none" %}
     service,
     # {% endif %}
+    signatures,
 )
+from app.webhooks.signatures import Verifier
 
 logger = logging.getLogger(__name__)
 

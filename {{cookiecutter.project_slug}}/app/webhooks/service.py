@@ -8,9 +8,8 @@ from functools import partial
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core import pruning
-from app.core.database import writing
-from app.core.idempotency import digest
+from app.core.api.idempotency import digest
+from app.core.database import pruning, writing
 from app.orders.payments import Payment, pay
 from app.webhooks.models import Delivery
 

@@ -15,7 +15,7 @@ from app.admin.accounts.schemas import (
 from app.admin.routes import blueprint
 from app.core import access
 from app.core.api import json_response
-from app.core.pagination import PageArguments
+from app.core.api.pagination import PageArguments
 from app.users import administration as users
 from app.users.administration import Role
 

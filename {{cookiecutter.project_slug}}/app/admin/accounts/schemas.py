@@ -2,8 +2,8 @@
 
 from marshmallow import fields, validate
 
+from app.core.api.pagination import PageQuery
 from app.core.mail import EmailField
-from app.core.pagination import PageQuery
 from app.core.schemas import Schema
 from app.users.administration import Role
 from app.users.schemas import UserSchema

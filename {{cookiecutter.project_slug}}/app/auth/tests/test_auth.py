@@ -7,7 +7,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from app.auth import service
-from app.core import access, tokens
+from app.core import access
+from app.core.access import tokens
 from app.core.database import writing
 from app.sessions.models import LoginSession
 from app.users import service as users

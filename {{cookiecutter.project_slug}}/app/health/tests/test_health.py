@@ -43,7 +43,7 @@ def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
 def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
     app: Flask, client: FlaskClient
 ) -> None:
-    checks.init_app(app, seconds=0.2)
+    checks.of(app).seconds = 0.2
     asked: list[int] = []
     answer = threading.Event()
 

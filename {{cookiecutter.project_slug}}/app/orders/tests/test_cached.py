@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core import caching
+from app.core.caching import cache
 from app.core.database import writing
-from app.orders import (
+from app.orders import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     administration,
     # {% endif %}
@@ -19,7 +19,7 @@ from app.orders import (
     service,
 )
 from app.orders.tests.test_orders import BASKET, URL
-from conftest import (
+from conftest import (  # one line where it fits
     LogLines,
     MakeApp,
     # {% if cookiecutter.auth != "none" %}
@@ -30,7 +30,7 @@ from conftest import (
     caller_id,
     # {% endif %}
 )
-from tests import (
+from tests import (  # one line where it fits
     # {% if cookiecutter.web_ui %}
     browsers,
     # {% endif %}
@@ -155,7 +155,7 @@ def test_a_payment_shows_in_the_next_read(app: Flask, client: FlaskClient, locat
 # {% if cookiecutter.web_ui %}
 def test_a_change_on_a_page_shows_in_the_next_read(app: Flask) -> None:
     with app.app_context():
-        order = service.place(
+        order = service.place(  # one line where it fits
             BASKET,
             # {% if cookiecutter.auth != "none" %}
             owner_id=browsers.SOME_ID,
@@ -164,7 +164,7 @@ def test_a_change_on_a_page_shows_in_the_next_read(app: Flask) -> None:
 
     def shown() -> int:
         with app.app_context():
-            found = service.shown(
+            found = service.shown(  # one line where it fits
                 order.id,
                 # {% if cookiecutter.auth != "none" %}
                 browsers.SOME_ID,
@@ -202,8 +202,8 @@ def test_a_hundred_who_ask_at_once_are_answered_from_one_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # However busy the machine is.
-    monkeypatch.setattr(caching, "LEASE_SECONDS", 60)
-    monkeypatch.setattr(caching, "WAIT_SECONDS", 60)
+    monkeypatch.setattr(cache, "LEASE_SECONDS", 60)
+    monkeypatch.setattr(cache, "WAIT_SECONDS", 60)
     placed = client.post(URL, json=BASKET)
     barrier = Barrier(100)
 

@@ -7,11 +7,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 
-from app.core import database, pagination
-from app.core.pagination import Position
+from app.core import database
+from app.core.api import pagination
+from app.core.api.pagination import Position
 from app.orders import repository
 from app.orders.models import Order, OrderLine, OrderStatus
-from conftest import (
+from conftest import (  # one line where it fits
     body,
     # {% if cookiecutter.auth != "none" %}
     caller_id,

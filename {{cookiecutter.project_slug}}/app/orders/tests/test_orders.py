@@ -15,7 +15,7 @@ from app.core.database import reading, reading_engine
 from app.orders import service
 from app.orders.models import Order, OrderStatus
 from app.quotes.service import Basket, Line
-from conftest import (
+from conftest import (  # one line where it fits
     MakeApp,
     body,
     # {% if cookiecutter.auth != "none" %}
@@ -129,7 +129,7 @@ def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> N
         with Session(reading_engine(app)) as slow:
             order = slow.get_one(Order, order_id)
             # Somebody was faster.
-            service.cancel(
+            service.cancel(  # one line where it fits
                 order_id,
                 # {% if cookiecutter.auth != "none" %}
                 caller_id(app),
@@ -224,7 +224,7 @@ def test_a_row_that_the_database_refuses_is_not_taken_for_a_repetition(
     lines: list[Line] = [{"sku": "TEA-100", "quantity": 0, "unit_price_cents": 450}]
 
     with app.app_context(), pytest.raises(DatabaseError):
-        service.place(
+        service.place(  # one line where it fits
             {"currency": "EUR", "lines": lines},
             key,
             # {% if cookiecutter.auth != "none" %}

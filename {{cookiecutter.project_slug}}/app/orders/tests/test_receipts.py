@@ -9,8 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from app.core import outbox, tasks
+from app.core import tasks
 from app.core.database import reading, writing
+from app.core.tasks import outbox
 from app.orders import receipts
 from app.orders.receipts import Receipt
 from app.quotes.service import Line

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from app.orders.tests.test_orders import BASKET, URL
-from conftest import (
+from conftest import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     authorization,
     # {% endif %}

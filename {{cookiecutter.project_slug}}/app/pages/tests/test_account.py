@@ -9,14 +9,14 @@ from werkzeug.test import TestResponse
 
 from app.core import access
 from app.core.database import writing
-from app.pages import (
+from app.pages import (  # one line where it fits
     # {% if cookiecutter.auth == "oidc" %}
     logins,
     # {% endif %}
     visitors,
 )
 from app.sessions.models import LoginSession
-from tests import (
+from tests import (  # one line where it fits
     browsers,
     # {% if cookiecutter.auth == "jwt" %}
     own_accounts,

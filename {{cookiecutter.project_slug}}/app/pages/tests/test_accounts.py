@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core import fingerprints
+from app.core import pseudonyms
 from app.users import attempts
 from app.users.tests import (
     OTHER_PASSWORD,
@@ -180,7 +180,7 @@ def test_too_many_letters_from_one_network_stay_on_the_page(
     app: Flask, client: FlaskClient
 ) -> None:
     with app.app_context():
-        network = fingerprints.of_network("127.0.0.1")
+        network = pseudonyms.of_network("127.0.0.1")
         for number in range(attempts.LETTER.network):
             attempts.begin(attempts.LETTER, f"account {number}", network)
     for path in (FORGOT, REGISTER):

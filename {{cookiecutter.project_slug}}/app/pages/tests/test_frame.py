@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from app.pages import rendering
 from app.pages.quotes import PATH
-from conftest import (
+from conftest import (  # one line where it fits
     MakeApp,
     # {% if cookiecutter.auth == "jwt" %}
     keep_account,

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core import (
+from app.core import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     access,
     # {% endif %}
@@ -14,13 +14,13 @@ from app.core import (
 )
 from app.orders import service
 from app.orders.models import Order
-from app.pages import (
+from app.pages import (  # one line where it fits
     orders,
     # {% if cookiecutter.auth != "none" %}
     visitors,
     # {% endif %}
 )
-from tests.browsers import (
+from tests.browsers import (  # one line where it fits
     ACCEPT,
     SENT,
     SOME_ID,

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from conftest import MakeApp
-from tests import (
+from tests import (  # one line where it fits
     browsers,
     # {% if cookiecutter.auth == "jwt" %}
     own_accounts,

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from joserfc.jwk import Key
 from werkzeug.test import TestResponse
 
-from app.core import access, provider
+from app.core import access
+from app.core.access import jwks
 from app.pages import visitors
 from app.pages.provider_sign_in import LONGEST, MOST, SECONDS
 from app.pages.quotes import PATH
@@ -464,7 +465,7 @@ def test_while_the_provider_fails_nobody_is_half_signed_in(
     answers: dict[str, tuple[list[str], dict[str, Any]]] = {
         "no JSON": (["<html>"], {}),
         "no object": (["[]"], {}),
-        "too large": (['{"a": "', "x" * (provider.LARGEST + 1), '"}'], {}),
+        "too large": (['{"a": "', "x" * (jwks.LARGEST + 1), '"}'], {}),
         "a failure": (["{}"], {"status": 500}),
         "a redirect": ([""], {"status": 302, "headers": {"Location": f"{realm.issuer}{TOKEN}"}}),
         "an error": (['{"error": "invalid_client"}'], {"status": 401}),
@@ -479,7 +480,7 @@ def test_while_the_provider_fails_nobody_is_half_signed_in(
             path = back(realm, start(client))
             realm.answer(TOKEN, *pieces, **more)
             if "seconds" in more:
-                monkeypatch.setattr(provider, "FETCH_SECONDS", 0.3)
+                monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.3)
             answer = finish(client, path)
             is_refused(client, answer, 503)
             assert "cannot be checked now" in answer.text
@@ -490,7 +491,7 @@ def test_while_the_provider_fails_nobody_is_half_signed_in(
 def test_nobody_waits_for_headers_in_drops(
     app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
-    monkeypatch.setattr(provider, "FETCH_SECONDS", 0.3)
+    monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.3)
     waited = Event()
 
     class Dripping(StreamRequestHandler):
@@ -506,7 +507,7 @@ def test_nobody_waits_for_headers_in_drops(
         Thread(target=server.serve_forever, daemon=True).start()
         asked = app.extensions["openid_provider"]
         began = time.monotonic()
-        with pytest.raises(provider.ProviderUnavailable):
+        with pytest.raises(jwks.ProviderUnavailable):
             asked.post(f"http://127.0.0.1:{server.server_address[1]}/", {}, None)
         assert time.monotonic() - began < HANG_TIMEOUT_SECONDS
         waited.set()

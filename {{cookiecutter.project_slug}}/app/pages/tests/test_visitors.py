@@ -1,7 +1,8 @@
 import pytest
 from flask import Flask
 
-from app.core import access, browser
+from app.core import access
+from app.core.access import browser_session
 from app.pages.quotes import PATH
 from conftest import MakeApp
 from tests.browsers import ACCEPT, SENT, SOME_ID, sign_in, token, visitor
@@ -38,7 +39,7 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
     sign_in(client, access.Caller(SOME_ID, access.SCOPES["user"], SOME_ID))
 
     asked: list[object] = []
-    monkeypatch.setattr(browser.of(app), "is_open", asked.append)
+    monkeypatch.setattr(browser_session.of(app), "is_open", asked.append)
     for path, status in (("/bug", 500), ("/nowhere", 404)):
         answer = client.get(path, headers=ACCEPT)
 
@@ -52,7 +53,7 @@ def test_a_problem_forgets_whoever_was_signed_in_too_long_ago(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = visitor(app)
-    monkeypatch.setattr(browser.of(app), "idle_seconds", -1)
+    monkeypatch.setattr(browser_session.of(app), "idle_seconds", -1)
 
     page = client.get("/nowhere", headers=ACCEPT).text
 

@@ -6,7 +6,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import tasks
-from app.core.tasks import DEAD, BrokerUnavailable, Message
+from app.core.tasks import BrokerUnavailable, Message
+from app.core.tasks.runner import DEAD
 from conftest import LogLines, MakeApp, body
 
 URL = "/api/v1/quotes"

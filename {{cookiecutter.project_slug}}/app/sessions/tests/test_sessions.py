@@ -12,7 +12,7 @@ from tests.database import CountQueries
 
 def opened(owner_id: UUID) -> UUID:
     with writing() as transaction:
-        return service.open_session(
+        return service.open_session(  # one line where it fits
             transaction,
             owner_id,
             # {% if cookiecutter.auth == "jwt" %}

@@ -2,16 +2,19 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core import mail, passwords
 from app.core.database import writing
+from app.users import passwords
 from app.users.models import User
+
+if TYPE_CHECKING:
+    from app.core.mail import Outbox
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  of nobody
 OTHER_PASSWORD = "another long one for tests"  # noqa: S105
@@ -41,7 +44,7 @@ def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any co
 
 def letters(app: Flask, to: str) -> list[tuple[str, str]]:
     """Return the subject and the text of every letter to an address, since the last look."""
-    outbox: mail.Outbox = app.extensions["mail"]
+    outbox: Outbox = app.extensions["mail"]
     outbox.thread.submit(lambda: None).result()  # all before it are written now
     found = [letter for letter in outbox.kept if letter["To"] == to]
     for letter in found:

@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from app.core import database
 from app.core.access import InsufficientScope
-from app.core.pagination import Position
+from app.core.api.pagination import Position
 from app.users import administration, repository
 from app.users.models import Role, User
 from app.users.tests import make, new_address

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
-from app.core import fingerprints
+from app.core import pseudonyms
 from app.core.database import reading, writing
 from app.users import attempts
 from app.users.models import Attempt
@@ -81,7 +81,7 @@ def test_a_clock_that_is_put_back_keeps_nobody_out(app: Flask, client: FlaskClie
 @pytest.mark.attack
 def test_one_network_cannot_try_account_after_account(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
-        network = fingerprints.of_network(HOME)
+        network = pseudonyms.of_network(HOME)
         for number in range(attempts.LOGIN.network):
             attempts.begin(attempts.LOGIN, f"account {number}", network)
 
@@ -124,7 +124,7 @@ def test_nobody_locks_an_owner_out(app: Flask, client: FlaskClient) -> None:
     make(app, email)
     assert log_in(client, email, HOME, PASSWORD).status_code == 200
     with app.app_context():
-        account = fingerprints.of_account(email)
+        account = pseudonyms.of_account(email)
         for number in range(attempts.LOGIN.account):
             attempts.begin(attempts.LOGIN, account, f"network {number}")
 

@@ -7,13 +7,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app.core import links
 from app.core.database import reading, writing
-from app.core.links import Purpose
-from app.core.recipients import Share
-from app.users import attempts, service
+from app.core.mail.recipients import Share
+from app.users import attempts, service, signed_links
 from app.users import letters as letters_module
 from app.users.models import User
+from app.users.signed_links import Purpose
 from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,
@@ -133,19 +132,19 @@ def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
     client.post(url, json=sent)
 
     # Whichever of all these letters the owner follows, and whatever else after that.
-    links = tokens(app, email)
-    assert len(links) == 3
-    for purpose, link in links:
+    signed_links = tokens(app, email)
+    assert len(signed_links) == 3
+    for purpose, link in signed_links:
         if purpose == "verify-email":
             client.post(CONFIRM, json={"token": link})
         assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
-    _, newest = links[-1]
+    _, newest = signed_links[-1]
     chosen = {"token": newest, "password": OTHER_PASSWORD}
     assert client.post(f"{RESET}/confirm", json=chosen).status_code == 204
 
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
     assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
-    for purpose, link in links:
+    for purpose, link in signed_links:
         door = CONFIRM if purpose == "verify-email" else f"{RESET}/confirm"
         dead = {"token": link} if purpose == "verify-email" else {**chosen, "token": link}
         assert client.post(door, json=dead).status_code == 400
@@ -186,8 +185,10 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
     client.post(RESET, json={"email": email})
     reset = token(app, email, "reset-password")
     with app.app_context():
-        link = links.Link(user_id, links.of_app().open(Purpose.RESET_PASSWORD, reset).state, email)
-        confirmation = links.of_app().to(Purpose.VERIFY_EMAIL, link).partition("token=")[2]
+        link = signed_links.Link(
+            user_id, signed_links.of_app().open(Purpose.RESET_PASSWORD, reset).state, email
+        )
+        confirmation = signed_links.of_app().to(Purpose.VERIFY_EMAIL, link).partition("token=")[2]
 
     assert client.post(CONFIRM, json={"token": confirmation}).status_code == 204
 
@@ -334,11 +335,11 @@ def test_a_stranger_makes_no_link_void_that_cannot_be_sent_again(
     for route in (RESET, RESET, AGAIN, AGAIN):
         assert ask(client, route, email, STRANGERS[1]).status_code == 202
 
-    _, *links = tokens(app, email)
+    _, *signed_links = tokens(app, email)
     assert ask(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202
 
-    assert len(links) == 2
-    chosen = [{"token": link, "password": OTHER_PASSWORD} for _, link in links]
+    assert len(signed_links) == 2
+    chosen = [{"token": link, "password": OTHER_PASSWORD} for _, link in signed_links]
     answers = [client.post(f"{RESET}/confirm", json=each).status_code for each in chosen]
     assert 204 in answers
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200

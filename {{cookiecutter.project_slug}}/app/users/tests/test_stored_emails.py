@@ -8,9 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from app.core import outbox
 from app.core.database import reading, writing
-from app.core.outbox import OutboxMessage
+from app.core.tasks import outbox
+from app.core.tasks.outbox import OutboxMessage
 from app.users import stored_emails
 from app.users.stored_emails import AccountEmail
 from app.users.tests import PASSWORD, letters, new_address, token

@@ -7,7 +7,7 @@ import orjson
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core import signatures
+from app.webhooks import signatures
 
 URL = "/webhooks/payments"
 SECRET = signatures.key(signatures.DEVELOPMENT_SECRET)

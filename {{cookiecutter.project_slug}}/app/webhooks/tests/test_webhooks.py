@@ -5,7 +5,8 @@ import orjson
 import pytest
 from flask.testing import FlaskClient
 
-from app.core import api, signatures
+from app.core import api
+from app.webhooks import signatures
 from app.webhooks.tests import SECRET, URL, deliver, event, payment, signed
 from conftest import LogLines, MakeApp
 from tests.boundaries import Described

@@ -1,0 +1,85 @@
+"""Who is calling, and what they may do."""
+
+from flask import Flask
+
+from app.core.access import (  # one line where it fits
+    # {% if cookiecutter.web_ui %}
+    browser_session,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    oidc_login,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    tokens,
+    # {% endif %}
+)
+from app.core.access.principals import (  # one line where it fits
+    SCHEME,
+    SCOPES,
+    Caller,
+    InsufficientScope,
+    InvalidToken,
+    Unauthenticated,
+    admit,
+    caller,
+    guarded,
+    # {% if cookiecutter.auth == "jwt" %}
+    look_up,
+    # {% endif %}
+)
+
+__all__ = [  # one line where it fits
+    "SCHEME",
+    "SCOPES",
+    "Caller",
+    "InsufficientScope",
+    "InvalidToken",
+    "Settings",
+    "Unauthenticated",
+    "admit",
+    # {% if cookiecutter.web_ui %}
+    "browser_session",
+    # {% endif %}
+    "caller",
+    "guarded",
+    "init_app",
+    # {% if cookiecutter.auth == "jwt" %}
+    "look_up",
+    # {% endif %}
+]
+
+
+class Settings(  # one line where it fits
+    # {% if cookiecutter.web_ui %}
+    browser_session.BrowserSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    oidc_login.ClientSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc.OidcSettings,
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    tokens.TokenSettings,
+    # {% endif %}
+):
+    """The settings of access."""
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Let the application recognise who is calling."""
+    # {% if cookiecutter.auth == "oidc" %}
+    oidc.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
+    oidc_login.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    tokens.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.web_ui %}
+    browser_session.init_app(app, settings)
+    # {% endif %}

@@ -1,0 +1,367 @@
+"""What an OpenID provider publishes: asked for when it is first needed, and kept for a while.
+
+One request at most asks at a time, and those that need the answer wait for it, never longer than
+FETCH_SECONDS. While the provider is away, the keys that are known go on being believed.
+"""
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import MappingProxyType
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
+
+from app.core import (  # one line where it fits
+    errors,
+    # {% if cookiecutter.tracing %}
+    observability,
+    # {% endif %}
+)
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 300.0  # then the keys are asked for anew
+OLDEST_SECONDS = 14_400.0  # so long they are believed when the provider does not answer
+PAUSE_SECONDS = 10.0  # between two questions after a failure, or for keys that are unknown
+FETCH_SECONDS = 3.0  # for one question
+LARGEST = 262_144  # bytes of an answer
+# {% if cookiecutter.web_ui %}
+MOST_POSTS = 8  # at once
+# {% endif %}
+NEVER = float("-inf")
+SHORTEST_RSA = 2_048  # bits (RFC 7518, section 3.3)
+CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+EDWARDS = frozenset({"EdDSA", "Ed25519"})  # the same thing, under the old name and that of RFC 9864
+OF_RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+ALGORITHMS = OF_RSA | EDWARDS | set(CURVES.values())
+"""Signatures that are made with a private key and checked with a public one."""
+PUBLIC = ("kty", "n", "e", "crv", "x", "y")
+"""The public members of a key (RFC 7518, section 6; RFC 8037); no other one is read."""
+
+
+class ProviderUnavailable(errors.Unavailable):
+    """The provider would have to be asked, and does not answer."""
+
+    code = "identity_provider_unavailable"
+    detail = "Who you are cannot be checked now; try again soon."
+
+
+class UnfitAnswer(Exception):  # noqa: N818  the answer is at fault
+    """What the provider sent is not what OpenID Connect Discovery or RFC 7517 describe."""
+
+
+def reachable(url: str, *, securely: bool) -> bool:
+    """Tell whether this is a URL to fetch: https, or http to this machine or if that will do."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or not url.isprintable() or " " in url:
+        return False
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and (not securely or _is_this_machine(host))
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key, and the algorithms that it is believed with (RFC 8725, section 3.1)."""
+
+    key: Key
+    algorithms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    keys: Mapping[str, PublicKey]
+    since: float
+    # {% if cookiecutter.web_ui %}
+    document: Mapping[str, Any]
+    # {% endif %}
+
+
+class Provider:
+    """What one application knows of its provider; all of its threads share it."""
+
+    def __init__(
+        self,
+        issuer: str,
+        algorithms: Collection[str],
+        *,
+        ca_file: Path | None = None,
+        securely: bool = True,
+    ) -> None:
+        """Take who the provider is; nothing is asked yet."""
+        self._issuer = issuer
+        self._algorithms = frozenset(algorithms)
+        self._verify = str(ca_file) if ca_file else True
+        self._securely = securely
+        self._known = _Known(  # one line where it fits
+            MappingProxyType({}),
+            NEVER,
+            # {% if cookiecutter.web_ui %}
+            MappingProxyType({}),
+            # {% endif %}
+        )
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="openid-provider")
+        # {% if cookiecutter.web_ui %}
+        self._posting = ThreadPoolExecutor(MOST_POSTS, thread_name_prefix="openid-provider-post")
+        # {% endif %}
+        self._lock = Lock()  # over the four below
+        self._asking: Future[None] | None = None
+        self._asked_at = NEVER
+        self._asked_for_unknown_at = NEVER
+        self._failed_at = NEVER
+
+    def key(self, kid: str) -> PublicKey:
+        """Return the provider's key of this name.
+
+        Raises:
+            KeyError: when the provider has no such key.
+            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+
+        """
+        return self._learn(lambda known: kid in known.keys).keys[kid]
+
+    # {% if cookiecutter.web_ui %}
+    def described(self) -> Mapping[str, Any]:
+        """Return the provider's discovery document.
+
+        Raises:
+            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+
+        """
+        return self._learn(lambda _known: True).document
+
+    def post(
+        self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a form to the provider, and return the status and the JSON object of the answer.
+
+        Raises:
+            ProviderUnavailable: when there is no such answer in time.
+
+        """
+        # In a thread, because a client of HTTP waits for each byte of a header anew.
+        sent = self._posting.submit(copy_context().run, self._post, url, form, auth)
+        try:
+            return sent.result(FETCH_SECONDS)
+        except Exception as error:
+            sent.cancel()
+            logger.warning(
+                "the OpenID provider took no form",
+                extra={"error": type(error).__name__, "reason": str(error)},
+            )
+            raise _unavailable() from error
+
+    def _post(
+        self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None
+    ) -> tuple[int, dict[str, Any]]:
+        began = time.monotonic()
+        with (
+            self._session() as session,
+            session.post(
+                url,
+                data=form,
+                auth=auth,
+                timeout=FETCH_SECONDS,
+                stream=True,
+                allow_redirects=False,
+            ) as answer,
+        ):
+            return answer.status_code, _object(answer, began)
+
+    # {% endif %}
+    def _learn(self, enough: Callable[[_Known], bool]) -> _Known:
+        """Return what is known: at once if that is enough, or else when the provider was asked.
+
+        Raises:
+            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+
+        """
+        known = self._known
+        if enough(known) and time.monotonic() < known.since + FRESH_SECONDS:
+            return known
+        asked, seconds = self._ask(enough)
+        wait([asked], timeout=seconds)
+        known = self._known
+        answered = asked.done() and asked.exception() is None
+        if (enough(known) or answered) and time.monotonic() < known.since + OLDEST_SECONDS:
+            return known
+        raise _unavailable()
+
+    def _ask(self, enough: Callable[[_Known], bool]) -> tuple[Future[None], float]:
+        """Return the question that is under way or was the last, and how long to wait for it.
+
+        Anybody can invent names of keys, so those bring about one question in PAUSE_SECONDS. They
+        are counted apart, so that a change of keys right after the last question is seen at once.
+        """
+        with self._lock:
+            now = time.monotonic()
+            fresh = now < self._known.since + FRESH_SECONDS
+            learned = fresh and enough(self._known)  # while this thread waited for the lock
+            last = self._asked_for_unknown_at if fresh else self._failed_at
+            due = now >= last + PAUSE_SECONDS and not learned
+            if self._asking is None or (due and self._asking.done()):
+                self._asked_at = now
+                self._failed_at = now  # until it has succeeded
+                if fresh:
+                    self._asked_for_unknown_at = now
+                # In the name of the request that asks: its lines and spans belong to it.
+                self._asking = self._threads.submit(copy_context().run, self._fetch, now)
+            # Whoever comes late waits for the rest of the time only, and not at all once it is up.
+            return self._asking, max(0.0, self._asked_at + FETCH_SECONDS - now)
+
+    def _fetch(self, now: float) -> None:
+        """Learn the keys.
+
+        Raises:
+            Exception: whatever went wrong; it is logged, and what was known stays.
+
+        """
+        try:
+            document = self._get(discovery_url(self._issuer), now)
+            if document.get("issuer") != self._issuer:  # OpenID Connect Discovery 1.0, section 4.3
+                _refuse("its discovery document names another issuer")
+            keys_url = document.get("jwks_uri")
+            if not isinstance(keys_url, str) or not reachable(keys_url, securely=self._securely):
+                _refuse("its jwks_uri is no URL to fetch keys from")
+            keys = dict(_fit_keys(self._get(keys_url, now), self._algorithms))
+            if not keys:
+                _refuse("it has no key of a fit kind and size")
+        except Exception as error:
+            logger.warning(
+                "the OpenID provider gave no keys",
+                extra={"error": type(error).__name__, "reason": str(error)},
+            )
+            raise
+        with self._lock:
+            self._known = _Known(  # one line where it fits
+                MappingProxyType(keys),
+                now,
+                # {% if cookiecutter.web_ui %}
+                MappingProxyType(document),
+                # {% endif %}
+            )
+            self._failed_at = NEVER
+
+    def _get(self, url: str, began: float) -> dict[str, Any]:
+        """Fetch a JSON object: from this URL and no other, in little time and of limited size."""
+        with (
+            self._session() as session,
+            session.get(url, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as answer,
+        ):
+            if answer.status_code != requests.codes.ok:
+                _refuse(f"it answered with status {answer.status_code}")
+            return _object(answer, began)
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        # {% if cookiecutter.tracing %}
+        observability.http_client_spans.observe(session)
+        # {% endif %}
+        # The shell's proxies, netrc and certificates are not meant for this.
+        session.trust_env = False
+        session.verify = self._verify
+        session.headers["Accept"] = "application/json"
+        session.headers["Accept-Encoding"] = "identity"  # so that what comes is what is counted
+        return session
+
+
+def _object(answer: requests.Response, began: float) -> dict[str, Any]:
+    """Read a JSON object of limited size, in what is left of the time."""
+    body = b""
+    while part := answer.raw.read1(16_384):
+        body += part
+        if len(body) > LARGEST:
+            _refuse("its answer is too large")
+        if time.monotonic() > began + FETCH_SECONDS:
+            _refuse("its answer takes too long")
+    found = orjson.loads(body)
+    if not isinstance(found, dict):
+        _refuse("its answer is no JSON object")
+    return found
+
+
+def _unavailable() -> ProviderUnavailable:
+    return ProviderUnavailable(headers={"Retry-After": str(round(PAUSE_SECONDS))})
+
+
+def discovery_url(issuer: str) -> str:
+    """Return where a provider describes itself (OpenID Connect Discovery 1.0, section 4)."""
+    return f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise UnfitAnswer(sentence)
+
+
+def _fit_keys(
+    described: Mapping[str, Any], believed: frozenset[str]
+) -> Iterator[tuple[str, PublicKey]]:
+    """Yield the keys that may check a signature; a set may hold keys for other uses, and new kinds.
+
+    Keys without a name are left out too: nothing says which token is signed with them.
+    """
+    listed = described.get("keys")
+    for member in listed if isinstance(listed, list) else ():
+        if not isinstance(member, dict) or not _is_for_signatures(member):
+            continue
+        try:
+            key = import_key({name: member[name] for name in PUBLIC if name in member})
+        except (JoseError, ValueError, TypeError, KeyError):
+            continue
+        algorithms = _algorithms(key, member.get("alg")) & believed
+        if algorithms:
+            yield member["kid"], PublicKey(key, algorithms)
+
+
+def _is_for_signatures(member: Mapping[str, Any]) -> bool:
+    """Tell whether a key has a name and is meant for checking signatures (RFC 7517, section 4).
+
+    With one whose private half is published, anybody signs.
+    """
+    operations = member.get("key_ops", ["verify"])
+    return (
+        isinstance(member.get("kid"), str)
+        and "d" not in member
+        and member.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+    )
+
+
+def _algorithms(key: Key, stated: object) -> frozenset[str]:
+    """Return what a key can be used with, no more than it states itself."""
+    match key:
+        case RSAKey() if key.raw_value.key_size >= SHORTEST_RSA:
+            possible = OF_RSA
+        case ECKey() if key.curve_name in CURVES:
+            possible = frozenset({CURVES[key.curve_name]})
+        case OKPKey() if key.curve_name == "Ed25519":
+            possible = EDWARDS
+        case _:
+            return frozenset()
+    if stated is None:
+        return possible
+    meant = frozenset(each for each in possible if each == stated)
+    return EDWARDS if meant & EDWARDS else meant

@@ -1,0 +1,25 @@
+"""The versioned API: its blueprints, how bodies are read, and its OpenAPI document."""
+
+from flask import Flask
+
+from app.core.api import documentation
+from app.core.api.blueprint import Blueprint
+from app.core.api.documentation import ApiSettings, document, security_scheme
+from app.core.api.json import ORJSONProvider, json_response
+from app.core.api.parsing import raw_body
+
+__all__ = [
+    "ApiSettings",
+    "Blueprint",
+    "document",
+    "init_app",
+    "json_response",
+    "raw_body",
+    "security_scheme",
+]
+
+
+def init_app(app: Flask, settings: ApiSettings) -> None:
+    """Read and write JSON by orjson, and serve the OpenAPI document."""
+    app.json = ORJSONProvider(app)
+    documentation.init_app(app, settings)

@@ -1,0 +1,144 @@
+"""The OpenAPI document of an application, and the page that shows it."""
+
+from functools import cache
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+import flask_smorest
+import orjson
+from flask import Blueprint as FlaskBlueprint
+from flask import Flask, Response, request, send_from_directory
+
+from app.core import (  # one line where it fits
+    # {% if cookiecutter.auth != "none" %}
+    access,
+    # {% endif %}
+    errors,
+    url_prefix,
+)
+from app.core.api import openapi
+from app.core.api.blueprint import Blueprint
+from app.core.config import CoreSettings
+from app.core.http import security
+
+TITLE = "{{cookiecutter.project_name}}"
+DESCRIPTION = "{{cookiecutter.description}}"
+AUTHOR = "{{cookiecutter.author}}"
+LICENSE = Path(__file__).with_name("license.json")
+ASSETS = Path(str(files("flask_swagger_ui"))) / "dist"
+PAGE = Path(__file__).parent / "docs_page"
+DOCS_FILES = {"start.js": PAGE, "swagger-ui.css": ASSETS, "swagger-ui-bundle.js": ASSETS}
+# Swagger UI styles its elements inline; scripts come from files of this service alone.
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    f"img-src 'self' data:; connect-src 'self'; {security.POLICY}"
+)
+A_DAY = 86_400  # seconds
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+SCHEMES = "api.security_schemes"
+
+
+class ApiSettings(CoreSettings):
+    """What the API can be told."""
+
+    api_docs: bool = True
+
+
+class _Document(flask_smorest.Api):
+    """The OpenAPI document of one application."""
+
+    ERROR_SCHEMA = errors.ProblemSchema
+
+
+def _problem(name: str) -> dict[str, object]:
+    """Describe a problem that this service answers, by the name of its status."""
+    status = HTTPStatus.__members__.get(name)
+    detail = errors.DETAILS[status] if status else "Any other problem."
+    return {"description": detail, "content": {errors.MEDIA_TYPE: {"schema": PROBLEM}}}
+
+
+def init_app(app: Flask, settings: ApiSettings) -> None:
+    """Serve `/api/openapi.json` and its page `/api/docs`, unless they are switched off."""
+    # {% if cookiecutter.auth == "none" %}
+    app.extensions[SCHEMES] = {}
+    # {% endif %}
+    # {% if cookiecutter.auth != "none" %}
+    app.extensions[SCHEMES] = {"token": access.SCHEME}
+    # {% endif %}
+    app.register_blueprint(_pages(app, settings), url_prefix="/api")
+
+    @app.cli.command("api-document")
+    def api_document() -> None:
+        """Print the OpenAPI document of the API."""
+        click.echo(orjson.dumps(document(app), option=orjson.OPT_INDENT_2))
+
+
+def security_scheme(app: Flask, name: str, scheme: dict[str, str]) -> None:
+    """Add a security scheme to the document: what `security` of an operation may name."""
+    app.extensions[SCHEMES][name] = scheme
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """Build the OpenAPI 3.1 document of the API blueprints that this application serves.
+
+    It takes milliseconds, so it waits until somebody asks: a process that serves or runs a command
+    rarely needs it.
+    """
+    about = {"title": TITLE, "version": "v1", "openapi_version": "3.1.0"}
+    info = {
+        "description": DESCRIPTION,
+        "contact": {"name": AUTHOR},
+        "license": orjson.loads(LICENSE.read_bytes()),
+    }
+    # An application of its own, because flask-smorest registers a handler of errors with it.
+    built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
+    built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
+    built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
+    for name, scheme in app.extensions[SCHEMES].items():
+        built.spec.components.security_scheme(name, scheme)
+    for name, blueprint in app.blueprints.items():
+        if isinstance(blueprint, Blueprint):
+            blueprint.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
+            built.spec.tag({"name": name, "description": blueprint.description})
+    described = built.spec.to_dict()
+    # Relative to the document's own URL (OpenAPI 3.1, 4.8.5): right on every host.
+    described["servers"] = [{"url": url_prefix.of(app) or "/"}]
+    components = described["components"]
+    components["responses"] = {name: _problem(name) for name in components["responses"]}
+    # flask-smorest describes its own pagination even where none is used.
+    components["schemas"].pop("PaginationMetadata", None)
+    return openapi.complete(described)
+
+
+def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
+    """Return a blueprint of its own for each application: the document is the application's."""
+    blueprint = FlaskBlueprint("api_document", __name__)
+    rendered = cache(lambda: orjson.dumps(document(app)))
+
+    def openapi_json() -> Response:
+        answer = Response(rendered(), mimetype="application/json")
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.add_etag()
+        answer.make_conditional(request)
+        return answer
+
+    if settings.api_docs:
+        blueprint.add_url_rule("/openapi.json", view_func=openapi_json)
+        blueprint.add_url_rule("/docs", view_func=_docs)
+        blueprint.add_url_rule("/docs/<name>", view_func=_docs_file)
+    return blueprint
+
+
+def _docs() -> Response:
+    page = send_from_directory(PAGE, "index.html")
+    page.headers["Content-Security-Policy"] = DOCS_POLICY
+    return page
+
+
+def _docs_file(name: str) -> Response:
+    if name not in DOCS_FILES:
+        raise errors.NotFound
+    return send_from_directory(DOCS_FILES[name], name, max_age=A_DAY)

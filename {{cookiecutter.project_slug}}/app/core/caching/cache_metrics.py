@@ -1,0 +1,15 @@
+"""What became of cached reads, counted."""
+
+from flask import Flask
+
+from app.core.caching import cache
+from app.core.observability import metrics
+
+
+def init_app(app: Flask) -> None:
+    """Count each read by its outcome; all begin at zero, because a rate needs a start."""
+    counter = metrics.of(app).counter(
+        "cache_reads_total", "Cached reads, by what became of them", ["outcome"]
+    )
+    counters = {outcome: counter.labels(outcome) for outcome in cache.OUTCOMES}
+    cache.of(app).observers.append(lambda outcome: counters[outcome].inc())

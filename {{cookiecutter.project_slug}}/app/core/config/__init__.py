@@ -1,0 +1,21 @@
+"""Typed settings from the environment and from files, checked before anything starts."""
+
+from app.core.config.settings import (
+    NAME,
+    CoreSettings,
+    Environment,
+    InvalidSettings,
+    Names,
+    required_in_production,
+    split,
+)
+
+__all__ = [
+    "NAME",
+    "CoreSettings",
+    "Environment",
+    "InvalidSettings",
+    "Names",
+    "required_in_production",
+    "split",
+]

@@ -1,0 +1,48 @@
+"""Where this service is for its visitors."""
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.core.config.settings import CoreSettings, Environment, required_in_production
+
+DEVELOPMENT_URL = "http://127.0.0.1:8000"
+
+
+def _is_place(text: str) -> bool:
+    """Tell whether this is a host, perhaps with a port, and nothing after a path."""
+    try:
+        parts = urlsplit(f"//{text}")
+        fits = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return fits and text.isprintable() and not set(text) & set(" ?#@\\")
+
+
+class PublicURLSettings(CoreSettings):
+    """Where URLs lead that this service hands out."""
+
+    public_url: str = Field(default="", validate_default=True)
+    """With URL_PREFIX at its end. Never taken from a request: whoever sends one chooses its Host
+    (CWE-640)."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _a_place(cls, value: str, info: ValidationInfo) -> str:
+        prefix: str = info.data.get("url_prefix", "")
+        if not value:
+            required_in_production(None, info)
+            return DEVELOPMENT_URL + prefix
+        production = info.data.get("app_env") is Environment.PRODUCTION
+        schemes = ("https://",) if production else ("https://", "http://")
+        _, _, place = value.partition("://")
+        if not value.startswith(schemes) or not _is_place(place):
+            message = (
+                f"must begin with {' or '.join(schemes)} and a host, with nothing after a path"
+            )
+            raise ValueError(message)
+        _, slash, path = place.rstrip("/").partition("/")
+        if slash + path not in {"", prefix}:
+            message = "must have no path, or that of URL_PREFIX"
+            raise ValueError(message)
+        return value.rstrip("/").removesuffix(prefix) + prefix

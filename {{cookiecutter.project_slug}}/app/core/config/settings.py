@@ -1,0 +1,318 @@
+"""Typed settings from the environment: every wrong one is named at start, secrets never print."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.core.config import secret_strength, secrets_manager
+
+NAME = "{{cookiecutter.project_slug}}"
+MIN_SECRET_LENGTH = 32
+# Unreserved characters (RFC 3986, 2.3): no encoding can change them. No segment is . or ..
+PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
+# A name, or a dot and a domain for all below it; a port does not count. Of IPv6 werkzeug takes none.
+HOST_NAME = re.compile(r"\*|[^\s:/@\[\]]+(?::[0-9]{1,5})?")
+DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
+
+
+class Environment(StrEnum):
+    """Where the process runs; it decides how forgiving the settings are."""
+
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    PRODUCTION = "production"
+
+
+class InvalidSettings(SystemExit):
+    """Ends the process with exit code 1 and one message that names every wrong setting."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        """Take the problems, by the name of the environment variable."""
+        self.problems = dict(problems)
+        listed = "\n".join(f"  {name}: {problem}" for name, problem in self.problems.items())
+        super().__init__(
+            f"The service did not start, because its configuration is not valid:\n{listed}\n"
+            "Set each one in the environment, or in a file named by <NAME>_FILE."
+        )
+
+
+def required_in_production(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  any setting
+    """Refuse an unset value in production, where there is no sensible default.
+
+    Raises:
+        ValueError: with what to do about it.
+
+    """
+    if value is None and info.data.get("app_env") is Environment.PRODUCTION:
+        message = "is required in production"
+        raise ValueError(message)
+    return value
+
+
+def split(value: object) -> object:
+    """Take several words from one variable, separated by commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _address(value: str) -> str:
+    if value != "localhost":
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            message = "must be an IP address such as 127.0.0.1, 0.0.0.0 or ::, or localhost"
+            raise ValueError(message) from None
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+"""Several words in one variable, separated by commas."""
+
+
+class CoreSettings(BaseSettings):
+    """What every service is told, whatever it does.
+
+    Built from its arguments alone; only `load` reads the environment.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    # First, because the others are checked in its light.
+    app_env: Environment = Environment.PRODUCTION
+    service_name: str = NAME
+    service_version: str = "unknown"
+    secret_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    slow_request_ms: int = Field(default=1_000, ge=0)
+    """From when on a request's line is a warning; 0: never."""
+
+    host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    liveness_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where liveness probes are answered apart from requests (`app/core/process/liveness.py`); unset: nowhere."""
+    web_concurrency: int | None = Field(default=None, ge=1, le=128)
+    web_threads: int = Field(default=4, ge=1, le=128)
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    allowed_hosts: Names = ()
+    url_prefix: str = ""
+    """The path below which the service is: `/shop`, or nothing (`app/core/url_prefix.py`)."""
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
+
+    _ignored: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("secret_key")
+    @classmethod
+    def _unguessable(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        secret = value.get_secret_value()
+        if not secret:
+            required_in_production(None, info)
+            return SecretStr(DEVELOPMENT_SECRET)
+        if info.data.get("app_env") is Environment.PRODUCTION and (
+            len(secret) < MIN_SECRET_LENGTH or secret_strength.is_guessable(secret.encode())
+        ):
+            message = (
+                "is too short or can be guessed; make one with: "
+                "python -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+            raise ValueError(message)
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_of_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(HOST_NAME.fullmatch, value)):
+            message = "must be host names such as shop.example, separated by commas"
+            raise ValueError(message)
+        return tuple(name.lower() for name in value)
+
+    @field_validator("url_prefix")
+    @classmethod
+    def _a_path(cls, value: str) -> str:
+        prefix = value.rstrip("/")
+        if prefix and not PREFIX.fullmatch(prefix):
+            message = "must be a path such as /shop, of letters, digits and any of - . _ ~"
+            raise ValueError(message)
+        return prefix
+
+    @property
+    def in_production(self) -> bool:
+        """Whether security defaults may not be relaxed."""
+        return self.app_env is Environment.PRODUCTION
+
+    @property
+    def logs_as_json(self) -> bool:
+        """Whether log lines are read by machines."""
+        return self.log_format == "json" or (self.log_format == "auto" and self.in_production)
+
+    @property
+    def telemetry_name(self) -> str:
+        """The name in log lines and traces."""
+        return self.service_name
+
+    @property
+    def telemetry_version(self) -> str:
+        """The version in log lines and traces."""
+        return self.service_version
+
+    def warnings(self) -> list[str]:
+        """Tell what is allowed but unwise here, one sentence each."""
+        found = list(self._ignored)
+        if "*" in self.allowed_hosts or (self.in_production and not self.allowed_hosts):
+            found.append("ALLOWED_HOSTS does not name this service's hosts: any Host is believed.")
+        return found
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave only the arguments, so that a test never depends on the shell it runs in."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, dotenv: Path = Path(".env")) -> Self:
+        """Read the environment, the files it names, and in development `.env`.
+
+        Raises:
+            InvalidSettings: with every missing or wrong variable at once.
+
+        """
+        values, problems, ignored = _environment(cls, dotenv)
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            problems = {**_sentences(error), **problems}
+        if problems:
+            raise InvalidSettings(problems)
+        settings._ignored = ignored
+        return settings
+
+
+def _environment(
+    cls: type[CoreSettings], dotenv: Path
+) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
+    """Return the values that are set, what is wrong with them, and what is ignored of them."""
+    variables = _stripped(EnvSettingsSource(cls)())
+    ignored = {name: why for name, value in variables.items() if (why := _foreign(name, value))}
+    for name in ignored:
+        del variables[name]
+    from_files, problems = _named_files(cls)
+    values = {**variables, **from_files}
+    # Production never depends on a file that lies about: .env counts in development alone.
+    in_dotenv, unread = _dotenv(cls, dotenv)
+    if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
+        values, problems = {**in_dotenv, **values}, {**problems, **unread}
+    if secret_id := os.environ.get(secrets_manager.NAME):
+        from_secret, unread = secrets_manager.read(cls, secret_id)
+        values, problems = {**_stripped(from_secret), **values}, {**problems, **unread}
+    quoted = {
+        name.upper(): QUOTES for name, value in values.items() if QUOTED.fullmatch(str(value))
+    }
+    return values, {**problems, **quoted}, tuple(ignored.values())
+
+
+QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
+QUOTES = "has quotes around it that nothing took away, as docker --env-file leaves them"
+
+
+def _stripped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the white space at both ends away, as of a file's last line; what is empty then is unset."""
+    found = {
+        name: value.strip() if isinstance(value, str) else value for name, value in values.items()
+    }
+    return {name: value for name, value in found.items() if value != ""}
+
+
+SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://[\w.:\[\]-]+:\d+", re.ASCII)
+MACHINE = re.compile(r"(?=.*[g-z_])[\w.-]+", re.ASCII | re.IGNORECASE)
+
+
+def _foreign(name: str, value: object) -> str | None:
+    """Say why a variable is taken for another program's, and so ignored; None for one of ours.
+
+    Kubernetes writes NAME_PORT=tcp://10.0.0.1:80 for each Service of a namespace
+    (https://kubernetes.io/docs/tutorials/services/connect-applications-service/), as Docker's links
+    did. The C shell sets HOST to the name of the machine, conda to that of a compiler's target.
+    """
+    text = str(value)
+    if name.endswith("port") and SERVICE_LINK.fullmatch(text):
+        return f"{name.upper()} is ignored: its value is a link to a Service of Kubernetes."
+    if name == "host" and text != "localhost" and MACHINE.fullmatch(text):
+        return "HOST is ignored: its value is no IP address, but what conda or a shell sets it to."
+    return None
+
+
+def _dotenv(cls: type[CoreSettings], path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the settings in a file that may also hold variables of other programs."""
+    if not path.is_file():
+        return {}, {}
+    try:
+        # With or without the mark that Windows' editors put before UTF-8.
+        found = DotEnvSettingsSource(cls, env_file=path, env_file_encoding="utf-8-sig")()
+    except (OSError, UnicodeDecodeError):
+        return {"app_env": Environment.DEVELOPMENT}, {path.name: "cannot be read as UTF-8"}
+    known = {name: value for name, value in found.items() if name in cls.model_fields}
+    return _stripped(known), {}
+
+
+def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str]]:
+    """Read each `<NAME>_FILE`, the way Docker and Kubernetes hand over secrets."""
+    values: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for field in cls.model_fields:
+        name = field.upper()
+        path = os.environ.get(f"{name}_FILE")
+        if not path:
+            continue
+        if os.environ.get(name):
+            problems[name] = f"is set twice; keep either {name} or {name}_FILE"
+            continue
+        try:
+            values[field] = Path(path).read_text(encoding="utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError):
+            problems[name] = f"cannot be read from the file that {name}_FILE names"
+            continue
+        if not values[field]:
+            problems[name] = f"is empty in the file that {name}_FILE names"
+    return values, problems
+
+
+def _sentences(error: ValidationError) -> dict[str, str]:
+    """Turn pydantic's errors into sentences that never repeat a value."""
+    return {
+        str(detail["loc"][0]).upper(): detail["msg"].removeprefix("Value error, ")
+        for detail in error.errors(include_url=False, include_context=False, include_input=False)
+    }

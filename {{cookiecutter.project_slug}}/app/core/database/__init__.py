@@ -1,0 +1,57 @@
+"""The database: `reading()` for queries, `writing()` for transactions, `Base` for models."""
+
+from flask import Flask
+
+from app.core.database import (  # one line where it fits
+    availability,
+    engine,
+    slow_queries,
+    # {% if cookiecutter.database != "sqlite" %}
+    transaction_retries,
+    # {% endif %}
+)
+from app.core.database.dialects import connect_args
+from app.core.database.engine import (  # one line where it fits
+    # {% if cookiecutter.background_tasks %}
+    AFTER_COMMIT,
+    # {% endif %}
+    db,
+    migration_engine,
+    reading,
+    reading_engine,
+    settings_of,
+    writing,
+)
+from app.core.database.settings import DatabaseSettings
+from app.core.database.types import Base, UTCDateTime
+
+__all__ = [  # one line where it fits
+    # {% if cookiecutter.background_tasks %}
+    "AFTER_COMMIT",
+    # {% endif %}
+    # {% if cookiecutter.database != "sqlite" %}
+    "Application",
+    # {% endif %}
+    "Base",
+    "DatabaseSettings",
+    "UTCDateTime",
+    "connect_args",
+    "db",
+    "init_app",
+    "migration_engine",
+    "reading",
+    "reading_engine",
+    "settings_of",
+    "writing",
+]
+# {% if cookiecutter.database != "sqlite" %}
+
+Application = transaction_retries.Flask
+# {% endif %}
+
+
+def init_app(app: Flask, settings: DatabaseSettings) -> None:
+    """Give the application its own pool, the `flask db` commands, a probe and its problems."""
+    engine.init_app(app, settings)
+    availability.init_app(app)
+    slow_queries.init_app(app, settings)

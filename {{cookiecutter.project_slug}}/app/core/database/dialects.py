@@ -1,0 +1,167 @@
+"""What differs from one kind of database to another: how a connection is opened, and what it can tell."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
+
+from app.core.database import (  # one line where it fits
+    database_url,
+    # {% if cookiecutter.database == "mysql" %}
+    mysql_numbers,
+    # {% endif %}
+)
+from app.core.database.settings import DatabaseSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long the statements of a connection may take."""
+
+    statement_ms: int
+    """0: without end."""
+    lock_seconds: int | None = None
+    """For how long a statement waits for a lock; None: for as long as it may take."""
+
+
+# {% if cookiecutter.database == "postgresql" %}
+def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
+    given: dict[str, object] = {
+        # The name that counts when neither the URL nor PGAPPNAME gives one.
+        "fallback_application_name": settings.service_name,
+        "connect_timeout": settings.database_connect_seconds,
+        # A server that vanished without a word is noticed here, not after two hours.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": settings.database_statement_ms
+        + 1_000 * settings.database_connect_seconds,
+    }
+    pooled = settings.database_transaction_pooling
+    prepares = settings.database_prepared_statements
+    if not (not pooled if prepares is None else prepares):
+        given["prepare_threshold"] = None
+    if pooled and limits.lock_seconds is None:
+        return given  # a pooler refuses `options`: see docs/database.md for what to do instead
+    options = {"statement_timeout": limits.statement_ms, "timezone": "UTC"}
+    if limits.lock_seconds is not None:
+        options["lock_timeout"] = 1_000 * limits.lock_seconds
+    ours = " ".join(f"-c {name}={value}" for name, value in options.items())
+    given["options"] = f"{database_url.options_of_libpq()} {ours}".strip()
+    return given
+
+
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
+    seconds = limits.statement_ms / 1_000
+    given: dict[str, object] = {
+        "connect_timeout": settings.database_connect_seconds,
+        "conv": mysql_numbers.encoders(),
+    }
+    if seconds:
+        # A server that vanished without a word is noticed here.
+        given["read_timeout"] = seconds + settings.database_connect_seconds
+        given["write_timeout"] = seconds + settings.database_connect_seconds
+    lock_seconds = limits.lock_seconds or max(1, round(seconds))
+    # One statement, because each is a round trip; MySQL limits only its SELECTs, and each server
+    # reads the comment that is meant for it.
+    given["init_command"] = (
+        f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}"
+        f"{f', lock_wait_timeout = {limits.lock_seconds}' if limits.lock_seconds else ''}"
+        f"/*!80000 , max_execution_time = {limits.statement_ms} */"
+        f"/*M! , max_statement_time = {seconds} */"
+    )
+    return given
+
+
+# {% endif %}
+def _sqlite(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
+    # How long to wait for another writer; SQLite has no time limit for a statement.
+    del settings
+    return {"timeout": limits.lock_seconds or limits.statement_ms / 1_000}
+
+
+def _keep_promises(connection: DBAPIConnection, record: object) -> None:
+    """Make SQLite check foreign keys, and let it read while another connection writes."""
+    del record
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()
+
+
+def _file_takes_writes(connection: Connection) -> bool:
+    """Tell whether the session and the file system let SQLite write; the journal lies beside the file.
+
+    SQLite opens a file read-only if it has to, and says so at the first write.
+    """
+    query = "SELECT file FROM pragma_database_list, pragma_query_only WHERE NOT (seq OR query_only)"
+    file = connection.exec_driver_sql(query).scalar_one_or_none()
+    places = [file, Path(file).parent] if file else []  # without a file, in memory
+    return file is not None and all(os.access(place, os.W_OK) for place in places)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Queue for SQLite's write lock at once: a reader that turns writer is refused instead."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What differs from one kind of database to another."""
+
+    connect_args: Callable[[DatabaseSettings, SessionLimits], dict[str, object]]
+    takes_writes: Callable[[Connection], bool]
+    """Tells whether a session may write."""
+    isolation_level: IsolationLevel = "READ COMMITTED"
+    on_connect: tuple[Callable[[DBAPIConnection, object], None], ...] = ()
+    on_begin: tuple[Callable[[Connection], None], ...] = ()
+
+
+# {% if cookiecutter.database != "sqlite" %}
+def _by_query(query: str) -> Callable[[Connection], bool]:
+    return lambda connection: bool(connection.exec_driver_sql(query).scalar_one())
+
+
+# {% endif %}
+BACKENDS = {
+    # {% if cookiecutter.database == "postgresql" %}
+    # A standby is read-only, too.
+    "postgresql": Backend(
+        _postgresql, _by_query("SELECT current_setting('transaction_read_only') = 'off'")
+    ),
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql": Backend(
+        _mysql,
+        # MariaDB and MySQL name the session's own differently.
+        _by_query(
+            "SELECT @@global.read_only IN ('0', 'OFF') AND NOT @@global.innodb_read_only AND NOT"
+            " /*!80000 @@session.transaction_read_only *//*M! @@session.tx_read_only */"
+        ),
+    ),
+    # {% endif %}
+    "sqlite": Backend(
+        _sqlite,
+        _file_takes_writes,
+        "SERIALIZABLE",
+        (_keep_promises,),
+        (_begin_immediate,),
+    ),
+}
+
+
+def connect_args(
+    settings: DatabaseSettings, url: URL, limits: SessionLimits | None = None
+) -> dict[str, object]:
+    """Return what every connection is opened with, besides what its URL says.
+
+    There is no other recipe: requests, migrations, probes and metrics differ in their limits only.
+    """
+    limits = limits or SessionLimits(settings.database_statement_ms)
+    ours = BACKENDS[url.get_backend_name()].connect_args(settings, limits)
+    return database_url.join(url, ours)

@@ -1,0 +1,43 @@
+"""A warning for each query that takes too long; its text has placeholders, never values."""
+
+import logging
+import time
+
+from flask import Flask
+from sqlalchemy import Connection, ExceptionContext, event
+
+from app.core import database
+from app.core.database.settings import DatabaseSettings
+
+logger = logging.getLogger(__name__)
+
+STATE = "slow_queries.began"
+LONGEST_TEXT = 2_000  # characters of a query
+
+
+def init_app(app: Flask, settings: DatabaseSettings) -> None:
+    """Time the application's queries, unless SLOW_QUERY_MS is 0."""
+    slow = settings.slow_query_ms / 1e3
+    if not slow:
+        return
+
+    def begin(connection: Connection, *_: object) -> None:
+        connection.info[STATE] = time.perf_counter()
+
+    def end(connection: Connection, statement: str | None) -> None:
+        began = connection.info.pop(STATE, None)
+        if began is not None and (seconds := time.perf_counter() - began) >= slow:
+            words = {"duration_ms": round(seconds * 1e3, 3), "query": str(statement)[:LONGEST_TEXT]}
+            logger.warning("slow query", extra=words)
+
+    def succeeded(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        end(connection, statement)
+
+    def failed(problem: ExceptionContext) -> None:
+        if problem.connection:
+            end(problem.connection, problem.statement)
+
+    engine = database.reading_engine(app)
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", succeeded)
+    event.listen(engine, "handle_error", failed)

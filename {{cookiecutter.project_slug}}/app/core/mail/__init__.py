@@ -1,0 +1,42 @@
+"""Email: one place that reads addresses, one that sends, one that counts what a recipient gets."""
+
+from flask import Flask
+
+from app.core.mail import (  # one line where it fits
+    # {% if cookiecutter.background_tasks %}
+    addressed,
+    # {% endif %}
+    queue,
+    # {% if cookiecutter.database != "none" %}
+    recipient_ledger,
+    # {% endif %}
+)
+from app.core.mail.address import EMAIL_LENGTH, EmailField, normalised
+from app.core.mail.queue import NAME, Letter, Outbox, Refused, of_app
+from app.core.mail.recipients import Share
+from app.core.mail.settings import MailSettings
+
+__all__ = [  # one line where it fits
+    "EMAIL_LENGTH",
+    "NAME",
+    "EmailField",
+    "Letter",
+    "MailSettings",
+    "Outbox",
+    "Refused",
+    "Share",
+    # {% if cookiecutter.background_tasks %}
+    "addressed",
+    # {% endif %}
+    "init_app",
+    "normalised",
+    "of_app",
+]
+
+
+def init_app(app: Flask, settings: MailSettings) -> None:
+    """Let the application send emails."""
+    queue.init_app(app, settings)
+    # {% if cookiecutter.database != "none" %}
+    recipient_ledger.init_app(app)
+    # {% endif %}

@@ -1,0 +1,169 @@
+"""Letters: sent by a thread of their own, so that no request waits for a mail server.
+
+They wait in memory, a bounded number of them, and are lost when the process is killed; whoever
+misses one asks again.
+# {% if cookiecutter.background_tasks %}
+What must not be lost is delivered by a task, which waits for the server's word.
+# {% endif %}
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, localtime, make_msgid
+from threading import BoundedSemaphore
+from typing import cast
+
+import click
+from flask import Flask, current_app
+
+from app.core.config import Environment
+from app.core.mail.address import domain, normalised
+from app.core.mail.recipients import OTHER, LimitReached, Recipients, Share
+from app.core.mail.settings import MailSettings
+from app.core.mail.smtp import Server, permanent
+
+logger = logging.getLogger(__name__)
+
+NAME = "{{cookiecutter.project_name}}"
+MOST_WAITING = 100
+MOST_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is written; None for nobody, which takes as long as any other."""
+
+    to: str | None
+    subject: str
+    text: str
+    share: Share = OTHER
+
+
+class Refused(Exception):  # noqa: N818  it is the server's answer
+    """The email can never be delivered: a 5yz reply (RFC 5321, 4.2.1), or no valid header."""
+
+
+Deliver = Callable[[EmailMessage], object]
+Counted = Callable[[Share, str, str], AbstractContextManager[None]]
+"""Surrounds the delivery of an email, and raises `LimitReached` instead when the recipient has had enough."""
+
+
+class Outbox:
+    """Takes letters and has them delivered, one after the other."""
+
+    def __init__(self, settings: MailSettings, counted: Counted) -> None:
+        """Take who delivers (a mail server, the console or, in tests, nobody) and who counts."""
+        self._counted = counted
+        self.kept: deque[EmailMessage] = deque(maxlen=MOST_KEPT)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
+        self._room = BoundedSemaphore(MOST_WAITING)
+        self._from = settings.mail_from
+        self._deliver: Deliver = _print
+        if settings.mail_url:
+            self._deliver = Server(settings.mail_url, self._from, settings.mail_ca_file).deliver
+        elif settings.app_env is Environment.TESTING:
+            self._deliver = self.kept.append
+
+    def send(self, letter: Letter) -> None:
+        """Take a letter; when too many wait already it is dropped, and the log says so."""
+        if self._room.acquire(blocking=False):
+            self.thread.submit(self._send, letter)
+        else:
+            logger.error("letter dropped, because too many wait")
+
+    # {% if cookiecutter.background_tasks %}
+    def deliver(self, to: str, letter: Letter, key: str) -> bool:
+        """Send a letter now; the key makes it the same letter however often it is sent.
+
+        Return whether it was handed over: not when its recipient has had enough.
+
+        Raises:
+            Refused: when it can never be delivered; that has been logged.
+            OSError: when it was not taken this time.
+
+        """
+        # A receiver that knows this Message-ID can tell that it has the letter already.
+        return self._hand_over(to, letter, f"<{key}@{domain(self._from)}>")
+
+    # {% endif %}
+    def _send(self, letter: Letter) -> None:
+        try:
+            if letter.to:
+                self._hand_over(letter.to, letter, make_msgid(domain=domain(self._from)))
+        except Refused:
+            pass  # it is logged already
+        except Exception as error:  # noqa: BLE001  the next letter must go out whatever this one met
+            # The server's own words may repeat the address.
+            logger.error("letter not sent", extra={"reason": type(error).__name__})  # noqa: TRY400
+        finally:
+            self._room.release()
+
+    def _hand_over(self, to: str, letter: Letter, message_id: str) -> bool:
+        """Send one email, unless its recipient has had enough; return whether it was sent.
+
+        Raises:
+            Refused: when it can never be delivered; that is logged without the address.
+            OSError: when it was not taken this time.
+
+        """
+        try:
+            message = self._message(to, letter, message_id)
+            with self._counted(letter.share, to, message_id):
+                self._deliver(message)
+        except LimitReached:
+            logger.warning("email suppressed", extra={"share": letter.share.name})
+            return False
+        except (OSError, ValueError) as error:
+            code = permanent(error)
+            if code is None:
+                raise
+            words = {"reason": type(error).__name__, "smtp_code": code}
+            logger.error("email delivery failed", extra=words)  # noqa: TRY400  it holds the address
+            raise Refused from None
+        return True
+
+    def _message(self, to: str, letter: Letter, message_id: str) -> EmailMessage:
+        """Write an email.
+
+        Raises:
+            ValueError: when the address or the subject would become another header.
+
+        """
+        if normalised(to) != to:  # stored by an older version
+            message = "not an address that this service writes to"
+            raise ValueError(message)
+        # ASCII alone, as a server need not take more (RFC 6152).
+        email = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
+        email["From"] = Address(NAME, addr_spec=self._from)
+        email["To"] = Address(addr_spec=to)
+        email["Subject"] = letter.subject
+        email["Date"] = format_datetime(localtime())
+        email["Message-ID"] = message_id
+        email["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        email.set_content(letter.text)
+        return email
+
+
+def _print(message: EmailMessage) -> None:
+    """Show a letter to whoever runs the service on a laptop: its links are meant to be followed."""
+    click.echo(
+        f"\n--- letter to {message['To']}: {message['Subject']} ---\n{message.get_content()}---",
+        err=True,
+    )
+
+
+def of_app() -> Outbox:
+    """Return the outbox of the current application."""
+    return cast("Outbox", current_app.extensions["mail"])
+
+
+def init_app(app: Flask, settings: MailSettings) -> None:
+    """Give the application an outbox."""
+    app.extensions["mail"] = Outbox(settings, Recipients(app, settings).counted)

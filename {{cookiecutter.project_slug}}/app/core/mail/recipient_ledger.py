@@ -1,0 +1,90 @@
+"""Which recipients have had emails: rows that all processes count together, kept for half an hour."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import click
+from flask import Flask
+from flask.cli import with_appcontext
+from sqlalchemy import Index, String, delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core import (  # one line where it fits
+    pseudonyms,
+    # {% if cookiecutter.background_tasks %}
+    tasks,
+    # {% endif %}
+)
+from app.core.database import Base, pruning, reading, writing
+
+# {% if cookiecutter.background_tasks %}
+AN_HOUR = 3_600.0
+# {% endif %}
+KEEP = timedelta(hours=1)
+
+
+class SentEmail(Base, kw_only=True):
+    """An email that was handed over; its recipient can be compared, and not read."""
+
+    __tablename__ = "sent_emails"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    share: Mapped[str] = mapped_column(String(16))
+    recipient_digest: Mapped[str] = mapped_column(String(pseudonyms.LENGTH))
+    sent_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "recipient_digest", "share", "sent_at"),
+        Index(None, "sent_at"),
+    )
+
+
+class Ledger:
+    """Counts in the database."""
+
+    def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
+        """Store an email before it is looked at, so that many at once are not each the first."""
+        now = datetime.now(UTC)
+        row = SentEmail(id=_id(message_id), share=share, recipient_digest=recipient, sent_at=now)
+        try:
+            with writing() as transaction:
+                transaction.add(row)
+        except IntegrityError:
+            pass  # counted by a process that was killed before it could hand the email over
+        number = select(func.count(SentEmail.id)).where(
+            SentEmail.recipient_digest == recipient,
+            SentEmail.share == share,
+            SentEmail.sent_at > now - timedelta(seconds=seconds),
+        )
+        with reading() as connection:
+            return connection.execute(number).scalar_one()
+
+    def take_back(self, message_id: str) -> None:
+        """Delete an email's row."""
+        with writing() as transaction:
+            transaction.execute(delete(SentEmail).where(SentEmail.id == _id(message_id)))
+
+
+def _id(message_id: str) -> UUID:
+    return uuid5(NAMESPACE_URL, message_id)
+
+
+def forget_old() -> int:
+    """Delete the rows that count no more, and return how many there were."""
+    return pruning.delete_all(SentEmail, SentEmail.sent_at < datetime.now(UTC) - KEEP)
+
+
+@click.command("prune-emails")
+@with_appcontext
+def prune() -> None:
+    """Forget emails that do not count any more."""
+    click.echo(f"{forget_old()} emails forgotten")
+
+
+def init_app(app: Flask) -> None:
+    """Let old rows be forgotten."""
+    app.cli.add_command(prune)
+    # {% if cookiecutter.background_tasks %}
+    tasks.schedule.of(app).add("emails.forget", AN_HOUR, forget_old)
+    # {% endif %}

@@ -1,0 +1,40 @@
+"""The settings of email."""
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.core.config import required_in_production
+from app.core.config.secret_url import SecretURL
+from app.core.config.tls import CAFile
+from app.core.mail.address import normalised
+from app.core.mail.recipients import RecipientSettings
+from app.core.mail.smtp import server_parts
+
+DEVELOPMENT_FROM = "service@localhost"
+
+
+class MailSettings(RecipientSettings):
+    """Who sends letters for us, and in whose name."""
+
+    mail_url: SecretURL | None = Field(default=None, validate_default=True)
+    mail_ca_file: CAFile = None
+    mail_from: str = Field(default="", validate_default=True)
+
+    @field_validator("mail_url")
+    @classmethod
+    def _a_server(cls, value: SecretURL | None, info: ValidationInfo) -> SecretURL | None:
+        required_in_production(value, info)
+        if value and not server_parts(value):
+            message = "must be smtp://user:password@host:587 or smtps://user:password@host:465"
+            raise ValueError(message)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            required_in_production(None, info)
+            return DEVELOPMENT_FROM
+        if normalised(value) is None:
+            message = "must be an e-mail address"
+            raise ValueError(message)
+        return value

@@ -1,0 +1,121 @@
+"""A trace to look at for each bucket of the latency histogram, for scrapers of OpenMetrics.
+
+prometheus_client drops exemplars when several processes serve (client_python issues 648 and 826),
+so they are kept here: in memory, and under Gunicorn in a file for each worker as well.
+"""
+
+import logging
+import os
+import time
+from bisect import bisect_left
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import orjson
+from flask import Flask
+from opentelemetry import trace
+
+from app.core import pipeline
+from app.core.observability import metrics, multiprocess
+from app.core.observability.tracing import span_of
+from app.core.pipeline import Exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client import Metric
+
+logger = logging.getLogger(__name__)
+
+WRITE_SECONDS = 1.0  # at most so often a worker's file is written
+
+Key = tuple[str, ...]
+"""Method, route, status and bucket."""
+Kept = dict[Key, tuple[str, float, float]]
+"""Trace, seconds and moment of a request in each bucket: the last one that was recorded."""
+
+
+class Exemplars:
+    """Observes requests whose traces are recorded, and shows them beside the histogram."""
+
+    def __init__(self) -> None:
+        """Know the buckets by the names that they are shown with."""
+        from prometheus_client.utils import floatToGoString  # noqa: PLC0415  see `metrics`
+
+        self._buckets = [
+            floatToGoString(each)  # type: ignore[no-untyped-call]  # the rest is typed
+            for each in (*metrics.BUCKETS, float("inf"))
+        ]
+        self._kept: Kept = {}
+        self._write_at = 0.0
+        self._writing = Lock()
+
+    def began(self, exchange: Exchange) -> None:
+        """Wait for the end."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """Keep the trace of this request, if it is recorded."""
+        ids = span_of(exchange).get_span_context()
+        if not ids.trace_flags.sampled:
+            return
+        bucket = self._buckets[bisect_left(metrics.BUCKETS, exchange.seconds)]
+        key = (exchange.method, exchange.route or "_unmatched", str(exchange.status), bucket)
+        self._kept[key] = trace.format_trace_id(ids.trace_id), exchange.seconds, time.time()
+        place = multiprocess.folder()
+        if place and time.monotonic() >= self._write_at:
+            self._write(place / f"exemplars_{os.getpid()}.json")
+
+    def _write(self, file: Path) -> None:
+        """Write the file; no request fails because of it, and none waits for another that writes."""
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            self._write_at = time.monotonic() + WRITE_SECONDS
+            unfinished = file.with_suffix(".new")
+            unfinished.write_bytes(orjson.dumps([*self._kept.items()]))
+            unfinished.replace(file)
+        except OSError as error:
+            logger.warning("exemplars not written", extra={"error": type(error).__name__})
+        finally:
+            self._writing.release()
+
+    def _of_all_workers(self) -> Kept:
+        place = multiprocess.folder()
+        if place is None:
+            return self._kept
+        with multiprocess.readable(place):
+            files = [orjson.loads(each.read_bytes()) for each in place.glob("exemplars_*.json")]
+        kept = [
+            (moment, tuple(key), trace_id, seconds)
+            for file in files
+            for key, (trace_id, seconds, moment) in file
+        ]
+        # Of several in one bucket the last one stays.
+        return {key: (trace_id, seconds, moment) for moment, key, trace_id, seconds in sorted(kept)}
+
+    def attach(self, numbers: "Iterable[Metric]") -> "Iterator[Metric]":
+        """Put the exemplars beside their buckets."""
+        from prometheus_client.samples import Exemplar  # noqa: PLC0415  see `metrics`
+
+        found = self._of_all_workers()
+        for each in numbers:
+            if each.name == metrics.SECONDS:
+                for number, sample in enumerate(each.samples):
+                    labels = sample.labels
+                    kept = found.get(
+                        tuple(labels.get(name, "") for name in ("method", "route", "status", "le"))
+                    )
+                    if kept:
+                        trace_id, seconds, moment = kept
+                        exemplar = Exemplar({"trace_id": trace_id}, seconds, moment)
+                        each.samples[number] = sample._replace(exemplar=exemplar)
+            yield each
+
+
+def init_app(app: Flask) -> None:
+    """Show exemplars, unless tracing is switched off."""
+    if "tracing" in app.extensions:
+        exemplars = Exemplars()
+        pipeline.of(app).observers.append(exemplars)
+        metrics.of(app).decorate = exemplars.attach

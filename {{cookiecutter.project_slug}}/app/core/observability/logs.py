@@ -1,0 +1,345 @@
+"""Structured logs: one JSON line an event in production, readable lines in development.
+
+Any code logs with the standard library (`logger.info("order placed", extra={"order_id": …})`):
+words for people in the message, values for machines in `extra`.
+"""
+
+import logging
+import os
+import re
+import sys
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, TextIO
+
+import click
+from flask import Flask
+from flask.helpers import get_debug_flag
+from werkzeug.serving import is_running_from_reloader
+
+from app.core import pipeline
+from app.core.config import CoreSettings
+from app.core.observability import log_lines
+from app.core.observability.redaction import masked, redact, text_of
+from app.core.pipeline import Exchange
+
+ACCESS = logging.getLogger("app.access")
+
+logger = logging.getLogger(__name__)
+
+LONGEST_AGENT = 256  # characters of what a client calls itself
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+# Control characters, line separators, and what turns the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# SGR parameters (ECMA-48), which every terminal with colours has in its own palette.
+_GREY, _GREEN, _CYAN, _YELLOW, _RED = "90", "32", "36", "33", "31"
+_BY_LEVEL = {"DEBUG": _GREY, "WARNING": _YELLOW, "ERROR": _RED, "CRITICAL": _RED}
+_BY_CLASS = {2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
+
+
+def _values(record: logging.LogRecord) -> dict[str, object]:
+    """Return what the caller put in `extra`."""
+    return {
+        name: masked(name, value) for name, value in vars(record).items() if name not in _STANDARD
+    }
+
+
+def _said(record: logging.LogRecord) -> str:
+    """Return the message, without its values if they do not fit."""
+    try:
+        return redact(record.getMessage())
+    except Exception as error:  # noqa: BLE001  code of the values may raise anything
+        return redact(f"{text_of(record.msg)} (values left out: {type(error).__name__})")
+
+
+def _ids() -> dict[str, str]:
+    """Return the ids of the request, or the command, that a line belongs to."""
+    exchange = pipeline.current()
+    if exchange:
+        return exchange.log_fields
+    running = click.get_current_context(silent=True)
+    return {"command": running.command_path} if running else {}
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line: timestamp, level, logger, message, service, then the values."""
+
+    def __init__(self, service: str = "", version: str = "", most: int | None = None) -> None:
+        """Take what names this deployment in every line, and how many bytes one may have."""
+        super().__init__()
+        self._deployment = {"service": service, "version": version}
+        self._most = most
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its line break."""
+        own: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _said(record),
+            "process": record.process,
+            **self._deployment,
+        }
+        # First and last: the caller's values follow, and replace none.
+        line = {**own, **_ids(), **_values(record), **own}
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info))
+        written = log_lines.fit(line, self._most - 1) if self._most else log_lines.dumps(line)
+        return written.decode()
+
+
+def _harmless(text: str) -> str:
+    """Spell out what would begin a line, or move, colour and hide text in a terminal."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Lines for a person at a terminal: time, level, message, values; a request is a short one.
+
+    Ids are for machines, and stand in JSON alone.
+    """
+
+    def __init__(self, *, coloured: bool = False, most: int | None = None) -> None:
+        """Take whether there are colours, and how many bytes a line with its traceback may have."""
+        super().__init__()
+        self._coloured = coloured
+        self._most = most
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with the traceback below it if there is one."""
+        exchange = pipeline.current()
+        if record.name == ACCESS.name and exchange:
+            line = self._of_request(record, exchange)
+        else:
+            line = self._of_event(record)
+        clock = datetime.fromtimestamp(record.created, UTC).astimezone()
+        line = f"{self._in(_GREY, f'{clock:%H:%M:%S}')} {line}"
+        if record.exc_info:
+            traceback = redact(self.formatException(record.exc_info)).split("\n")
+            line = "\n".join([line, *map(_harmless, traceback)])
+        if self._most and len(line.encode("utf-8", "backslashreplace")) >= self._most:
+            line = log_lines.ends(
+                line, self._most - 1, lambda text: len(text.encode("utf-8", "backslashreplace"))
+            )
+        return line
+
+    def _of_event(self, record: logging.LogRecord) -> str:
+        values = " ".join(f"{name}={value}" for name, value in _values(record).items())
+        said = _harmless(_said(record))
+        level = self._in(_BY_LEVEL.get(record.levelname), f"{record.levelname:<7}")
+        return f"{level} {said} {_harmless(values)}".rstrip()
+
+    def _of_request(self, record: logging.LogRecord, exchange: Exchange) -> str:
+        """Return method, path, status and milliseconds; never the query, which may hold secrets."""
+        environ = exchange.environ
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        shown = _harmless(path.encode("latin-1").decode(errors="backslashreplace"))
+        status = self._in(_BY_CLASS.get(exchange.status // 100), str(exchange.status))
+        slow = self._in(_YELLOW, " slow") if record.levelno >= logging.WARNING else ""
+        return f"{exchange.method:<6} {shown} {status} {exchange.seconds * 1e3:.0f} ms{slow}"
+
+    def _in(self, colour: str | None, text: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour and self._coloured else text
+
+
+class AccessLog:
+    """Writes one line a request, when its response has been sent."""
+
+    def __init__(self, slow_ms: int) -> None:
+        """Take from how many milliseconds on a request is told of as slow; 0: never."""
+        self._slow_ms = slow_ms or float("inf")
+
+    def began(self, exchange: Exchange) -> None:
+        """Wait for the end: one line says it all."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """Write the line."""
+        environ = exchange.environ
+        duration_ms = round(exchange.seconds * 1e3, 3)
+        # One line all the same, so that lines can be counted as requests.
+        slow = duration_ms >= self._slow_ms
+        level = logging.WARNING if slow else logging.INFO
+        if not ACCESS.isEnabledFor(level):
+            return
+        # Made here, because `log` would walk up the stack to say that it was called from here.
+        record = ACCESS.makeRecord(
+            ACCESS.name,
+            level,
+            __file__,
+            0,
+            "%s %s %s is slow" if slow else "%s %s %s",
+            (exchange.method, exchange.route or "-", exchange.status),
+            None,
+            extra={
+                "method": exchange.method,
+                "route": exchange.route,
+                "status": exchange.status,
+                "duration_ms": duration_ms,
+                "sent_bytes": exchange.sent_bytes,
+                "client_address": environ.get("REMOTE_ADDR") or None,
+                "user_agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT] or None,
+            },
+        )
+        ACCESS.handle(record)
+
+
+class ServiceHandler(logging.StreamHandler[TextIO]):
+    """Writes to standard output, as twelve-factor services do; each line by one write."""
+
+    def __init__(self) -> None:
+        """Write to where standard output goes now."""
+        super().__init__(sys.stdout)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; what is wrong with one ends nothing, and is told in a line like all others."""
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001  code of the values may raise anything
+            line = self.format(_of_failure(record, error))
+        # Nowhere else could it be told that nobody reads any more, or that the disk is full.
+        with suppress(OSError, ValueError):
+            log_lines.write(self.stream, line + self.terminator)
+
+
+def _of_failure(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """Return what is logged in place of a record that cannot be."""
+    told = {"error": type(error).__name__, "place": f"{record.pathname}:{record.lineno}"}
+    kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
+    return logging.makeLogRecord({**kept, **told, "msg": "log line could not be formatted"})
+
+
+def takes_colours(stream: TextIO) -> bool:
+    """Tell whether a person reads this at a terminal, who has not asked for none (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def formatter(settings: CoreSettings, stream: TextIO) -> logging.Formatter:
+    """Return the formatter that these settings ask for, for lines that go to this stream."""
+    most = log_lines.limit_of(stream)
+    if settings.logs_as_json:
+        return JSONFormatter(settings.telemetry_name, settings.telemetry_version, most)
+    return ConsoleFormatter(coloured=takes_colours(stream), most=most)
+
+
+def config(settings: CoreSettings) -> dict[str, Any]:
+    """Return a logging.config dictionary, for servers that configure logging themselves."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"service": {"()": lambda: formatter(settings, sys.stdout)}},
+        "handlers": {
+            "service": {
+                "()": ServiceHandler,
+                "formatter": "service",
+            }
+        },
+        "root": {"level": settings.log_level, "handlers": ["service"]},
+    }
+
+
+def init_app(app: Flask, settings: CoreSettings) -> None:
+    """Write this application's log lines to standard output, and one line a request."""
+    stream = _stream()
+    root = logging.getLogger()
+    root.setLevel(settings.log_level)
+    # Logging is the process's, not the application's: a second application in this process
+    # takes the same handler over instead of writing every line twice.
+    handler = next((known for known in root.handlers if isinstance(known, ServiceHandler)), None)
+    if handler is None:
+        handler = ServiceHandler()
+        root.addHandler(handler)
+    handler.stream = stream  # not setStream, which would flush one that is closed
+    handler.setFormatter(formatter(settings, stream))
+    logging.getLogger("werkzeug").addFilter(_worth_a_line)
+    pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
+    if not _is_reloader():
+        for warning in settings.warnings():
+            logger.warning(warning)
+
+
+def _stream() -> TextIO:
+    """Return where lines go: a command's own words have standard output for themselves.
+
+    What ends a command that failed is then a line like all others, not a bare traceback.
+    """
+    running = click.get_current_context(silent=True)
+    if running is None or running.info_name == "run":
+        return sys.stdout
+    log_what_python_prints()
+    return sys.stderr
+
+
+def log_what_python_prints() -> None:
+    """Log warnings, and exceptions that nobody handles, in a process that is the service's own."""
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, where: TracebackType | None
+) -> None:
+    logger.critical("unhandled exception", exc_info=(kind, error, where))
+
+
+def _log_uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
+    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
+        name = told.thread.name if told.thread else None
+        error = (told.exc_type, told.exc_value, told.exc_traceback)
+        logger.error("unhandled exception in a thread", exc_info=error, extra={"thread_name": name})
+
+
+def _log_unraisable(told: "sys.UnraisableHookArgs") -> None:
+    logger.error(
+        "exception ignored",
+        exc_info=told.exc_value,
+        extra={"place": told.err_msg or text_of(told.object)},
+    )
+
+
+def _is_reloader() -> bool:
+    """Tell whether this process only starts the one that serves, as `flask run --debug` does."""
+    running = click.get_current_context(silent=True)
+    if running is None or running.info_name != "run" or is_running_from_reloader():
+        return False
+    asked = running.params.get("reload")
+    return get_debug_flag() if asked is None else bool(asked)
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Drop what the development server says and our own lines say better; the rest without colours."""
+    said = click.unstyle(record.getMessage())
+    if " - - [" in said or said.startswith(_OF_WERKZEUG):
+        return False
+    record.msg, record.args = said.strip(" *"), None
+    return True
+
+
+_OF_WERKZEUG = (
+    "WARNING: This is a development server",
+    "Press CTRL+C",
+    " * Running on",
+    " * Restarting with",
+    " * Debugger is active",
+)
+
+
+def say_where(settings: CoreSettings) -> None:
+    """Say at which URL the development server answers, on a line of its own, as the last one at start."""
+    running = click.get_current_context(silent=True)
+    if running is None or "port" not in running.params or _is_reloader():
+        return
+    host, port = running.params["host"], running.params["port"]
+    scheme = "https" if running.params.get("cert") else "http"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.url_prefix}/"
+    if settings.logs_as_json:
+        logger.info("listening", extra={"url": url})
+        return
+    shown = click.style(url, bold=True) if takes_colours(sys.stdout) else url
+    click.echo(f"\n  {shown}\n")

@@ -1,0 +1,50 @@
+"""How full the pool of database connections is, over all workers."""
+
+from typing import cast
+
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+from app.core.database import reading_engine, settings_of
+from app.core.observability import metrics
+
+OUT = "pool_metrics.out"
+
+
+def init_app(app: Flask) -> None:
+    """Count the application's connections as they are opened, taken, given back and closed."""
+    of, settings = metrics.of(app), settings_of(app)
+    of.gauge("db_pool_size", "Connections that are kept open").set(settings.database_pool_size)
+    of.gauge("db_pool_limit", "Connections that can be open at once").set(
+        settings.database_pool_size + settings.database_pool_overflow
+    )
+    opened = of.gauge("db_pool_open", "Connections that are open, used or not")
+    used = of.gauge("db_pool_used", "Connections that are used by a request or a command")
+
+    def connect(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        opened.inc()
+
+    def close(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        opened.dec()
+
+    def checkout(
+        _connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+    ) -> None:
+        _info(entry)[OUT] = True
+        used.inc()
+
+    def checkin(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        # What failed to connect is given back without ever having been taken.
+        if _info(entry).pop(OUT, False):
+            used.dec()
+
+    engine = reading_engine(app)
+    for happens in (connect, close, checkout, checkin):
+        event.listen(engine, happens.__name__, happens)
+
+
+def _info(entry: ConnectionPoolEntry) -> dict[str, bool]:
+    """Return what lasts as long as a place in the pool, whatever becomes of its connection."""
+    return cast("dict[str, bool]", entry.record_info)

@@ -1,0 +1,397 @@
+"""OpenTelemetry traces: one server span a request, one a call it makes, sent over OTLP/HTTP.
+
+The spans are made by hand after the semantic conventions: the request pipeline already knows what
+the Flask instrumentation would find out again, and the SQLAlchemy one refuses SQLAlchemy 2.1.
+"""
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, cast
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import requests
+from flask import Flask
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider, sampling
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.re import parse_env_headers
+from pydantic import BeforeValidator, SecretStr, ValidationInfo, field_validator
+
+from app.core import pipeline
+from app.core.config import CoreSettings, otel_environment, tls
+from app.core.config.secret_url import SecretURL
+from app.core.pipeline import Exchange
+
+EXPORT_SECONDS = 5  # the longest that one export, or the flush at the end, may take
+STATE = "app.span"
+OF_REQUEST = context.create_key("app.tracing")
+PROPAGATOR = TraceContextTextMapPropagator()
+SERVER_ERROR = 500
+DEFAULT_SAMPLER = "parentbased_traceidratio"
+SAMPLERS = frozenset(
+    {
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        DEFAULT_SAMPLER,
+    }
+)
+HEADER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+\s*=[^,]*", re.ASCII)  # a name of RFC 9110, section 5.1
+
+
+def _text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+Flag = Annotated[str, BeforeValidator(_text)]
+
+
+class TracingSettings(CoreSettings):
+    """What tracing can be told: the variables are OpenTelemetry's own.
+
+    Operators set them for all services at once, so what this one does not know is ignored, with a
+    warning, as the specification of the environment variables has it.
+    """
+
+    # First, because nothing about the others may matter when it is true.
+    otel_sdk_disabled: Flag = "false"
+    otel_service_name: str | None = None
+    """The service's name in traces and log lines, in place of SERVICE_NAME."""
+    otel_resource_attributes: str = ""
+    """What else names this deployment: name=value, separated by commas, percent-encoded."""
+    otel_exporter_otlp_endpoint: SecretURL | None = None
+    """The collector's base URL, such as http://collector:4318; unset: nothing is sent."""
+    otel_exporter_otlp_headers: SecretStr = SecretStr("")
+    otel_exporter_otlp_certificate: Path | None = None
+    """The certificates that the collector's own one must lead to."""
+    otel_traces_sampler: str = DEFAULT_SAMPLER
+    otel_traces_sampler_arg: Annotated[str, BeforeValidator(str)] = "1.0"
+    """Which share of requests the samplers with `traceidratio` take, from 0 to 1."""
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _http_url(cls, value: SecretURL | None, info: ValidationInfo) -> SecretURL | None:
+        if value is None or _is_true(info.data.get("otel_sdk_disabled", "")):
+            return value
+        parts = value.parts("http", "https")
+        if not parts or parts.query or parts.fragment:
+            message = "must be an http:// or https:// URL with a host, and nothing after its path"
+            raise ValueError(message)
+        return value
+
+    @field_validator("otel_exporter_otlp_headers")
+    @classmethod
+    def _pairs(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        given = value.get_secret_value().strip()
+        fits = all(map(HEADER.fullmatch, given.split(","))) if given else True
+        # The SDK would log what it cannot read, and that may be a key.
+        if not fits and not _is_true(info.data.get("otel_sdk_disabled", "")):
+            message = "must be name=value, separated by commas, with values percent-encoded"
+            raise ValueError(message)
+        return value
+
+    @field_validator("otel_exporter_otlp_certificate")
+    @classmethod
+    def _readable(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if _is_true(info.data.get("otel_sdk_disabled", "")):
+            return value
+        return tls.certificates(value)
+
+    @property
+    def traces(self) -> bool:
+        """Whether there are traces."""
+        return not _is_true(self.otel_sdk_disabled)
+
+    @property
+    def sampler(self) -> str:
+        """The name of a sampler that there is."""
+        named = self.otel_traces_sampler.strip().lower()
+        return named if named in SAMPLERS else DEFAULT_SAMPLER
+
+    @property
+    def sampled_share(self) -> float:
+        """From 0 to 1, for the samplers with `traceidratio`."""
+        share = _number(self.otel_traces_sampler_arg)
+        return 1.0 if share is None else share
+
+    @property
+    def resource_attributes(self) -> dict[str, str]:
+        """What OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say about this deployment."""
+        pairs = (pair.partition("=") for pair in self.otel_resource_attributes.split(","))
+        found = {name.strip(): unquote(value.strip()) for name, given, value in pairs if given}
+        if self.otel_service_name:
+            found["service.name"] = self.otel_service_name
+        return found
+
+    @property
+    def telemetry_name(self) -> str:
+        """The name in log lines and traces."""
+        return self.resource_attributes.get("service.name") or self.service_name
+
+    @property
+    def telemetry_version(self) -> str:
+        """The version in log lines and traces."""
+        return self.resource_attributes.get("service.version") or self.service_version
+
+    def warnings(self) -> list[str]:
+        """Say what is ignored."""
+        found = super().warnings()
+        if not self.traces:
+            return found
+        found += otel_environment.IGNORED
+        if self.otel_sdk_disabled.strip().lower() != "false":
+            found.append("OTEL_SDK_DISABLED is neither true nor false: it is taken for false.")
+        if self.sampler != self.otel_traces_sampler.strip().lower():
+            found.append(f"OTEL_TRACES_SAMPLER is not known here: {DEFAULT_SAMPLER} is used.")
+        if _number(self.otel_traces_sampler_arg) is None:
+            found.append("OTEL_TRACES_SAMPLER_ARG is no number from 0 to 1: 1 is used.")
+        pairs = filter(None, self.otel_resource_attributes.split(","))
+        if not all("=" in pair for pair in pairs):
+            found.append("OTEL_RESOURCE_ATTRIBUTES holds what is not name=value: that is ignored.")
+        return found
+
+
+def _is_true(value: str) -> bool:
+    """Read a boolean as the specification does: only "true" is true, in any case of letters."""
+    return value.strip().lower() == "true"
+
+
+def _number(value: str) -> float | None:
+    with suppress(ValueError):
+        if 0 <= (share := float(value)) <= 1:
+            return share
+    return None
+
+
+@dataclass(slots=True)
+class Tracing:
+    """Observes requests; spans of many applications in one process stay apart."""
+
+    settings: TracingSettings
+    _provider: TracerProvider | None = None
+    _tracer: Tracer | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def provider(self) -> TracerProvider:
+        """Return the application's provider, started on first use.
+
+        The exporter has a thread, and threads do not survive a fork: so it starts in the worker
+        that serves, never in the process that forks workers.
+        """
+        with self._lock:
+            if self._provider is None:
+                self._provider = start(self.settings)
+            return self._provider
+
+    def tracer(self) -> Tracer:
+        """Return the tracer that makes this application's spans."""
+        tracer = self._tracer
+        if tracer is None:  # asking for it costs more than a span
+            tracer = self._tracer = self.provider().get_tracer(__name__)
+        return tracer
+
+    def began(self, exchange: Exchange) -> None:
+        """Start the span, as a child of the caller's if it sent one."""
+        method = "HTTP" if exchange.method == "_OTHER" else exchange.method
+        span = self.tracer().start_span(
+            f"{method} {exchange.route}" if exchange.route else method,
+            context=_callers_context(exchange),
+            kind=SpanKind.SERVER,
+            start_time=exchange.started_ns,
+        )
+        if span.is_recording():
+            span.set_attributes(_request_attributes(exchange))
+        ids = span.get_span_context()
+        exchange.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
+        exchange.log_fields["span_id"] = trace.format_span_id(ids.span_id)
+        around = context.set_value(OF_REQUEST, self, trace.set_span_in_context(span))
+        exchange.environ[STATE] = span, context.attach(around)
+
+    def finished(self, exchange: Exchange) -> None:
+        """End the span with how the request ended."""
+        span, token = exchange.environ[STATE]
+        context.detach(token)
+        if span.is_recording():
+            span.set_attribute("http.response.status_code", exchange.status)
+            if exchange.error is not None:
+                span.record_exception(exchange.error)
+            # Semantic conventions: for a server, a 4xx is the client's error, not the span's.
+            if exchange.status >= SERVER_ERROR:
+                failed(span, exchange.error or exchange.status)
+        span.end()
+
+    def shut_down(self) -> None:
+        """Send what is left and stop; a further request would start anew."""
+        with self._lock:
+            if self._provider is not None:
+                self._provider.shutdown()
+            self._provider = self._tracer = None
+
+
+# {% if cookiecutter.metrics %}
+def span_of(exchange: Exchange) -> Span:
+    """Return the span of a request that has begun."""
+    return cast("Span", exchange.environ[STATE][0])
+
+
+# {% endif %}
+def failed(span: Span, why: BaseException | int) -> None:
+    """Mark a span as an error, by the exception or the status that says so."""
+    span.set_attribute("error.type", str(why) if isinstance(why, int) else type(why).__name__)
+    span.set_status(Status(StatusCode.ERROR))
+
+
+@contextmanager
+def calling(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
+    """Make a call to another service a span below the current one; an exception marks it.
+
+    Where nothing is recorded there is no such span, and this costs next to nothing.
+    """
+    current = trace.get_current_span()
+    tracing = cast("Tracing | None", context.get_value(OF_REQUEST))
+    if tracing is None or not current.is_recording():
+        yield current
+        return
+    with tracing.tracer().start_as_current_span(
+        name,
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            failed(span, error)
+            raise
+
+
+class _Session(requests.Session):
+    """Prefers the collector's certificates to REQUESTS_CA_BUNDLE, which is meant for all others."""
+
+    def merge_environment_settings(
+        self,
+        url: str | bytes | None,
+        proxies: MutableMapping[str, str] | None,
+        stream: bool | None,  # noqa: FBT001  the signature of requests
+        verify: bool | str | None,  # noqa: FBT001
+        cert: str | tuple[str, str] | None,
+    ) -> Any:  # noqa: ANN401  its type is private
+        """Return what a request is sent with."""
+        chosen = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, chosen, cert)
+
+
+def start(settings: TracingSettings) -> TracerProvider:
+    """Start a provider that belongs to one application; it is not OpenTelemetry's global one."""
+    started = TracerProvider(sampler=_sampler(settings), resource=_resource(settings))
+    if settings.otel_exporter_otlp_endpoint:
+        certificate = settings.otel_exporter_otlp_certificate
+        endpoint = settings.otel_exporter_otlp_endpoint.get_secret_value()
+        exporter = OTLPSpanExporter(
+            endpoint=f"{endpoint.rstrip('/')}/v1/traces",
+            certificate_file=str(certificate) if certificate else None,
+            session=_Session(),
+            headers=parse_env_headers(
+                settings.otel_exporter_otlp_headers.get_secret_value(), liberal=True
+            ),
+            timeout=EXPORT_SECONDS,
+        )
+        started.add_span_processor(BatchSpanProcessor(exporter))
+    return started
+
+
+def _resource(settings: TracingSettings) -> Resource:
+    """Return who sends; what OpenTelemetry's own variables say comes before our names.
+
+    https://opentelemetry.io/docs/specs/semconv/resource/: an instance is one process here.
+    """
+    ours: dict[str, str | int] = {
+        "service.name": settings.service_name,
+        "service.version": settings.service_version,
+        "service.instance.id": str(uuid4()),
+        "deployment.environment.name": settings.app_env.value,
+        "host.name": socket.gethostname(),
+        "process.pid": os.getpid(),
+    }
+    said = OTELResourceDetector().detect().merge(Resource(settings.resource_attributes))
+    return Resource.create(ours).merge(said)
+
+
+def _sampler(settings: TracingSettings) -> sampling.Sampler:
+    name = settings.sampler
+    root: sampling.Sampler = {
+        "always_on": sampling.ALWAYS_ON,
+        "always_off": sampling.ALWAYS_OFF,
+        "traceidratio": sampling.TraceIdRatioBased(settings.sampled_share),
+    }[name.removeprefix("parentbased_")]
+    return sampling.ParentBased(root) if name.startswith("parentbased_") else root
+
+
+def _callers_context(exchange: Exchange) -> Context:
+    environ = exchange.environ
+    if "HTTP_TRACEPARENT" not in environ:
+        return Context()
+    carrier = {
+        "traceparent": environ["HTTP_TRACEPARENT"],
+        "tracestate": environ.get("HTTP_TRACESTATE", ""),
+    }
+    return PROPAGATOR.extract(carrier, Context())
+
+
+def _request_attributes(exchange: Exchange) -> dict[str, str | int]:
+    """Return the attributes of https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
+
+    The query string stays out: it may hold what the logs mask.
+    """
+    environ = exchange.environ
+    host, port = _host(environ.get("HTTP_HOST", ""))
+    found: dict[str, str | int | None] = {
+        "http.request.method": exchange.method,
+        "http.route": exchange.route,
+        "url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+        "url.scheme": environ.get("wsgi.url_scheme"),
+        "server.address": host,
+        "server.port": port,
+        "client.address": environ.get("REMOTE_ADDR"),
+        "user_agent.original": environ.get("HTTP_USER_AGENT"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _host(named: str) -> tuple[str | None, int | None]:
+    """Split a Host header; clients write what they like into it."""
+    with suppress(ValueError):
+        parts = urlsplit(f"//{named}")
+        return parts.hostname, parts.port
+    return None, None
+
+
+def outgoing_headers() -> dict[str, str]:
+    """Return the W3C trace context to send with a request to another service."""
+    headers: dict[str, str] = {}
+    PROPAGATOR.inject(headers)
+    return headers
+
+
+def init_app(app: Flask, settings: TracingSettings) -> None:
+    """Trace every request but the health probes, unless OTEL_SDK_DISABLED says no."""
+    if not settings.traces:
+        return
+    tracing = Tracing(settings)
+    app.extensions["tracing"] = tracing
+    pipeline.of(app).observers.append(tracing)

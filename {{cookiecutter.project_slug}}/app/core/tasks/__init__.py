@@ -1,0 +1,86 @@
+"""Background tasks: what a request leaves to a worker."""
+
+from flask import Flask
+
+from app.core.tasks import (  # one line where it fits
+    # {% if cookiecutter.database != "none" %}
+    outbox,
+    # {% endif %}
+    # {% if cookiecutter.database != "none" and cookiecutter.metrics %}
+    outbox_metrics,
+    # {% endif %}
+    # {% if cookiecutter.database == "none" and cookiecutter.metrics %}
+    queue_metrics,
+    # {% endif %}
+    runner,
+    # {% if cookiecutter.database != "none" %}
+    schedule,
+    # {% endif %}
+    settings,
+    # {% if cookiecutter.tracing %}
+    spans,
+    # {% endif %}
+    # {% if cookiecutter.metrics %}
+    task_metrics,
+    # {% endif %}
+)
+from app.core.tasks.runner import (
+    BrokerUnavailable,
+    Hopeless,
+    Later,
+    Message,
+    Task,
+    of,
+    of_app,
+)
+
+__all__ = [  # one line where it fits
+    "BrokerUnavailable",
+    "Hopeless",
+    "Later",
+    "Message",
+    "Settings",
+    "Task",
+    "init_app",
+    "of",
+    "of_app",
+    # {% if cookiecutter.database != "none" %}
+    "outbox",
+    "schedule",
+    # {% endif %}
+]
+
+
+class Settings(  # one line where it fits
+    # {% if cookiecutter.metrics %}
+    task_metrics.TaskMetricsSettings,
+    # {% endif %}
+    settings.TaskSettings,
+):
+    """The settings of background tasks."""
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the application tasks of its own, and the way to its broker if it has one."""
+    own = runner.init_app(app, settings)
+    if settings.broker_url:
+        # Celery takes long to load, which only those who have a broker should pay.
+        from app.core.tasks import celery_app  # noqa: PLC0415
+
+        celery_app.init_app(app, own)
+    # {% if cookiecutter.tracing %}
+    spans.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.database != "none" %}
+    schedule.init_app(app)
+    outbox.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.database != "none" and cookiecutter.metrics %}
+    outbox_metrics.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.database == "none" and cookiecutter.metrics %}
+    queue_metrics.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.metrics %}
+    task_metrics.init_app(app)
+    # {% endif %}

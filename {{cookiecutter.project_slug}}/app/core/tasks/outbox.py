@@ -1,0 +1,196 @@
+"""The outbox: messages that are stored in the transaction they come from, and sent after its commit.
+
+An order and the message about it are both there or both not there, whatever the broker does. A
+message stays until its task is done: a broker that is away, or loses it, only delays it.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, cast
+from uuid import UUID
+
+import click
+import orjson
+from flask import Flask
+from flask.cli import AppGroup
+from sqlalchemy import CursorResult, Delete, String, Text, Update, delete, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core.database import AFTER_COMMIT, Base, pruning, reading, writing
+from app.core.tasks import runner, schedule
+from app.core.tasks.runner import BrokerUnavailable, Message, Outcome, Task, Tasks, Verdict
+
+logger = logging.getLogger(__name__)
+
+RELAY_SECONDS = 2.0  # how often the relay looks
+AT_ONCE = 100  # messages that one look takes at most
+# A message that is not done so long after it was sent, or begun, is taken for lost and sent again.
+LOST_SECONDS = 300.0
+DEAD_DAYS = 14  # for which a dead letter is kept
+AN_HOUR = 3_600.0
+
+
+class OutboxMessage(Base, kw_only=True):
+    """A message that is not done yet."""
+
+    __tablename__ = "outbox_messages"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    task: Mapped[str] = mapped_column(String(64))
+    # JSON as text: no database looks into it.
+    body: Mapped[str] = mapped_column(Text)
+    headers: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(default=0)
+    waiting_since: Mapped[datetime]
+    """When it was stored, or last taken from the dead letters."""
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    died_at: Mapped[datetime | None] = mapped_column(index=True, default=None)
+    """When it was given up: a dead letter, kept for a while for somebody to try again."""
+
+
+class Outbox:
+    """The outbox of one application; also the ledger of its tasks."""
+
+    def __init__(self, own: Tasks) -> None:
+        """Take whose messages it keeps."""
+        self._tasks = own
+        longest = max(LOST_SECONDS, 2.0 * own.settings.task_killed_seconds)
+        self._lost = timedelta(seconds=longest)
+
+    def add(self, session: Session, task: Task, values: Mapping[str, Any]) -> None:
+        """Leave something to a worker, in a transaction; it is sent when that is committed."""
+        message = self._tasks.message(task, values)
+        session.add(
+            OutboxMessage(
+                id=UUID(message.id),
+                task=message.task,
+                body=orjson.dumps(message.values).decode(),
+                headers=orjson.dumps(message.headers).decode(),
+                waiting_since=(now := _now()),
+                due_at=now + self._lost,
+            )
+        )
+        session.info.setdefault(AFTER_COMMIT, []).append(partial(self._send, message))
+
+    def begin(self, message_id: str) -> int | None:
+        """Count an attempt; None when there is nothing left to do."""
+        alive = OutboxMessage.id == UUID(message_id), OutboxMessage.died_at.is_(None)
+        values = {"attempts": OutboxMessage.attempts + 1, "due_at": _now() + self._lost}
+        attempts = select(OutboxMessage.attempts).where(*alive)
+        with writing() as session:
+            session.execute(update(OutboxMessage).where(*alive).values(values))
+            return session.execute(attempts).scalar_one_or_none()
+
+    def end(self, message_id: str, verdict: Verdict) -> None:
+        """Forget a message that is done; note when another one is due again, or that it is dead."""
+        try:
+            one = OutboxMessage.id == UUID(message_id)
+        except ValueError:  # somebody else's
+            return
+        now = _now()
+        statement: Delete | Update = delete(OutboxMessage).where(one)
+        if verdict.outcome is Outcome.AGAIN:
+            due_at = now + timedelta(seconds=verdict.seconds)
+            attempts = OutboxMessage.attempts - (0 if verdict.counts else 1)
+            statement = update(OutboxMessage).where(one).values(due_at=due_at, attempts=attempts)
+        elif verdict.outcome is Outcome.DEAD:
+            statement = update(OutboxMessage).where(one).values(due_at=None, died_at=now)
+        with writing() as session:
+            session.execute(statement)
+
+    def relay(self) -> int:
+        """Send what is due, and return how much that was; stop at a broker that is away.
+
+        Any number of relays may run: each message is claimed by one of them.
+        """
+        due = (
+            select(OutboxMessage)
+            .where(OutboxMessage.due_at <= _now())
+            .order_by(OutboxMessage.due_at)
+            .limit(AT_ONCE)
+        )
+        with reading() as connection:
+            found = connection.execute(due).all()
+        sent = 0
+        for row in found:
+            if not self._claim(row.id, row.due_at):
+                continue
+            headers = orjson.loads(row.headers)
+            message = Message(row.task, orjson.loads(row.body), headers, str(row.id))
+            if not self._send(message):
+                break
+            sent += 1
+        return sent
+
+    def _claim(self, message_id: UUID, due_at: datetime) -> bool:
+        """Put a message off, if it is still due when it was: of two relays one succeeds."""
+        mine = OutboxMessage.id == message_id, OutboxMessage.due_at == due_at
+        claim = update(OutboxMessage).where(*mine).values(due_at=_now() + self._lost)
+        with writing() as session:
+            return bool(cast("CursorResult[None]", session.execute(claim)).rowcount)
+
+    def _send(self, message: Message) -> bool:
+        """Send a message; if that fails, let the relay do it as soon as it can."""
+        try:
+            self._tasks.publish(message)
+        except BrokerUnavailable:
+            due = OutboxMessage.id == UUID(message.id)
+            try:
+                with writing() as session:
+                    session.execute(update(OutboxMessage).where(due).values(due_at=_now()))
+            except Exception as error:  # noqa: BLE001  what was stored stays stored: it is due later
+                words = {"reason": type(error).__name__}
+                logger.error("message waits in the outbox", extra=words)  # noqa: TRY400
+            return False
+        return True
+
+
+def retry_dead() -> int:
+    """Let dead letters be tried anew, from the first attempt on; return how many."""
+    dead = update(OutboxMessage).where(OutboxMessage.died_at.is_not(None))
+    now = _now()
+    with writing() as session:
+        done = session.execute(dead.values(attempts=0, waiting_since=now, due_at=now, died_at=None))
+    return cast("CursorResult[None]", done).rowcount
+
+
+def forget_dead() -> int:
+    """Delete dead letters that nobody has tried again for long; return how many."""
+    old = OutboxMessage.died_at < _now() - timedelta(days=DEAD_DAYS)
+    return pruning.delete_all(OutboxMessage, old)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def of_app() -> Outbox:
+    """Return the outbox of the current application."""
+    return cast("Outbox", runner.of_app().ledger)
+
+
+def init_app(app: Flask) -> None:
+    """Keep the messages of this application's tasks until they are done."""
+    own = runner.of(app)
+    outbox = Outbox(own)
+    own.ledger = outbox
+    schedule.of(app).add("outbox.relay", RELAY_SECONDS, outbox.relay)
+    schedule.of(app).add("outbox.forget_dead", AN_HOUR, forget_dead)
+    app.cli.add_command(commands)
+
+
+commands = AppGroup("outbox", help="What waits to be done by workers.")
+
+
+@commands.command("relay")
+def relay() -> None:
+    """Send what is due; workers do that by themselves."""
+    click.echo(f"{of_app().relay()} messages sent")
+
+
+@commands.command("retry")
+def retry() -> None:
+    """Try dead letters anew, once what was wrong is mended."""
+    click.echo(f"{retry_dead()} messages are due again")

@@ -1,0 +1,64 @@
+"""The settings of background tasks."""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.core.config import CoreSettings, Environment, required_in_production, server_url
+from app.core.config.secret_url import SecretURL
+from app.core.config.tls import CAFile
+
+BROKERS = ("amqp", "amqps", "redis", "rediss")
+# {% if cookiecutter.database == "none" %}
+LONGEST_WAIT = 300  # on Redis, for so long a message of a dead worker stays away too
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+LONGEST_WAIT = 3_600
+# {% endif %}
+KILL_SECONDS = 5  # how much later than TASK_SECONDS a task is killed that does not give in
+
+
+class TaskSettings(CoreSettings):
+    """Where messages go, and how long tasks and those who ask for them may take."""
+
+    broker_url: SecretURL | None = Field(default=None, validate_default=True)
+    broker_ca_file: CAFile = None
+    task_publish_seconds: float = Field(default=1.0, gt=0, le=30)
+    """The longest that a request waits for the broker."""
+    task_seconds: int = Field(default=60, ge=1, le=3_600)
+    task_attempts: int = Field(default=16, ge=1, le=100)
+    task_wait_seconds: int = Field(default=LONGEST_WAIT, ge=1, le=3_600)
+    """The longest between two tries."""
+
+    @field_validator("broker_url")
+    @classmethod
+    def _a_broker(cls, value: SecretURL | None, info: ValidationInfo) -> SecretURL | None:
+        required_in_production(value, info)
+        # Tests may use a broker that lives in their own process.
+        testing = info.data.get("app_env") is Environment.TESTING
+        if value and not (testing and value.get_secret_value().startswith("memory://")):
+            if not value.parts(*BROKERS):
+                message = (
+                    "must be amqp://user:password@host:5672/vhost or redis://host:6379/0, or amqps:// "
+                    "or rediss:// for TLS"
+                )
+                raise ValueError(message)
+            server_url.check(value)
+        return value
+
+    @field_validator("broker_ca_file")
+    @classmethod
+    def _for_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return server_url.needs_tls(value, info, "broker_url")
+
+    def warnings(self) -> list[str]:
+        """Say that another server could pass for the broker."""
+        found = super().warnings()
+        if self.broker_url and not server_url.read(self.broker_url).verified:
+            found.append("BROKER_URL switches off the check of the server's certificate.")
+        return found
+
+    @property
+    def task_killed_seconds(self) -> int:
+        """How long a task lives at most."""
+        return self.task_seconds + KILL_SECONDS

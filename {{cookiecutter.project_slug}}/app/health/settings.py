@@ -1,0 +1,11 @@
+"""The settings of the probes."""
+
+from pydantic import Field
+
+from app.core.config import CoreSettings
+
+
+class HealthSettings(CoreSettings):
+    """How long the readiness probe waits."""
+
+    readiness_seconds: float = Field(default=2.0, gt=0, le=60)

@@ -1,0 +1,156 @@
+import time
+
+import pytest
+from flask import Flask
+from pydantic import ValidationError
+
+from app.settings import Settings
+from app.users import passwords
+from app.users.passwords import Passwords, WeakPassword
+
+EMAIL = "ada.lovelace@mail.example"
+GOOD = "correct horse battery"
+
+
+@pytest.fixture
+def ours(app: Flask) -> Passwords:
+    found: Passwords = app.extensions["passwords"]
+    return found
+
+
+def test_a_password_is_right_or_wrong_to_its_last_character(ours: Passwords) -> None:
+    longest = "abcdefgh" * 16
+    stored = ours.hash(longest)
+
+    assert stored.startswith("$argon2id$")
+    assert ours.verify(longest, stored) == (True, None)
+    for wrong in (longest[:-1], f"{longest}a", longest.upper(), ""):
+        assert ours.verify(wrong, stored) == (False, None)
+
+
+def test_each_keyboard_writes_the_same_password(ours: Passwords) -> None:
+    assert ours.verify("cafe\u0301 au lait, s'il vous", ours.hash("caf\u00e9 au lait, s'il vous"))[
+        0
+    ]
+
+
+def test_without_a_stored_password_every_one_is_wrong(ours: Passwords) -> None:
+    for password in ("", GOOD, "\0"):
+        assert ours.verify(password, None) == (False, None)
+
+
+def test_any_long_text_is_a_good_password(ours: Passwords) -> None:
+    for good in (
+        GOOD,
+        "p\u00e4ssw\u00f6rter \u4e0a\u6d77!",
+        "ada and charles",
+        "a b c d e f ",
+    ):
+        ours.check(good, EMAIL)
+    ours.check("abode of adam 1815", "ad@mail.example")  # too short a name to matter
+
+
+def test_a_password_may_have_64_characters_and_no_more_than_128(ours: Passwords) -> None:
+    for length in (64, 128):
+        ours.check((GOOD * 7)[:length], EMAIL)
+    with pytest.raises(WeakPassword) as refused:
+        ours.check((GOOD * 7)[:129], EMAIL)
+    assert refused.value.sentences == ["Must have 12 to 128 characters."]
+
+
+def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
+    told = {"app_env": "testing", "service_name": "tea-house"}
+    ours = Passwords(Settings.model_validate(told))
+    for bad, said in (
+        ("a" * 128, ["5 different", "harder to guess"]),
+        ("a" * 129, ["12 to 128", "5 different"]),
+        ("aaaa", ["12 to 128", "5 different"]),
+        ("", ["12 to 128", "5 different"]),
+        (f"my {EMAIL.upper()}", ["the e-mail address"]),
+        ("Ada.Lovelace1815", ["the e-mail address"]),
+        ("My Tea-House 1815", ["the name of this service"]),
+        ("\ufb01" * 12, ["5 different", "harder to guess"]),  # one character that becomes two
+        ("\ufb01" * 6, ["12 to 128", "5 different"]),  # and counts as one
+    ):
+        with pytest.raises(WeakPassword) as refused:
+            ours.check(bad, EMAIL)
+        assert len(refused.value.sentences) == len(said), bad
+        for sentence, words in zip(refused.value.sentences, said, strict=True):
+            assert words in sentence
+
+
+@pytest.mark.attack
+def test_a_password_that_is_easy_to_guess_is_refused(
+    ours: Passwords, subtests: pytest.Subtests
+) -> None:
+    for easy in (
+        "password1234",
+        "P@ssw0rd12345",
+        "ILOVEYOU1234",
+        "qwertyuiop12",
+        "123456789012",
+        "abcdefghijkl",
+        "football2026",
+        "abcdefgh" * 16,
+        "q1w2e3r4t5y6" * 2,
+    ):
+        with subtests.test(easy):
+            with pytest.raises(WeakPassword) as refused:
+                ours.check(easy, EMAIL)
+            [sentence] = refused.value.sentences
+            assert "harder to guess" in sentence
+
+
+def test_a_password_with_one_good_end_is_not_easy_to_guess(ours: Passwords) -> None:
+    for good in (f"1234567890123456 {GOOD}", f"{GOOD} 1234567890123456"):
+        ours.check(good, EMAIL)
+
+
+def test_no_password_takes_long_to_look_at(ours: Passwords) -> None:
+    # Nine ways to write each letter: all 72 characters that zxcvbn takes would keep it for seconds.
+    hardest = "4@8({[<369>1!|l710+5$xzZ2" * 5
+
+    before = time.process_time()
+    ours.check(hardest, EMAIL)
+
+    assert time.process_time() - before < 0.5
+
+
+def test_a_service_whose_name_is_in_every_word_takes_passwords_all_the_same() -> None:
+    Passwords(Settings.model_validate({"app_env": "testing", "service_name": "a"})).check(
+        GOOD, EMAIL
+    )
+
+
+def test_hashes_become_dearer_when_they_are_used(ours: Passwords) -> None:
+    dearer = Passwords(Settings.model_validate({"app_env": "testing", "password_passes": 2}))
+    stored = ours.hash(GOOD)
+
+    right, renewed = dearer.verify(GOOD, stored)
+
+    assert right
+    assert renewed is not None
+    assert dearer.verify(GOOD, renewed) == (True, None)
+    assert dearer.verify("wrong", stored) == (False, None)
+
+
+def test_production_hashes_as_owasp_recommends_and_no_cheaper(production: dict[str, str]) -> None:
+    usual = Settings.model_validate(production)
+    assert (usual.password_passes, usual.password_memory_kib) == (2, 19_456)
+    for passes, least in passwords.LEAST_KIB.items():
+        cost = {"password_passes": passes, "password_memory_kib": least}
+        assert Settings.model_validate({**production, **cost}).password_memory_kib == least
+        with pytest.raises(ValidationError, match=f"must be {least} or more"):
+            Settings.model_validate({**production, **cost, "password_memory_kib": least - 1})
+
+
+def test_in_tests_a_hash_costs_a_tenth_of_one_in_production_at_most(
+    ours: Passwords, production: dict[str, str]
+) -> None:
+    def seconds(passwords: Passwords) -> float:
+        before = time.process_time()
+        passwords.hash(GOOD)
+        return time.process_time() - before
+
+    usual = Passwords(Settings.model_validate(production))
+    assert min(seconds(ours) for _ in range(5)) < min(seconds(usual) for _ in range(5)) / 10

@@ -1,0 +1,160 @@
+"""Signatures of webhooks as Standard Webhooks 1.0 has them, both ways: sign ours, check theirs."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
+from werkzeug.datastructures import Headers
+
+from app.core.config import CoreSettings, Environment, required_in_production, split
+from app.core.config.secret_strength import is_guessable
+from app.core.errors import Problem
+
+PREFIX = "whsec_"
+SHORTEST, LONGEST = 24, 64  # bytes of a secret
+MOST_SIGNATURES = 10  # in one header: each is compared with each secret
+MAKE_ONE = (
+    "make one with: python -c 'import base64, secrets; "
+    f'print("{PREFIX}" + base64.b64encode(secrets.token_bytes(32)).decode())\''
+)
+ADVICE = f"each must be {PREFIX} and base64 of {SHORTEST} to {LONGEST} bytes; {MAKE_ONE}"
+DEVELOPMENT_SECRET = f"{PREFIX}ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24="
+ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no full stop: it separates what is signed
+TIMESTAMP = re.compile(r"[0-9]{1,11}")
+# In the terms of OpenAPI
+SCHEME = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "webhook-signature",
+    "description": "`v1,` and base64 of HMAC-SHA256, as Standard Webhooks 1.0 defines it",
+}
+PARAMETERS = [
+    {
+        "in": "header",
+        "name": "webhook-id",
+        "required": True,
+        "description": "Names the event; it stays the same when the event is sent again",
+        "schema": {"type": "string", "pattern": f"^{ID.pattern}$"},
+    },
+    {
+        "in": "header",
+        "name": "webhook-timestamp",
+        "required": True,
+        "description": "When this was sent, in seconds since 1970-01-01",
+        "schema": {"type": "string", "pattern": f"^{TIMESTAMP.pattern}$"},
+    },
+]
+
+
+def key(secret: str) -> bytes:
+    """Return the bytes behind `whsec_…`.
+
+    Raises:
+        ValueError: for anything but base64 of 24 to 64 bytes after the prefix.
+
+    """
+    encoded = secret.removeprefix(PREFIX)
+    try:
+        found = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        found = b""
+    if encoded == secret or not SHORTEST <= len(found) <= LONGEST:
+        raise ValueError(ADVICE)
+    return found
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split)]
+
+
+class WebhookSettings(CoreSettings):
+    """What webhooks can be told."""
+
+    webhook_secrets: Secrets = Field(default=(), validate_default=True)
+    """The sender's, and while it is being changed the new one too."""
+    webhook_tolerance_seconds: int = Field(default=300, ge=1, le=3_600)
+    webhook_max_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _well_formed(
+        cls, value: tuple[SecretStr, ...], info: ValidationInfo
+    ) -> tuple[SecretStr, ...]:
+        if not value:
+            required_in_production(None, info)
+            return (SecretStr(DEVELOPMENT_SECRET),)
+        keys = [key(secret.get_secret_value()) for secret in value]
+        if info.data.get("app_env") is Environment.PRODUCTION and any(map(is_guessable, keys)):
+            message = f"holds a secret that can be guessed; {MAKE_ONE}"
+            raise ValueError(message)
+        return value
+
+
+class WebhookRefused(Problem):
+    """A delivery that does not prove who sent it and when; it is not told what was wrong."""
+
+    status = 403
+    code = "webhook_refused"
+    detail = "The signature of this webhook is missing, wrong or too old."
+
+
+def sign(secret: bytes, delivery_id: str, timestamp: int, body: bytes) -> str:
+    """Return the signature `v1,…` of a body, for one secret."""
+    content = b".".join([delivery_id.encode(), str(timestamp).encode(), body])
+    digest = hmac.digest(secret, content, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def headers(secrets: Iterable[bytes], delivery_id: str, body: bytes) -> dict[str, str]:
+    """Return the headers to send a body with; sent again, it keeps its id."""
+    now = int(time.time())
+    return {
+        "webhook-id": delivery_id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": " ".join(sign(secret, delivery_id, now, body) for secret in secrets),
+    }
+
+
+class Verifier:
+    """Checks deliveries against the secrets in force."""
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        """Take the secrets and how far a sender's clock may be off."""
+        self._keys = [key(secret.get_secret_value()) for secret in settings.webhook_secrets]
+        self._tolerance = settings.webhook_tolerance_seconds
+
+    def verify(self, sent: Headers, body: bytes) -> str:
+        """Return the delivery's id.
+
+        Every signature is compared with every secret in constant time, so that the time an answer
+        takes tells nothing about either.
+
+        Raises:
+            WebhookRefused: when a header is missing or malformed, the timestamp is off by more
+                than the tolerance, or no signature fits.
+
+        """
+        delivery_id = sent.get("webhook-id", "")
+        timestamp = sent.get("webhook-timestamp", "")
+        offered = sent.get("webhook-signature", "").split(" ")
+        if not (
+            ID.fullmatch(delivery_id)
+            and TIMESTAMP.fullmatch(timestamp)
+            and abs(time.time() - int(timestamp)) <= self._tolerance
+            and len(offered) <= MOST_SIGNATURES
+        ):
+            raise WebhookRefused
+        fitting = [
+            hmac.compare_digest(sign(secret, delivery_id, int(timestamp), body).encode(), each)
+            for secret in self._keys
+            for each in (signature.encode() for signature in offered)
+        ]
+        if not any(fitting):
+            raise WebhookRefused
+        return delivery_id

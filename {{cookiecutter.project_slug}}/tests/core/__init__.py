@@ -1,0 +1,1 @@
+"""Tests of the core, laid out as it is."""

@@ -1,0 +1,53 @@
+import pytest
+from flask import Flask
+
+from app.core.access import auth_log
+from app.core.errors import Conflict
+from conftest import LogLines, MakeApp
+
+
+@pytest.fixture
+def tried(make_app: MakeApp) -> Flask:
+    """Return an application where a try ends as its path says."""
+    app = make_app()
+
+    @app.post("/try/<end>")
+    def attempt(end: str) -> str:
+        with auth_log.told("a try"):
+            auth_log.concern(account_id="7")
+            if end != "well":
+                raise Conflict if end == "refused" else RuntimeError
+        return ""
+
+    return app
+
+
+def test_each_try_is_a_line_with_its_outcome_and_whose_it_was(
+    tried: Flask, log_lines: LogLines
+) -> None:
+    client = tried.test_client()
+    client.post("/try/well")
+    answer = client.post("/try/refused")
+
+    well, _, refused, access = log_lines
+    assert (well["level"], well["message"]) == ("INFO", "a try succeeded")
+    assert (refused["level"], refused["message"]) == ("WARNING", "a try refused")
+    assert (well["outcome"], refused["outcome"]) == ("success", "conflict")
+    assert {line["account_id"] for line in log_lines} == {"7"}
+    assert refused["request_id"] == access["request_id"] == answer.headers["X-Request-ID"]
+    assert "account" not in answer.text
+
+
+def test_a_bug_is_no_outcome_of_a_try(tried: Flask, log_lines: LogLines) -> None:
+    tried.test_client().post("/try/bug")
+
+    assert [line["message"] for line in log_lines if "outcome" in line] == []
+
+
+def test_outside_a_request_nothing_is_said_of_whose_it_was(log_lines: LogLines) -> None:
+    with auth_log.told("a try"):
+        auth_log.concern(account_id="7")
+
+    (line,) = log_lines
+    assert line["outcome"] == "success"
+    assert "account_id" not in line

@@ -1,0 +1,364 @@
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+from flask import Response
+from flask.testing import FlaskClient
+from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
+from marshmallow import fields
+from pydantic import ValidationError
+
+from app.core import access
+from app.core.access import InvalidToken, oidc
+from app.core.access.jwks import Provider
+from app.core.access.oidc import Verifier
+from app.core.api import Blueprint, json_response
+from app.core.schemas import Schema
+from app.settings import Settings
+from conftest import MakeApp
+from tests import environments
+from tests.provider import (
+    DISCOVERY,
+    KEY,
+    KEYS,
+    OpenIDProvider,
+    Realm,
+    claims,
+    encoded,
+    part,
+    signed,
+)
+
+CURVE = OKPKey.generate_key("Ed25519", {"kid": "curve", "alg": "Ed25519"})
+MODULUS = RSAKey.generate_key(2048, {"kid": "modulus", "alg": "RS256"})
+OTHER = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
+NOW = int(time.time())
+NOWHERE = "http://127.0.0.1:1"  # nothing listens there
+USER, ADMIN, NOBODY = access.SCOPES["user"], access.SCOPES["admin"], frozenset[str]()
+
+
+Serving = Callable[..., tuple[Realm, FlaskClient]]
+
+
+class CallerSchema(Schema):
+    id = fields.UUID(required=True)
+
+
+def settings_for(issuer: str, **values: object) -> Settings:
+    return Settings.model_validate({**environments.TESTING, "oidc_issuer": issuer, **values})
+
+
+def trusting(realm: Realm, **values: object) -> Verifier:
+    settings = settings_for(realm.issuer, **values)
+    return Verifier(settings, Provider(realm.issuer, settings.oidc_algorithms))
+
+
+@pytest.fixture
+def serving(make_app: MakeApp, openid_provider: OpenIDProvider) -> Serving:
+    """Make clients of applications that trust a realm; of a new one, if none is given."""
+
+    def serve(realm: Realm | None = None) -> tuple[Realm, FlaskClient]:
+        realm = realm or openid_provider.realm(KEY)
+        app = make_app(oidc_issuer=realm.issuer)
+        # {% if cookiecutter.auth == "jwt" %}
+        oidc.init_app(app, settings_for(realm.issuer))  # instead of tokens of the service's own
+        # {% endif %}
+        blueprint = Blueprint("callers", __name__, description="Who is there")
+
+        @blueprint.route("", methods=["GET"])
+        @blueprint.requires("orders:read")
+        @blueprint.response(200, CallerSchema)
+        def get_caller() -> Response:
+            """Tell who the caller is."""
+            return json_response({"id": access.caller().id})
+
+        app.register_blueprint(blueprint, url_prefix="/api/v1/callers")
+        return realm, app.test_client()
+
+    return serve
+
+
+@pytest.fixture(scope="module")
+def realm(openid_provider: OpenIDProvider) -> Realm:
+    """Return an issuer whose keys stay as they are."""
+    return openid_provider.realm(KEY, CURVE, MODULUS)
+
+
+@pytest.fixture(scope="module")
+def verifier(realm: Realm) -> Verifier:
+    """Return a verifier that has its keys."""
+    return trusting(realm)
+
+
+def test_a_token_speaks_for_its_subject_whatever_signs_it(realm: Realm, verifier: Verifier) -> None:
+    said = claims(realm.issuer, "Ann")
+    ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "Ann")
+    tokens: list[tuple[Key, dict[str, Any], dict[str, Any]]] = [
+        (KEY, {}, {}),
+        (CURVE, {}, {}),
+        (MODULUS, {}, {}),
+        (KEY, {"typ": "application/at+JWT"}, {}),
+        (KEY, {"typ": ""}, {}),  # as good as none, which the RFCs allow
+        (KEY, {"typ": "JWT"}, {"typ": "Bearer", "azp": "shop", "sid": "1"}),  # Keycloak
+        (KEY, {}, {"aud": ["another", said["aud"]], "nonce": "n"}),  # its header says what it is
+        (KEY, {"x5t": "t", "of their own": 1}, {"nbf": said["iat"] - 5, "exp": said["iat"] + 0.5}),
+    ]
+    for key, header, others in tokens:
+        caller = verifier.verify(signed({**said, **others}, key, **header))
+
+        assert (caller.id, caller.scopes) == (ann, USER)
+    assert verifier.verify(signed({**said, "sub": "ann"})).id != ann
+
+
+def test_the_old_name_of_a_signature_means_the_same(realm: Realm, verifier: Verifier) -> None:
+    token = signed(claims(realm.issuer), CURVE, alg="EdDSA")
+
+    assert verifier.verify(token).scopes == USER
+
+
+@pytest.mark.attack
+def test_no_forged_token_is_believed(
+    realm: Realm, verifier: Verifier, subtests: pytest.Subtests
+) -> None:
+    said = claims(realm.issuer)
+    good = signed(said)
+    assert verifier.verify(good)
+    head, body, signature = good.split(".")
+    header: dict[str, Any] = {"alg": "ES256", "kid": "first", "typ": "at+jwt"}
+    confused = {
+        form: OctKey.import_key(encoded(public))
+        for form, public in {
+            "PEM": MODULUS.as_pem(private=False),
+            "DER": MODULUS.as_der(private=False),
+            "JWK": json.dumps(MODULUS.as_dict(private=False)).encode(),
+        }.items()
+    }
+    certificates = ["MIIB" * 100]
+    forgeries = {
+        "no signature": f"{head}.{body}.",
+        "alg none": f"{part({**header, 'alg': 'none'})}.{body}.",
+        "alg None with the signature": f"{part({**header, 'alg': 'nOnE'})}.{body}.{signature}",
+        "alg in a list": f"{part({**header, 'alg': ['ES256']})}.{body}.{signature}",
+        **{
+            f"the public key as a secret: {form}": signed(said, secret, alg="HS256", kid="modulus")
+            for form, secret in confused.items()
+        },
+        "another algorithm than the key's": signed(said, MODULUS, alg="PS256"),
+        "an algorithm that is not allowed": signed(said, MODULUS, alg="RS512"),
+        "another kind of key": f"{part({**header, 'kid': 'modulus'})}.{body}.{signature}",
+        "another key of the same name": signed(said, OTHER),
+        "a key of its own": signed(said, OTHER, jwk=OTHER.as_dict(private=False)),
+        "a key from elsewhere": signed(said, OTHER, jku="https://evil.example/keys"),
+        "certificates of its own": signed(said, OTHER, x5c=certificates),
+        "certificates from elsewhere": signed(said, OTHER, x5u="https://evil.example/x5c"),
+        "an unknown key": signed(said, OTHER, kid="unknown"),
+        "a key with a path": signed(said, OTHER, kid="../../dev/null"),
+        "a key by no text": f"{part({**header, 'kid': ['first']})}.{body}.{signature}",
+        "no key": f"{part({'alg': 'ES256', 'typ': 'at+jwt'})}.{body}.{signature}",
+        "an extension that it demands": signed(said, crit=["exp"], exp=1),
+        "a body that is not encoded": signed(said, crit=["b64"], b64=False),
+        "another body": f"{head}.{part({**said, 'sub': 'admin'})}.{signature}",
+        "deep nesting": f"{encoded(b'[' * 5_000)}.{body}.{signature}",
+        "too long": signed({**said, "padding": "x" * 8_000}),
+        "an encrypted one": "a.b.c.d.e",
+        "two of them": f"{good}{good}",
+        "nothing": "",
+    }
+    for name, token in forgeries.items():
+        with subtests.test(name), pytest.raises(InvalidToken):
+            verifier.verify(token)
+
+
+@pytest.mark.attack
+def test_no_token_for_another_time_place_or_use_is_believed(
+    realm: Realm, verifier: Verifier, subtests: pytest.Subtests
+) -> None:
+    said = claims(realm.issuer)
+    wrong: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "expired": ({}, {"exp": NOW - 60}),
+        "expiring in words": ({}, {"exp": "tomorrow"}),
+        "not yet good": ({}, {"nbf": NOW + 86_400}),
+        "issued in the future": ({}, {"iat": NOW + 86_400}),
+        "of another issuer": ({}, {"iss": "https://evil.example"}),
+        "of an issuer with a slash": ({}, {"iss": f"{realm.issuer}/"}),
+        "of two issuers": ({}, {"iss": [realm.issuer]}),
+        "for another audience": ({}, {"aud": "another service"}),
+        "for an audience that begins alike": ({}, {"aud": f"{said['aud']}.evil.example"}),
+        "for a list of others": ({}, {"aud": ["another service"]}),
+        "for no audience": ({}, {"aud": []}),
+        "for nobody": ({}, {"sub": ""}),
+        "for a number": ({}, {"sub": 7}),
+        "for no text": ({}, {"sub": "\ud800"}),
+        "of another kind": ({"typ": "logout+jwt"}, {}),
+        "of a kind in a list": ({"typ": ["at+jwt"]}, {}),
+        "an ID token, by its nonce": ({"typ": "JWT"}, {"nonce": "n"}),
+        "an ID token, by its hash": ({"typ": ""}, {"at_hash": "h"}),
+        "an ID token of Keycloak": ({"typ": "JWT"}, {"typ": "ID"}),
+        "a refresh token of Keycloak": ({"typ": "JWT"}, {"typ": "Refresh"}),
+        "a logout token": ({"typ": "JWT"}, {"events": {}}),
+        "bound to a key": ({}, {"cnf": {"jkt": "thumbprint"}}),
+        **{f"without {name}": ({}, {name: None}) for name in said if name != "iat"},
+    }
+    for name, (header, changes) in wrong.items():
+        with subtests.test(name):
+            changed = {key: each for key, each in {**said, **changes}.items() if each is not None}
+            with pytest.raises(InvalidToken):
+                verifier.verify(signed(changed, **header))
+
+
+@pytest.mark.attack
+def test_a_key_of_another_provider_is_not_believed(
+    openid_provider: OpenIDProvider,
+) -> None:
+    other = openid_provider.realm(CURVE)
+
+    with pytest.raises(InvalidToken):
+        trusting(other).verify(signed(claims(other.issuer)))  # signed with the key of another realm
+
+
+def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
+    realm: Realm, subtests: pytest.Subtests
+) -> None:
+    auth0 = "https://shop.example/roles"
+    cases: list[tuple[dict[str, str], dict[str, Any], frozenset[str]]] = [
+        # By default every token is a user's, and nobody an administrator.
+        ({}, {"scope": "admin", "roles": ["admin"]}, USER),
+        ({"oidc_user_needs": "scope:orders"}, {"scope": "openid orders"}, USER),
+        ({"oidc_user_needs": "scope:orders"}, {"scope": ["openid", "orders"]}, USER),
+        ({"oidc_user_needs": "scope:orders"}, {"scope": "openid"}, NOBODY),
+        ({"oidc_user_needs": "scope:orders"}, {}, NOBODY),
+        ({"oidc_user_needs": "scope:a,scope:b"}, {"scope": "a"}, NOBODY),
+        ({"oidc_user_needs": "scope:a,scope:b"}, {"scope": "b a"}, USER),
+        ({"oidc_scope_claim": "scp", "oidc_user_needs": "scope:a"}, {"scp": "a"}, USER),
+        ({"oidc_admin_needs": "scope:admin"}, {"scope": "admin"}, ADMIN),
+        (
+            {"oidc_role_claim": "realm_access.roles", "oidc_admin_needs": "role:Order Admins"},
+            {"realm_access": {"roles": ["Order Admins"]}},
+            ADMIN,
+        ),
+        (
+            {"oidc_role_claim": auth0, "oidc_admin_needs": "role:admin"},
+            {auth0: ["admin"]},
+            ADMIN,
+        ),
+        (
+            {"oidc_role_claim": "role", "oidc_admin_needs": "role:admin"},
+            {"role": "admin"},
+            ADMIN,
+        ),
+        # An administrator needs what a user needs, too.
+        (
+            {"oidc_user_needs": "scope:orders", "oidc_admin_needs": "scope:admin"},
+            {"scope": "admin"},
+            NOBODY,
+        ),
+    ]
+    for values, said, scopes in cases:
+        with subtests.test(f"{values} {said}"):
+            told = {"oidc_role_claim": "", "oidc_admin_needs": "", **values}
+            caller = trusting(realm, **told).verify(signed(claims(realm.issuer, **said)))
+
+            assert caller.scopes == scopes
+
+
+@pytest.mark.attack
+def test_nobody_becomes_an_administrator_by_what_only_looks_like_the_role(
+    realm: Realm, subtests: pytest.Subtests
+) -> None:
+    verifier = trusting(realm)  # role:admin in realm_access.roles
+    for said in (
+        {"scope": "admin role:admin"},
+        {"roles": ["admin"]},
+        {"realm_access.roles": ["admin"]},
+        {"realm_access": "admin"},
+        {"realm_access": ["admin"]},
+        {"realm_access": [{"roles": ["admin"]}]},
+        {"realm_access": None},
+        {"realm_access": {"roles": None}},
+        {"realm_access": {"roles": "user admin"}},
+        {"realm_access": {"roles": "administrator"}},
+        {"realm_access": {"roles": ["Admin", "admin ", "admins", "role:admin"]}},
+        {"realm_access": {"roles": [["admin"], {"admin": True}, 1, None]}},
+        {"realm_access": {"roles": {"admin": True}}},
+        {"realm_access": {"roles": 7}},
+    ):
+        with subtests.test(str(said)):
+            token = signed(claims(realm.issuer, **said))
+
+            assert verifier.verify(token).scopes == USER
+
+
+def test_a_wrong_setting_is_refused_at_start(
+    production: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    no_certificates = tmp_path_factory.mktemp("ca") / "ca.pem"
+    no_certificates.write_text("nothing")
+    for values, sentence in (
+        ({"oidc_issuer": None}, "is required in production"),
+        ({"oidc_issuer": None, "oidc_audience": None}, "2 validation errors"),
+        ({"oidc_issuer": "http://login.example"}, "exactly as its discovery document"),
+        ({"oidc_issuer": "http://127.0.0.1"}, "exactly as its discovery document"),
+        ({"oidc_issuer": "https://login.example?realm=shop"}, "exactly as its discovery document"),
+        ({"oidc_issuer": "login.example"}, "exactly as its discovery document"),
+        ({"app_env": "development", "oidc_audience": None}, "is needed with OIDC_ISSUER"),
+        ({"oidc_algorithms": "RS256,HS256"}, "only public keys are believed"),
+        ({"oidc_algorithms": "none"}, "only public keys are believed"),
+        ({"oidc_algorithms": ","}, "only public keys are believed"),
+        ({"oidc_leeway_seconds": 301}, "less than or equal to 300"),
+        ({"oidc_user_needs": "orders"}, "must be scope:<name> or role:<name>"),
+        ({"oidc_admin_needs": "scope:a b"}, "must be scope:<name> or role:<name>"),
+        ({"oidc_admin_needs": "role:admin"}, "OIDC_ROLE_CLAIM does not say"),
+        ({"oidc_ca_file": "/nowhere/ca.pem"}, "certificates in PEM"),
+        ({"oidc_ca_file": no_certificates}, "certificates in PEM"),
+    ):
+        with pytest.raises(ValidationError, match=sentence):
+            Settings.model_validate({**production, **values})
+
+
+def test_in_development_the_provider_may_be_left_out_and_then_nobody_is_known(
+    make_app: MakeApp,
+) -> None:
+    settings = Settings.model_validate({"app_env": "development"})
+    assert any("every access token is refused" in each for each in settings.warnings())
+    assert not any("OIDC" in each for each in settings_for(NOWHERE).warnings())
+
+    app = make_app()
+    oidc.init_app(app, settings)
+    shown = {"Authorization": f"Bearer {signed(claims(NOWHERE))}"}
+    with app.test_request_context(headers=shown), pytest.raises(InvalidToken):
+        access.admit("orders:read")
+
+
+def test_each_application_asks_its_provider_when_the_first_token_comes(serving: Serving) -> None:
+    realm, one = serving()
+    _, another = serving(realm)
+    shown = {"Authorization": f"Bearer {signed(claims(realm.issuer))}"}
+    assert realm.asked(KEYS) == 0
+
+    for client in (one, one, another, another):
+        assert client.get("/api/v1/callers", headers=shown).status_code == 200
+    assert realm.asked(DISCOVERY) == realm.asked(KEYS) == 2
+
+
+def test_while_the_provider_is_away_only_those_wait_whose_keys_are_unknown(
+    serving: Serving,
+) -> None:
+    realm, client = serving()
+    known, unknown = (
+        {"Authorization": f"Bearer {signed(claims(realm.issuer), kid=kid)}"}
+        for kid in ("first", "unknown")
+    )
+    assert client.get("/api/v1/callers", headers=known).status_code == 200
+    realm.answer(DISCOVERY, "", status=503)
+
+    answer = client.get("/api/v1/callers", headers=unknown)
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["code"] == "identity_provider_unavailable"
+    assert answer.headers["Retry-After"] == "10"
+    assert client.get("/api/v1/callers", headers=known).status_code == 200
+    assert client.get("/api/v1/callers", headers={"Authorization": ""}).status_code == 401
+    assert client.get("/health/ready").status_code == 200

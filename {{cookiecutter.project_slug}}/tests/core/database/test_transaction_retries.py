@@ -1,0 +1,183 @@
+"""Deadlocks and serialization failures: in words, and for real on a server."""
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+from app.core.database import db, reading_engine, transaction_retries, writing
+from app.orders.models import Order
+from conftest import LogLines, MakeApp, body
+from tests.repeating import View, commit, on_a_server, order
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+# How a server tells that somebody waits for a lock.
+WAITING = {
+    # {% if cookiecutter.database == "postgresql" %}
+    "postgresql": "SELECT 1 FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    "mysql": "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+    # {% endif %}
+}
+
+
+class Refused(Exception):  # noqa: N818  stands for a driver's own
+    """An error of the database, with a code as the drivers give it."""
+
+    def __init__(self, code: object) -> None:
+        super().__init__(code)
+        self.sqlstate = code if isinstance(code, str) else None
+
+    def thrown(self) -> OperationalError:
+        return OperationalError("UPDATE orders", None, self)
+
+
+@pytest.fixture(scope="module")
+def view(make_app: MakeApp) -> View:
+    return View(make_app())
+
+
+def refuse(code: object) -> None:
+    raise Refused(code).thrown()
+
+
+collide = partial(refuse, next(iter(transaction_retries.CODES)))
+
+
+def commit_and_collide() -> None:
+    commit()
+    collide()
+
+
+def test_a_view_that_collides_runs_once_more(
+    view: View, log_lines: LogLines, subtests: pytest.Subtests
+) -> None:
+    for code in transaction_retries.CODES:
+        with subtests.test(str(code)):
+            assert view.post(partial(refuse, code), commit).status_code == 200
+            assert view.runs == 2
+            (line,) = [line for line in log_lines if line["message"] == "transactions collided"]
+            assert line["tried_again"] is True
+            log_lines.clear()
+
+
+def test_a_view_that_collides_twice_is_a_503(view: View) -> None:
+    answer = view.post(collide, collide)
+
+    assert (answer.status_code, view.runs) == (503, 2)
+    assert answer.headers["Retry-After"] == "1"
+    assert body(answer)["code"] == "collision"
+
+
+def test_a_view_that_has_committed_something_does_not_run_again(view: View) -> None:
+    answer = view.post(commit_and_collide)
+
+    assert (answer.status_code, view.runs) == (503, 1)
+    assert body(answer)["code"] == "collision"
+
+
+def test_other_errors_of_the_database_are_not_tried_again(view: View) -> None:
+    answer = view.post(partial(refuse, "57P01"))  # the server is shutting down
+
+    assert (answer.status_code, view.runs) == (503, 1)
+    assert body(answer)["code"] == "database_unavailable"
+
+
+def stored(app: Flask, number: int) -> list[UUID]:
+    placed = [order() for _ in range(number)]
+    with app.app_context(), writing() as session:
+        session.add_all(placed)
+    return [each.id for each in placed]
+
+
+def wait_until_the_view_waits(app: Flask) -> None:
+    """Let the view wait first: PostgreSQL ends the transaction that looks for deadlocks first."""
+    with reading_engine(app).connect() as connection:
+        wait_until(lambda: connection.exec_driver_sql(WAITING[connection.dialect.name]).first())
+    time.sleep(0.3)
+
+
+@pytest.mark.process
+def test_a_deadlock_on_a_server_is_tried_again(view: View) -> None:
+    on_a_server(view.app, *WAITING)
+    # PostgreSQL looks for a deadlock once, a second after the wait began. A busy machine may close the
+    # circle later than the view has looked; then ours is ended, and the deadlock is staged again.
+    assert any(the_view_is_ended_and_runs_again(view) for _ in range(20))
+
+
+def the_view_is_ended_and_runs_again(view: View) -> bool:
+    """Let a view and a transaction of ours wait for each other; tell whose the server ended."""
+    first, second, *more = stored(view.app, 5)
+    holds_first = threading.Event()
+
+    def lock_both() -> None:
+        with writing() as session:
+            session.execute(select(Order.id).where(Order.id == first).with_for_update())
+            holds_first.set()
+            session.execute(select(Order.id).where(Order.id == second).with_for_update())
+
+    def change(order_id: UUID) -> None:
+        cents = update(Order).where(Order.id == order_id).values(total_cents=1)
+        connection.execute(cents)
+
+    answers: list[TestResponse] = []
+    with view.app.app_context(), db.engine.connect() as connection:
+        # MySQL ends the transaction that has changed less.
+        for each in (second, *more):
+            change(each)
+        request = threading.Thread(target=lambda: answers.append(view.post(lock_both, lock_both)))
+        request.start()
+        assert holds_first.wait(HANG_TIMEOUT_SECONDS)
+        wait_until_the_view_waits(view.app)
+        try:
+            change(first)
+            connection.commit()
+        except OperationalError:
+            connection.rollback()
+            runs = 1
+        else:
+            runs = 2
+        request.join(HANG_TIMEOUT_SECONDS)
+
+    assert [answer.status_code for answer in answers] == [200]
+    assert view.runs == runs
+    return runs == 2
+
+
+# {% if cookiecutter.database == "postgresql" %}
+@pytest.mark.process
+def test_a_serialization_failure_on_a_server_is_tried_again(view: View) -> None:
+    on_a_server(view.app, "postgresql")
+    (order_id,) = stored(view.app, 1)
+    change = update(Order).where(Order.id == order_id)
+
+    def change_what_was_read() -> None:
+        with writing() as session:
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            session.execute(select(Order.total_cents).where(Order.id == order_id))
+            if view.runs == 1:
+                with reading_engine(view.app).connect() as other:
+                    other.execute(change.values(total_cents=5))
+            session.execute(change.values(total_cents=Order.total_cents + 1))
+
+    assert view.post(change_what_was_read, change_what_was_read).status_code == 200
+    assert view.runs == 2
+    with reading_engine(view.app).connect() as connection:
+        assert connection.execute(select(Order.total_cents)).scalars().all() == [6]
+
+
+# {% endif %}
+def test_outside_a_request_there_is_nothing_to_begin_anew(app: Flask) -> None:
+    with app.app_context():
+        commit()

@@ -1,0 +1,77 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from app.core import (  # one line where it fits
+    database,
+    # {% if cookiecutter.background_tasks %}
+    tasks,
+    # {% endif %}
+)
+from app.core.mail import recipient_ledger
+from app.core.mail.recipient_ledger import Ledger, SentEmail
+
+
+def later(seconds: float) -> None:
+    """Let all emails be older."""
+    then = datetime.now(UTC) - timedelta(seconds=seconds)
+    with database.writing() as transaction:
+        transaction.execute(update(SentEmail).values(sent_at=then))
+
+
+@pytest.mark.attack
+def test_many_emails_at_once_are_not_each_the_first(app: Flask) -> None:
+    barrier = Barrier(8)
+
+    def add(number: int) -> int:
+        with app.app_context():
+            barrier.wait()
+            return Ledger().add("share", "ada", f"<{number}>", 60)
+
+    with ThreadPoolExecutor(8) as threads:
+        counts = list(threads.map(add, range(8)))
+
+    assert max(counts) == 8
+    assert sum(count <= 3 for count in counts) <= 3
+
+
+def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
+    invoke = app.test_cli_runner().invoke
+    with app.app_context():
+        Ledger().add("share", "ada", "<a>", 60)
+    assert invoke(args=["prune-emails"]).output == "0 emails forgotten\n"
+    with app.app_context():
+        later(recipient_ledger.KEEP.total_seconds() + 1)
+
+    assert invoke(args=["prune-emails"]).output == "1 emails forgotten\n"
+    with app.app_context(), database.reading() as connection:
+        assert connection.execute(select(func.count(SentEmail.id))).scalar_one() == 0
+
+
+# {% if cookiecutter.background_tasks %}
+def test_workers_forget_them_by_themselves(app: Flask) -> None:
+    with app.app_context():
+        Ledger().add("share", "ada", "<a>", 60)
+        later(recipient_ledger.KEEP.total_seconds() + 1)
+
+    (job,) = [job for job in tasks.schedule.of(app) if job.name == "emails.forget"]
+    assert job.tick()
+
+    assert app.test_cli_runner().invoke(args=["prune-emails"]).output == "0 emails forgotten\n"
+
+
+# {% endif %}
+def test_emails_count_for_a_while(app: Flask) -> None:
+    ledger = Ledger()
+    with app.app_context():
+        assert [ledger.add("share", "ada", f"<{name}>", 60) for name in "abc"] == [1, 2, 3]
+        ledger.take_back("<b>")
+        assert ledger.add("share", "ada", "<d>", 60) == 3
+        assert ledger.add("share", "ada", "<d>", 60) == 3  # its process was killed
+
+        later(61)
+        assert ledger.add("share", "ada", "<e>", 60) == 1

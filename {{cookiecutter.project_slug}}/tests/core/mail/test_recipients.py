@@ -1,0 +1,58 @@
+import pytest
+from flask import Flask
+
+from app.core.mail.recipients import LimitReached, Recipients, Share
+from app.settings import Settings
+
+ADA = "ada@mail.example"
+
+
+@pytest.fixture
+def recipients(app: Flask) -> Recipients:
+    settings = {"app_env": "testing", "email_recipient_limit": 2}
+    return Recipients(app, Settings.model_validate(settings))
+
+
+def hand_over(recipients: Recipients, to: str, share: Share, names: str) -> str:
+    """Hand an email over for each letter, and return those that were let through."""
+    done = ""
+    for name in names:
+        try:
+            with recipients.counted(share, to, f"<{share.name}.{to}.{name}@shop.example>"):
+                done += name
+        except LimitReached:
+            pass
+    return done
+
+
+@pytest.mark.attack
+def test_a_recipient_gets_so_many_emails_of_each_share(recipients: Recipients) -> None:
+    receipts, resets = Share("receipt"), Share("reset", most=3)
+
+    assert hand_over(recipients, ADA, receipts, "abcd") == "ab"
+    assert hand_over(recipients, ADA, receipts, "ef") == ""
+    assert hand_over(recipients, ADA, resets, "abcd") == "abc"
+    assert hand_over(recipients, "bob@mail.example", receipts, "abc") == "ab"
+
+
+@pytest.mark.attack
+def test_spellings_of_one_mailbox_are_counted_together(recipients: Recipients) -> None:
+    receipts = Share("spelled")
+
+    for spelling in ("ada+1@mail.example", "ada+2+x@mail.example"):
+        assert hand_over(recipients, spelling, receipts, "a") == "a"
+    for spelling in (ADA, "ada+3@mail.example", "a.d.a@mail.example", "ad.a+4@mail.example"):
+        assert hand_over(recipients, spelling, receipts, "a") == ""
+    for other in ("ada@other.example", "+ada@mail.example", "+bob@mail.example"):
+        assert hand_over(recipients, other, receipts, "a") == "a"
+
+
+def test_an_email_that_is_tried_again_counts_once(recipients: Recipients) -> None:
+    share = Share("retried")
+    for _ in range(5):
+        with pytest.raises(OSError, match="busy"), recipients.counted(share, ADA, "<a@shop>"):
+            raise OSError("busy")
+
+    with recipients.counted(share, ADA, "<a@shop>"):
+        pass
+    assert hand_over(recipients, ADA, share, "bc") == "b"

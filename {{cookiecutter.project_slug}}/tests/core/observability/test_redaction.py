@@ -1,0 +1,237 @@
+import logging
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from app.core.observability import redaction
+from app.core.observability.redaction import redact
+from conftest import LogLines
+
+logger = logging.getLogger("app.orders")
+
+PEM = "-----BEGIN {0}PRIVATE KEY-----\nHUSH+HUSH/HUSH\nHUSH=\n-----END {0}PRIVATE KEY-----"
+
+SPELLED = (
+    "password=HUSH",
+    "db_password: 'HUSH'",
+    'password="correct HUSH battery HUSH"',
+    r'password="with \"HUSH\" in it, HUSH"',
+    "password='it\\'s HUSH'",
+    "{'password': 'HUSH HUSH'}",
+    "{'password': b'HUSH'}",
+    r"{\"password\": \"HUSH HUSH\", \"a\": 1}",
+    '{"client_secret": "HUSH", "a": 1}',
+    '"refresh_token":"HUSH"',
+    'os.environ["DB_PASSWORD"] = "HUSH"',
+    "secret => 'HUSH'",
+    "pwd:HUSH",
+    "<password>HUSH</password>",
+    '{"name": "password", "value": "HUSH"}',
+    '<input name="password" value="HUSH">',
+    "password=SecretStr('HUSH')",
+    "Key (token)=(HUSH) already exists",
+    "password1=HUSH&password_confirmation=HUSH",
+    "password_hash=$argon2id$v=19$m=65536,t=3,p=4$HUSH$HUSH",
+    "'$argon2id$v=19$m=65536,t=3,p=4$HUSHHUSH$HUSHHUSH'",
+    "api key: HUSH",
+    "code_verifier=HUSH&client_assertion=HUSH",
+    "password%3DHUSH%26page%3D2",
+    "%22password%22%3A%20%22HUSH%22",
+    "url=postgresql%3A%2F%2Fme%3AHUSH%40db%2Fx",
+    "next=%2Fcallback%3Fcode%3DHUSH%26state%3DHUSH",
+    "--password HUSH",
+    "--db-password 'HUSH HUSH'",
+    "--db-password=HUSH",
+    "ALTER USER me PASSWORD 'HUSH'",
+    "SET PASSWORD FOR me IDENTIFIED BY 'HUSH'",
+    'tokens=["HUSH", "HUSH"]',
+    "WEBHOOK_SECRETS=HUSH,HUSH",
+    "AWS_SECRET_ACCESS_KEY=HUSH",
+    "X-Api-Key: HUSH",
+    "api_key=HUSH&page=2",
+    "Authorization: Bearer HUSHHUSHHUSH",
+    "Authorization: Basic HUSHHUSHHUSH",
+    "Authorization: Token HUSH",
+    'Authorization: Digest username="HUSH", realm="HUSH", response=HUSH',
+    "authorization: AWS4-HMAC-SHA256 Credential=HUSH/20261128, SignedHeaders=host;HUSH, Signature=HUSH",
+    '("Authorization", "Bearer HUSH")',
+    "sent bearer HUSHHUSHHUSH",
+    "Proxy-Authorization: Basic HUSHHUSHHUSH",
+    "send: 'AUTH PLAIN HUSHHUSHHUSH='",
+    "Cookie: session=HUSH; other=HUSH",
+    "Set-Cookie: session=HUSH; HttpOnly; Path=/",
+    "cookie=session=HUSH",
+    '[("cookie", "a=HUSH; b=HUSH")]',
+    "postgresql://me:HUSH@db/x",
+    "postgresql://me:HUSH@HUSH@db/x",
+    "postgresql://me:HUSH/HUSH@db/x",
+    "redis://:HUSH@localhost:6379/0",
+    "https://HUSH@git.example/x",
+    "https://shop.example/callback?code=HUSH&state=HUSH",
+    "https://store.example/a?X-Amz-Signature=HUSH&sig=HUSH",
+    "https://store.example/a?password=HUSH#top",
+    "eyJIUSH.eyJHUSH.HUSH",
+    "eyJIUSH.eyJHUSH",
+    "found whsec_HUSHHUSHHUSH+/=",
+    "found sk_live_HUSHHUSHHUSH",
+    "found ghp_HUSHHUSHHUSHHUSHHUSH",
+    "found AKIAHUSHHUSHHUSHHUSH",
+    "found xapp-1-HUSHHUSH-HUSHHUSH",
+    "found pypi-HUSHHUSHHUSHHUSHHUSH",
+    "found hvs.HUSHHUSHHUSHHUSHHUSH",
+    "found shpat_HUSHHUSHHUSHHUSHHUSH",
+    "found https://hooks.slack.com/services/T0/B0/HUSHHUSH",
+    '{"kty": "oct", "k": "HUSHHUSHHUSHHUSHHUSH"}',
+    "ſecret=HUSH",
+    "auth-tokens: authorIzation=HUSH",
+    PEM.format("RSA "),
+    PEM.format("").replace("\n", "\\n"),
+    f"private_key='{PEM.format('EC ')}'",
+    f"key: {PEM.format('ENCRYPTED ')}",
+)
+# What has no end, up to where it may go.
+TO_THE_END = (
+    "passphrase: correct HUSH battery HUSH",
+    "passphrase=correct HUSH battery HUSH",
+    "password: correct HUSH battery HUSH",
+    'password = "HUSH HUSH',
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nHUSH\nHUSH-HUSH",
+)
+HARMLESS = (
+    "GET /api/v1/orders/<uuid:order_id> 200",
+    "the token has expired, and the password is wrong",
+    "http://localhost:8080/path?email=ann@shop.example",
+    "https://shop.example/unsubscribe/ann@shop.example",
+    "sort_key=name, Idempotency-Key: 5f0c9a52",
+    "12 tokens left in Asia/Tokyo",
+    "-----BEGIN CERTIFICATE-----",
+    "basic understanding of bearer authentication",
+    "bypass=true, compass: north",
+    "next=https%3A%2F%2Fshop.example%2F%40ann",
+    "cost $25, 100%25",
+)
+
+
+@pytest.mark.attack
+def test_secrets_in_a_message_are_masked(subtests: pytest.Subtests) -> None:
+    for text in SPELLED:
+        with subtests.test(text):
+            masked = redact(f"before {text} after")
+
+            assert "HUSH" not in masked
+            assert "IUSH" not in masked
+            assert "***" in masked
+            assert masked.startswith("before ")
+            assert masked.endswith(" after")
+    for text in TO_THE_END:
+        with subtests.test(text):
+            masked = redact(f"before {text}")
+
+            assert "HUSH" not in masked
+            assert masked.startswith("before ")
+
+
+def test_what_is_no_secret_stays_readable() -> None:
+    for text in HARMLESS:
+        assert redact(text) == text
+
+
+def test_quotes_around_a_secret_stay_in_pairs() -> None:
+    assert (
+        redact("{'password': 'x', \"token\": b\"y\"}") == "{'password': '***', \"token\": b\"***\"}"
+    )
+
+
+def test_few_harmless_texts_are_remembered_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered: set[str] = set()
+    monkeypatch.setattr(redaction, "_plain", remembered)
+    for text in ("password=HUSH", "x" * 1_000):
+        redact(text)
+    assert remembered == set()
+    for number in range(redaction.MOST_PLAIN + 1):
+        assert redact(f"order {number}") == f"order {number}"
+    assert len(remembered) == 1
+    assert redact(remembered.copy().pop()) in remembered
+
+
+@dataclass
+class _Login:
+    email: str
+    token: str
+
+
+def test_values_of_any_kind_are_masked(log_lines: LogLines) -> None:
+    deep: dict[str, object] = {"password": "HUSH"}
+    for _ in range(20):
+        deep = {"below": deep}
+    logger.warning(
+        "values",
+        extra={
+            "webhook_secrets": ["HUSH"],
+            "headers": [("X-Api-Key", "HUSH"), ("Accept", "text/html")],
+            "urls": ("https://HUSH@a.example", "b", "c"),
+            "login": _Login("ann@shop.example", "HUSH"),
+            "sent": b"password=HUSH",
+            "deep": deep,
+            "number": 7,
+            "nothing": None,
+        },
+    )
+
+    (line,) = log_lines
+    assert "HUSH" not in str(line)
+    assert line["headers"] == [["X-Api-Key", "***"], ["Accept", "text/html"]]
+    assert line["urls"] == ["https://***@a.example", "b", "c"]
+    assert "ann@shop.example" in line["login"]
+    assert (line["number"], line["nothing"]) == (7, None)
+
+
+@pytest.mark.slow
+@pytest.mark.attack
+def test_no_text_takes_long_to_mask(subtests: pytest.Subtests) -> None:
+    for text in (
+        *("x", "-", "=", "a:", "'", "\\", "\n"),
+        *(
+            "secret",
+            "secret ",
+            "secret\\\\",
+            "secret\"'\\",
+            "key\n",
+            "xox",
+            "whsec_",
+            "sk-a",
+            "AKIA",
+        ),
+        *(
+            'password="',
+            "password='",
+            'password="\\',
+            'password=\\"',
+            'password=b"x\n',
+            "password: a ",
+        ),
+        *('secret="\\""', "tokens=[", "passphrase:", "--password ", "--", "identified by "),
+        *(
+            "authorization: ",
+            "authorization: a=b,",
+            'authorization:a a="',
+            "cookie: a; ",
+            "cookie=a;b=c,",
+        ),
+        *("%3A%2F%2F", "%3A%2F%2Fa", "password%3D", "secret=a(", "$2a$1", "auth plain "),
+        *('secret"value', 'secret",', "secret%20", "password1"),
+        *("://", "://a:", "://a@", "://a:b/", "://a:1", "?code=", "basic ", "eyJ-", "eyJa."),
+        *(
+            "'k':'",
+            '"d": ',
+            "bru\"secret bru'",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----a-",
+        ),
+    ):
+        with subtests.test(text):
+            began = time.process_time()
+            redact(text * 5_000)
+            # A tenth of it here; what reads a text more than once takes minutes.
+            assert time.process_time() - began < 2

@@ -1,0 +1,1 @@
+"""Tests of commands, signals and the liveness probe."""

@@ -1,0 +1,469 @@
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import marshmallow as ma
+import pytest
+from celery import signals
+from celery.exceptions import Reject, Retry
+from celery.worker import state
+from flask import Flask
+from flask.testing import FlaskClient
+from kombu.exceptions import EncodeError
+from kombu.message import Message as Delivered
+from pydantic import ValidationError
+
+from app.core import tasks
+from app.core.config import InvalidSettings
+from app.core.schemas import Schema
+from app.core.tasks import BrokerUnavailable, Hopeless, Later, Task, celery_app, runner
+from app.core.tasks.celery_app import Broker
+from app.core.tasks.settings import TaskSettings
+from conftest import LogLines, MakeApp
+from tests.tls_server import certify, tls_server
+
+AWAY = "amqp://guest:guest@127.0.0.1:1//"
+
+
+class NoteSchema(Schema):
+    text = ma.fields.String(required=True)
+
+
+ran: list[object] = []
+
+
+def act(values: dict[str, str]) -> None:
+    ran.append(values)
+    if values["text"] == "later":
+        raise Later(1e6)
+    if values["text"] == "hopeless":
+        raise Hopeless
+    if values["text"] == "failing":
+        raise OSError
+
+
+NOTE = Task("note", NoteSchema(), act)
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Iterator[Flask]:
+    """Return an application whose broker lives in this process, as its worker has it."""
+    app = make_app(broker_url="memory://", service_name="broker-tests")
+    own = tasks.of(app)
+    own.add(NOTE)
+    own.ledger = None  # what is tested here is the broker
+    connected = (
+        signals.setup_logging,
+        signals.heartbeat_sent,
+        signals.task_unknown,
+        signals.task_rejected,
+        signals.worker_process_shutdown,
+        signals.worker_shutting_down,
+    )
+    before = [list(signal.receivers) for signal in connected]
+    noisy = [logging.getLogger(name) for name in celery_app.NOISY]
+    levels = [logger.level for logger in noisy]
+    celery_app.worker(app)
+    yield app
+    celery_app.of(app).leave()
+    for signal, receivers in zip(connected, before, strict=True):
+        signal.receivers[:] = receivers
+    for logger, level in zip(noisy, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _from_scratch(app: Flask) -> None:
+    ran.clear()
+    with celery_app.of(app).celery.connection_for_write() as connection:
+        for name in ("broker-tests.tasks", "broker-tests.dead"):
+            connection.default_channel.queue_purge(name)
+
+
+def waiting(app: Flask, queue: str) -> list[Any]:
+    """Take what lies in a queue."""
+    with celery_app.of(app).celery.connection_for_write() as connection:
+        found = []
+        while message := connection.default_channel.basic_get(queue, no_ack=True):
+            found.append(message)
+    return found
+
+
+def run(app: Flask, values: Mapping[str, object], **more: object) -> None:
+    """Run a task as the worker does with what has arrived."""
+    task = celery_app.of(app).celery.tasks["note"]
+    usual = {"id": str(uuid4()), "retries": 0, "called_directly": False, "kwargs": {}}
+    task.push_request(**{**usual, "args": [values], **more})
+    try:
+        task(values)
+    finally:
+        task.pop_request()
+
+
+def test_a_message_holds_its_values_and_where_it_comes_from_once(
+    app: Flask, client: FlaskClient
+) -> None:
+    own = tasks.of(app)
+
+    own.publish(own.message(NOTE, {"text": "x"}))
+
+    (message,) = waiting(app, "broker-tests.tasks")
+    assert message.payload[0] == [{"text": "x"}]
+    assert message.headers["task"] == "note"
+    assert message.headers["argsrepr"] == "-"
+    assert message.content_type == "application/json"
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_worker_runs_what_has_arrived(app: Flask) -> None:
+    run(app, {"text": "x"})
+
+    assert ran == [{"text": "x"}]
+    assert waiting(app, "broker-tests.dead") == []
+
+
+def test_what_cannot_be_done_becomes_a_dead_letter(app: Flask) -> None:
+    for values in ({"text": "hopeless"}, {"txt": ""}, {}):
+        with pytest.raises(Reject):
+            run(app, values)
+
+    letters = [message.payload for message in waiting(app, "broker-tests.dead")]
+    assert [letter["values"] for letter in letters] == [{"text": "hopeless"}, {"txt": ""}, {}]
+    assert {letter["task"] for letter in letters} == {"note"}
+
+
+def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
+    with pytest.raises(Retry):
+        run(app, {"text": "later"})
+
+    (message,) = waiting(app, "broker-tests.tasks")
+    eta = datetime.fromisoformat(message.headers["eta"])
+    # Redis would give a message that waits for longer to somebody else as well.
+    longest = timedelta(seconds=tasks.of(app).settings.task_wait_seconds)
+    assert longest - timedelta(seconds=60) < eta - datetime.now(UTC) <= longest
+    # To be put off is no failed attempt.
+    assert message.headers["retries"] == 0
+
+
+def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> None:
+    with pytest.raises(Retry):
+        run(app, {"text": "failing"})
+
+    (message,) = waiting(app, "broker-tests.tasks")
+    assert message.headers["retries"] == 1
+
+
+def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
+    strange = Delivered(body=b"{", headers={"task": "unknown"})
+    told: list[Mapping[str, object]] = []
+
+    def hear(_: Flask, **said: object) -> None:
+        told.append(said)
+
+    with runner.ended.connected_to(hear, app):
+        signals.task_unknown.send(sender=None, message=strange)
+
+    (letter,) = waiting(app, "broker-tests.dead")
+    assert letter.payload["headers"] == {"task": "unknown"}
+    assert told == [{"task": runner.UNKNOWN, "outcome": "dead", "seconds": 0}]
+
+
+@pytest.mark.usefixtures("app")
+def test_the_arguments_of_a_task_that_failed_are_not_logged(log_lines: LogLines) -> None:
+    celerys = logging.getLogger("celery.app.trace")
+
+    celerys.error("Task failed", extra={"data": {"args": "CANARY", "kwargs": "CANARY"}})
+
+    assert log_lines[-1]["message"] == "Task failed"
+    assert "CANARY" not in str(log_lines)
+
+
+def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:
+    made = Broker(tasks.of(make_app(broker_url=AWAY, service_name="shop", task_attempts=5)))
+
+    made.bury({"task": "note"})  # connects to nothing
+
+    (queue,) = made.celery.conf.task_queues
+    assert queue.queue_arguments == {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 20,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "shop.dead",
+    }
+    assert made.celery.conf.broker_transport_options == {"confirm_publish": True}
+
+
+def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app: MakeApp) -> None:
+    made = celery_app.of(
+        make_app(broker_url="redis://127.0.0.1:1/0", task_seconds=10, task_wait_seconds=40)
+    )
+
+    options = made.celery.conf.broker_transport_options
+    # {% if cookiecutter.database == "none" %}
+    silence = 40
+    # {% endif %}
+    # {% if cookiecutter.database != "none" %}
+    silence = 30
+    # {% endif %}
+    assert options["visibility_timeout"] == silence + 15
+    assert not made.is_rabbitmq
+
+
+def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    class Client:
+        def ltrim(self, *arguments: object) -> None:
+            asked.append(arguments)
+
+        def expire(self, *arguments: object) -> None:
+            asked.append(arguments)
+
+    with celery_app.of(app).connect() as connection:
+        monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
+    celery_app.of(app).bury({})
+
+    assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
+
+
+def test_a_worker_that_lost_its_places_connects_anew(
+    app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Callable[[], object]] = []
+
+    class Timer:
+        def call_repeatedly(
+            self, _: float, run: Callable[..., object], arguments: tuple[object, ...]
+        ) -> "Timer":
+            looks.append(partial(run, *arguments))
+            return self
+
+        def cancel(self) -> None:
+            looks.clear()
+
+    free, in_hand = [True], set[object]()
+    monkeypatch.setattr(state, "reserved_requests", in_hand)
+    on_redis = celery_app.of(make_app(broker_url="redis://127.0.0.1:1/0")).celery
+    channel = SimpleNamespace(qos=SimpleNamespace(can_consume=lambda: free[0]))
+    consumer: Any = SimpleNamespace(
+        timer=Timer(), app=on_redis, task_consumer=SimpleNamespace(channel=channel)
+    )
+    in_memory: Any = SimpleNamespace(app=celery_app.of(app).celery)
+    step = celery_app.LostPlaces(consumer)
+    step.stop(consumer)  # before it began, as when connecting fails
+    step.start(consumer)
+    look = looks[0]
+
+    look()
+    free[0] = False
+    in_hand.add("a task that runs")
+    look()
+    in_hand.clear()
+    look()  # it may have ended just now
+    with pytest.raises(ConnectionError):
+        look()
+    step.stop(consumer)
+
+    assert looks == []
+    assert issubclass(ConnectionError, on_redis.connection().connection_errors)
+    assert step.include_if(consumer)
+    assert not step.include_if(in_memory)
+    assert celery_app.LostPlaces in celery_app.of(app).celery.steps["consumer"]
+
+
+def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
+    own = tasks.of(make_app(broker_url=AWAY))
+
+    with pytest.raises(BrokerUnavailable):
+        own.publish(own.message(NOTE, {"text": "x"}))
+
+
+# {% if cookiecutter.database == "none" %}
+def test_in_redis_the_runs_are_counted_that_did_not_live_to_tell(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, int] = {}
+    limits: list[object] = []
+
+    class Client:
+        def incr(self, key: str) -> int:
+            kept[key] = kept.get(key, 14) + 1
+            return kept[key]
+
+        def expire(self, key: str, seconds: int) -> None:
+            if key in kept:
+                limits.append(seconds)
+
+        def ltrim(self, *_: object) -> None:
+            pass  # the dead letters
+
+    with celery_app.of(app).connect() as connection:
+        monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
+    same = str(uuid4())
+    again = {"id": same, "delivery_info": {"redelivered": True}}
+    run(app, {"text": "first"}, delivery_info={"redelivered": False})
+    run(app, {"text": "last"}, **again)
+    with pytest.raises(Reject):
+        run(app, {"text": "given up"}, **again)
+
+    assert ran == [{"text": "first"}, {"text": "last"}]
+    assert kept == {f"broker-tests.lost.{same}": 16}
+    assert limits == [1_209_600] * 2
+
+
+def test_what_cannot_be_counted_is_run(app: Flask) -> None:
+    # The memory of this process is no Redis.
+    run(app, {"text": "x"}, delivery_info={"redelivered": True})
+
+    assert ran == [{"text": "x"}]
+
+
+def test_rabbitmq_says_how_many_runs_did_not_live_to_tell(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Broker, "is_rabbitmq", True)
+
+    run(app, {"text": "last"}, **{"x-delivery-count": 15})
+    with pytest.raises(Reject):
+        run(app, {"text": "given up"}, **{"x-delivery-count": 16})
+
+    assert ran == [{"text": "last"}]
+
+
+def test_without_a_database_the_broker_decides_whether_the_service_is_ready(
+    make_app: MakeApp,
+) -> None:
+    answer = make_app(broker_url=AWAY).test_client().get("/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["checks"]["broker"] == "down"
+
+
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+def test_with_an_outbox_the_service_is_ready_without_its_broker(make_app: MakeApp) -> None:
+    app = make_app(broker_url=AWAY)
+
+    assert celery_app.of(app).celery.conf.broker_connection_timeout == 1.0
+
+
+def test_a_worker_has_a_beat_for_each_job(app: Flask) -> None:
+    beats = celery_app.of(app).celery.conf.beat_schedule
+
+    assert beats["outbox.relay"]["options"] == {"expires": beats["outbox.relay"]["schedule"]}
+    celery_app.of(app).celery.tasks["outbox.relay"]()
+
+
+# {% endif %}
+def test_the_pool_of_a_worker_and_its_end_are_logged_as_all_else(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    pool = logging.getLogger("multiprocessing")
+    monkeypatch.setattr(pool, "handlers", [])
+
+    signals.setup_logging.send(sender=app)
+    signals.worker_shutting_down.send(sender=app, sig="SIGTERM", how="Warm", exitcode=0)
+
+    assert pool.handlers == logging.getLogger().handlers
+    assert log_lines[-1]["message"] == "worker stops"
+    assert (log_lines[-1]["signal"], log_lines[-1]["how"]) == ("SIGTERM", "Warm")
+
+
+def test_a_worker_shows_that_it_lives(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = tmp_path / "life"
+
+    signals.heartbeat_sent.send(sender=app)
+    monkeypatch.setenv("WORKER_LIFE_FILE", str(life))
+    signals.heartbeat_sent.send(sender=app)
+
+    assert life.exists()
+
+
+def test_a_workers_process_ends_in_order(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[bool] = []
+    monkeypatch.setattr(tasks.of(app), "at_exit", [lambda: done.append(True)])
+
+    signals.setup_logging.send(sender=app)
+    signals.worker_process_shutdown.send(sender=app)
+
+    assert done == [True]
+
+
+def test_without_a_broker_there_is_nothing_for_a_worker_to_do(make_app: MakeApp) -> None:
+    with pytest.raises(InvalidSettings, match="BROKER_URL: is not set"):
+        celery_app.worker(make_app())
+
+
+def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
+    own = Broker(tasks.of(app))
+    message = tasks.of(app).message(NOTE, {"text": "x"})
+    own.send(message)
+
+    with pytest.raises(EncodeError):
+        own.send(tasks.Message("note", {"text": object()}))
+    own.send(message)
+    own.send(message)
+
+    assert len(waiting(app, "broker-tests.tasks")) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.attack
+def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
+    tmp_path: Path, make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
+    for scheme in ("amqps", "rediss"):
+        for name, known, parameters, believed in (
+            ("127.0.0.1", False, "", False),
+            ("127.0.0.1", True, "", True),
+            ("broker.example", True, "", False),
+            ("broker.example", True, "?ssl_check_hostname=false", True),
+            ("broker.example", False, "?ssl_cert_reqs=none", True),
+        ):
+            with (
+                subtests.test(f"{scheme} {name} {known} {parameters}"),
+                tls_server(tmp_path, name) as server,
+            ):
+                app = make_app(
+                    broker_url=f"{scheme}://127.0.0.1:{server.port}/0{parameters}",
+                    broker_ca_file=server.ca_file if known else None,
+                    task_publish_seconds=30,
+                )
+                with pytest.raises(Exception):  # noqa: B017, PT011  each transport has its own
+                    celery_app.of(app).connect()
+            assert server.believed[:1] == [believed]
+
+
+def test_a_url_that_leads_to_no_broker_is_refused_at_start(make_app: MakeApp) -> None:
+    for url, sentence in (
+        ("kafka://broker.example", "must be amqp://user:password@host:5672/vhost or redis"),
+        ("memory://", "must be amqp://user:password@host:5672/vhost or redis"),
+        ("redis://broker.example/shop", "must end in the number of a Redis database"),
+        ("amqp://broker.example?ssl_cert_reqs=none", "has parameters of TLS"),
+    ):
+        with pytest.raises(ValidationError, match=sentence):
+            TaskSettings.model_validate({"app_env": "development", "broker_url": url})
+    for parameter in ("foo=1", "heartbeat=often"):
+        with pytest.raises(InvalidSettings, match="BROKER_URL: has a parameter that kombu"):
+            make_app(broker_url=f"amqp://broker.example//?{parameter}")
+
+
+def test_a_brokers_certificates_need_an_encrypted_connection(tmp_path: Path) -> None:
+    ca_file, _ = certify(tmp_path, "broker.example")
+    told = {"app_env": "testing", "broker_ca_file": ca_file}
+    with pytest.raises(ValidationError, match="BROKER_URL must begin with amqps:// or rediss://"):
+        TaskSettings.model_validate({**told, "broker_url": "amqp://broker.example//"})
+
+    for url, warned in (("amqps://b//", False), ("amqps://b//?ssl_cert_reqs=none", True)):
+        settings = TaskSettings.model_validate({**told, "broker_url": url})
+        assert any("BROKER_URL switches off" in each for each in settings.warnings()) is warned

@@ -1,0 +1,94 @@
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core.database import writing
+from app.core.tasks.outbox import OutboxMessage, retry_dead
+from conftest import LogLines, MakeApp
+from tests.waiting import HANG_TIMEOUT_SECONDS
+
+
+def shown(client: FlaskClient) -> dict[str, float]:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert "http_server_threads" in answer.text
+    return {
+        name: float(value)
+        for name, value in re.findall(r"^tasks_(\w+) (\S+)$", answer.text, re.MULTILINE)
+    }
+
+
+def store(minutes: int, died_at: datetime | None = None) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=minutes)
+    with writing() as session:
+        session.add(
+            OutboxMessage(
+                id=uuid4(),
+                task="note",
+                body="{}",
+                headers="{}",
+                waiting_since=since,
+                due_at=None if died_at else since,
+                died_at=died_at,
+            )
+        )
+
+
+def test_what_waits_and_what_is_dead_is_read_from_the_outbox(
+    app: Flask, client: FlaskClient
+) -> None:
+    assert shown(client) == {"waiting": 0, "oldest_waiting_seconds": 0, "dead": 0}
+
+    with app.app_context():
+        store(1)
+        store(3)
+        store(60, died_at=datetime.now(UTC))
+    found = shown(client)
+
+    assert 180 <= found["oldest_waiting_seconds"] < 180 + HANG_TIMEOUT_SECONDS
+    assert (found["waiting"], found["dead"]) == (2, 1)
+
+
+def test_a_dead_letter_that_is_tried_anew_begins_to_wait(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        store(60, died_at=datetime.now(UTC))
+        retry_dead()
+    found = shown(client)
+
+    assert (found["waiting"], found["dead"]) == (1, 0)
+    assert found["oldest_waiting_seconds"] < HANG_TIMEOUT_SECONDS
+
+
+def test_while_the_database_is_away_the_other_numbers_are_shown(
+    make_app: MakeApp, log_lines: LogLines
+) -> None:
+    # {% if cookiecutter.database == "postgresql" %}
+    away = "postgresql://service@127.0.0.1:1/service"
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
+    away = "mysql://service@127.0.0.1:1/service"
+    # {% endif %}
+    # {% if cookiecutter.database == "sqlite" %}
+    away = "sqlite:////nowhere/service.db"
+    # {% endif %}
+    app = make_app(database_url=away)
+
+    assert shown(app.test_client()) == {}
+
+    (line,) = [line for line in log_lines if line["message"] == "the outbox was not counted"]
+    assert line["error"] == "OperationalError"
+
+
+def test_nobody_waits_for_a_connection_of_the_pool(make_app: MakeApp, database_url: str) -> None:
+    app = make_app(
+        database_url=database_url,
+        database_pool_size=1,
+        database_pool_overflow=0,
+        database_pool_seconds=0.01,
+    )
+    with app.app_context(), writing() as session:
+        session.connection()
+        assert shown(app.test_client())["waiting"] == 0

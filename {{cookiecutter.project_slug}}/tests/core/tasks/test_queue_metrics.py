@@ -1,0 +1,89 @@
+import os
+import re
+from threading import Event
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.core.tasks import Message, celery_app
+from app.core.tasks.queue_metrics import QueueMetrics
+from conftest import LogLines, MakeApp
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
+
+
+def shown(client: FlaskClient) -> dict[str, float]:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert "http_server_threads" in answer.text
+    return {
+        name: float(value)
+        for name, value in re.findall(r"^queue_tasks_(\w+) (\S+)$", answer.text, re.MULTILINE)
+    }
+
+
+def test_without_a_broker_nothing_waits(client: FlaskClient) -> None:
+    assert shown(client) == {"waiting": 0, "dead": 0}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://",
+        pytest.param(
+            os.environ.get("TEST_BROKER_URL"),
+            marks=[
+                pytest.mark.process,
+                pytest.mark.skipif(
+                    "TEST_BROKER_URL" not in os.environ, reason="TEST_BROKER_URL names no broker"
+                ),
+            ],
+        ),
+    ],
+)
+def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) -> None:
+    app = make_app(broker_url=url, service_name=f"depths-{uuid4()}", task_publish_seconds=10)
+    client, own = app.test_client(), celery_app.of(app)
+
+    assert shown(client) == {"waiting": 0, "dead": 0}
+    own.send(Message("note", {}))
+    own.send(Message("note", {}))
+    own.bury({"task": "note"})
+
+    buried = 0 if own.is_rabbitmq else 1
+    try:
+        _until_shown(client, {"waiting": 2, "dead": buried})
+    finally:
+        with own.connect() as connection:
+            for queue in (*own.celery.conf.task_queues, own._dead_queue()):  # noqa: SLF001  to be removed
+                connection.default_channel.queue_delete(queue.name)
+        own.leave()
+
+
+def _until_shown(client: FlaskClient, expected: dict[str, float]) -> None:
+    # RabbitMQ counts what a quorum queue holds a moment later.
+    wait_until(lambda: shown(client) == expected)
+
+
+def test_while_the_broker_is_away_the_other_numbers_are_shown(
+    make_app: MakeApp, log_lines: LogLines
+) -> None:
+    app = make_app(broker_url="amqp://guest:guest@127.0.0.1:1//")
+
+    assert shown(app.test_client()) == {}
+
+    (line,) = [line for line in log_lines if line["message"] == "the queues were not counted"]
+    assert line["error"]
+
+
+def test_a_broker_that_says_nothing_holds_nobody_up() -> None:
+    said = Event()
+
+    def depths() -> tuple[int, int]:
+        said.wait(HANG_TIMEOUT_SECONDS)
+        return 0, 0
+
+    metrics = QueueMetrics(depths, 0.01)
+
+    assert [*metrics.ask(), *metrics.ask()] == []
+    said.set()

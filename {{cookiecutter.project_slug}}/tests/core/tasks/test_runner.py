@@ -1,0 +1,359 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import marshmallow as ma
+import pytest
+from flask import Flask
+from pydantic import ValidationError
+
+from app.core import pipeline
+from app.core.schemas import Schema
+from app.core.tasks import BrokerUnavailable, Hopeless, Later, Message, Task, runner
+from app.core.tasks.runner import DEAD, DONE, Outcome, Publisher, Tasks, Verdict, backoff
+from app.settings import Settings
+from conftest import LogLines
+from tests.waiting import HANG_TIMEOUT_SECONDS
+
+SECRET = "somebody's own words"
+
+
+class NoteSchema(Schema):
+    text = ma.fields.String(required=True)
+
+
+def own(app: Flask, run: Callable[[object], None] = lambda _: None, attempts: int = 3) -> Tasks:
+    """Return tasks that nobody else adds to."""
+    made = Tasks(app, Settings.model_validate({"app_env": "testing", "task_attempts": attempts}))
+    made.add(Task("note", NoteSchema(), run))
+    return made
+
+
+def note(**values: object) -> Message:
+    return Message("note", {"text": SECRET, **values})
+
+
+def raising(error: Exception) -> Callable[[object], None]:
+    def run(_: object) -> None:
+        raise error
+
+    return run
+
+
+class Book:
+    """A ledger in memory."""
+
+    def __init__(self, *attempts: int | None) -> None:
+        self.attempts = list(attempts)
+        self.ended: list[Verdict] = []
+
+    def begin(self, _: str) -> int | None:
+        return self.attempts.pop(0)
+
+    def end(self, _: str, verdict: Verdict) -> None:
+        self.ended.append(verdict)
+
+
+def test_a_broker_is_named_by_its_url_and_never_printed(production: dict[str, str]) -> None:
+    for url in (
+        "broker.example",
+        "http://broker.example",
+        "amqp://",
+        "redis://broker.example:0",
+        "redis://broker.example:port",
+        "amqp://[canary",
+        "memory://",
+    ):
+        with pytest.raises(ValidationError, match=r"must be amqp://user:password@host:5672"):
+            Settings.model_validate({**production, "broker_url": url})
+    del production["broker_url"]
+    with pytest.raises(ValidationError, match="is required in production"):
+        Settings.model_validate(production)
+    named = Settings.model_validate({**production, "broker_url": "amqps://me:pass-word@b.example"})
+    assert "pass-word" not in str(named.broker_url)
+
+
+def test_a_message_that_does_not_fit_its_task_is_never_made(app: Flask) -> None:
+    made = own(app)
+    (task,) = [Task("note", NoteSchema(), print)]
+
+    with pytest.raises(ma.ValidationError):
+        made.message(task, {})
+
+    assert made.message(task, {"text": "x"}).values == {"text": "x"}
+    assert list(made) == ["note"]
+
+
+def test_without_a_broker_a_task_runs_at_once_and_logs_one_line(
+    app: Flask, log_lines: LogLines
+) -> None:
+    ran: list[object] = []
+    message = note()
+
+    own(app, ran.append).publish(message)
+
+    assert ran == [{"text": SECRET}]
+    (line,) = log_lines
+    assert (line["message"], line["task"], line["task_id"]) == ("task done", "note", message.id)
+    assert line["duration_ms"] > 0
+    assert pipeline.current() is None
+
+
+def test_log_lines_of_a_run_carry_the_request_it_comes_from(
+    app: Flask, log_lines: LogLines
+) -> None:
+    made = own(app)
+
+    with app.test_request_context():
+        before = pipeline.swap(pipeline.Exchange({}, "the-request", "GET"))
+        message = made.message(Task("note", NoteSchema(), print), {"text": "x"})
+        pipeline.swap(before)
+    made.deliver(message)
+
+    assert message.headers["request_id"] == "the-request"
+    assert log_lines[-1]["request_id"] == "the-request"
+
+
+def test_what_no_task_can_read_is_dead_and_its_text_stays_out_of_the_log(
+    app: Flask, log_lines: LogLines
+) -> None:
+    for message in (
+        note(more="x"),
+        Message("unknown", {}),
+        Message("note", {"text": 1}),
+        Message("note", {"text": SECRET}, id="x"),
+    ):
+        made = own(app)
+        assert made.deliver(message) == DEAD
+        made.ledger = book = Book()
+        assert made.deliver(message) == DEAD
+        assert book.ended == [DEAD]
+
+    assert own(app, raising(Hopeless())).deliver(note()) == DEAD
+    assert {line["message"] for line in log_lines} == {"task refused"}
+    assert SECRET not in str(log_lines)
+
+
+def test_a_failure_is_tried_again_until_it_has_been_tried_often_enough(
+    app: Flask, log_lines: LogLines
+) -> None:
+    made = own(app, raising(OSError()))
+
+    first = made.deliver(note())
+    last = made.deliver(Message("note", {"text": "x"}, attempt=3))
+
+    assert first.outcome is Outcome.AGAIN
+    assert 1 <= first.seconds <= 2
+    assert last == DEAD
+    assert [line["message"] for line in log_lines] == [
+        "task failed, and is tried again",
+        "task given up",
+    ]
+    assert "OSError" in log_lines[0]["exception"]
+
+
+class Follower:
+    """Follows messages."""
+
+    def __init__(self) -> None:
+        self.saw: list[str] = []
+
+    def headers(self) -> dict[str, str]:
+        return {"trail": "made"}
+
+    @contextmanager
+    def publishing(self, message: Message) -> Iterator[dict[str, str]]:
+        self.saw.append(message.headers["trail"])
+        yield {"trail": "sent"}
+
+    @contextmanager
+    def running(self, message: Message, exchange: pipeline.Exchange) -> Iterator[None]:
+        self.saw.append(message.headers["trail"])
+        yield
+        self.saw.append(type(exchange.error).__name__)
+
+
+def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask) -> None:
+    made = own(app, raising(OSError()))
+    made.observers.append(follower := Follower())
+    sent: list[Message] = []
+    made.publisher = Publisher(sent.append, 5)
+
+    made.publish(made.message(Task("note", NoteSchema(), print), {"text": "x"}))
+    made.deliver(sent[0])
+
+    assert follower.saw == ["made", "sent", "OSError"]
+
+
+def test_waits_grow_and_differ() -> None:
+    longest = 300
+    assert all(2 ** (n - 1) <= backoff(n, longest) <= 2**n for n in range(1, 9))
+    assert longest / 2 <= backoff(100, longest) <= longest
+    assert len({backoff(8, longest) for _ in range(10)}) > 1
+
+
+def test_no_wait_is_longer_than_the_setting(app: Flask) -> None:
+    values = {"app_env": "testing", "task_wait_seconds": 3}
+    made = Tasks(app, Settings.model_validate(values))
+    made.add(Task("note", NoteSchema(), raising(OSError())))
+
+    verdict = made.deliver(replace(note(), attempt=9))
+
+    assert verdict.outcome is Outcome.AGAIN
+    assert verdict.seconds <= 3
+
+
+def test_a_task_may_ask_to_be_run_later(app: Flask) -> None:
+    verdict = own(app, raising(Later(7))).deliver(note())
+
+    assert verdict == Verdict(Outcome.AGAIN, 7, counts=False)
+
+
+def test_with_a_ledger_the_broker_need_not_bring_a_message_again(app: Flask) -> None:
+    made = own(app, raising(Later(7)))
+    made.ledger = book = Book(1)
+
+    assert made.deliver(note()) == DONE
+    assert book.ended == [Verdict(Outcome.AGAIN, 7, counts=False)]
+
+
+def test_with_a_ledger_what_is_done_is_not_run_again(app: Flask) -> None:
+    ran: list[object] = []
+    made = own(app, ran.append)
+    made.ledger = book = Book(1, None)
+
+    assert [made.deliver(note()), made.deliver(note())] == [DONE, DONE]
+    assert len(ran) == 1
+    assert book.ended == [DONE]
+
+
+@contextmanager
+def told(app: Flask) -> Iterator[list[tuple[str, str]]]:
+    """Note which tasks are said to have ended, and how."""
+    heard: list[tuple[str, str]] = []
+
+    def hear(_: Flask, *, task: str, outcome: str, seconds: float) -> None:
+        assert 0 < seconds < 60
+        heard.append((task, outcome))
+
+    with runner.ended.connected_to(hear, app):
+        yield heard
+
+
+RUNS: list[tuple[Exception | None, str]] = [
+    (None, "done"),
+    (Later(7), "later"),
+    (OSError(), "failed"),
+    (Hopeless(), "dead"),
+]
+
+
+@pytest.mark.parametrize("in_ledger", [False, True])
+@pytest.mark.parametrize(("error", "outcome"), RUNS, ids=[outcome for _, outcome in RUNS])
+def test_each_run_is_told_with_what_it_came_to(
+    app: Flask, error: Exception | None, outcome: str, *, in_ledger: bool
+) -> None:
+    made = own(app, raising(error) if error else lambda _: None)
+    made.ledger = Book(1) if in_ledger else None
+
+    with told(app) as heard:
+        made.deliver(note())
+
+    assert heard == [("note", outcome)]
+    assert outcome in runner.OUTCOMES
+
+
+def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
+    made = own(app)
+    with told(app) as heard:
+        made.deliver(Message("made up by anybody", {}))
+        made.ledger = Book(4, None)
+        made.deliver(note())  # its workers died
+        made.deliver(note())  # done already
+        made.deliver(note())  # the ledger is away
+
+    assert heard == [(runner.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
+
+
+def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
+    class Lost(Book):
+        def end(self, _: str, verdict: Verdict) -> None:
+            raise ConnectionError(verdict)
+
+    made = own(app)
+    made.ledger = Lost(1)
+
+    with told(app) as heard:
+        made.deliver(note())
+
+    assert heard == [("note", "failed")]
+
+
+def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: LogLines) -> None:
+    ran: list[object] = []
+    made = own(app, ran.append)
+    made.ledger = book = Book(4)
+
+    assert made.deliver(note()) == DEAD
+    assert (ran, book.ended) == ([], [DEAD])
+    assert (log_lines[-1]["message"], log_lines[-1]["attempts"]) == ("task given up", 3)
+
+
+def test_a_message_that_kills_its_workers_is_given_up_without_a_ledger_too(
+    app: Flask, log_lines: LogLines
+) -> None:
+    ran: list[object] = []
+
+    assert own(app, ran.append).deliver(replace(note(), attempt=4)) == DEAD
+    assert ran == []
+    assert (log_lines[-1]["message"], log_lines[-1]["attempts"]) == ("task given up", 3)
+
+
+def test_while_the_ledger_is_away_the_broker_keeps_the_message(
+    app: Flask, log_lines: LogLines
+) -> None:
+    made = own(app)
+    made.ledger = Book()
+
+    assert made.deliver(note()).outcome is Outcome.AGAIN
+    assert log_lines[-1]["message"] == "task put off, as the database is away"
+
+
+def test_a_broker_that_hangs_holds_nobody_up_and_is_left_alone_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
+) -> None:
+    tried: list[Message] = []
+    answer = threading.Event()
+
+    def hang(message: Message) -> None:
+        tried.append(message)
+        answer.wait(HANG_TIMEOUT_SECONDS)
+
+    publish = Publisher(hang, 0.02)
+    started = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(BrokerUnavailable) as refused:
+            publish(note())
+        assert refused.value.headers == {"Retry-After": "2"}
+    assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
+    answer.set()
+    assert len(tried) == 1
+    assert [line["error"] for line in log_lines] == ["TimeoutError"]
+
+    later = time.monotonic() + runner.PAUSE_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    publish(note())
+    assert len(tried) == 2
+
+
+def test_the_queue_and_its_broker_have_names(app: Flask, production: dict[str, str]) -> None:
+    for url, system in (
+        ("amqps://broker.example", "rabbitmq"),
+        ("redis://broker.example", "redis"),
+        ("rediss://broker.example", "redis"),
+    ):
+        named = Settings.model_validate({**production, "broker_url": url, "service_name": "shop"})
+        assert (Tasks(app, named).queue, Tasks(app, named).system) == ("shop.tasks", system)
+    assert own(app).system == "in_process"

@@ -1,0 +1,256 @@
+"""Real workers on a real broker: what is promised when they or the broker die."""
+
+import time
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from app.core import tasks
+from app.core.tasks import celery_app
+from conftest import (  # one line where it fits
+    MakeApp,
+    # {% if cookiecutter.database != "none" %}
+    body,
+    # {% endif %}
+)
+from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
+from tests.workers import (  # one line where it fits
+    # {% if cookiecutter.database != "none" %}
+    BASKET,
+    # {% endif %}
+    # {% if cookiecutter.database != "none" %}
+    STATUS,
+    # {% endif %}
+    TASK,
+    # {% if cookiecutter.database != "none" %}
+    URL,
+    # {% endif %}
+    Service,
+    Worker,
+    serving,
+)
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with serving(make_app, request) as started:
+        yield started
+
+
+@pytest.fixture
+def working(service: Service) -> Iterator[Worker]:
+    with service.start() as started:
+        yield started
+
+
+def dead_letters(service: Service) -> int:
+    own = celery_app.of(service.app)
+    with own.connect() as connection:
+        return int(
+            connection.default_channel.queue_declare(own.dead_letters, passive=own.is_rabbitmq)[1]
+        )
+
+
+def test_a_letter_is_sent_by_a_worker_that_ends_when_it_is_told(
+    service: Service, working: Worker
+) -> None:
+    answer = service.ask()
+
+    assert service.letters_after(0.5) == 1
+    wait_until(lambda: any(line["message"] == "task done" for line in working.lines()))
+    assert working.stop() == 0
+    (stopped,) = [line for line in working.lines() if line["message"] == "worker stops"]
+    assert (stopped["signal"], stopped["how"]) == ("SIGTERM", "Warm")
+    (done,) = [line for line in working.lines() if line["message"] == "task done"]
+    assert done["request_id"] == answer.headers["X-Request-ID"]
+    assert done["task"] == TASK
+    assert "ada@" not in working.log.read_text()
+
+
+def test_a_worker_that_is_told_to_end_finishes_its_task(service: Service, working: Worker) -> None:
+    box = service.mail.box
+    box.go.clear()
+    service.ask()
+    wait_until(box.reached.is_set)
+
+    working.process.terminate()
+    time.sleep(0.5)
+    assert working.process.poll() is None
+    box.go.set()
+
+    assert working.process.wait(HANG_TIMEOUT_SECONDS) == 0
+    assert service.letters_after(0.5) == 1
+
+
+def test_a_process_that_is_killed_midway_leaves_one_letter(
+    service: Service, working: Worker
+) -> None:
+    box = service.mail.box
+    box.go.clear()
+    service.ask()
+    wait_until(box.reached.is_set)
+
+    working.kill_tasks()
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
+
+
+def test_a_worker_that_is_killed_midway_leaves_one_letter(service: Service) -> None:
+    box = service.mail.box
+    box.go.clear()
+    with service.start() as first:
+        service.ask()
+        wait_until(box.reached.is_set)
+        first.kill()
+    box.go.set()
+
+    with service.start("--beat"):
+        assert service.letters_after() == 1
+
+
+def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
+    service.mail.box.busy = 2
+
+    with service.start("--beat"):
+        service.ask()
+        assert service.letters_after() == 1
+
+    assert service.mail.box.busy == 0
+
+
+def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: Worker) -> None:
+    send = celery_app.of(service.app).send
+
+    send(tasks.Message(TASK, {"nonsense": "canary"}))
+    send(tasks.Message("unknown.task", {"nonsense": "canary"}))
+
+    wait_until(lambda: dead_letters(service) == 2)
+    refused = [line for line in working.lines() if line["message"] == "task refused"]
+    assert len(refused) == 1
+    service.ask()
+    assert service.letters_after(0.5) == 1
+
+
+# What is no message of a task: no JSON, JSON of another form, a message for nobody, headers of odd types.
+GARBAGE = (
+    b"CANARY",
+    b"\xff\xfe\x00CANARY",
+    b"[]",
+    b'"CANARY"',
+    b"{}",
+    b'{"body": "CANARY"}',
+    b'{"body": "CANARY", "properties": {"delivery_tag": "1"}}',
+    b'{"body": "CANARY", "properties": {"delivery_tag": "2", "delivery_info": {}}, "headers": []}',
+    b'{"body": 7, "properties": {"delivery_tag": "3", "delivery_info": {}}, "headers": {"task": []}}',
+)
+NO_MESSAGE = "what is no message was in the queue"
+HEADERS_OF_OTHERS: tuple[dict[str, object], ...] = (
+    {},
+    {"task": "unknown", "id": "1"},
+    {"task": "unknown"},
+    {"task": [TASK], "id": "2"},
+    {"task": TASK},
+    {"task": TASK, "id": "3", "lang": "py", "eta": "CANARY"},
+    {"task": TASK, "id": "4", "lang": "py", "timelimit": "CANARY"},
+    {"task": TASK, "id": "5", "lang": "py", "timelimit": ["CANARY", "CANARY"]},
+)
+BODIES_OF_OTHERS = (b"CANARY", b'[[{"nonsense": "CANARY"}], {}, {"chain": "CANARY"}]')
+
+
+def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: Worker) -> None:
+    own = celery_app.of(service.app)
+    queue = f"{own.name}.tasks"
+    own.send(tasks.Message("unknown.task", {"nonsense": "CANARY"}))  # also makes the queues
+    with own.connect() as connection:
+        channel = connection.default_channel
+        if not own.is_rabbitmq:
+            channel.client.lpush(queue, *GARBAGE)
+        producer = own.celery.amqp.Producer(connection, auto_declare=False)
+        kinds = ("application/json", "application/x-python-serialize")
+        for headers in HEADERS_OF_OTHERS:
+            for sent, kind in product(BODIES_OF_OTHERS, kinds):
+                producer.publish(
+                    sent,
+                    exchange=own.name,
+                    routing_key=queue,
+                    headers=headers,
+                    content_type=kind,
+                    content_encoding="utf-8",
+                )
+    wait_until(lambda: dead_letters(service) >= 4 * len(HEADERS_OF_OTHERS))
+
+    service.ask()
+
+    assert service.letters_after(0.5) == 1
+    assert working.process.poll() is None
+    logged = working.log.read_text()
+    assert "message refused" in logged
+    assert "CANARY" not in logged
+    assert "Connection to broker lost" not in logged
+    if not own.is_rabbitmq:
+        found = [line for line in working.lines() if line["message"] == NO_MESSAGE]
+        assert len(found) == len(GARBAGE), "an entry was overlooked, or silence taken for one"
+
+
+# {% if cookiecutter.database == "none" %}
+def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service) -> None:
+    box = service.mail.box
+    box.go.clear()
+    with service.start(TASK_ATTEMPTS="3") as started:
+
+        def killed_for_good() -> int:
+            if box.reached.is_set():
+                box.reached.clear()
+                started.kill_tasks()
+            return dead_letters(service)
+
+        service.ask()
+        wait_until(killed_for_good)
+    box.go.set()
+
+    assert box.taken == []
+
+
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+def test_a_message_that_is_delivered_several_times_leaves_one_letter(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, send = tasks.of(service.app), celery_app.of(service.app).send
+
+    def send_thrice(message: tasks.Message) -> None:
+        for _ in range(3):
+            send(message)
+
+    monkeypatch.setattr(own, "publisher", send_thrice)
+    service.ask()
+
+    with service.start("--concurrency", "3") as started:
+        assert service.letters_after() == 1
+        ended = ("task done", "task was done already", "task put off")
+        wait_until(lambda: sum(line["message"] in ended for line in started.lines()) == 3)
+
+
+def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
+    service: Service, make_app: MakeApp, database_url: str
+) -> None:
+    away = make_app(database_url=database_url, broker_url="amqp://127.0.0.1:1")
+    started = time.monotonic()
+
+    answer = away.test_client().post(URL, json=BASKET)
+
+    assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
+    assert answer.status_code == STATUS
+    with service.start("--beat"), service.start("--beat"):
+        assert service.letters_after() == 1
+    assert service.mail.box.taken == [f"<receipt.{body(answer)['id']}@shop.example>"]
+
+
+# {% endif %}
+def test_a_service_with_its_broker_is_ready(service: Service) -> None:
+    assert service.client.get("/health/ready").status_code == 200
