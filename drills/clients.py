@@ -255,7 +255,10 @@ STATEMENT_SECONDS = 1.0
 )
 def liveness(stage: Stage, report: Report) -> None:
     """Make every statement wait for a lock, with many more clients than threads."""
-    settings = {"DATABASE_STATEMENT_MS": str(round(STATEMENT_SECONDS * 1_000)), "WEB_THREADS": "2"}
+    settings = {
+        "DATABASE_STATEMENT_TIMEOUT_MS": str(round(STATEMENT_SECONDS * 1_000)),
+        "WEB_THREADS": "2",
+    }
     stage.serve(**settings)
     answered: Counter[int] = Counter()
     late = [0.0]

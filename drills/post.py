@@ -1,4 +1,4 @@
-"""A stand-in for a mail server, in the drill's own process: it counts letters by their Message-ID."""
+"""A stand-in for a mail server, in the drill's own process: it counts emails by their Message-ID."""
 
 import select
 import socketserver
@@ -13,7 +13,7 @@ from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 
 class Post(socketserver.ThreadingTCPServer):
-    """Takes letters, at once or when it is told to."""
+    """Takes emails, at once or when it is told to."""
 
     daemon_threads = True
 
@@ -22,13 +22,13 @@ class Post(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Speaker)
         self.url = f"smtp://127.0.0.1:{self.server_address[1]}"
         self.taken: Counter[str] = Counter()
-        """How often each letter was taken."""
+        """How often each email was taken."""
         self.given_up = 0
-        """Letters that were read, and whose sender was gone before they were taken."""
+        """Emails that were read, and whose sender was gone before they were taken."""
         self.last = 0.0
-        """The monotonic time of the latest letter that was taken."""
+        """The monotonic time of the latest email that was taken."""
         self.held: list[str] = []
-        """Letters that are read and not taken yet."""
+        """Emails that are read and not taken yet."""
         self.lock = threading.Lock()
         self._open = threading.Event()
         self._open.set()
@@ -40,44 +40,44 @@ class Post(socketserver.ThreadingTCPServer):
         self._open.clear()
 
     def go_on(self, *, hang_up: bool = False) -> None:
-        """Take what is held and what comes; or hang up on those whose letters are held."""
+        """Take what is held and what comes; or hang up on those whose emails are held."""
         self._hangs_up = hang_up
         self._open.set()
-        wait_until(lambda: not (hang_up and self.held), "held letters are let go")
+        wait_until(lambda: not (hang_up and self.held), "held emails are let go")
         self._hangs_up = False
 
     def kill_before_word(self, kill: Callable[[], None]) -> str:
-        """Take one letter, kill its sender before it is told, go on, and say which letter it was."""
+        """Take one email, kill its sender before it is told, go on, and say which email it was."""
         taken: list[str] = []
 
-        def act(letter: str) -> None:
+        def act(email: str) -> None:
             kill()
-            taken.append(letter)
+            taken.append(email)
 
         self._before_word = act
         self.go_on()
-        wait_until(lambda: taken, "a letter is taken")
+        wait_until(lambda: taken, "an email is taken")
         return taken[0]
 
-    def takes(self, letter: str, alive: Callable[[], bool]) -> bool:
-        """Wait until letters are taken, and say whether this one was.
+    def takes(self, email: str, alive: Callable[[], bool]) -> bool:
+        """Wait until emails are taken, and say whether this one was.
 
-        Nobody answers for a letter whose sender is gone before it was taken (RFC 5321, 6.1).
+        Nobody answers for an email whose sender is gone before it was taken (RFC 5321, 6.1).
         """
         with self.lock:
-            self.held.append(letter)
+            self.held.append(email)
         self._open.wait(HANG_TIMEOUT_SECONDS)
         with self.lock:
             refused = self._hangs_up
-            self.held.remove(letter)
+            self.held.remove(email)
             if refused or not alive():
                 self.given_up += 1
                 return False
-            self.taken[letter] += 1
+            self.taken[email] += 1
             self.last = time.monotonic()
             act, self._before_word = self._before_word, None
             if act:
-                act(letter)
+                act(email)
         return True
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -92,13 +92,13 @@ class _Speaker(socketserver.StreamRequestHandler):
                 self._say(b"221 bye" if line.upper().startswith(b"QUIT") else b"250 fine")
                 continue
             self._say(b"354 go ahead")
-            letter = self._letter()
-            if not letter or not cast("Post", self.server).takes(letter, self._is_alive):
+            email = self._email()
+            if not email or not cast("Post", self.server).takes(email, self._is_alive):
                 return
             self._say(b"250 taken")
 
-    def _letter(self) -> str:
-        """Read a letter to its end, and return its Message-ID."""
+    def _email(self) -> str:
+        """Read an email to its end, and return its Message-ID."""
         name = ""
         while part := self.rfile.readline():
             if part.lower().startswith(b"message-id:"):

@@ -16,10 +16,10 @@ from drills.stage import Fault, Report, Stage, under_load
 from drills.waiting import wait_until
 
 EMAIL = "ada@mail.example"
-PUBLISH_SECONDS = 1.0  # TASK_PUBLISH_SECONDS
-TASK_SECONDS = 5
-# A claim of a worker that died ends so late; with the default TASK_SECONDS it would be 130 s.
-CLAIM_SECONDS = 2 * (TASK_SECONDS + 5)
+PUBLISH_SECONDS = 1.0  # TASK_PUBLISH_TIMEOUT_SECONDS
+TASK_TIME_LIMIT_SECONDS = 5
+# A claim of a worker that died ends so late; with the default TASK_TIME_LIMIT_SECONDS it would be 130 s.
+CLAIM_SECONDS = 2 * (TASK_TIME_LIMIT_SECONDS + 5)
 RECEIPT_SECONDS = 30.0
 """How long after the return of what was missing the last receipt may arrive; a claim is waited for
 besides."""
@@ -37,8 +37,8 @@ def served(stage: Stage) -> Iterator[tuple[Post, Callable[..., Worker]]]:
         settings = {
             "BROKER_URL": broker.url,
             "MAIL_URL": post.url,
-            "TASK_SECONDS": str(TASK_SECONDS),
-            "TASK_PUBLISH_SECONDS": str(PUBLISH_SECONDS),
+            "TASK_TIME_LIMIT_SECONDS": str(TASK_TIME_LIMIT_SECONDS),
+            "TASK_PUBLISH_TIMEOUT_SECONDS": str(PUBLISH_SECONDS),
             "EMAIL_RECIPIENT_LIMIT": "1000000",  # all orders of a drill are one customer's
         }
         stage.serve(**settings)
@@ -80,20 +80,20 @@ def count_receipts(  # noqa: PLR0913, PLR0917  each is what one sentence is abou
     time.sleep(GRACE_SECONDS)
     taken = post.taken.copy()
     missing, strange = len(expected - set(taken)), len(set(taken) - expected)
-    twice = [letter for letter, times in taken.items() if times > 1]
+    twice = [email for email, times in taken.items() if times > 1]
     report.notes.append(
         f"{len(expected)} receipts, of which {missing} missing and {len(twice)} came more than once,"
         f" the last one {max(0.0, post.last - over):.1f} s after the end of the fault"
     )
     report.hold(bool(expected), "nobody asked for a receipt")
     report.hold(not missing, f"{missing} receipts missing")
-    report.hold(not strange, f"{strange} letters that nobody asked for")
+    report.hold(not strange, f"{strange} emails that nobody asked for")
     return twice
 
 
 @drill(
     "RabbitMQ stopped and started",
-    "no order is refused, or waits for longer than TASK_PUBLISH_SECONDS; every receipt arrives once,"
+    "no order is refused, or waits for longer than TASK_PUBLISH_TIMEOUT_SECONDS; every receipt arrives once,"
     f" within {RECEIPT_SECONDS:.0f} s of the broker's return",
 )
 def broker_stopped(stage: Stage, report: Report) -> None:
@@ -131,7 +131,7 @@ def broker_stopped(stage: Stage, report: Report) -> None:
     " again, with the same Message-ID",
 )
 def celery_killed(stage: Stage, report: Report) -> None:
-    """Send SIGKILL to all processes of a worker: with letters on the way, and with one just taken."""
+    """Send SIGKILL to all processes of a worker: with emails on the way, and with one just taken."""
     with served(stage) as (post, start):
         worker, over, expected_twice = start(), 0.0, ""
 
@@ -146,8 +146,8 @@ def celery_killed(stage: Stage, report: Report) -> None:
             expected_twice = post.kill_before_word(worker.kill)
             worker = start()
             over = time.monotonic()
-            report.notes.append(f"{post.given_up} letters on the way given up by the mail server")
-            report.hold(post.given_up == 3, "other letters were on the way than those that should")
+            report.notes.append(f"{post.given_up} emails on the way given up by the mail server")
+            report.hold(post.given_up == 3, "other emails were on the way than those that should")
             return Fault(over)
 
         load = under_load(stage, report, fault, longest=MARGIN_SECONDS, refusing=False, email=EMAIL)
@@ -158,9 +158,9 @@ def celery_killed(stage: Stage, report: Report) -> None:
 
 
 def both_at_work(post: Post) -> None:
-    """Wait until both processes of the worker have given a letter to the mail server."""
+    """Wait until both processes of the worker have given an email to the mail server."""
     post.hold()
-    wait_until(lambda: len(post.held) == 2, "two letters are on the way")
+    wait_until(lambda: len(post.held) == 2, "two emails are on the way")
 
 
 @drill(
@@ -179,8 +179,8 @@ def copies(stage: Stage, report: Report) -> None:
             copy(broker, f"{stage.service.project.name}.tasks")
             post.hold()
             start(4)
-            wait_until(lambda: bool(post.held), "the letter is on the way")
-            time.sleep(TASK_SECONDS / 2)
+            wait_until(lambda: bool(post.held), "the email is on the way")
+            time.sleep(TASK_TIME_LIMIT_SECONDS / 2)
             post.go_on(hang_up=True)
             over = time.monotonic()
             return Fault(over)

@@ -149,15 +149,15 @@ def readiness(stage: Stage) -> int:
 
 @drill(
     "connection pool exhausted",
-    "503 after DATABASE_POOL_SECONDS or DATABASE_STATEMENT_MS, liveness undisturbed, back within 5 s",
+    "503 after DATABASE_POOL_TIMEOUT_SECONDS or DATABASE_STATEMENT_TIMEOUT_MS, liveness undisturbed, back within 5 s",
     BOTH,
 )
 def pool_exhausted(stage: Stage, report: Report) -> None:
     """Let the only connection of each process wait for a lock."""
     stage.serve(
         DATABASE_POOL_SIZE="1",
-        DATABASE_POOL_OVERFLOW="0",
-        DATABASE_POOL_SECONDS=str(POOL_SECONDS),
+        DATABASE_MAX_OVERFLOW="0",
+        DATABASE_POOL_TIMEOUT_SECONDS=str(POOL_SECONDS),
         WEB_THREADS="2",
     )
 
@@ -173,12 +173,14 @@ def pool_exhausted(stage: Stage, report: Report) -> None:
 
 @drill(
     "slow queries",
-    "503 after DATABASE_STATEMENT_MS, liveness undisturbed though every thread waits, back within 5 s",
+    "503 after DATABASE_STATEMENT_TIMEOUT_MS, liveness undisturbed though every thread waits, back within 5 s",
     BOTH,
 )
 def slow_queries(stage: Stage, report: Report) -> None:
     """Make every statement take longer than it may."""
-    stage.serve(DATABASE_STATEMENT_MS=str(round(STATEMENT_SECONDS * 1_000)), WEB_THREADS="2")
+    stage.serve(
+        DATABASE_STATEMENT_TIMEOUT_MS=str(round(STATEMENT_SECONDS * 1_000)), WEB_THREADS="2"
+    )
 
     def fault(_load: Load) -> Fault:
         with stage.database.locked():

@@ -75,7 +75,7 @@ def problems(answers: Answers, typed: Answers) -> Iterator[Problem]:
             before = str(typed.get(name)) * (name != "project_slug")
             yield from (Problem(each, (name,)) for each in text_problems(name, text, before))
     if not str(answers["project_name"])[:1].isalnum():
-        sentence = "project_name must begin with a letter or a digit: give the service a name."
+        sentence = "project_name must begin with an email or a digit: give the service a name."
         yield Problem(sentence, ("project_name",))
     slugs = slug_problems(str(answers["project_slug"]))
     yield from (Problem(each, ("project_slug",)) for each in slugs)

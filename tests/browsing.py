@@ -97,17 +97,17 @@ def flask(project: Path, *command: str, typed: str = "") -> None:
     )
 
 
-def path_in_letter(project: Path, to: str, page: str) -> str:
-    """Return the link to a page in a letter to somebody, which `make run` shows, without its host."""
-    link = rf"^--- letter to {re.escape(to)}: (?:(?!^---).)*^http://[^/]+({page}\?\S+)$"
-    letter = re.compile(link, re.MULTILINE | re.DOTALL)
+def path_in_email(project: Path, to: str, page: str) -> str:
+    """Return the link to a page in an email to somebody, which `make run` shows, without its host."""
+    link = rf"^--- email to {re.escape(to)}: (?:(?!^---).)*^http://[^/]+({page}\?\S+)$"
+    email = re.compile(link, re.MULTILINE | re.DOTALL)
     found: list[str] = []
 
     def came() -> bool:
-        found.extend(each[1] for each in letter.finditer((project / SAID).read_text()))
+        found.extend(each[1] for each in email.finditer((project / SAID).read_text()))
         return bool(found)
 
-    wait_until(came, "a letter comes")
+    wait_until(came, "an email comes")
     return found[0]
 
 

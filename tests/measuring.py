@@ -16,7 +16,7 @@ HEADER = 1 / 6
 # Every piece of text is where it can be read: within the screen's width, within every box that cuts
 # off what flows out of it, and on nothing else. What only screen readers read (a box of one pixel)
 # and what appears with the focus (above the page) is left out. A text that ends in an ellipsis counts
-# as whole where a title has the rest. Words of up to 20 letters stand on one line.
+# as whole where a title has the rest. Words of up to 20 emails stand on one line.
 SCRIPT = """
 (most) => {
   const root = document.documentElement;

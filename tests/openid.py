@@ -52,7 +52,7 @@ class Provider:
             "end_session_endpoint": f"{self.issuer}/logout",
         }
 
-    def sign_in(self, asked: dict[str, str]) -> str:
+    def login(self, asked: dict[str, str]) -> str:
         """Return where to send a browser back to."""
         code = secrets.token_urlsafe()
         self.codes[code] = asked
@@ -95,7 +95,7 @@ def running() -> Iterator[Provider]:
             url = urlsplit(self.path)
             sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
             if url.path == "/authorize":
-                self._send(303, "text/html", "", provider.sign_in(dict(parse_qsl(url.query))))
+                self._send(303, "text/html", "", provider.login(dict(parse_qsl(url.query))))
             else:
                 given = provider.give(dict(parse_qsl(sent)))
                 self._send(200, "application/json", json.dumps(given))

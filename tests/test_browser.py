@@ -34,29 +34,29 @@ SIGHTS: list[tuple[Scheme, bool]] = [("light", True), ("dark", True), ("light", 
 
 
 def nothing(_visit: Visit) -> None:
-    """Do not sign in: everything is open."""
+    """Do not log in: everything is open."""
 
 
 def with_a_password(visit: Visit, email: str = PERSON) -> None:
-    """Sign in with an account of the service's own."""
-    visit.goto("/sign-in")
+    """Log in with an account of the service's own."""
+    visit.goto("/login")
     visit.write("E-mail address", email)
     visit.write("Password", PASSWORD)
-    visit.press("Sign in")
+    visit.press("Log in")
     visit.reads(email)
 
 
 def at_the_provider(visit: Visit) -> None:
-    """Sign in at the provider, which has been told nothing of this visitor."""
+    """Log in at the provider, which has been told nothing of this visitor."""
     visit.elsewhere = PROVIDER["issuer"]
-    visit.goto("/sign-in")
+    visit.goto("/login")
     visit.press("Continue as Ann")
     visit.reads("ann@shop.example")
 
 
 PROVIDER: dict[str, str] = {}  # the issuer that runs
-# How a visitor signs in, by the answer `auth`.
-SIGN_IN: dict[str, Callable[[Visit], None]] = {
+# How a visitor logs in, by the answer `auth`.
+LOGIN: dict[str, Callable[[Visit], None]] = {
     "none": nothing,
     "jwt": with_a_password,
     "oidc": at_the_provider,
@@ -134,13 +134,13 @@ def test_a_visitor_prices_a_basket(
         visit.is_accessible()
 
 
-@pytest.mark.parametrize("auth", SIGN_IN)
+@pytest.mark.parametrize("auth", LOGIN)
 def test_a_visitor_places_an_order_and_cancels_it(
     browser: Browser, sites: Sites, sight: tuple[Scheme, bool], auth: str
 ) -> None:
     scheme, scripts = sight
     with browsing.visiting(browser, sites("sqlite", auth), scheme, scripts=scripts) as visit:
-        SIGN_IN[auth](visit)
+        LOGIN[auth](visit)
         visit.goto("/orders/new")
         visit.fill(1, "no spaces", "two", "x")
         visit.press("Place the order")
@@ -164,13 +164,13 @@ def test_a_visitor_places_an_order_and_cancels_it(
         visit.is_accessible()
 
 
-@pytest.mark.parametrize("auth", SIGN_IN)
+@pytest.mark.parametrize("auth", LOGIN)
 def test_a_visitor_goes_through_the_pages_of_orders_by_keyboard(
     browser: Browser, sites: Sites, sight: tuple[Scheme, bool], auth: str
 ) -> None:
     scheme, scripts = sight
     with browsing.visiting(browser, sites("sqlite", auth), scheme, scripts=scripts) as visit:
-        SIGN_IN[auth](visit)
+        LOGIN[auth](visit)
         for _ in range(21):
             visit.goto("/orders/new")
             visit.fill(1, "TEA-100", "1", "1")
@@ -198,24 +198,24 @@ def test_a_visitor_signs_in_with_a_password_and_out_for_good(
         visit.is_accessible()
         visit.write("E-mail address", PERSON)
         visit.write("Password", "a guess, not more")
-        visit.press("Sign in")
+        visit.press("Log in")
         visit.reads("No account that can be used")
         assert visit.page.locator(":focus").get_attribute("class") == "mistakes"
         visit.is_accessible()
         visit.write("Password", PASSWORD)
-        visit.press("Sign in")
+        visit.press("Log in")
         visit.fill(1, "TEA-100", "2", "4.50")
         visit.press("Place the order")
         visit.reads("The order is placed.")
         copied = visit.page.context.cookies()
-        visit.press("Sign out")
-        visit.reads("You are signed out.")
+        visit.press("Log out")
+        visit.reads("You are logged out.")
         visit.is_accessible()
         visit.page.context.add_cookies(
             [{"name": each["name"], "value": each["value"], "url": visit.site} for each in copied]
         )
         visit.goto("/")
-        visit.page.get_by_role("heading", name="Sign in").wait_for()
+        visit.page.get_by_role("heading", name="Log in").wait_for()
 
 
 def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
@@ -225,7 +225,7 @@ def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
     email = f"{scheme}-{'scripts' if scripts else 'plain'}@shop.example"
     site = sites("sqlite", "jwt")
     with browsing.visiting(browser, site, scheme, scripts=scripts) as visit:
-        visit.goto("/sign-in")
+        visit.goto("/login")
         visit.page.get_by_role("link", name="Make an account").click()
         visit.write("E-mail address", "ann")
         visit.write("Password", "short")
@@ -235,8 +235,8 @@ def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
         visit.write("E-mail address", email)
         visit.write("Password", PASSWORD)
         visit.press("Make the account")
-        visit.reads("A letter is on its way")
-        visit.goto(browsing.path_in_letter(folders[site], email, "/account/verify-email"))
+        visit.reads("An email is on its way")
+        visit.goto(browsing.path_in_email(folders[site], email, "/account/verify-email"))
         assert "token" not in visit.page.url
         visit.is_accessible()
         visit.press("Confirm the address")
@@ -245,9 +245,9 @@ def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
         visit.page.get_by_role("link", name="I have forgotten my password").click()
         visit.is_accessible()
         visit.write("E-mail address", email)
-        visit.press("Send a letter")
-        visit.reads("A letter is on its way")
-        link = browsing.path_in_letter(folders[site], email, "/account/reset-password")
+        visit.press("Send an email")
+        visit.reads("An email is on its way")
+        link = browsing.path_in_email(folders[site], email, "/account/reset-password")
         visit.goto(link)
         visit.is_accessible()
         visit.write("New password", f"{PASSWORD} again")
@@ -255,8 +255,8 @@ def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
         visit.reads("Your password is changed.")
         visit.write("E-mail address", email)
         visit.write("Password", f"{PASSWORD} again")
-        visit.press("Sign in")
-        visit.reads("Sign out")
+        visit.press("Log in")
+        visit.reads("Log out")
         visit.goto(link)  # it worked once
         visit.press("Change the password")
         visit.reads("Fill this in.")
@@ -275,13 +275,13 @@ def test_a_visitor_signs_in_at_a_provider_and_out_of_both(
         at_the_provider(visit)
         visit.is_accessible()
         assert visit.page.url == f"{visit.site}/"
-        visit.press("Sign out")
-        visit.reads("You are signed out")
+        visit.press("Log out")
+        visit.reads("You are logged out")
         visit.is_accessible()
-        visit.page.get_by_role("link", name="Sign out there too").click()
+        visit.page.get_by_role("link", name="Log out there too").click()
         visit.page.get_by_role("heading", name="Provider").wait_for()
-        visit.goto("/signed-out")
-        visit.page.get_by_role("link", name="Sign in again").click()
+        visit.goto("/logged-out")
+        visit.page.get_by_role("link", name="Log in again").click()
         visit.press("Continue as Ann")
         visit.reads("ann@shop.example")
 
@@ -331,7 +331,7 @@ def look_at_orders(visit: Visit) -> None:
 
 
 def look_at_the_account(visit: Visit, other: Visit) -> None:
-    """Measure the page of an account that is signed in twice, and the ends of sessions."""
+    """Measure the page of an account that is logged in twice, and the ends of sessions."""
     for each in (other, visit):
         each.goto("/account")
     visit.reads("End all other sessions")
@@ -376,9 +376,9 @@ def test_everything_of_an_account_can_be_read_on_every_screen(
         visit.page.on("dialog", Dialog.accept)
         look_at_a_problem(visit)
         for page, button in (
-            ("/sign-in", "Sign in"),
+            ("/login", "Log in"),
             ("/account/register", "Make the account"),
-            ("/account/forgot-password", "Send a letter"),
+            ("/account/forgot-password", "Send an email"),
         ):
             visit.goto(page)
             visit.fits()
@@ -404,8 +404,8 @@ def test_everything_of_an_account_can_be_read_on_every_screen(
             visit.reads("Please correct this")
             visit.fits()
             visit.is_accessible()
-        visit.press("Sign out")
-        visit.reads("You are signed out.")
+        visit.press("Log out")
+        visit.reads("You are logged out.")
         visit.fits()
 
 
@@ -426,8 +426,8 @@ def test_everything_of_a_visitor_of_a_provider_can_be_read_on_every_screen(
             if database == "sqlite":
                 look_at_orders(visit)
                 look_at_the_account(visit, other)
-            visit.press("Sign out")
-            visit.reads("You are signed out")
+            visit.press("Log out")
+            visit.reads("You are logged out")
             visit.fits()
 
 
@@ -461,14 +461,14 @@ def test_a_form_whose_session_is_over_leads_to_a_page(browser: Browser, sites: S
         (kept,) = (each for each in visit.page.context.cookies() if each["name"] == "session")
         other = visit.page.context.new_page()
         other.goto(visit.site)
-        other.get_by_role("button", name="Sign out").click()
-        other.get_by_text("You are signed out").first.wait_for()
+        other.get_by_role("button", name="Log out").click()
+        other.get_by_text("You are logged out").first.wait_for()
         # The session's cookie is back, so the form's token is good; its login is over.
         visit.page.context.add_cookies(
             [{"name": "session", "value": kept.get("value", ""), "url": visit.site}]
         )
         visit.press("Place the order")
-        visit.reads("You are signed out")
+        visit.reads("You are logged out")
 
 
 def test_a_page_that_complains_would_be_noticed(browser: Browser, sites: Sites) -> None:

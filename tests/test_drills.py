@@ -172,20 +172,20 @@ def test_a_server_of_ours_stops_and_starts_on_its_port(tmp_path: Path) -> None:
         server.stop()
 
 
-def send_letter(port: int) -> None:
+def send_email(port: int) -> None:
     with smtplib.SMTP("127.0.0.1", port, "drill", timeout=HANG_TIMEOUT_SECONDS) as client:
         client.sendmail("a@mail.example", "b@mail.example", "Message-ID: <one@drill>\r\n\r\nx\r\n")
 
 
-def test_a_letter_is_counted_as_often_as_it_is_taken() -> None:
+def test_a_emails_is_counted_as_often_as_it_is_taken() -> None:
     with post_office() as post:
-        send_letter(post.server_address[1])
-        send_letter(post.server_address[1])
+        send_email(post.server_address[1])
+        send_email(post.server_address[1])
 
         assert (post.taken, post.given_up) == ({"<one@drill>": 2}, 0)
 
 
-def test_a_letter_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
+def test_a_emails_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
     with post_office() as post:
         post.hold()
         client = smtplib.SMTP(
@@ -195,15 +195,15 @@ def test_a_letter_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
         client.putcmd("DATA")
         client.getreply()
         client.send("Message-ID: <one@drill>\r\n\r\n.\r\n")
-        wait_until(lambda: post.held == ["<one@drill>"], "the letter is held")
+        wait_until(lambda: post.held == ["<one@drill>"], "the email is held")
         client.close()
         post.go_on()
-        wait_until(lambda: post.given_up == 1, "the letter is given up")
+        wait_until(lambda: post.given_up == 1, "the email is given up")
 
         post.hold()
         with ThreadPoolExecutor(1) as sender:
-            sending = sender.submit(send_letter, post.server_address[1])
-            wait_until(lambda: bool(post.held), "the letter is held")
+            sending = sender.submit(send_email, post.server_address[1])
+            wait_until(lambda: bool(post.held), "the email is held")
             post.go_on(hang_up=True)
         assert isinstance(sending.exception(), smtplib.SMTPServerDisconnected)
 

@@ -28,12 +28,12 @@ def photograph(visit: browsing.Visit, name: str, screen: ViewportSize = LAPTOP) 
     visit.page.set_viewport_size(LAPTOP)
 
 
-def sign_in(visit: browsing.Visit) -> None:
-    """Sign in as the person of the pictures."""
-    visit.goto("/sign-in")
+def login(visit: browsing.Visit) -> None:
+    """Log in as the person of the pictures."""
+    visit.goto("/login")
     visit.write("E-mail address", PERSON)
     visit.write("Password", PASSWORD)
-    visit.press("Sign in")
+    visit.press("Log in")
     visit.reads(PERSON)
 
 
@@ -48,7 +48,7 @@ def main() -> None:
             browsing.flask(project, *create, typed=PASSWORD)
             for scheme in SCHEMES:
                 with browsing.visiting(browser, site, scheme) as visit:
-                    sign_in(visit)
+                    login(visit)
                     visit.goto("/orders/new")
                     visit.press("Place the order")
                     visit.reads("Please correct this")

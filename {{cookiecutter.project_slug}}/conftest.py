@@ -26,7 +26,7 @@ from tests import (  # one line where it fits
     own_accounts,
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
-    own_callers,
+    own_users,
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     provider,
@@ -136,10 +136,10 @@ class ContractClient(FlaskClient):
 
 
 # {% if cookiecutter.auth == "oidc" %}
-authorization, caller_id = provider.authorization, provider.caller_id
+authorization, user_id = provider.authorization, provider.user_id
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
-authorization, caller_id = own_callers.authorization, own_callers.caller_id
+authorization, user_id = own_users.authorization, own_users.user_id
 # {% if cookiecutter.web_ui %}
 keep_account = own_accounts.keep_account
 # {% endif %}

@@ -131,7 +131,7 @@ limit_request_line = 8_190
 limit_request_fields = 1_024
 limit_request_field_size = 8_194
 
-# The application decides which proxies it believes (TRUSTED_PROXIES); Gunicorn believes none.
+# The application decides which proxies it believes (TRUSTED_PROXY_HOPS); Gunicorn believes none.
 forwarded_allow_ips = ""
 
 # {% if cookiecutter.metrics %}

@@ -1,4 +1,4 @@
-"""Browsers of visitors, for tests of pages."""
+"""SessionPolicy of visitors, for tests of pages."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from app.core import (  # one line where it fits
 
 TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 SOME_ID = UUID(int=1)
-"""No order has it; whoever is signed in has it."""
+"""No order has it; whoever is logged in has it."""
 # What a browser accepts and says of itself.
 ACCEPT = {"Accept": f"text/html,application/xhtml+xml,{errors.MEDIA_TYPE};q=0.5,*/*;q=0.8"}
 SENT = {**ACCEPT, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
@@ -32,16 +32,16 @@ def visitor(app: Flask) -> FlaskClient:
     """Return the browser of somebody who may see every page."""
     client: FlaskClient = app.test_client()
     # {% if cookiecutter.auth != "none" %}
-    sign_in(client, access.Caller(SOME_ID, access.SCOPES["user"]))
+    login(client, access.Principal(SOME_ID, access.SCOPES["user"]))
     # {% endif %}
     return client
 
 
 # {% if cookiecutter.auth != "none" %}
-def sign_in(client: FlaskClient, caller: access.Caller, name: str = "ann@shop.example") -> None:
+def login(client: FlaskClient, principal: access.Principal, name: str = "ann@shop.example") -> None:
     """Let a browser be somebody's."""
     with client.application.test_request_context():
-        access.browser_session.sign_in(caller, name)
+        access.browser_session.login(principal, name)
         begun = dict(session)
     with client.session_transaction() as kept:
         kept.update(begun)

@@ -12,7 +12,7 @@ from typing import Self
 
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
-LONGEST_WAIT = 1.0
+MAX_BACKOFF = 1.0
 """Seconds that a client may wait because of another one."""
 PAUSE = 0.02
 

@@ -48,11 +48,11 @@ PRODUCTION: dict[str, str] = {
 }
 TESTING: dict[str, object] = {
     "app_env": "testing",
-    "readiness_seconds": 60.0,  # however busy the machine is
+    "readiness_timeout_seconds": 60.0,  # however busy the machine is
     # {% if cookiecutter.auth == "oidc" %}
     "oidc_audience": "https://orders.example",  # of the issuer that conftest.py starts
     "oidc_role_claim": "realm_access.roles",
-    "oidc_admin_needs": "role:admin",
+    "oidc_admin_requires": "role:admin",
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     "oidc_client_id": "shop",

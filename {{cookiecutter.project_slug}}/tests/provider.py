@@ -27,7 +27,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 # {% if not cookiecutter.web_ui %}
 PROCESS = "tests.provider_process"
 # {% else %}
-PROCESS = "tests.sign_in_process"
+PROCESS = "tests.login_process"
 # {% endif %}
 KEY = ECKey.generate_key("P-256", {"kid": "first", "use": "sig", "alg": "ES256"})
 DISCOVERY = "/.well-known/openid-configuration"
@@ -37,7 +37,7 @@ TOKEN = "/token"  # noqa: S105  a path
 CLIENT = {
     "id": str(environments.TESTING["oidc_client_id"]),
     "secret": str(environments.TESTING["oidc_client_secret"]),
-    "redirect_uri": "http://127.0.0.1:8000/sign-in/callback",
+    "redirect_uri": "http://127.0.0.1:8000/login/callback",
 }
 # {% endif %}
 
@@ -122,8 +122,8 @@ class Realm:
         client = {**CLIENT, "issuer": self.issuer, **changes}
         self._provider.request("PUT", f"{self._path}/client", json.dumps(client))
 
-    def sign_in(self, url: str, given: dict[str, Any]) -> str:
-        """Sign in where a browser was sent to, and return where it is sent back to.
+    def login(self, url: str, given: dict[str, Any]) -> str:
+        """Log in where a browser was sent to, and return where it is sent back to.
 
         `given` is what the code is good for.
         """
@@ -178,7 +178,7 @@ def encoded(value: bytes) -> str:
     return urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def caller_id(app: Flask, name: str = "user") -> UUID:
+def user_id(app: Flask, name: str = "user") -> UUID:
     """Return the id of somebody by this name; of an administrator by the name of admin."""
     del app
     return uuid5(uuid5(NAMESPACE_URL, str(environments.TESTING["oidc_issuer"])), name)

@@ -5,10 +5,10 @@ from uuid import UUID
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core.access import SCOPES, Caller
+from app.core.access import SCOPES, Principal
 from app.core.database import writing
 from app.sessions import service
-from tests.browsers import SOME_ID, sign_in
+from tests.browsers import SOME_ID, login
 
 
 def open_session(app: Flask, owner_id: UUID = SOME_ID) -> UUID:
@@ -26,5 +26,5 @@ def open_session(app: Flask, owner_id: UUID = SOME_ID) -> UUID:
 def with_session(app: Flask) -> FlaskClient:
     """Return the browser of a visitor whose session is stored."""
     client: FlaskClient = app.test_client()
-    sign_in(client, Caller(SOME_ID, SCOPES["user"], open_session(app)))
+    login(client, Principal(SOME_ID, SCOPES["user"], open_session(app)))
     return client

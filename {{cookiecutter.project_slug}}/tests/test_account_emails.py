@@ -51,7 +51,7 @@ def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, b
     box.go.set()
 
     with service.start("--beat"):
-        assert service.letters_after() == 1
+        assert service.emails_after() == 1
 
 
 def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> None:
@@ -65,4 +65,4 @@ def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> N
     box.go.set()
 
     with service.start("--beat"):
-        assert service.letters_after() == 1
+        assert service.emails_after() == 1

@@ -24,7 +24,7 @@ from conftest import (  # one line where it fits
 from tests import (  # one line where it fits
     boundaries,
     # {% if cookiecutter.auth == "jwt" %}
-    own_callers,
+    own_users,
     # {% endif %}
 )
 from tests.boundaries import Described, Node
@@ -36,7 +36,7 @@ def is_refused(answer: TestResponse) -> bool:
     """Tell whether the service says that it has not read a value."""
     assert answer.status_code < 500
     # {% if cookiecutter.auth == "jwt" %}
-    if own_callers.WRONG_LENGTH in answer.text:
+    if own_users.WRONG_LENGTH in answer.text:
         return True
     # {% endif %}
     codes = {"bad_request", "unreadable_url", "validation_failed"}
@@ -51,7 +51,7 @@ def operations(found: Node) -> Iterator[tuple[str, str, Node]]:
                 yield method, re.sub(r"\{\w+\}", boundaries.NAMED["uuid"], path), operation
 
 
-def caller(app: Flask) -> FlaskClient:
+def principal(app: Flask) -> FlaskClient:
     """Return a client of somebody who may do everything."""
     client = app.test_client()
     # {% if cookiecutter.auth != "none" %}
@@ -67,7 +67,7 @@ def test_each_parameter_of_a_query_is_read_exactly_as_documented(
     make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     app = make_app()
-    client, found = caller(app), api.document(app)
+    client, found = principal(app), api.document(app)
     for method, url, operation in operations(found):
         for parameter in operation.get("parameters", []):
             if parameter["in"] != "query":
@@ -98,7 +98,7 @@ def test_each_body_is_read_exactly_as_documented(
     make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     app = make_app()
-    client, found = caller(app), api.document(app)
+    client, found = principal(app), api.document(app)
     for method, url, operation in operations(found):
         if "requestBody" not in operation:
             continue

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connections import LONGEST_WAIT, connection, others_wait, timing
+from tests.connections import MAX_BACKOFF, connection, others_wait, timing
 from tests.servers import Server, gunicorn
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -31,7 +31,7 @@ def test_two_requests_in_one_packet_are_answered_and_stop_nobody(server: Server)
     with connection(server.port) as client:
         client.send(LIVE * 2)
 
-        assert others_wait(server.port) < LONGEST_WAIT
+        assert others_wait(server.port) < MAX_BACKOFF
         assert [client.answer()[0], client.answer()[0]] == [200, 200]
 
 
@@ -40,7 +40,7 @@ def test_a_blank_line_behind_a_body_stops_nobody(server: Server) -> None:
         client.send(POST + BODY + b"\r\n")
         assert client.answer()[0] == 404
 
-        assert others_wait(server.port) < LONGEST_WAIT
+        assert others_wait(server.port) < MAX_BACKOFF
         client.send(LIVE)
         assert client.answer()[0] == 200
 
@@ -51,7 +51,7 @@ def test_a_body_and_the_next_request_after_the_answer_stop_nobody(server: Server
         assert client.answer()[0] == 404
         client.send(BODY + LIVE)
 
-        assert others_wait(server.port) < LONGEST_WAIT
+        assert others_wait(server.port) < MAX_BACKOFF
         assert client.answer()[0] == 200
 
 
@@ -71,7 +71,7 @@ def test_no_request_of_an_ordinary_client_takes_a_second(server: Server) -> None
             assert answer.status < 500
     client.close()
 
-    assert waits.longest < LONGEST_WAIT
+    assert waits.longest < MAX_BACKOFF
 
 
 LINE = b"POST /api/v1/quotes HTTP/1.1\r\n"

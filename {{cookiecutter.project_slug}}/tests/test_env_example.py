@@ -12,7 +12,7 @@ EXAMPLE = Path(__file__).parents[1] / ".env.example"
 
 
 def assignments() -> dict[str, str]:
-    return dict(re.findall(r"^#?([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^#?([A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
 
 
 def test_every_setting_is_explained_and_no_other() -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from schemathesis.core.result import Ok
 
-# The service's own threads use it at any time (a letter's Message-ID), while a request is made up too.
+# The service's own threads use it at any time (an email's Message-ID), while a request is made up too.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 EXAMPLES = 5  # for each operation and caller, good ones and as many bad ones
 
@@ -89,7 +89,7 @@ def send(case: Case[Any], authorization: str) -> None:
 
 def fuzz(app: Flask, subtests: pytest.Subtests, below: str = "/") -> None:
     """Send requests to each operation below a path, as each kind of caller."""
-    callers = {
+    principals = {
         "nobody": "",
         # {% if cookiecutter.auth != "none" %}
         "a user": authorization(app),
@@ -99,11 +99,11 @@ def fuzz(app: Flask, subtests: pytest.Subtests, below: str = "/") -> None:
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", closing(app))
     found = (cast("Ok[Any]", each).ok() for each in schema.get_all_operations())
     for operation in (each for each in found if each.path.startswith(below)):
-        for caller, header in callers.items():
+        for principal, header in principals.items():
             for mode in GenerationMode:
                 requests = operation.as_strategy(generation_mode=mode)
                 with (
-                    subtests.test(f"{caller}, {mode.value}: {operation.label}"),
+                    subtests.test(f"{principal}, {mode.value}: {operation.label}"),
                     unless_none(operation, mode),
                 ):
                     SETTINGS(given(case=requests, authorization=just(header))(send))()

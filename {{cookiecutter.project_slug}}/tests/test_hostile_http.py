@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from app.core.api import Blueprint
 from app.core.api.parsing import MAXIMUM_DEPTH
-from app.core.observability.logs import LONGEST_AGENT, ConsoleFormatter
+from app.core.observability.logs import MAX_AGENT_LENGTH, ConsoleFormatter
 from app.core.schemas import Schema
 from conftest import LogLines, MakeApp
 
@@ -319,7 +319,7 @@ def test_forged_hops_change_neither_addresses_nor_hosts_nor_paths(
     make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     for proxies, address in ((0, "127.0.0.1"), (1, "203.0.113.9"), (2, "7.7.7.7")):
-        app = make_app(trusted_proxies=proxies, allowed_hosts=("localhost",))
+        app = make_app(trusted_proxy_hops=proxies, allowed_hosts=("localhost",))
 
         @app.get("/seen")
         def seen() -> list[str | None]:
@@ -338,7 +338,7 @@ def test_forged_hops_give_nobody_another_share(
     make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     for proxies in (0, 1, 2):
-        client = make_app(trusted_proxies=proxies, rate_limit="3/day").test_client()
+        client = make_app(trusted_proxy_hops=proxies, rate_limit="3/day").test_client()
         # What the proxies themselves write comes last.
         written = [["9.9.9.9"], ["9.9.9.9", "10.0.0.2"]][proxies - 1] if proxies else []
         for number in range(5):
@@ -430,7 +430,7 @@ def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
                 "/nowhere", environ_overrides={"HTTP_USER_AGENT": agent, "PATH_INFO": f"/{agent}"}
             )
             (line,) = log_lines
-            assert len(line["user_agent"]) <= LONGEST_AGENT
+            assert len(line["user_agent"]) <= MAX_AGENT_LENGTH
             record = logging.makeLogRecord({"msg": forged, "user_agent": forged})
             assert ConsoleFormatter().format(record).isprintable()
 

@@ -33,7 +33,7 @@ from conftest import (  # one line where it fits
     LogLines,
     MakeApp,
     # {% if cookiecutter.auth != "none" %}
-    caller_id,
+    user_id,
     # {% endif %}
 )
 from tests.database import NewDatabase
@@ -164,7 +164,7 @@ def test_a_changed_table_keeps_the_rows_that_refer_to_it(bare: Flask, tmp_path: 
                 "lines": [{"sku": "TEA-100", "quantity": 1, "unit_price_cents": 450}],
             },
             # {% if cookiecutter.auth != "none" %}
-            owner_id=caller_id(bare),
+            owner_id=user_id(bare),
             # {% endif %}
         )
 

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from app.core import errors, pipeline
-from tests.connections import LONGEST_WAIT, Connection, connection, others_wait
+from tests.connections import MAX_BACKOFF, Connection, connection, others_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
 from tests.servers import free_port, gunicorn
 from tests.test_connections import BODY, CHUNKED, HOST, JSON, LINE, MALFORMED, MALFORMED_CHUNKS
@@ -76,7 +76,7 @@ def test_the_routes_that_it_hides_are_those_of_internal_blueprints(app: Flask) -
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Start Gunicorn with one worker, and nginx in front; the service must have logged no error."""
-    told = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXIES": "1"}
+    told = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXY_HOPS": "1"}
     with (
         gunicorn(tmp_path_factory.mktemp("gunicorn"), **told) as running,
         nginx(running.port) as port,
@@ -152,7 +152,7 @@ def test_what_a_client_writes_of_proxies_is_not_passed_on(
 def test_a_forged_address_gives_no_new_share(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    told = {"RATE_LIMIT": "3/day", "TRUSTED_PROXIES": "1"}
+    told = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
     with gunicorn(tmp_path_factory.mktemp("few"), **told) as running, nginx(running.port) as port:
         for number, status in enumerate((200, 200, 200, 429)):
             forged = f"X-Forwarded-For: 6.6.6.{number}"
@@ -455,7 +455,7 @@ def test_pipelining_and_blank_lines_make_nobody_wait(proxy: int, subtests: pytes
     ):
         with subtests.test(name), connection(proxy) as client:
             client.send(sent)
-            assert others_wait(proxy, OPEN, requests=20) < LONGEST_WAIT
+            assert others_wait(proxy, OPEN, requests=20) < MAX_BACKOFF
             assert [client.answer()[0] for _ in statuses] == statuses
 
 
@@ -473,7 +473,7 @@ def test_two_hundred_clients_that_send_half_or_read_nothing_make_nobody_wait(pro
         # Large answers may queue for a thread; only their readers may hold none.
         for client in clients[2::3]:
             assert client.socket.recv(1)
-        assert others_wait(proxy, OPEN) < LONGEST_WAIT
+        assert others_wait(proxy, OPEN) < MAX_BACKOFF
     finally:
         for client in clients:
             client.__exit__()

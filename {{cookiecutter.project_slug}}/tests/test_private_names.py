@@ -130,7 +130,7 @@ def test_a_use_is_found(text: str, what: str) -> None:
         "class A:\n def __init__(self): self._x = 1\n def f(self, other): return other._x",
         "row._replace(a=1)",
         "import flask\nclass A(flask.Flask):\n def _made_up(self): ...",
-        "from app.core.pipeline import Exchange\ndef f(e: Exchange): e.route = None",
+        "from app.core.pipeline import RequestInfo\ndef f(e: RequestInfo): e.route = None",
         "import flask\nmonkeypatch.setattr(flask.cli, 'x', 1)",
     ],
 )

@@ -43,16 +43,16 @@ class Mailbox:
     """What a mail server has taken, and what holds it up."""
 
     taken: list[str] = field(default_factory=list)
-    """The Message-ID of each letter."""
+    """The Message-ID of each email."""
     go: Event = field(default_factory=Event)
     busy: int = 0
-    """How many letters are put off."""
+    """How many emails are put off."""
     reached: Event = field(default_factory=Event)
-    """Set when a letter was read to its end, and not taken yet."""
+    """Set when an email was read to its end, and not taken yet."""
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Takes letters; one that is read waits for `go` before it is taken."""
+    """Takes emails; one that is read waits for `go` before it is taken."""
 
     daemon_threads = True
 
@@ -80,16 +80,16 @@ class _Speaker(socketserver.StreamRequestHandler):
                 self.say(b"250 fine")
                 continue
             self.say(b"354 go ahead")
-            name = self.letter()
+            name = self.email()
             box.reached.set()
             box.go.wait(HANG_TIMEOUT_SECONDS)
-            # Nobody answers for a letter whose sender is gone before it was taken (RFC 5321, 6.1).
+            # Nobody answers for an email whose sender is gone before it was taken (RFC 5321, 6.1).
             if name and self.is_alive():
                 box.taken.append(name)
                 self.say(b"250 taken")
 
-    def letter(self) -> str:
-        """Read a letter, and return its name."""
+    def email(self) -> str:
+        """Read an email, and return its name."""
         name = ""
         while part := self.rfile.readline():
             if part.lower().startswith(b"message-id:"):
@@ -161,7 +161,7 @@ def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker
     """Start a worker; it takes tasks when the block begins, and is gone when it ends."""
     name = secrets.token_hex(4)
     life, log = folder / f"{name}.life", folder / f"{name}.log"
-    told = {"APP_ENV": "testing", "LOG_FORMAT": "json", "WORKER_LIFE_FILE": str(life)}
+    told = {"APP_ENV": "testing", "LOG_FORMAT": "json", "WORKER_HEARTBEAT_FILE": str(life)}
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603  no part of the command comes from outside
             [
@@ -195,13 +195,13 @@ class Service:
     """What other processes of this service are told."""
 
     def ask(self) -> TestResponse:
-        """Ask for something that ends in a letter."""
+        """Ask for something that ends in an email."""
         answer = self.client.post(URL, json=BASKET)
         assert answer.status_code == STATUS  # noqa: S101  a test's helper
         return answer
 
-    def letters_after(self, moment: float = GRACE) -> int:
-        """Count the letters, once there would have been too many."""
+    def emails_after(self, moment: float = GRACE) -> int:
+        """Count the emails, once there would have been too many."""
         wait_until(lambda: self.mail.box.taken)
         time.sleep(moment)
         assert len(set(self.mail.box.taken)) == 1  # noqa: S101  a test's helper
@@ -220,8 +220,8 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
             "service_name": f"test-{secrets.token_hex(4)}",
             "mail_url": mail.url,
             "mail_from": "service@shop.example",
-            "task_seconds": "2",
-            "task_wait_seconds": "5",
+            "task_time_limit_seconds": "2",
+            "task_max_backoff_seconds": "5",
             # {% if cookiecutter.database != "none" %}
             "database_url": request.getfixturevalue("database_url"),
             # {% endif %}

@@ -15,7 +15,7 @@ class AuditEntry(Base, kw_only=True):
     __tablename__ = "audit_entries"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    caller_id: Mapped[UUID]
+    actor_id: Mapped[UUID]
     action: Mapped[str] = mapped_column(String(64))
     subject_id: Mapped[UUID] = mapped_column(index=True)
     created_at: Mapped[datetime]

@@ -17,7 +17,7 @@ class EntryView:
     """An entry as it is shown."""
 
     id: UUID
-    caller_id: UUID
+    actor_id: UUID
     action: str
     subject_id: UUID
     created_at: datetime
@@ -30,7 +30,7 @@ def newest(limit: int, after: Position | None = None) -> Entries:
     """Return the query for the newest entries, or for the next ones after a position."""
     shown = select(
         AuditEntry.id,
-        AuditEntry.caller_id,
+        AuditEntry.actor_id,
         AuditEntry.action,
         AuditEntry.subject_id,
         AuditEntry.created_at,

@@ -10,7 +10,7 @@ from app.admin.schemas import EntryPageSchema, OrderQuery
 from app.core import access
 from app.core.api import Blueprint, json_response
 from app.core.api.pagination import PageArguments, PageQuery
-from app.orders import administration as orders
+from app.orders import admin_service as orders
 from app.orders.schemas import OrderPageSchema, OrderSchema
 
 blueprint = Blueprint("admin", __name__, description="Administer the service; every change is kept")
@@ -39,7 +39,7 @@ def list_all_orders(query: _OrderPage) -> Response:
 @blueprint.problems(404, 409)
 def cancel_any_order(order_id: UUID) -> Response:
     """Cancel an order, whoever placed it."""
-    return json_response(service.cancel_order(access.caller().id, order_id))
+    return json_response(service.cancel_order(access.principal().id, order_id))
 
 
 @blueprint.route("/audit", methods=["GET"])

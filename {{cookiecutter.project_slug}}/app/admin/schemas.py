@@ -16,7 +16,7 @@ class EntrySchema(Schema):
     """An entry of the audit log."""
 
     id = fields.UUID(required=True)
-    caller_id = fields.UUID(required=True, metadata={"description": "Who changed something"})
+    actor_id = fields.UUID(required=True, metadata={"description": "Who changed something"})
     action = fields.String(required=True, metadata={"example": "order.cancel"})
     subject_id = fields.UUID(required=True, metadata={"description": "What was changed"})
     created_at = fields.AwareDateTime(required=True)

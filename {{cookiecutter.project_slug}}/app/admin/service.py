@@ -13,21 +13,21 @@ from app.admin.models import AuditEntry
 from app.admin.repository import EntryView
 from app.core.api.pagination import Page, Position
 from app.core.database import reading, writing
-from app.orders import administration as orders
+from app.orders import admin_service as orders
 from app.orders.repository import OrderView
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def audited(caller_id: UUID, action: str, subject_id: UUID) -> Iterator[Session]:
+def audited(actor_id: UUID, action: str, subject_id: UUID) -> Iterator[Session]:
     """Open a transaction for a change, which is committed with its entry or not at all."""
     with writing() as session:
         yield session
         session.add(
             AuditEntry(
                 id=uuid4(),
-                caller_id=caller_id,
+                actor_id=actor_id,
                 action=action,
                 subject_id=subject_id,
                 created_at=datetime.now(UTC),
@@ -42,7 +42,7 @@ def entries(limit: int, after: Position | None = None) -> Page[EntryView]:
         return Page.of(repository.views(connection, repository.newest(limit + 1, after)), limit)
 
 
-def cancel_order(caller_id: UUID, order_id: UUID) -> OrderView:
+def cancel_order(actor_id: UUID, order_id: UUID) -> OrderView:
     """Cancel anybody's order; it raises what cancelling one's own does."""
-    with audited(caller_id, "order.cancel", order_id) as session:
+    with audited(actor_id, "order.cancel", order_id) as session:
         return orders.cancel(session, order_id)

@@ -14,7 +14,7 @@ from app.users.schemas import AddressSchema, LinkTokenSchema, ResetSchema
 
 blueprint = Blueprint("auth", __name__, description="Log in and out, and prove an e-mail address")
 
-LETTER = "A letter is on its way, if this address can have one"
+LETTER = "An email is on its way, if this address can have one"
 
 
 class _Credentials(TypedDict):
@@ -61,7 +61,7 @@ def refresh_tokens(sent: _Refresh) -> Response:
 @blueprint.response(204)
 def log_out() -> Response:
     """End the login that the access token came from; the token itself expires soon."""
-    service.log_out(access.caller().session)
+    service.log_out(access.principal().session)
     return Response(status=204)
 
 
@@ -70,7 +70,7 @@ def log_out() -> Response:
 @blueprint.response(204)
 def log_out_everywhere() -> Response:
     """End every login of the caller."""
-    service.log_out_everywhere(access.caller().id)
+    service.log_out_everywhere(access.principal().id)
     return Response(status=204)
 
 
@@ -79,7 +79,7 @@ def log_out_everywhere() -> Response:
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(429)
 def request_password_reset(sent: _Email) -> Response:
-    """Ask for a letter with a link to choose a new password."""
+    """Ask for an email with a link to choose a new password."""
     users.ask_to_reset_password(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
@@ -99,7 +99,7 @@ def confirm_password_reset(sent: _Reset) -> Response:
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(429)
 def request_email_verification(sent: _Email) -> Response:
-    """Ask for another letter to confirm an address; its link lets the owner choose a password."""
+    """Ask for another email to confirm an address; its link lets the owner choose a password."""
     users.ask_to_verify_email(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
@@ -126,7 +126,7 @@ def confirm_email_change(sent: _Token) -> Response:
 
 def _answer(login: service.Login) -> Response:
     """Answer with tokens; every answer is marked to be stored nowhere."""
-    issued = tokens.of(current_app).issue(login.caller)
+    issued = tokens.of(current_app).issue(login.principal)
     return json_response(
         {
             "access_token": issued.value,

@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from app.core.schemas import Schema
-from app.users.schemas import LONGEST_PASSWORD, LONGEST_TOKEN, AddressSchema
+from app.users.schemas import MAX_PASSWORD_LENGTH, MAX_TOKEN_LENGTH, AddressSchema
 
 
 class LoginSchema(AddressSchema):
@@ -11,7 +11,7 @@ class LoginSchema(AddressSchema):
 
     password = fields.String(
         required=True,
-        validate=validate.Length(1, LONGEST_PASSWORD),
+        validate=validate.Length(1, MAX_PASSWORD_LENGTH),
         metadata={"format": "password", "example": "correct horse battery staple"},
     )
 
@@ -21,7 +21,7 @@ class RefreshSchema(Schema):
 
     refresh_token = fields.String(
         required=True,
-        validate=validate.Length(1, LONGEST_TOKEN),
+        validate=validate.Length(1, MAX_TOKEN_LENGTH),
         metadata={"example": "the refresh token of the last answer"},
     )
 

@@ -5,20 +5,20 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.core import access, pseudonyms
-from app.core.access import Caller, auth_log
+from app.core.access import Principal, auth_log
 from app.core.database import writing
 from app.sessions import refresh_tokens
 from app.sessions import service as sessions
 from app.sessions.refresh_tokens import InvalidRefreshToken
 from app.users import service as users
 from app.users.attempts import TooManyAttempts
-from app.users.service import WrongCredentials
+from app.users.service import InvalidCredentials
 
 __all__ = [
+    "InvalidCredentials",
     "InvalidRefreshToken",
     "Login",
     "TooManyAttempts",
-    "WrongCredentials",
     "log_in",
     "log_out",
     "log_out_everywhere",
@@ -30,7 +30,7 @@ __all__ = [
 class Login:
     """Somebody who is logged in."""
 
-    caller: Caller
+    principal: Principal
     refresh_token: str
 
 
@@ -38,11 +38,11 @@ def log_in(email: str, password: str, address: str, *, max_age: timedelta = time
     """Log somebody in from the address of a client, for no longer than `max_age`.
 
     Raises:
-        WrongCredentials: when nobody can log in so.
+        InvalidCredentials: when nobody can log in so.
         TooManyAttempts: when it was tried too often.
 
     """
-    with auth_log.told("login"):
+    with auth_log.log_outcome("login"):
         proven = users.authenticate(email, password, address)
         with writing() as transaction:
             # Looked at again under a lock: a password that is changed at this moment ends every
@@ -50,7 +50,7 @@ def log_in(email: str, password: str, address: str, *, max_age: timedelta = time
             users.admit(transaction, proven)
             network = pseudonyms.of_network(address)
             opened = sessions.open_session(transaction, proven.id, network, max_age)
-            refresh_token = refresh_tokens.hand_out(opened)
+            refresh_token = refresh_tokens.issue(opened)
     return Login(_caller(proven.id, proven.role, opened.id), refresh_token)
 
 
@@ -61,13 +61,13 @@ def refresh(refresh_token: str) -> Login:
         InvalidRefreshToken: when the login does not go on.
 
     """
-    with auth_log.told("refresh"):
+    with auth_log.log_outcome("refresh"):
         renewed = refresh_tokens.rotate(refresh_token)
         role = users.role_of(renewed.owner_id)
         if role is None:
             raise InvalidRefreshToken
-    caller = _caller(renewed.owner_id, role, renewed.session_id)
-    return Login(caller, renewed.refresh_token)
+    principal = _caller(renewed.owner_id, role, renewed.session_id)
+    return Login(principal, renewed.refresh_token)
 
 
 def log_out(session_id: UUID | None) -> None:
@@ -82,5 +82,5 @@ def log_out_everywhere(owner_id: UUID) -> None:
         sessions.end_all(transaction, owner_id)
 
 
-def _caller(owner_id: UUID, role: str, session_id: UUID) -> Caller:
-    return Caller(owner_id, access.SCOPES[role], session_id)
+def _caller(owner_id: UUID, role: str, session_id: UUID) -> Principal:
+    return Principal(owner_id, access.SCOPES[role], session_id)

@@ -191,7 +191,7 @@ def _from_http(error: HTTPException) -> Response | HTTPException:
 
 
 def _from_bug(error: Exception) -> Response:
-    pipeline.of_request().error = error
+    pipeline.current().error = error
     logger.error("unhandled exception", exc_info=error)
     return _document(500, code_of(500), DETAILS[500])
 
@@ -203,7 +203,7 @@ def _document(
     members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    body = problem(status, code, detail, pipeline.of_request().request_id) | dict(members or {})
+    body = problem(status, code, detail, pipeline.current().request_id) | dict(members or {})
     return Response(orjson.dumps(body), status, headers, mimetype=MEDIA_TYPE)
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-KEY = "app.exchange"
-# Letters, digits and a few separators: safe in a log line, a header and a shell.
+KEY = "app.request_info"
+# Emails, digits and a few separators: safe in a log line, a header and a shell.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}", re.ASCII)
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestInfo:
     """One request with its response, as every observer sees it."""
 
     environ: "WSGIEnvironment"
@@ -53,26 +53,26 @@ class Exchange:
 class Observer(Protocol):
     """Something told once when a request is routed and once when its response is finished."""
 
-    def began(self, exchange: Exchange) -> None:
+    def began(self, info: RequestInfo) -> None:
         """Learn of a request whose route is now known."""
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, info: RequestInfo) -> None:
         """Learn how it ended; status, bytes and seconds are set."""
 
 
-_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+_current: ContextVar[RequestInfo | None] = ContextVar("request_info", default=None)
 
 
-def current() -> Exchange | None:
-    """Return the exchange that this thread is serving, or None outside a request."""
+def current_or_none() -> RequestInfo | None:
+    """Return the request that this thread is serving, or None outside a request."""
     return _current.get()
 
 
 # {% if cookiecutter.background_tasks %}
-def swap(exchange: Exchange | None) -> Exchange | None:
-    """Let this thread serve another exchange, and return the one it served before."""
+def replace(info: RequestInfo | None) -> RequestInfo | None:
+    """Let this thread serve another request, and return the one it served before."""
     before = _current.get()
-    _current.set(exchange)
+    _current.set(info)
     return before
 
 
@@ -93,56 +93,56 @@ class Pipeline:
         """Serve one request."""
         method = environ["REQUEST_METHOD"]
         known = method if method in METHODS else "_OTHER"
-        exchange = Exchange(environ, _request_id(environ), known)
-        exchange.log_fields["request_id"] = exchange.request_id
-        exchange.response_headers.append(("X-Request-ID", exchange.request_id))
-        environ[KEY] = exchange
-        _current.set(exchange)
+        info = RequestInfo(environ, _request_id(environ), known)
+        info.log_fields["request_id"] = info.request_id
+        info.response_headers.append(("X-Request-ID", info.request_id))
+        environ[KEY] = info
+        _current.set(info)
         try:
-            body = self.wsgi_app(environ, self._starter(exchange, start_response))
+            body = self.wsgi_app(environ, self._starter(info, start_response))
         except BaseException as error:
             # Only what no handler may swallow gets here: a worker's time limit, an interrupt.
-            exchange.error = error
-            self._finish(exchange)
+            info.error = error
+            self._finish(info)
             raise
-        return _Body(body, exchange, self._finish)
+        return _Body(body, info, self._finish)
 
     def begin(self) -> None:
         """Record the route, now that Flask has matched it (a before_request function)."""
-        exchange = of_request()
-        exchange.route = request.url_rule.rule if request.url_rule else None
-        exchange.quiet = request.blueprint in self.quiet_blueprints
-        self._notify_began(exchange)
+        info = current()
+        info.route = request.url_rule.rule if request.url_rule else None
+        info.quiet = request.blueprint in self.quiet_blueprints
+        self._notify_began(info)
 
-    def _notify_began(self, exchange: Exchange) -> None:
-        exchange.begun = True
-        if not exchange.quiet:
+    def _notify_began(self, info: RequestInfo) -> None:
+        info.begun = True
+        if not info.quiet:
             for observer in self.observers:
-                observer.began(exchange)
+                observer.began(info)
 
-    def _starter(self, exchange: Exchange, start_response: "StartResponse") -> "StartResponse":
+    def _starter(self, info: RequestInfo, start_response: "StartResponse") -> "StartResponse":
         def start(
             status: str,
             headers: list[tuple[str, str]],
             exc_info: "OptExcInfo | None" = None,
             /,
         ) -> Callable[[bytes], object]:
-            exchange.status = int(status[:3])
+            info.status = int(status[:3])
             present = {name.lower() for name, _ in headers}
             headers += [pair for pair in self.static_headers if pair[0].lower() not in present]
-            headers += exchange.response_headers
+            headers += info.response_headers
             return start_response(status, headers, exc_info)
 
         return start
 
-    def _finish(self, exchange: Exchange) -> None:
-        exchange.seconds = (time.perf_counter_ns() - exchange.started_clock) / 1e9
+    def _finish(self, info: RequestInfo) -> None:
+        info.seconds = (time.perf_counter_ns() - info.started_clock) / 1e9
         try:
-            if not exchange.begun:
-                self._notify_began(exchange)
-            if not exchange.quiet:
+            if not info.begun:
+                self._notify_began(info)
+            if not info.quiet:
                 for observer in self.observers:
-                    observer.finished(exchange)
+                    observer.finished(info)
         finally:
             _current.set(None)
 
@@ -151,16 +151,16 @@ class _Body:
     """The response's body, which tells when it has been closed and how much was sent."""
 
     def __init__(
-        self, body: Iterable[bytes], exchange: Exchange, finish: Callable[[Exchange], None]
+        self, body: Iterable[bytes], info: RequestInfo, finish: Callable[[RequestInfo], None]
     ) -> None:
         self._body = body
-        self._exchange = exchange
+        self._info = info
         self._finish = finish
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._body:
-            self._exchange.sent_bytes += len(chunk)
+            self._info.sent_bytes += len(chunk)
             yield chunk
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class _Body:
             if close := getattr(self._body, "close", None):
                 close()
         finally:
-            self._finish(self._exchange)
+            self._finish(self._info)
 
 
 def _request_id(environ: "WSGIEnvironment") -> str:
@@ -185,9 +185,9 @@ def of(app: Flask) -> Pipeline:
     return cast("Pipeline", app.extensions["pipeline"])
 
 
-def of_request() -> Exchange:
-    """Return the exchange of the request that Flask is handling."""
-    return cast("Exchange", request.environ[KEY])
+def current() -> RequestInfo:
+    """Return the request that Flask is handling."""
+    return cast("RequestInfo", request.environ[KEY])
 
 
 def init_app(app: Flask) -> None:

@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 
 UNKNOWN_FIELD = "Unknown field"
 # RFC 8259, section 6: integers up to here are the same number to every reader of JSON.
-LARGEST_INTEGER = 2**53 - 1
+MAX_INTEGER = 2**53 - 1
 
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE
@@ -139,4 +139,4 @@ class Timestamp(fields.AwareDateTime):
 
 
 def _exact() -> validate.Range:
-    return validate.Range(-LARGEST_INTEGER, LARGEST_INTEGER)
+    return validate.Range(-MAX_INTEGER, MAX_INTEGER)

@@ -28,6 +28,6 @@ def probes(settings: HealthSettings) -> list[str]:
     unsafe = "liveness: set LIVENESS_PORT; at PORT a probe waits behind requests"
     ready = (
         f"readiness: GET /health/ready at port {settings.port} every 5 s, timeout "
-        f"{math.ceil(settings.readiness_seconds) + 1} s; no traffic after 2 failures in a row"
+        f"{math.ceil(settings.readiness_timeout_seconds) + 1} s; no traffic after 2 failures in a row"
     )
     return [live if settings.liveness_port else unsafe, ready]

@@ -9,10 +9,10 @@ from app.core.errors import Unavailable
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
 
-class DependencyDown(Unavailable):
+class DependencyUnavailable(Unavailable):
     """Something this service needs does not answer; `checks` says which."""
 
-    code = "dependency_down"
+    code = "dependency_unavailable"
     in_api = False
     detail = "Something that this service needs does not answer."
 
@@ -29,7 +29,7 @@ def ready() -> Response:
     answered = checks.of(current_app).run()
     results = {name: "ok" if up else "down" for name, up in answered.items()}
     if not all(answered.values()):
-        raise DependencyDown(members={"checks": results})
+        raise DependencyUnavailable(members={"checks": results})
     return json_response({"status": "ok", "checks": results})
 
 

@@ -8,4 +8,4 @@ from app.core.config import CoreSettings
 class HealthSettings(CoreSettings):
     """How long the readiness probe waits."""
 
-    readiness_seconds: float = Field(default=2.0, gt=0, le=60)
+    readiness_timeout_seconds: float = Field(default=2.0, gt=0, le=60)

@@ -1,6 +1,6 @@
-"""Receipts: whoever orders and says where to gets one letter, sent by a task after the commit.
+"""Receipts: whoever orders and says where to gets one email, sent by a task after the commit.
 
-A row for each receipt says how far it has come. A run claims it, sends the letter and marks it as
+A row for each receipt says how far it has come. A run claims it, sends the email and marks it as
 sent; a run that died meanwhile leaves a claim, which ends when the run cannot be alive any more.
 """
 
@@ -17,14 +17,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.core import mail, tasks
 from app.core.database import Base, reading, writing
 from app.core.schemas import Schema
-from app.core.tasks import Hopeless, Later, Task, outbox, schedule
+from app.core.tasks import PermanentFailure, RetryLater, Task, outbox, schedule
 from app.orders import repository
 from app.orders.models import Order
-from app.quotes import letters
+from app.quotes import emails
 
 logger = logging.getLogger(__name__)
 
-KEEP = timedelta(days=7)  # how long an address is kept for a letter that could not be sent
+KEEP = timedelta(days=7)  # how long an address is kept for an email that could not be sent
 EVERY_SECONDS = 3_600.0
 
 
@@ -62,8 +62,8 @@ def send(values: _Order) -> None:
     """Send the receipt of an order, unless that has been done or its recipient has had enough.
 
     Raises:
-        Later: while another run has it in hand.
-        Hopeless: when the mail server never takes it.
+        RetryLater: while another run has it in hand.
+        PermanentFailure: when the mail server never takes it.
         OSError: when it was not taken this time.
 
     """
@@ -73,12 +73,12 @@ def send(values: _Order) -> None:
         return
     with reading() as connection:
         (order,) = repository.views(connection, repository.by_id(order_id))
-    letter = letters.priced("Your receipt", f"Order {order_id}", order)
+    message = emails.priced("Your receipt", f"Order {order_id}", order)
     try:
-        sent = mail.of_app().deliver(email, letter, f"receipt.{order_id}")
+        sent = mail.of_app().deliver(email, message, f"receipt.{order_id}")
     except mail.Refused:
         _note(order_id, email=None, erase_at=None, claimed_until=None)
-        raise Hopeless from None
+        raise PermanentFailure from None
     except OSError:
         _note(order_id, claimed_until=None)
         raise
@@ -90,7 +90,7 @@ def _claim(order_id: UUID) -> str | None:
     """Take a receipt in hand and return where it goes; None when there is nothing to send."""
     now = datetime.now(UTC)
     # No run lives longer, not even one whose worker died and left it alone with a slow server.
-    until = now + timedelta(seconds=2 * tasks.of_app().settings.task_killed_seconds)
+    until = now + timedelta(seconds=2 * tasks.of_app().settings.task_kill_seconds)
     free = or_(Receipt.claimed_until.is_(None), Receipt.claimed_until <= now)
     mine = update(Receipt).where(Receipt.order_id == order_id, Receipt.email.is_not(None), free)
     with writing() as session:
@@ -102,7 +102,7 @@ def _claim(order_id: UUID) -> str | None:
         logger.info("no receipt is due", extra={"order_id": str(order_id)})
         return None
     if not cast("CursorResult[None]", done).rowcount:
-        raise Later((found.claimed_until - now).total_seconds() + 1)
+        raise RetryLater((found.claimed_until - now).total_seconds() + 1)
     return str(found.email)
 
 

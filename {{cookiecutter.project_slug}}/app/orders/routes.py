@@ -46,7 +46,7 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
         basket,
         headers.get("idempotency_key"),
         # {% if cookiecutter.auth != "none" %}
-        owner_id=access.caller().id,
+        owner_id=access.principal().id,
         # {% endif %}
     )
     location = {"Location": url_for(".get_order", order_id=order.id)}
@@ -65,7 +65,7 @@ def list_orders(query: PageArguments) -> Response:
         query["limit"],
         query.get("cursor"),
         # {% if cookiecutter.auth != "none" %}
-        owner_id=access.caller().id,
+        owner_id=access.principal().id,
         # {% endif %}
     )
     return api.json_response(page.shown())
@@ -84,10 +84,10 @@ def get_order(_headers: object, order_id: UUID) -> Response:
     shown = service.shown(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
-        owner_id=access.caller().id,
+        owner_id=access.principal().id,
         # {% endif %}
     )
-    return conditional_requests.unless_held(shown)
+    return conditional_requests.respond_conditionally(shown)
 
 
 @blueprint.route("/<uuid:order_id>/cancel", methods=["POST"])
@@ -102,8 +102,8 @@ def cancel_order(_headers: object, order_id: UUID) -> Response:
     order = service.cancel(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
-        owner_id=access.caller().id,
+        owner_id=access.principal().id,
         # {% endif %}
-        is_expected=conditional_requests.is_expected,
+        if_match_holds=conditional_requests.if_match_holds,
     )
     return conditional_requests.versioned(api.json_response(order), order.version)

@@ -161,7 +161,7 @@ def cancel(  # one line where it fits
     owner_id: UUID,
     # {% endif %}
     *,
-    is_expected: Callable[[int], bool] = lambda _version: True,
+    if_match_holds: Callable[[int], bool] = lambda _version: True,
 ) -> OrderView:
     """Cancel an order, if its version is one that the caller expects.
 
@@ -182,7 +182,7 @@ def cancel(  # one line where it fits
         if order.owner_id != owner_id:
             raise NotFound
         # {% endif %}
-        if not is_expected(order.version):
+        if not if_match_holds(order.version):
             raise PreconditionFailed
         cancel_entity(order)
     return view(order)

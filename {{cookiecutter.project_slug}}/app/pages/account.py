@@ -28,9 +28,9 @@ from app.pages import (  # one line where it fits
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     account_parts,
+    login_required,
     # {% endif %}
     rendering,
-    visitors,
 )
 from app.sessions import open_sessions, service
 from app.sessions.open_sessions import SessionView
@@ -42,7 +42,7 @@ blueprint = Blueprint("account", __name__)
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """A session in the list; without a URL it is the one of this browser, which signs out instead."""
+    """A session in the list; without a URL it is the one of this browser, which logs out instead."""
 
     title: str
     created_at: datetime
@@ -61,7 +61,7 @@ class EndForm(  # one line where it fits
     """The end of one session."""
 
     title = "End a session"
-    explanation = "Whoever uses this session is signed out at once."
+    explanation = "Whoever uses this session is logged out at once."
     button = "End the session"
     kind = "danger"
     back = HERE
@@ -71,34 +71,32 @@ class EndOthersForm(EndForm):
     """The end of all sessions but this one."""
 
     title = "End all other sessions"
-    explanation = "You stay signed in here, and are signed out everywhere else at once."
+    explanation = "You stay logged in here, and are logged out everywhere else at once."
     button = "End the other sessions"
 
 
 @blueprint.get("/account")
-@visitors.only()
+@login_required.only()
 def index() -> Response:
     """Show the account and its sessions."""
     # {% if cookiecutter.auth == "oidc" %}
     facts = [
         account_parts.Fact("Name", access.browser_session.cookie_name() or ""),
-        account_parts.Fact(
-            "Password and e-mail address", hint="You change them where you sign in."
-        ),
+        account_parts.Fact("Password and e-mail address", hint="You change them where you log in."),
     ]
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}
     facts = account_changes.facts()
     # {% endif %}
-    sessions = [_listed(each) for each in open_sessions.newest(access.caller().id)]
+    sessions = [_listed(each) for each in open_sessions.newest(access.principal().id)]
     return rendering.page("account/index.html", facts=facts, sessions=sessions)
 
 
 @blueprint.route("/account/sessions/<uuid:session_id>/end", methods=["GET", "POST"])
-@visitors.only()
+@login_required.only()
 def end_session(session_id: UUID) -> Response:
     """Ask whether a session shall end, and end it once that is confirmed."""
-    if session_id not in {each.id for each in open_sessions.newest(access.caller().id)}:
+    if session_id not in {each.id for each in open_sessions.newest(access.principal().id)}:
         raise NotFound
     if asked := EndForm().confirm():
         return asked
@@ -107,18 +105,18 @@ def end_session(session_id: UUID) -> Response:
 
 
 @blueprint.route("/account/sessions/end-others", methods=["GET", "POST"])
-@visitors.only()
+@login_required.only()
 def end_other_sessions() -> Response:
     """Ask whether all other sessions shall end, and end them once that is confirmed."""
     if asked := EndOthersForm().confirm():
         return asked
-    caller = access.caller()
-    open_sessions.end_others(caller.id, keep=caller.session)
+    principal = access.principal()
+    open_sessions.end_others(principal.id, keep=principal.session)
     return _done("All your other sessions have ended.")
 
 
 def _listed(session: SessionView) -> ListedSession:
-    if session.id == access.caller().session:
+    if session.id == access.principal().session:
         return ListedSession("This browser", session.created_at, session.expires_at, None)
     # {% if cookiecutter.auth == "oidc" %}
     title = "Another browser"

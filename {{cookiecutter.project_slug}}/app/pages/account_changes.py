@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired, Length
 from app.core import access
 from app.core.access import browser_session
 from app.core.errors import Problem
-from app.pages import visitors
+from app.pages import login_required
 from app.pages.account_parts import AccountForm, Fact, page
 from app.pages.accounts import email_field, password_field
 from app.pages.forms import MISSING
@@ -23,7 +23,7 @@ from app.pages.rendering import sentence
 from app.users import service
 from app.users.attempts import TooManyAttempts
 from app.users.passwords import WeakPassword
-from app.users.schemas import LONGEST_PASSWORD
+from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import WrongPassword
 
 ACCOUNT = "pages.account.index"
@@ -38,13 +38,13 @@ class ProofForm(AccountForm):
     back = ACCOUNT
     current_password = PasswordField(
         "Current password",
-        [InputRequired(MISSING), Length(max=LONGEST_PASSWORD, message="Is too long.")],
+        [InputRequired(MISSING), Length(max=MAX_PASSWORD_LENGTH, message="Is too long.")],
         render_kw={"autocomplete": "current-password"},
     )
 
     def proof(self) -> tuple[UUID, str, str]:
-        """Return who is signed in, the password that was typed, and the client's address."""
-        return access.caller().id, str(self.current_password.data), str(request.remote_addr)
+        """Return who is logged in, the password that was typed, and the client's address."""
+        return access.principal().id, str(self.current_password.data), str(request.remote_addr)
 
     def prove(self) -> None:
         """Compare the password."""
@@ -84,7 +84,7 @@ class EmailForm(ProofForm):
 
     title = "Change your e-mail address"
     explanation = (
-        "You get a message at the new address. The link in it makes the change; until then you sign in "
+        "You get a message at the new address. The link in it makes the change; until then you log in "
         "with the present one."
     )
     button = "Send the link"
@@ -96,7 +96,7 @@ class CloseForm(ProofForm):
 
     title = "Close your account"
     explanation = (
-        "Closing your account ends all your sessions, and nobody can sign in with it afterwards. Your "
+        "Closing your account ends all your sessions, and nobody can log in with it afterwards. Your "
         "orders are kept. Only an administrator can open it again."
     )
     button = "Close the account"
@@ -116,8 +116,8 @@ def submit(form: ProofForm, act: Callable[[], None]) -> Response | None:
 
 
 def facts() -> list[Fact]:
-    """Return what is known of the account of whoever is signed in."""
-    found = service.find(access.caller().id)
+    """Return what is known of the account of whoever is logged in."""
+    found = service.find(access.principal().id)
     return [
         Fact(
             "E-mail address",
@@ -142,14 +142,14 @@ def facts() -> list[Fact]:
 
 
 @blueprint.route("/account/password", methods=["GET", "POST"])
-@visitors.only("account")
+@login_required.only("account")
 def change_password() -> Response:
     """Ask for a new password, and change it once it is sent."""
     form = PasswordForm()
 
     def change() -> None:
         user_id, current, address = form.proof()
-        session_id = access.caller().session
+        session_id = access.principal().session
         password = str(form.password.data)
         service.change_password(user_id, current, password, address, session_id=session_id)
 
@@ -159,7 +159,7 @@ def change_password() -> Response:
 
 
 @blueprint.route("/account/email", methods=["GET", "POST"])
-@visitors.only("account")
+@login_required.only("account")
 def change_email() -> Response:
     """Ask for a new address, and write to it once it is sent."""
     form = EmailForm()
@@ -175,15 +175,15 @@ def change_email() -> Response:
 
 
 @blueprint.route("/account/close", methods=["GET", "POST"])
-@visitors.only("account")
+@login_required.only("account")
 def close() -> Response:
     """Ask whether the account shall be closed, and close it once that is confirmed."""
     form = CloseForm()
     if refused := submit(form, lambda: service.deactivate(*form.proof())):
         return refused
-    browser_session.sign_out()
+    browser_session.logout()
     flash("Your account is closed.", "success")
-    return redirect(visitors.SIGN_IN, 303)
+    return redirect(login_required.LOGIN, 303)
 
 
 def _done(sentence: str) -> Response:

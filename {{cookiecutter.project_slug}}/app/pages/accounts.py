@@ -1,4 +1,4 @@
-"""Making an account, and what the links in its letters lead to.
+"""Making an account, and what the links in its emails lead to.
 
 Following a link changes nothing, since scanners of mail follow links too. It moves the token out of
 the URL into this browser's session and leads on to the page without it: no history, log or referrer
@@ -19,16 +19,16 @@ from app.core.access import browser_session
 from app.core.errors import Problem
 from app.pages.account_parts import AccountForm, page
 from app.pages.forms import MISSING
+from app.pages.login_required import LOGIN
 from app.pages.rendering import sentence
-from app.pages.visitors import SIGN_IN
 from app.users import service, signed_links
 from app.users.attempts import TooManyAttempts
-from app.users.passwords import LONGEST, SHORTEST, WeakPassword
-from app.users.schemas import LONGEST_PASSWORD
+from app.users.passwords import MAX_LENGTH, MIN_LENGTH, WeakPassword
+from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import RegistrationClosed
 from app.users.signed_links import InvalidLink, Purpose
 
-LETTER = "A letter is on its way, if this address can have one. It says how to go on."
+LETTER = "An email is on its way, if this address can have one. It says how to go on."
 KEPT = "link"
 
 blueprint = Blueprint("accounts", __name__)
@@ -57,8 +57,8 @@ def password_field(label: str) -> PasswordField:
     """Ask for a password that is to be used from now on."""
     return PasswordField(
         label,
-        [InputRequired(MISSING), Length(max=LONGEST_PASSWORD, message="Is too long.")],
-        description=f"{SHORTEST} to {LONGEST} characters of any kind",
+        [InputRequired(MISSING), Length(max=MAX_PASSWORD_LENGTH, message="Is too long.")],
+        description=f"{MIN_LENGTH} to {MAX_LENGTH} characters of any kind",
         render_kw={"autocomplete": "new-password"},
     )
 
@@ -78,7 +78,7 @@ class ForgottenForm(AccountForm):
 
     title = "Forgotten password"
     explanation = "You get a message with a link to choose a new password."
-    button = "Send a letter"
+    button = "Send an email"
     email = email_field()
 
 
@@ -86,7 +86,7 @@ class NewPasswordForm(AccountForm):
     """Another password."""
 
     title = "New password"
-    explanation = "A new password ends all your sessions. Sign in with it afterwards."
+    explanation = "A new password ends all your sessions. Log in with it afterwards."
     button = "Change the password"
     password = password_field("New password")
 
@@ -95,7 +95,7 @@ class VerificationForm(AccountForm):
     """A button."""
 
     title = "Confirm your address"
-    explanation = "The link in our message shows that the address is yours. Confirm it to sign in."
+    explanation = "The link in our message shows that the address is yours. Confirm it to log in."
     button = "Confirm the address"
 
 
@@ -104,7 +104,7 @@ class ChangeForm(AccountForm):
 
     title = "Confirm your new address"
     explanation = (
-        "The link in our message shows that the address is yours. Once you confirm it, you sign in with "
+        "The link in our message shows that the address is yours. Once you confirm it, you log in with "
         "it instead of the old one."
     )
     button = "Use this address"
@@ -130,7 +130,7 @@ def register() -> Response:
 
 @blueprint.route("/account/forgot-password", methods=["GET", "POST"])
 def forgot_password() -> Response:
-    """Ask for a letter; the answer is the same if there is no account."""
+    """Ask for an email; the answer is the same if there is no account."""
     form = ForgottenForm()
     if not form.validate_on_submit():
         return page(form)
@@ -173,7 +173,7 @@ def reset_password(token: str) -> Response:
     except WeakPassword as weak:
         form.password.errors = weak.sentences
         return page(form, weak)
-    return _done("Your password is changed. Sign in with the new one.")
+    return _done("Your password is changed. Log in with the new one.")
 
 
 @_link(Purpose.VERIFY_EMAIL)
@@ -182,7 +182,7 @@ def verify_email(token: str) -> Response:
     if asked := VerificationForm().confirm():
         return asked
     service.verify_email(token)
-    return _done("Your address is confirmed. Sign in.")
+    return _done("Your address is confirmed. Log in.")
 
 
 @_link(Purpose.CHANGE_EMAIL)
@@ -192,7 +192,7 @@ def change_email(token: str) -> Response:
         return asked
     service.change_email(token)
     if visitor := browser_session.visitor():
-        browser_session.rename(service.find(visitor.caller.id).email)
+        browser_session.rename(service.find(visitor.principal.id).email)
     return _done("Your account uses this address now.")
 
 
@@ -203,10 +203,10 @@ def _refused(form: AccountForm, problem: Problem) -> Response:
 
 
 def _done(sentence: str) -> Response:
-    """Lead on to the account, or to the page to sign in; the link is forgotten."""
-    signed_in = (
+    """Lead on to the account, or to the page to log in; the link is forgotten."""
+    logged_in = (
         browser_session.visitor()
     )  # what ends a session here forgets the sentence of it, too
     session.pop(KEPT, None)
     flash(sentence, "success")
-    return redirect(url_for("pages.account.index") if signed_in else SIGN_IN, 303)
+    return redirect(url_for("pages.account.index") if logged_in else LOGIN, 303)

@@ -48,7 +48,7 @@ class BasketForm(FlaskForm):
     """What may be sent besides the fields of lines."""
     schema: ClassVar[type[BasketSchema]]
     """The rules of the API, which this form is held to."""
-    currency = StringField("Currency", default="EUR", description="Three letters, such as EUR")
+    currency = StringField("Currency", default="EUR", description="Three emails, such as EUR")
     lines: "FieldList[FormField[LineForm]]" = FieldList(
         FormField(LineForm),
         min_entries=1,

@@ -24,11 +24,11 @@ from app.pages import (  # one line where it fits
     addressed_forms,
     # {% else %}
     forms,
+    # {% if cookiecutter.auth != "none" %}
+    login_required,
+    # {% endif %}
     # {% endif %}
     rendering,
-    # {% if cookiecutter.auth != "none" %}
-    visitors,
-    # {% endif %}
 )
 
 ORDERS = 20  # on a page
@@ -54,23 +54,23 @@ class OrderForm(  # one line where it fits
 
 @blueprint.get("/")
 # {% if cookiecutter.auth != "none" %}
-@visitors.only("orders:read")
+@login_required.only("orders:read")
 # {% endif %}
 def index() -> Response:
     """List the newest orders, a page at a time."""
     cursor = request.args.get("cursor")
     try:
-        after = pagination.unseal(cursor) if cursor else None
+        after = pagination.decode_cursor(cursor) if cursor else None
     except ValueError:
         raise errors.NotFound from None
     found = service.newest(  # one line where it fits
         ORDERS,
         after,
         # {% if cookiecutter.auth != "none" %}
-        owner_id=access.caller().id,
+        owner_id=access.principal().id,
         # {% endif %}
     )
-    following = found.next and url_for(".index", cursor=pagination.seal(found.next))
+    following = found.next and url_for(".index", cursor=pagination.encode_cursor(found.next))
     return rendering.page(
         "orders/index.html", orders=found.items, later=after is not None, following=following
     )
@@ -78,7 +78,7 @@ def index() -> Response:
 
 @blueprint.route("/orders/new", methods=["GET", "POST"])
 # {% if cookiecutter.auth != "none" %}
-@visitors.only("orders:write")
+@login_required.only("orders:write")
 # {% endif %}
 def new() -> Response:
     """Show the form of a new order, and place it once it is sent."""
@@ -95,7 +95,7 @@ def new() -> Response:
                 basket,
                 form.key.data,
                 # {% if cookiecutter.auth != "none" %}
-                owner_id=access.caller().id,
+                owner_id=access.principal().id,
                 # {% endif %}
             )
         except IdempotencyKeyReused:
@@ -110,14 +110,14 @@ def new() -> Response:
 
 @blueprint.get("/orders/<uuid:order_id>")
 # {% if cookiecutter.auth != "none" %}
-@visitors.only("orders:read")
+@login_required.only("orders:read")
 # {% endif %}
 def order(order_id: UUID) -> Response:
     """Show one order."""
     found = service.find(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
-        owner_id=access.caller().id,
+        owner_id=access.principal().id,
         # {% endif %}
     )
     return rendering.page(
@@ -127,7 +127,7 @@ def order(order_id: UUID) -> Response:
 
 @blueprint.post("/orders/<uuid:order_id>/cancel")
 # {% if cookiecutter.auth != "none" %}
-@visitors.only("orders:write")
+@login_required.only("orders:write")
 # {% endif %}
 def cancel(order_id: UUID) -> Response:
     """Cancel an order, and show it."""
@@ -135,7 +135,7 @@ def cancel(order_id: UUID) -> Response:
         service.cancel(  # one line where it fits
             order_id,
             # {% if cookiecutter.auth != "none" %}
-            owner_id=access.caller().id,
+            owner_id=access.principal().id,
             # {% endif %}
         )
     except errors.Conflict as problem:

@@ -19,11 +19,11 @@ FORM_SECONDS = 43_200  # how long a page may stay open before its form is sent
 csrf = CSRFProtect()
 
 
-class FormRefused(Problem):
+class CSRFFailed(Problem):
     """The token is missing, wrong or too old; it is not told which."""
 
     status = 400
-    code = "form_refused"
+    code = "csrf_failed"
     in_api = False
     detail = "This form is no longer valid. Go back, load the page again, and send it once more."
 
@@ -63,7 +63,7 @@ def refuse_forged_forms() -> None:
     """Check every request that may change something (a before_request function).
 
     Raises:
-        FormRefused: when it does not carry this visitor's token.
+        CSRFFailed: when it does not carry this visitor's token.
 
     """
     if request.method in SAFE_METHODS:
@@ -71,7 +71,7 @@ def refuse_forged_forms() -> None:
     try:
         csrf.protect()
     except CSRFError:
-        raise FormRefused from None
+        raise CSRFFailed from None
 
 
 def refuse_repeated_parameters() -> None:

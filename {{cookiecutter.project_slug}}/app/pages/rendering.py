@@ -12,7 +12,7 @@ from app.core.http import security
 from app.pages import (  # one line where it fits
     assets,
     # {% if cookiecutter.auth != "none" %}
-    visitors,
+    login_required,
     # {% endif %}
 )
 
@@ -40,7 +40,7 @@ def page(template: str, status: int = 200, **context: object) -> Response:
     """Answer with a page."""
     answer = Response(status=status)
     # {% if cookiecutter.auth != "none" %}
-    context["personal"] = visitors.personal()
+    context["personal"] = login_required.personal()
     # {% endif %}
     _fill(answer, template, context)
     return answer
@@ -72,7 +72,7 @@ def show_problem(answer: Response) -> Response:
         context: dict[str, object] = {"problem": {**problem, "detail": detail}}
         # {% if cookiecutter.auth != "none" %}
         # The problem may be that the database is away.
-        context["personal"] = visitors.personal(asks_database=False)
+        context["personal"] = login_required.personal(asks_database=False)
         # {% endif %}
         _fill(answer, "problem.html", context)
     return answer

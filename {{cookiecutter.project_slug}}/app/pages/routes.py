@@ -11,17 +11,17 @@ from app.pages import (  # one line where it fits
     accounts,
     # {% endif %}
     assets,
+    # {% if cookiecutter.auth == "jwt" %}
+    login,
+    # {% endif %}
     # {% if cookiecutter.database != "none" %}
     orders,
     # {% endif %}
     protection,
     # {% if cookiecutter.auth == "oidc" %}
-    provider_sign_in,
+    provider_login,
     # {% endif %}
     quotes,
-    # {% if cookiecutter.auth == "jwt" %}
-    sign_in,
-    # {% endif %}
 )
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
@@ -33,7 +33,7 @@ blueprint.register_blueprint(quotes.blueprint)
 blueprint.register_blueprint(orders.blueprint)
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
-blueprint.register_blueprint(sign_in.blueprint)
+blueprint.register_blueprint(login.blueprint)
 blueprint.register_blueprint(accounts.blueprint)
 blueprint.register_blueprint(account_changes.blueprint)
 # {% endif %}
@@ -41,5 +41,5 @@ blueprint.register_blueprint(account_changes.blueprint)
 blueprint.register_blueprint(account.blueprint)
 # {% endif %}
 # {% if cookiecutter.auth == "oidc" %}
-blueprint.register_blueprint(provider_sign_in.blueprint)
+blueprint.register_blueprint(provider_login.blueprint)
 # {% endif %}

@@ -1,4 +1,4 @@
-"""Quotes by letter: the task that sends one. There is no database, so the message holds it all."""
+"""Quotes by email: the task that sends one. There is no database, so the message holds it all."""
 
 from typing import TypedDict
 from uuid import UUID, uuid4
@@ -9,8 +9,8 @@ from marshmallow import fields
 from app.core import mail, tasks
 from app.core.mail import EmailField
 from app.core.schemas import Schema
-from app.core.tasks import Hopeless, Task
-from app.quotes import letters, service
+from app.core.tasks import PermanentFailure, Task
+from app.quotes import emails, service
 from app.quotes.schemas import BasketSchema
 from app.quotes.service import Basket
 
@@ -45,15 +45,15 @@ def send(values: _Mailing) -> None:
     """Send a quote, unless its recipient has had enough.
 
     Raises:
-        Hopeless: when the mail server never takes it.
+        PermanentFailure: when the mail server never takes it.
         OSError: when it was not taken this time.
 
     """
-    letter = letters.priced("Your quote", "What you asked for:", service.price(values["basket"]))
+    email = emails.priced("Your quote", "What you asked for:", service.price(values["basket"]))
     try:
-        mail.of_app().deliver(values["email"], letter, f"quote.{values['id']}")
+        mail.of_app().deliver(values["email"], email, f"quote.{values['id']}")
     except mail.Refused:
-        raise Hopeless from None
+        raise PermanentFailure from None
 
 
 TASK = Task("quotes.send", MailingSchema(), send)

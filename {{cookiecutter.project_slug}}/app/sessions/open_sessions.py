@@ -53,7 +53,7 @@ def newest(owner_id: UUID) -> list[SessionView]:
 def end_others(owner_id: UUID, keep: UUID | None) -> None:
     """End every session of somebody but one."""
     with writing() as transaction:
-        service.end_all(transaction, owner_id, besides=keep)
+        service.end_all(transaction, owner_id, keep=keep)
 
 
 def init_app(app: Flask) -> None:

@@ -48,7 +48,7 @@ class Renewed:
     refresh_token: str
 
 
-def hand_out(session: LoginSession) -> str:
+def issue(session: LoginSession) -> str:
     """Return the first token of a login."""
     return _replace(session, secrets.token_bytes(SECRET_BYTES))
 
@@ -67,7 +67,7 @@ def rotate(refresh_token: str) -> Renewed:
         session = transaction.get(LoginSession, session_id, with_for_update=True)
         if session is None:
             raise InvalidRefreshToken
-        auth_log.concern(account_id=str(session.owner_id))
+        auth_log.bind(account_id=str(session.owner_id))
         if session.ended_at or session.expires_at <= now:
             raise InvalidRefreshToken
         successor = _successor(session_id, secret)
@@ -80,7 +80,7 @@ def rotate(refresh_token: str) -> Renewed:
         if replaced and now - replaced <= GRACE:
             return Renewed(session.id, session.owner_id, _token(session_id, successor))
         session.ended_at = now
-    words = {"caller_id": str(session.owner_id), "session_id": str(session.id)}
+    words = {"user_id": str(session.owner_id), "session_id": str(session.id)}
     logger.warning("refresh token used again, login ended", extra=words)
     raise InvalidRefreshToken
 

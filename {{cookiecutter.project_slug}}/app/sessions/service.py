@@ -38,7 +38,7 @@ def open_session(  # one line where it fits
 
 # {% if cookiecutter.auth == "oidc" %}
 def begin(owner_id: UUID, max_age: timedelta) -> UUID:
-    """Store that somebody has signed in, and return what the login is called."""
+    """Store that somebody has logged in, and return what the login is called."""
     with writing() as transaction:
         return open_session(  # one line where it fits
             transaction,
@@ -83,13 +83,13 @@ def end(session_id: UUID) -> None:
         )
 
 
-def end_all(transaction: Session, owner_id: UUID, besides: UUID | None = None) -> None:
+def end_all(transaction: Session, owner_id: UUID, keep: UUID | None = None) -> None:
     """End every login of somebody, but for one."""
     ending = update(LoginSession).where(
         LoginSession.owner_id == owner_id, LoginSession.ended_at.is_(None)
     )
-    if besides:
-        ending = ending.where(LoginSession.id != besides)
+    if keep:
+        ending = ending.where(LoginSession.id != keep)
     transaction.execute(ending.values(ended_at=datetime.now(UTC)))
 
 

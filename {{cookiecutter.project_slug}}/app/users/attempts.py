@@ -36,8 +36,8 @@ class Kind:
 
 # NIST SP 800-63B, 3.2.2: no more than a hundred failures in a row for one account.
 LOGIN = Kind("login", seconds=900, pair=5, network=50, account=100)
-# Enough for who does not find the letter. What reaches one mailbox is counted by app.core.mail.recipients.
-LETTER = Kind("letter", seconds=3_600, pair=3, network=20)
+# Enough for who does not find the email. What reaches one mailbox is counted by app.core.mail.recipients.
+LETTER = Kind("email", seconds=3_600, pair=3, network=20)
 CLOCKS_DIFFER_SECONDS = 30  # of two of our machines, at most
 
 
@@ -106,7 +106,7 @@ def is_granted(begun: Try) -> bool:
         _refuse(begun, over["network"])
     if over:
         with writing() as transaction:
-            take_back(transaction, begun.id)
+            withdraw(transaction, begun.id)
     return not over
 
 
@@ -118,12 +118,12 @@ def _exceeded(begun: Try, allowed: Mapping[str, int]) -> dict[str, datetime]:
 
 def _refuse(begun: Try, oldest: datetime) -> NoReturn:
     with writing() as transaction:
-        take_back(transaction, begun.id)
+        withdraw(transaction, begun.id)
     seconds = (oldest - begun.at).total_seconds() + begun.kind.seconds
     raise TooManyAttempts(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
-def take_back(transaction: Session, attempt_id: UUID) -> None:
+def withdraw(transaction: Session, attempt_id: UUID) -> None:
     """Forget one attempt; those of others go on counting."""
     transaction.execute(delete(Attempt).where(Attempt.id == attempt_id))
 

@@ -55,7 +55,7 @@ class User(Base, kw_only=True):
 
 
 class Attempt(Base, kw_only=True):
-    """A try that may be one of many: a login that did not succeed, or a letter that was asked for."""
+    """A try that may be one of many: a login that did not succeed, or an email that was asked for."""
 
     __tablename__ = "attempts"
 

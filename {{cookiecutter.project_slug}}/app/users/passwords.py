@@ -18,36 +18,36 @@ from zxcvbn import zxcvbn
 from app.core.config import NAME, CoreSettings, Environment
 from app.core.errors import Unprocessable
 
-SHORTEST, LONGEST = 12, 128  # characters
-WRONG_LENGTH = f"Must have {SHORTEST} to {LONGEST} characters."
-FEWEST_DIFFERENT = 5
-LEAST_SCORE = 3  # of zxcvbn's 0 to 4: more than a hundred million guesses
+MIN_LENGTH, MAX_LENGTH = 12, 128  # characters
+WRONG_LENGTH = f"Must have {MIN_LENGTH} to {MAX_LENGTH} characters."
+MIN_DIFFERENT = 5
+MIN_SCORE = 3  # of zxcvbn's 0 to 4: more than a hundred million guesses
 ESTIMATED = 16  # characters at either end: some long texts take zxcvbn seconds
-SHORTEST_NAME = 4  # a shorter one is in many a good password by chance
+MIN_NAME_LENGTH = 4  # a shorter one is in many a good password by chance
 # OWASP Password Storage Cheat Sheet, Argon2id: for so many passes at least so many KiB.
-LEAST_KIB = {1: 47_104, 2: 19_456, 3: 12_288, 4: 9_216, 5: 7_168}
-USUAL = {"password_passes": 2, "password_memory_kib": LEAST_KIB[2]}
-CHEAPEST = {"password_passes": 1, "password_memory_kib": 8}  # tests hash a lot
+MIN_KIB = {1: 47_104, 2: 19_456, 3: 12_288, 4: 9_216, 5: 7_168}
+USUAL = {"argon2_time_cost": 2, "argon2_memory_kib": MIN_KIB[2]}
+CHEAPEST = {"argon2_time_cost": 1, "argon2_memory_kib": 8}  # tests hash a lot
 
 
 class PasswordSettings(CoreSettings):
     """What keeping passwords may cost."""
 
-    password_passes: int = Field(default=None, ge=1, le=20, validate_default=True)
-    password_memory_kib: int = Field(default=None, ge=8, le=4_194_304, validate_default=True)
+    argon2_time_cost: int = Field(default=None, ge=1, le=20, validate_default=True)
+    argon2_memory_kib: int = Field(default=None, ge=8, le=4_194_304, validate_default=True)
 
-    @field_validator("password_passes", "password_memory_kib", mode="before")
+    @field_validator("argon2_time_cost", "argon2_memory_kib", mode="before")
     @classmethod
     def _usual(cls, value: object, info: ValidationInfo) -> object:
         testing = info.data.get("app_env") is Environment.TESTING
         return (CHEAPEST if testing else USUAL)[str(info.field_name)] if value is None else value
 
-    @field_validator("password_memory_kib")
+    @field_validator("argon2_memory_kib")
     @classmethod
     def _dear_enough(cls, value: int, info: ValidationInfo) -> int:
-        passes = min(info.data.get("password_passes", 1), max(LEAST_KIB))
-        if info.data.get("app_env") is Environment.PRODUCTION and value < LEAST_KIB[passes]:
-            message = f"must be {LEAST_KIB[passes]} or more with these PASSWORD_PASSES (OWASP)"
+        passes = min(info.data.get("argon2_time_cost", 1), max(MIN_KIB))
+        if info.data.get("app_env") is Environment.PRODUCTION and value < MIN_KIB[passes]:
+            message = f"must be {MIN_KIB[passes]} or more with these ARGON2_TIME_COST (OWASP)"
             raise ValueError(message)
         return value
 
@@ -70,11 +70,11 @@ class Passwords:
 
     def __init__(self, settings: PasswordSettings) -> None:
         """Take what a hash may cost."""
-        passes, memory = settings.password_passes, settings.password_memory_kib
+        passes, memory = settings.argon2_time_cost, settings.argon2_memory_kib
         hasher = Argon2Hasher(time_cost=passes, memory_cost=memory, parallelism=1)
         self._hashes = PasswordHash((hasher,))
         names = {settings.service_name.casefold(), NAME}
-        self._names = {name for name in names if len(name) >= SHORTEST_NAME}
+        self._names = {name for name in names if len(name) >= MIN_NAME_LENGTH}
         # The hash of no password: comparing with it takes as long as with any other.
         salt, nothing = (_unpadded(secrets.token_bytes(size)) for size in (16, 32))
         self._nobody = f"$argon2id$v=19$m={memory},t={passes},p=1${salt}${nothing}"
@@ -87,7 +87,7 @@ class Passwords:
 
         """
         # Counted as it was sent, so that the API document can say how long it may be.
-        fits = SHORTEST <= len(password) <= LONGEST
+        fits = MIN_LENGTH <= len(password) <= MAX_LENGTH
         sentences = [] if fits else [WRONG_LENGTH]
         sentences += self._problems(normalised(password).casefold(), email, fits=fits)
         if sentences:
@@ -105,12 +105,12 @@ class Passwords:
         return self._hashes.verify_and_update(normalised(password), stored or self._nobody)
 
     def _problems(self, password: str, email: str, *, fits: bool) -> Iterator[str]:
-        if len(set(password)) < FEWEST_DIFFERENT:
-            yield f"Must have {FEWEST_DIFFERENT} different characters."
+        if len(set(password)) < MIN_DIFFERENT:
+            yield f"Must have {MIN_DIFFERENT} different characters."
         if fits and _is_guessable(password):
             yield "Must be harder to guess: it is a common password, a pattern, or little more."
         local, _, _ = email.partition("@")
-        if email in password or (len(local) >= SHORTEST_NAME and local in password):
+        if email in password or (len(local) >= MIN_NAME_LENGTH and local in password):
             yield "Must not contain the e-mail address."
         if any(name in password for name in self._names):
             yield "Must not contain the name of this service."
@@ -118,7 +118,7 @@ class Passwords:
 
 def _is_guessable(password: str) -> bool:
     ends = {password[:ESTIMATED], password[-ESTIMATED:]}
-    return all(zxcvbn(end)["score"] < LEAST_SCORE for end in ends)
+    return all(zxcvbn(end)["score"] < MIN_SCORE for end in ends)
 
 
 def normalised(password: str) -> str:

@@ -17,7 +17,7 @@ from app.users.schemas import (
 
 blueprint = Blueprint("users", __name__, description="Make an account and look after it")
 
-LETTER = "A letter is on its way, if this address can have one"
+LETTER = "An email is on its way, if this address can have one"
 
 
 class _Registration(TypedDict):
@@ -42,7 +42,7 @@ class _NewEmail(_Proof):
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(403, 429)
 def register_account(sent: _Registration) -> Response:
-    """Ask for an account; a letter tells its owner how to go on, also if there is one already."""
+    """Ask for an account; an email tells its owner how to go on, also if there is one already."""
     service.register(sent["email"], sent["password"], str(request.remote_addr))
     return Response(status=202)
 
@@ -53,7 +53,7 @@ def register_account(sent: _Registration) -> Response:
 @blueprint.problems(404)
 def get_own_account() -> Response:
     """Return the caller's account."""
-    return json_response(service.find(access.caller().id))
+    return json_response(service.find(access.principal().id))
 
 
 @blueprint.route("/me/password", methods=["POST"])
@@ -63,13 +63,13 @@ def get_own_account() -> Response:
 @blueprint.problems(404, 429)
 def change_password(sent: _NewPassword) -> Response:
     """Change the password; every other login ends."""
-    caller = access.caller()
+    principal = access.principal()
     service.change_password(
-        caller.id,
+        principal.id,
         sent["current_password"],
         sent["password"],
         str(request.remote_addr),
-        session_id=caller.session,
+        session_id=principal.session,
     )
     return Response(status=204)
 
@@ -80,9 +80,9 @@ def change_password(sent: _NewPassword) -> Response:
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(404, 429)
 def request_email_change(sent: _NewEmail) -> Response:
-    """Ask for another address; it counts once the letter that goes there is answered."""
+    """Ask for another address; it counts once the email that goes there is answered."""
     service.ask_to_change_email(
-        access.caller().id, sent["current_password"], sent["email"], str(request.remote_addr)
+        access.principal().id, sent["current_password"], sent["email"], str(request.remote_addr)
     )
     return Response(status=202)
 
@@ -94,5 +94,5 @@ def request_email_change(sent: _NewEmail) -> Response:
 @blueprint.problems(404, 429)
 def close_account(sent: _Proof) -> Response:
     """Close the account; every login ends."""
-    service.deactivate(access.caller().id, sent["current_password"], str(request.remote_addr))
+    service.deactivate(access.principal().id, sent["current_password"], str(request.remote_addr))
     return Response(status=204)

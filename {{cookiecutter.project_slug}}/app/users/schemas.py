@@ -7,8 +7,8 @@ from app.core.schemas import Schema
 from app.users import passwords
 from app.users.models import Role
 
-LONGEST_PASSWORD = 1_024  # before its spelling is settled; app.users.passwords has the rules
-LONGEST_TOKEN = 1_024
+MAX_PASSWORD_LENGTH = 1_024  # before its spelling is settled; app.users.passwords has the rules
+MAX_TOKEN_LENGTH = 1_024
 
 
 class AddressSchema(Schema):
@@ -23,7 +23,7 @@ class PasswordSchema(Schema):
     password = fields.String(
         required=True,
         validate=validate.Length(
-            passwords.SHORTEST, passwords.LONGEST, error=passwords.WRONG_LENGTH
+            passwords.MIN_LENGTH, passwords.MAX_LENGTH, error=passwords.WRONG_LENGTH
         ),
         metadata={
             "format": "password",
@@ -42,7 +42,7 @@ class CurrentPasswordSchema(Schema):
 
     current_password = fields.String(
         required=True,
-        validate=validate.Length(1, LONGEST_PASSWORD),
+        validate=validate.Length(1, MAX_PASSWORD_LENGTH),
         metadata={"format": "password", "example": "correct horse battery staple"},
     )
 
@@ -60,7 +60,7 @@ class LinkTokenSchema(Schema):
 
     token = fields.String(
         required=True,
-        validate=validate.Length(1, LONGEST_TOKEN),
+        validate=validate.Length(1, MAX_TOKEN_LENGTH),
         metadata={"example": "the token of the link"},
     )
 

@@ -18,14 +18,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core import mail, pseudonyms
-from app.core.access import Caller, Unauthenticated, auth_log
+from app.core.access import Principal, Unauthenticated, auth_log
 from app.core.database import writing
 from app.core.errors import NotFound, Problem
 from app.core.mail.recipients import Share
 from app.sessions import service as sessions
 from app.users import (  # one line where it fits
     attempts,
-    letters,
+    emails,
     passwords,
     repository,
     signed_links,
@@ -33,7 +33,7 @@ from app.users import (  # one line where it fits
     stored_emails,
     # {% endif %}
 )
-from app.users.letters import Email
+from app.users.emails import EmailRequest
 from app.users.models import Role, User
 from app.users.repository import Credentials, UserView
 from app.users.signed_links import InvalidLink, Link, Purpose
@@ -43,10 +43,10 @@ NOBODY = UUID(int=0)
 NO_PASSWORD = ""  # no hash, so no password fits
 
 
-class WrongCredentials(Unauthenticated):
+class InvalidCredentials(Unauthenticated):
     """Nobody can log in so; it is not told whether the account exists, is confirmed or in use."""
 
-    code = "wrong_credentials"
+    code = "invalid_credentials"
     detail = "No account that can be used has this e-mail address and this password."
 
 
@@ -92,10 +92,10 @@ class Proven:
 
 
 # {% if not cookiecutter.background_tasks %}
-def send_after_commit(transaction: Session, email: Email) -> None:
+def send_after_commit(transaction: Session, email: EmailRequest) -> None:
     """Hand an email to the thread that sends them, once a transaction is committed and only then."""
-    letter = letters.compose(email)
-    event.listen(transaction, "after_commit", lambda _: mail.of_app().send(letter), once=True)
+    composed = emails.compose(email)
+    event.listen(transaction, "after_commit", lambda _: mail.of_app().send(composed), once=True)
 
 
 add_email = send_after_commit
@@ -113,14 +113,14 @@ def registration_open() -> bool:
 def register(email: str, password: str, address: str) -> None:
     """Make an account that can be used once its address is confirmed.
 
-    Whoever has one already is told so by letter, and the caller nothing: the same answer goes out. An
+    Whoever has one already is told so by email, and the caller nothing: the same answer goes out. An
     account that was never confirmed may be a stranger's, who was first: its password is void from now on,
-    and the link in the letter, which goes to the owner of the address, lets them choose one.
+    and the link in the email, which goes to the owner of the address, lets them choose one.
 
     Raises:
         RegistrationClosed: when this service takes no new accounts.
         WeakPassword: when the password is not good enough.
-        TooManyAttempts: when too many letters have been asked for from this network.
+        TooManyAttempts: when too many emails have been asked for from this network.
 
     """
     if not registration_open():
@@ -132,9 +132,9 @@ def register(email: str, password: str, address: str) -> None:
         # As many statements whoever has the address, because each takes a time that can be measured.
         with suppress(IntegrityError), transaction.begin_nested():
             transaction.add(user)
-        owner = _contested(transaction, email, besides=user.id)
-        letter = "choose" if owner and owner.unconfirmed else "taken"
-        _write(transaction, asked, "verify" if owner is user else letter, owner, _reader(owner))
+        owner = _contested(transaction, email, keep=user.id)
+        template = "choose" if owner and owner.unconfirmed else "taken"
+        _write(transaction, asked, "verify" if owner is user else template, owner, _reader(owner))
 
 
 def create_admin(email: str, password: str) -> None:
@@ -181,18 +181,18 @@ def role_of(user_id: UUID) -> Role | None:
     return found.role if found else None
 
 
-def is_administrator(caller: Caller) -> bool:
+def is_administrator(principal: Principal) -> bool:
     """Tell whether a caller is an administrator now, by a login that has not ended."""
-    if role_of(caller.id) is not Role.ADMIN:
+    if role_of(principal.id) is not Role.ADMIN:
         return False
-    return caller.session is None or sessions.is_open(caller.session)
+    return principal.session is None or sessions.is_open(principal.session)
 
 
 def authenticate(email: str, password: str, address: str) -> Proven:
     """Return whose address and password these are.
 
     Raises:
-        WrongCredentials: when they are nobody's who can log in.
+        InvalidCredentials: when they are nobody's who can log in.
         TooManyAttempts: when that has been tried too often.
 
     """
@@ -204,21 +204,21 @@ def admit(transaction: Session, proven: Proven) -> User:
     """Return the account of whoever has proven to be its owner, locked for a change.
 
     Raises:
-        WrongCredentials: when it has changed since.
+        InvalidCredentials: when it has changed since.
 
     """
     user = transaction.get_one(User, proven.id, with_for_update=True)
     if user.deactivated_at or user.password_hash != proven.password_hash:
-        raise WrongCredentials
+        raise InvalidCredentials
     if proven.renewed_hash:
         user.password_hash = proven.renewed_hash
-    attempts.take_back(transaction, proven.attempt_id)
+    attempts.withdraw(transaction, proven.attempt_id)
     return user
 
 
 # {% if cookiecutter.web_ui %}
 def confirm_password(user_id: UUID, current: str, address: str) -> None:
-    """Ask somebody who is signed in for the password once more.
+    """Ask somebody who is logged in for the password once more.
 
     Raises:
         WrongPassword: when it is not right.
@@ -248,7 +248,7 @@ def change_password(
         user = admit(transaction, proven)
         passwords.of_app().check(password, user.email)
         user.password_hash = new_hash
-        sessions.end_all(transaction, user_id, besides=session_id)
+        sessions.end_all(transaction, user_id, keep=session_id)
         _notify(transaction, "password-changed", user, user.email)
 
 
@@ -261,10 +261,10 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
 
     """
     proven = _prove_again(user_id, current, address)
-    # Whoever has an account gets no letter, and the caller does not learn that.
+    # Whoever has an account gets no email, and the caller does not learn that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
-    asked = replace(_ask(email, address, found), share=letters.MOVED)
+    asked = replace(_ask(email, address, found), share=emails.MOVED)
     with writing() as transaction:
         user = admit(transaction, proven)
         _write(transaction, asked, "change", user, email if free else None)
@@ -296,7 +296,7 @@ def ask_to_verify_email(email: str, address: str) -> None:
     Whoever asks has proven nothing, and need not be who chose the password of the account.
 
     Raises:
-        TooManyAttempts: when too many letters have been asked for from this network.
+        TooManyAttempts: when too many emails have been asked for from this network.
 
     """
     asked = _ask(email, address, repository.by_email(email))
@@ -323,11 +323,11 @@ def verify_email(token: str) -> None:
 def ask_to_reset_password(email: str, address: str) -> None:
     """Write to whoever has forgotten a password.
 
-    The links of an unconfirmed account are void before the first such letter: nobody can make void what
+    The links of an unconfirmed account are void before the first such email: nobody can make void what
     an owner has been sent once no further email is sent.
 
     Raises:
-        TooManyAttempts: when too many letters have been asked for from this network.
+        TooManyAttempts: when too many emails have been asked for from this network.
 
     """
     asked = _ask(email, address, repository.by_email(email))
@@ -379,13 +379,13 @@ def _new(email: str, password: str) -> User:
     )
 
 
-def _contested(transaction: Session, email: str, besides: UUID = NOBODY) -> User | None:
+def _contested(transaction: Session, email: str, keep: UUID = NOBODY) -> User | None:
     """Return the account of an address; if it is unconfirmed, its password and links are void.
 
-    Those of the account `besides` stay: it has just been made.
+    Those of the account `keep` stay: it has just been made.
     """
     void = {"password_hash": NO_PASSWORD, "version": User.version + 1}
-    others = (*repository.unconfirmed(email), User.id != besides)
+    others = (*repository.unconfirmed(email), User.id != keep)
     transaction.execute(update(User).where(*others).values(void))
     return transaction.scalars(select(User).where(User.email == email)).one_or_none()
 
@@ -398,7 +398,7 @@ def _give_way(transaction: Session, email: str) -> None:
 def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:
     """Compare a password; whoever there is or is not, it takes the same queries and a hash."""
     if found:
-        auth_log.concern(account_id=str(found.id))
+        auth_log.bind(account_id=str(found.id))
     network = pseudonyms.of_network(address)
     attempt = attempts.begin(attempts.LOGIN, pseudonyms.of_account(email), network)
     known = sessions.is_known(found.id if found else NOBODY, network)
@@ -406,7 +406,7 @@ def _prove(found: Credentials | None, email: str, password: str, address: str) -
     stored = found.password_hash if found and found.usable else None
     right, renewed = passwords.of_app().verify(password, stored)
     if found is None or not right:
-        raise WrongCredentials
+        raise InvalidCredentials
     return Proven(found.id, found.role, found.password_hash, renewed, attempt.id)
 
 
@@ -415,10 +415,10 @@ def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
     found = repository.by_id(user_id)
     if found is None:
         raise NotFound
-    with auth_log.told("re-authentication"):
+    with auth_log.log_outcome("re-authentication"):
         try:
             return _prove(found, found.email, password, address)
-        except WrongCredentials:
+        except InvalidCredentials:
             raise WrongPassword from None
 
 
@@ -432,36 +432,36 @@ def _ask(email: str, address: str, owner: Credentials | None) -> Asked:
     account, network = pseudonyms.of_account(email), pseudonyms.of_network(address)
     granted = attempts.is_granted(attempts.begin(attempts.LETTER, account, network))
     known = sessions.is_known(owner.id if owner else NOBODY, network)
-    return Asked(granted, letters.ASKED_AT_HOME if known else letters.ASKED)
+    return Asked(granted, emails.ASKED_AT_HOME if known else emails.ASKED)
 
 
 def _reader(found: Credentials | User | None) -> str | None:
-    """Return to whom a letter about an account goes, if to anybody."""
+    """Return to whom an email about an account goes, if to anybody."""
     return found.email if found and not found.deactivated_at else None
 
 
 def _write(
     transaction: Session,
     asked: Asked,
-    letter: str,
+    template: str,
     owner: Credentials | User | None,
     to: str | None,
 ) -> None:
-    """Send a letter with a link; what is written to nobody takes as long, and is not sent."""
+    """Send an email with a link; what is written to nobody takes as long, and is not sent."""
     account, state = (owner.id, _state(owner)) if owner else (NOBODY, pseudonyms.of_state())
     reader = to if asked.granted else None
-    add_email(transaction, Email(letter, reader, asked.share, account, state))
+    add_email(transaction, EmailRequest(template, reader, asked.share, account, state))
 
 
-def _notify(transaction: Session, letter: str, user: User, to: str) -> None:
+def _notify(transaction: Session, template: str, user: User, to: str) -> None:
     """Tell the owner of an account what has been changed."""
-    add_email(transaction, Email(letter, to, letters.NOTICE, user.id))
+    add_email(transaction, EmailRequest(template, to, emails.NOTICE, user.id))
 
 
 def _follow(transaction: Session, link: Link) -> User:
     """Return the account that a link is about, locked for the change."""
     user = transaction.get(User, link.account, with_for_update=True)
-    if user is None or user.deactivated_at or not link.fits(_state(user)):
+    if user is None or user.deactivated_at or not link.matches(_state(user)):
         raise InvalidLink
     return user
 

@@ -1,4 +1,4 @@
-"""Links in letters: signed, each for one purpose, for a time, and only while a state lasts.
+"""Links in emails: signed, each for one purpose, for a time, and only while a state lasts.
 
 A link carries the fingerprint of the state that it changes. Following it changes that state, so it
 works once, and whatever else changes the state ends it too.
@@ -30,8 +30,8 @@ class Purpose(StrEnum):
 class LinkSettings(PublicURLSettings):
     """Where links lead, and for how long."""
 
-    reset_link_seconds: int = Field(default=1_800, ge=60, le=86_400)
-    email_link_seconds: int = Field(default=86_400, ge=60, le=604_800)
+    reset_link_ttl_seconds: int = Field(default=1_800, ge=60, le=86_400)
+    email_link_ttl_seconds: int = Field(default=86_400, ge=60, le=604_800)
 
 
 class InvalidLink(Problem):
@@ -51,7 +51,7 @@ class Link:
     email: str
     """The address that it was sent to."""
 
-    def fits(self, state: str) -> bool:
+    def matches(self, state: str) -> bool:
         """Tell whether the state is still the one that it was made for."""
         return hmac.compare_digest(self.state, state)
 
@@ -64,13 +64,13 @@ class Links:
         self._secret = settings.secret_key.get_secret_value()
         self._place = settings.public_url
         self._seconds = {
-            Purpose.VERIFY_EMAIL: settings.email_link_seconds,
-            Purpose.RESET_PASSWORD: settings.reset_link_seconds,
-            Purpose.CHANGE_EMAIL: settings.email_link_seconds,
+            Purpose.VERIFY_EMAIL: settings.email_link_ttl_seconds,
+            Purpose.RESET_PASSWORD: settings.reset_link_ttl_seconds,
+            Purpose.CHANGE_EMAIL: settings.email_link_ttl_seconds,
         }
 
     def to(self, purpose: Purpose, link: Link) -> str:
-        """Return the URL to put into a letter."""
+        """Return the URL to put into an email."""
         token = self._serializer(purpose).dumps([link.account.hex, link.state, link.email])
         return f"{self._place}/account/{purpose}?token={token}"
 
@@ -90,7 +90,7 @@ class Links:
         return Link(UUID(account), state, email)
 
     def _serializer(self, purpose: Purpose) -> URLSafeTimedSerializer:
-        """Sign in the name of the purpose, so that a link for one never serves another."""
+        """Log in the name of the purpose, so that a link for one never serves another."""
         options = {"digest_method": hashlib.sha256}
         return URLSafeTimedSerializer(self._secret, f"link {purpose}", signer_kwargs=options)
 

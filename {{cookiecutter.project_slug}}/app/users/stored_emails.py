@@ -18,9 +18,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.core import mail, pseudonyms, tasks
 from app.core.database import Base, pruning, writing
 from app.core.schemas import Schema
-from app.core.tasks import Hopeless, Task, outbox, schedule
-from app.users import letters
-from app.users.letters import Email
+from app.core.tasks import PermanentFailure, Task, outbox, schedule
+from app.users import emails
+from app.users.emails import EmailRequest
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class AccountEmail(Base, kw_only=True):
     __tablename__ = "account_emails"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    letter: Mapped[str] = mapped_column(String(32))
+    template: Mapped[str] = mapped_column(String(32))
     share: Mapped[str] = mapped_column(String(16))
     recipient: Mapped[str | None] = mapped_column(String(mail.EMAIL_LENGTH))
     account_id: Mapped[UUID]
@@ -52,11 +52,11 @@ class _Email(TypedDict):
     email_id: UUID
 
 
-def add(transaction: Session, email: Email) -> None:
+def add(transaction: Session, email: EmailRequest) -> None:
     """Have an email sent once the transaction is committed; one to nobody is stored like any other."""
     row = AccountEmail(
         id=uuid4(),
-        letter=email.letter,
+        template=email.template,
         share=email.share.name,
         recipient=email.to,
         account_id=email.account,
@@ -71,7 +71,7 @@ def send(values: _Email) -> None:
     """Send an email, unless that has been done or its recipient has had enough.
 
     Raises:
-        Hopeless: when it can never be delivered.
+        PermanentFailure: when it can never be delivered.
         OSError: when it was not taken this time.
 
     """
@@ -82,13 +82,13 @@ def send(values: _Email) -> None:
         logger.info("no email is due")
         return
     if row.recipient:
-        share = letters.SHARES[row.share]
-        email = Email(row.letter, row.recipient, share, row.account_id, row.state)
+        share = emails.SHARES[row.share]
+        email = EmailRequest(row.template, row.recipient, share, row.account_id, row.state)
         try:
-            mail.of_app().deliver(row.recipient, letters.compose(email), f"account.{email_id}")
+            mail.of_app().deliver(row.recipient, emails.compose(email), f"account.{email_id}")
         except mail.Refused:
             _forget(email_id)
-            raise Hopeless from None
+            raise PermanentFailure from None
     _forget(email_id)
 
 

@@ -11,7 +11,7 @@ from app.webhooks import (  # one line where it fits
     events,
     # {% endif %}
     # {% if cookiecutter.database == "none" %}
-    replays,
+    replay_cache,
     # {% endif %}
     routes,
 )
@@ -22,10 +22,14 @@ __all__ = ["WebhookSettings", "init_app"]
 
 def init_app(app: Flask, settings: WebhookSettings) -> None:
     """Serve `/webhooks`, outside of the versioned API: the form of an event is its sender's."""
-    app.extensions["webhooks"] = routes.Door(Verifier(settings), settings.webhook_max_bytes)
+    app.extensions["webhooks"] = routes.DeliveryVerifier(
+        Verifier(settings), settings.webhook_max_bytes
+    )
     # {% if cookiecutter.database == "none" %}
     # A timestamp may lie as far ahead as behind.
-    app.extensions["webhook_replays"] = replays.Replays(2 * settings.webhook_tolerance_seconds)
+    app.extensions["webhook_replay_cache"] = replay_cache.ReplayCache(
+        2 * settings.webhook_tolerance_seconds
+    )
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     app.cli.add_command(commands.prune)

@@ -13,7 +13,7 @@ from app.webhooks import (  # one line where it fits
     events,
     # {% endif %}
     # {% if cookiecutter.database == "none" %}
-    replays,
+    replay_cache,
     # {% endif %}
     schemas,
     # {% if cookiecutter.database != "none" %}
@@ -47,7 +47,7 @@ CONTRACT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class DeliveryVerifier:
     """What every delivery has to pass."""
 
     verifier: Verifier
@@ -64,7 +64,7 @@ def _parse(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
 @blueprint.doc(**CONTRACT)
 def receive_payment() -> Response:
     """Take an event about a payment; 204 tells the sender not to send it again."""
-    door: Door = current_app.extensions["webhooks"]
+    door: DeliveryVerifier = current_app.extensions["webhooks"]
     request.max_content_length = door.max_bytes
     # The bytes as they came are what is signed, so nothing is parsed before.
     delivery_id = door.verifier.verify(request.headers, api.raw_body(request))
@@ -76,7 +76,7 @@ def receive_payment() -> Response:
         return Response(status=204)
     payment = _parse(schemas.EVENTS[kind])["data"]
     # {% if cookiecutter.database == "none" %}
-    replays.payment_succeeded(delivery_id, payment)
+    replay_cache.payment_succeeded(delivery_id, payment)
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     service.payment_succeeded(delivery_id, payment)

@@ -3,7 +3,7 @@
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from app.core.schemas import LARGEST_INTEGER, UUID, FullMatch, Integer, Timestamp
+from app.core.schemas import MAX_INTEGER, UUID, FullMatch, Integer, Timestamp
 
 
 class _Growing(ma.Schema):
@@ -22,7 +22,7 @@ class PaymentSchema(_Growing):
     """Which order was paid, and how much."""
 
     order_id = UUID(required=True)
-    amount_cents = Integer(required=True, validate=validate.Range(0, LARGEST_INTEGER))
+    amount_cents = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))
     currency = fields.String(
         required=True, validate=FullMatch("[A-Z]{3}", error="Must be a currency code of ISO 4217.")
     )

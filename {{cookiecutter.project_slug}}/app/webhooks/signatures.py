@@ -18,13 +18,13 @@ from app.core.config.secret_strength import is_guessable
 from app.core.errors import Problem
 
 PREFIX = "whsec_"
-SHORTEST, LONGEST = 24, 64  # bytes of a secret
-MOST_SIGNATURES = 10  # in one header: each is compared with each secret
+MIN_LENGTH, MAX_LENGTH = 24, 64  # bytes of a secret
+MAX_SIGNATURES = 10  # in one header: each is compared with each secret
 MAKE_ONE = (
     "make one with: python -c 'import base64, secrets; "
     f'print("{PREFIX}" + base64.b64encode(secrets.token_bytes(32)).decode())\''
 )
-ADVICE = f"each must be {PREFIX} and base64 of {SHORTEST} to {LONGEST} bytes; {MAKE_ONE}"
+ADVICE = f"each must be {PREFIX} and base64 of {MIN_LENGTH} to {MAX_LENGTH} bytes; {MAKE_ONE}"
 DEVELOPMENT_SECRET = f"{PREFIX}ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24="
 ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no full stop: it separates what is signed
 TIMESTAMP = re.compile(r"[0-9]{1,11}")
@@ -65,7 +65,7 @@ def key(secret: str) -> bytes:
         found = base64.b64decode(encoded, validate=True)
     except binascii.Error:
         found = b""
-    if encoded == secret or not SHORTEST <= len(found) <= LONGEST:
+    if encoded == secret or not MIN_LENGTH <= len(found) <= MAX_LENGTH:
         raise ValueError(ADVICE)
     return found
 
@@ -96,11 +96,11 @@ class WebhookSettings(CoreSettings):
         return value
 
 
-class WebhookRefused(Problem):
+class InvalidSignature(Problem):
     """A delivery that does not prove who sent it and when; it is not told what was wrong."""
 
     status = 403
-    code = "webhook_refused"
+    code = "invalid_signature"
     detail = "The signature of this webhook is missing, wrong or too old."
 
 
@@ -136,7 +136,7 @@ class Verifier:
         takes tells nothing about either.
 
         Raises:
-            WebhookRefused: when a header is missing or malformed, the timestamp is off by more
+            InvalidSignature: when a header is missing or malformed, the timestamp is off by more
                 than the tolerance, or no signature fits.
 
         """
@@ -147,14 +147,14 @@ class Verifier:
             ID.fullmatch(delivery_id)
             and TIMESTAMP.fullmatch(timestamp)
             and abs(time.time() - int(timestamp)) <= self._tolerance
-            and len(offered) <= MOST_SIGNATURES
+            and len(offered) <= MAX_SIGNATURES
         ):
-            raise WebhookRefused
+            raise InvalidSignature
         fitting = [
             hmac.compare_digest(sign(secret, delivery_id, int(timestamp), body).encode(), each)
             for secret in self._keys
             for each in (signature.encode() for signature in offered)
         ]
         if not any(fitting):
-            raise WebhookRefused
+            raise InvalidSignature
         return delivery_id

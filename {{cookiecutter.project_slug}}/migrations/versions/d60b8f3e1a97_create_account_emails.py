@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "account_emails",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("letter", sa.String(length=32), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
         sa.Column("share", sa.String(length=16), nullable=False),
         sa.Column("recipient", sa.String(length=254), nullable=True),
         sa.Column("account_id", sa.Uuid(), nullable=False),

@@ -42,10 +42,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_outbox_messages_due_at"), "outbox_messages", ["due_at"])
     op.create_index(op.f("ix_outbox_messages_died_at"), "outbox_messages", ["died_at"])
     op.create_table(
-        "turns",
+        "scheduled_runs",
         sa.Column("job", sa.String(length=64), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("job", name=op.f("pk_turns")),
+        sa.PrimaryKeyConstraint("job", name=op.f("pk_scheduled_runs")),
     )
     op.create_table(
         "receipts",
@@ -69,7 +69,7 @@ def downgrade() -> None:
     """Drop them, with what is still to be done."""
     op.drop_index(op.f("ix_receipts_erase_at"), "receipts")
     op.drop_table("receipts")
-    op.drop_table("turns")
+    op.drop_table("scheduled_runs")
     op.drop_index(op.f("ix_outbox_messages_died_at"), "outbox_messages")
     op.drop_index(op.f("ix_outbox_messages_due_at"), "outbox_messages")
     op.drop_table("outbox_messages")

@@ -47,7 +47,7 @@ def _seen_by(app: Flask, log_lines: LogLines, address: str) -> object:
 def test_a_client_is_the_same_however_a_proxy_spells_its_address(
     make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
-    app = make_app(trusted_proxies=1)
+    app = make_app(trusted_proxy_hops=1)
     for spelled, address in SPELLED.items():
         with subtests.test(spelled):
             assert str(client_address.parsed(spelled)) == address
@@ -77,7 +77,7 @@ def test_a_network_is_an_address_or_an_ipv6_subscriber_and_all_else_is_one(
 def test_what_is_no_address_is_none_and_is_told_once(
     make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
-    app = make_app(trusted_proxies=1)
+    app = make_app(trusted_proxy_hops=1)
     app.test_client().get("/nowhere", headers={"X-Forwarded-For": "unknown"})
     assert len([line for line in log_lines if "client is unknown" in line["message"]]) == 1
     for text in NO_ADDRESS:
@@ -94,7 +94,7 @@ def test_nothing_that_a_client_writes_hides_what_our_proxies_append(
 ) -> None:
     appended = ("203.0.113.6", "203.0.113.6, 10.0.0.2")
     for hops, real in enumerate(appended, start=1):
-        app = make_app(trusted_proxies=hops)
+        app = make_app(trusted_proxy_hops=hops)
         for forged in ('"', '6.6.6.6, "', '6.6.6.6, \\"', '"6.6.6.6', "6.6.6.6, ,", ",", "\\", " "):
             with subtests.test(f"{forged}, {real}"):
                 assert _seen_by(app, log_lines, f"{forged}, {real}") == "203.0.113.6"

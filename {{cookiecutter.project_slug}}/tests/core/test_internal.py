@@ -20,7 +20,7 @@ OUTSIDE = (
 
 @pytest.mark.attack
 def test_to_the_outside_there_is_nothing_here(make_app: MakeApp, subtests: pytest.Subtests) -> None:
-    client = make_app(trusted_proxies=1).test_client()
+    client = make_app(trusted_proxy_hops=1).test_client()
 
     def ask(address: str, **headers: str) -> TestResponse:
         return client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})

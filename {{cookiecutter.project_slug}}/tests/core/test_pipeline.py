@@ -9,7 +9,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
 from app.core import pipeline
-from app.core.pipeline import Exchange, Pipeline
+from app.core.pipeline import Pipeline, RequestInfo
 from conftest import MakeApp
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ class Notebook:
 
     def __init__(self) -> None:
         self.began_with: list[str | None] = []
-        self.ended: list[Exchange] = []
+        self.ended: list[RequestInfo] = []
 
-    def began(self, exchange: Exchange) -> None:
-        self.began_with.append(exchange.route)
+    def began(self, info: RequestInfo) -> None:
+        self.began_with.append(info.route)
 
-    def finished(self, exchange: Exchange) -> None:
-        self.ended.append(exchange)
+    def finished(self, info: RequestInfo) -> None:
+        self.ended.append(info)
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +70,12 @@ def test_an_observer_sees_the_route_template_and_how_it_ended(
 ) -> None:
     answer = client.get("/api/docs")
 
-    (exchange,) = notebook.ended
+    (info,) = notebook.ended
     assert notebook.began_with == ["/api/docs"]
-    assert exchange.route == "/api/docs"
-    assert exchange.status == 200
-    assert exchange.sent_bytes == len(answer.data)
-    assert exchange.seconds > 0
+    assert info.route == "/api/docs"
+    assert info.status == 200
+    assert info.sent_bytes == len(answer.data)
+    assert info.seconds > 0
 
 
 def test_probes_are_left_out(client: FlaskClient, notebook: Notebook) -> None:
@@ -94,9 +94,9 @@ def test_a_response_is_finished_when_its_body_is_closed_and_only_once(
     for _ in range(2):
         chunks.close()  # type: ignore[attr-defined]  # a WSGI body that has one must be closed
 
-    (exchange,) = notebook.ended
-    assert exchange.sent_bytes == len("onetwo")
-    assert pipeline.current() is None
+    (info,) = notebook.ended
+    assert info.sent_bytes == len("onetwo")
+    assert pipeline.current_or_none() is None
 
 
 def test_a_body_without_close_is_fine() -> None:
@@ -141,9 +141,9 @@ def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) 
     with pytest.raises(KeyboardInterrupt):
         run_wsgi_app(app.wsgi_app, EnvironBuilder("/interrupt").get_environ())
 
-    (exchange,) = notebook.ended
-    assert exchange.status == 500
-    assert isinstance(exchange.error, KeyboardInterrupt)
+    (info,) = notebook.ended
+    assert info.status == 500
+    assert isinstance(info.error, KeyboardInterrupt)
 
 
 def test_applications_in_one_process_share_nothing(

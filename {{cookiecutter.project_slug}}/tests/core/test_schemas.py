@@ -62,9 +62,9 @@ def test_a_moment_is_written_as_the_internet_writes_it() -> None:
 
 
 def test_a_pattern_describes_all_of_a_text() -> None:
-    field = fields.String(validate=schemas.FullMatch("[a-z]{1,3}", error="Must be letters: {x}."))
+    field = fields.String(validate=schemas.FullMatch("[a-z]{1,3}", error="Must be emails: {x}."))
 
     assert field.deserialize("abc") == "abc"
     for other in ("abc\n", "abcd", "1abc", ""):
-        with pytest.raises(ValidationError, match="Must be letters"):
+        with pytest.raises(ValidationError, match="Must be emails"):
             field.deserialize(other)

@@ -19,7 +19,9 @@ PREFIX = "/shop"
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
     """Make an application below a prefix, with some routes that lead elsewhere."""
-    app = make_app(url_prefix=f"{PREFIX}/", trusted_proxies=1, cors_origins=("https://a.example",))
+    app = make_app(
+        url_prefix=f"{PREFIX}/", trusted_proxy_hops=1, cors_origins=("https://a.example",)
+    )
 
     @app.get("/seen/")
     def seen() -> list[str]:

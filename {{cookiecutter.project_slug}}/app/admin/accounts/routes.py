@@ -16,8 +16,8 @@ from app.admin.routes import blueprint
 from app.core import access
 from app.core.api import json_response
 from app.core.api.pagination import PageArguments
-from app.users import administration as users
-from app.users.administration import Role
+from app.users import admin_service as users
+from app.users.admin_service import Role
 
 
 class _AccountPage(PageArguments):
@@ -53,7 +53,7 @@ def get_account(user_id: UUID) -> Response:
 @blueprint.problems(404, 409)
 def deactivate_account(user_id: UUID) -> Response:
     """Take somebody else's account out of use; every login of it ends."""
-    return json_response(service.deactivate(access.caller().id, user_id))
+    return json_response(service.deactivate(access.principal().id, user_id))
 
 
 @blueprint.route("/users/<uuid:user_id>/activate", methods=["POST"])
@@ -62,7 +62,7 @@ def deactivate_account(user_id: UUID) -> Response:
 @blueprint.problems(404, 409)
 def activate_account(user_id: UUID) -> Response:
     """Let an account be used again."""
-    return json_response(service.activate(access.caller().id, user_id))
+    return json_response(service.activate(access.principal().id, user_id))
 
 
 @blueprint.route("/users/<uuid:user_id>/role", methods=["PUT"])
@@ -72,4 +72,4 @@ def activate_account(user_id: UUID) -> Response:
 @blueprint.problems(404, 409)
 def set_account_role(sent: _Role, user_id: UUID) -> Response:
     """Give somebody else another role; every login of theirs ends."""
-    return json_response(service.give_role(access.caller().id, user_id, Role(sent["role"])))
+    return json_response(service.give_role(access.principal().id, user_id, Role(sent["role"])))

@@ -5,7 +5,7 @@ from marshmallow import fields, validate
 from app.core.api.pagination import PageQuery
 from app.core.mail import EmailField
 from app.core.schemas import Schema
-from app.users.administration import Role
+from app.users.admin_service import Role
 from app.users.schemas import UserSchema
 
 

@@ -7,9 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.users.administration import Role
+from app.users.admin_service import Role
 from app.users.tests import PASSWORD, bearer, log_in, logged_in, make
-from conftest import authorization, body, caller_id
+from conftest import authorization, body, user_id
 from tests.database import CountQueries
 
 URL = "/api/v1/admin/users"
@@ -21,7 +21,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 @pytest.fixture
 def admin(app: Flask) -> FlaskClient:
     """Return a client of an administrator with an account."""
-    make(app, "root@shop.example", id=caller_id(app, "admin"), role=Role.ADMIN, created_at=NOON)
+    make(app, "root@shop.example", id=user_id(app, "admin"), role=Role.ADMIN, created_at=NOON)
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = authorization(app, "admin")
     return client
@@ -151,7 +151,7 @@ def test_what_changes_nothing_is_a_conflict_and_leaves_no_entry(
 
 
 def test_nobody_takes_an_account_or_a_role_from_themselves(app: Flask, admin: FlaskClient) -> None:
-    own = caller_id(app, "admin")
+    own = user_id(app, "admin")
     before = body(admin.get(f"{URL}/{own}"))
     for what in ("deactivate", "activate", "user", "admin"):
         answer = change(admin, own, what)
@@ -173,7 +173,7 @@ def test_whoever_is_no_administrator_any_more_changes_no_account_with_an_old_tok
     bob = make(app, "bob@shop.example")
     for undo, taken in (("user", "admin"), ("deactivate", "activate")):
         change(admin, ann, undo)
-        for victim in (caller_id(app, "admin"), bob):
+        for victim in (user_id(app, "admin"), bob):
             for what in ("deactivate", "admin", "user"):
                 with subtests.test(f"{undo}: {what}"):
                     answer = change(ann_then, victim, what)

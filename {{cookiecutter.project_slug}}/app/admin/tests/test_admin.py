@@ -5,7 +5,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from conftest import LogLines, MakeApp, authorization, body, caller_id
+from conftest import LogLines, MakeApp, authorization, body, user_id
 from tests.database import CountQueries
 
 ORDERS = "/api/v1/orders"
@@ -48,7 +48,7 @@ def test_an_administrator_sees_the_orders_of_everybody_and_of_one_owner(
     # {% endif %}
     with count_queries(queries):
         assert found(admin, "orders") == [of_a_user, of_the_admin]
-    assert found(admin, "orders", owner_id=str(caller_id(app))) == [of_a_user]
+    assert found(admin, "orders", owner_id=str(user_id(app))) == [of_a_user]
     assert found(admin, "orders", owner_id=str(uuid4())) == []
 
 
@@ -63,7 +63,7 @@ def test_each_change_leaves_one_entry_that_says_who_and_what(
     (entry,) = found(admin, "audit")
     del entry["id"], entry["created_at"]
     assert entry == {
-        "caller_id": str(caller_id(app, "admin")),
+        "actor_id": str(user_id(app, "admin")),
         "action": "order.cancel",
         "subject_id": order["id"],
     }
@@ -98,8 +98,8 @@ def test_a_route_that_forgets_to_say_whom_it_lets_in_lets_in_administrators_alon
     app = make_app()
     app.add_url_rule("/forgotten", "admin.forgotten", lambda: "open")
     app.test_client_class = FlaskClient  # the route is in no document
-    callers = (("", 401), (authorization(app), 403), (authorization(app, "admin"), 200))
-    for header, status in callers:
+    principals = (("", 401), (authorization(app), 403), (authorization(app, "admin"), 200))
+    for header, status in principals:
         with subtests.test(status=status):
             answer = app.test_client().get(
                 "/forgotten", headers={"Authorization": header}, buffered=True

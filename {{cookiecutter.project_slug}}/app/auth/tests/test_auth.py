@@ -17,7 +17,7 @@ from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,
     bearer,
-    letters,
+    emails,
     log_in,
     logged_in,
     make,
@@ -61,19 +61,19 @@ def test_a_login_answers_tokens_that_speak_for_the_account(app: Flask, client: F
         assert said is not None
         assert said.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
         assert (said["token_type"], said["expires_in"]) == ("Bearer", 600)
-        caller = tokens.of(app).verify(said["access_token"])
-        assert (caller.id, caller.scopes) == (user_id, access.SCOPES[role])
-        assert caller.session is not None
+        principal = tokens.of(app).verify(said["access_token"])
+        assert (principal.id, principal.scopes) == (user_id, access.SCOPES[role])
+        assert principal.session is not None
 
 
 def test_pages_log_in_by_the_service(app: Flask, email: str) -> None:
     with app.test_request_context():
         login = service.log_in(email, PASSWORD, "192.0.2.1")
-        service.log_out(login.caller.session)
+        service.log_out(login.principal.session)
 
         with pytest.raises(service.InvalidRefreshToken):
             service.refresh(login.refresh_token)
-        with pytest.raises(service.WrongCredentials):
+        with pytest.raises(service.InvalidCredentials):
             service.log_in(email, OTHER_PASSWORD, "192.0.2.1")
 
 
@@ -93,7 +93,7 @@ def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, em
 
     said = [{**(answer.json or {}), "request_id": ""} for answer in answers]
     assert said == said[:1] * len(said)
-    assert said[0]["code"] == "wrong_credentials"
+    assert said[0]["code"] == "invalid_credentials"
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
 
@@ -222,11 +222,11 @@ def test_who_has_forgotten_the_password_chooses_a_new_one_once(
     assert refresh(client, held)[0] == 401
     assert log_in(client, email, PASSWORD).status_code == 401
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
-    assert "password has been changed" in letters(app, email)[0][1]
+    assert "password has been changed" in emails(app, email)[0][1]
 
 
 @pytest.mark.attack
-def test_asking_for_letters_does_not_tell_who_has_an_account(
+def test_asking_for_emails_does_not_tell_who_has_an_account(
     app: Flask, client: FlaskClient, email: str
 ) -> None:
     closed, missing = new_address(), new_address()
@@ -238,8 +238,8 @@ def test_asking_for_letters_does_not_tell_who_has_an_account(
         ]
 
         assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
-    assert letters(app, closed) == letters(app, missing) == []
-    assert len(letters(app, email)) == 1
+    assert emails(app, closed) == emails(app, missing) == []
+    assert len(emails(app, email)) == 1
 
 
 @pytest.mark.attack
@@ -252,7 +252,7 @@ def test_a_link_never_leads_where_a_request_says(
         headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"},
     )
 
-    ((_, text),) = letters(app, email)
+    ((_, text),) = emails(app, email)
     assert "http://127.0.0.1:8000/account/reset-password?token=" in text
     assert "evil" not in text
 
@@ -274,7 +274,7 @@ def test_a_password_that_changes_during_a_login_ends_that_one_too(app: Flask, em
         with writing() as transaction:
             transaction.get_one(User, proven.id).password_hash = "another"
 
-        with writing() as transaction, pytest.raises(users.WrongCredentials):
+        with writing() as transaction, pytest.raises(users.InvalidCredentials):
             users.admit(transaction, proven)
 
 
@@ -299,12 +299,12 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
         ("refresh succeeded", "success"),
         ("refresh succeeded", "success"),
         ("refresh refused", "invalid_refresh_token"),
-        *[("login refused", "wrong_credentials")] * 5,
+        *[("login refused", "invalid_credentials")] * 5,
         ("login refused", "too_many_attempts"),
     ]
     assert unknown == [
         ("refresh refused", "invalid_refresh_token"),
-        ("login refused", "wrong_credentials"),
+        ("login refused", "invalid_credentials"),
     ]
     told = [line.get("account_id") for line in log_lines if "outcome" in line]
     assert told == [str(user_id)] * 10 + [None] * 2

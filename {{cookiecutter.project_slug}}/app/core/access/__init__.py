@@ -19,35 +19,35 @@ from app.core.access import (  # one line where it fits
 from app.core.access.principals import (  # one line where it fits
     SCHEME,
     SCOPES,
-    Caller,
     InsufficientScope,
     InvalidToken,
+    Principal,
     Unauthenticated,
     admit,
-    caller,
     guarded,
     # {% if cookiecutter.auth == "jwt" %}
     look_up,
     # {% endif %}
+    principal,
 )
 
 __all__ = [  # one line where it fits
     "SCHEME",
     "SCOPES",
-    "Caller",
     "InsufficientScope",
     "InvalidToken",
+    "Principal",
     "Settings",
     "Unauthenticated",
     "admit",
     # {% if cookiecutter.web_ui %}
     "browser_session",
-    # {% endif %}
-    "caller",
     "guarded",
     "init_app",
     # {% if cookiecutter.auth == "jwt" %}
     "look_up",
+    # {% endif %}
+    "principal",
     # {% endif %}
 ]
 

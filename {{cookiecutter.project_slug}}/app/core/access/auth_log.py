@@ -1,4 +1,4 @@
-"""Tries to sign in, each a line of the log: how it ended and, where that is known, whose account it was.
+"""Tries to log in, each a line of the log: how it ended and, where that is known, whose account it was.
 
 What was typed is never in it: people type their password into the wrong field.
 """
@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Log how a try ends, with what `concern` says of it; the client is told nothing more."""
+def log_outcome(what: str) -> Iterator[None]:
+    """Log how a try ends, with what `bind` says of it; the client is told nothing more."""
     try:
         yield
     except Problem as refused:
@@ -24,7 +24,7 @@ def told(what: str) -> Iterator[None]:
     logger.info("%s succeeded", what, extra={"outcome": "success"})
 
 
-def concern(**ids: str) -> None:
+def bind(**ids: str) -> None:
     """Say whose account this request is about; each line from here on has it, its last one too."""
-    if exchange := pipeline.current():
-        exchange.log_fields.update(ids)
+    if info := pipeline.current_or_none():
+        info.log_fields.update(ids)

@@ -1,7 +1,7 @@
-"""Who is signed in with this browser: kept in Flask's signed cookie, its times checked here.
+"""Who is logged in with this browser: kept in Flask's signed cookie, its times checked here.
 
 The cookie proves that this service wrote it, and not that it is still wanted: whoever keeps logins
-says so through `Browsers.is_open`.
+says so through `SessionPolicy.is_open`.
 """
 
 import re
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from app.core import pipeline
 from app.core.access import principals
-from app.core.access.principals import Caller
+from app.core.access.principals import Principal
 from app.core.config import CoreSettings
 
 REFRESH_SECONDS = 60  # how often a cookie is written anew while it is used
@@ -29,14 +29,14 @@ REPAIRED = re.compile(r"[\x00-\x20\x7f\\]|^//")
 class BrowserSettings(CoreSettings):
     """What the sessions of browsers can be told."""
 
-    session_idle_seconds: int = Field(default=3_600, ge=60, le=86_400)
-    """How long a visitor may do nothing before having to sign in again."""
-    session_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
-    """How long a sign-in lasts at most."""
+    session_browser_idle_timeout_seconds: int = Field(default=3_600, ge=60, le=86_400)
+    """How long a visitor may do nothing before having to log in again."""
+    session_browser_max_age_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
+    """How long a login lasts at most."""
 
 
 @dataclass(slots=True)
-class Browsers:
+class SessionPolicy:
     """The rules of browsers' sessions."""
 
     idle_seconds: int
@@ -46,63 +46,65 @@ class Browsers:
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Whoever is signed in, and the name to show."""
+class BrowserUser:
+    """Whoever is logged in, and the name to show."""
 
-    caller: Caller
+    principal: Principal
     name: str
 
 
 def init_app(app: Flask, settings: BrowserSettings) -> None:
     """Take how long sessions last."""
-    app.extensions["browsers"] = Browsers(settings.session_idle_seconds, settings.session_seconds)
+    app.extensions["browsers"] = SessionPolicy(
+        settings.session_browser_idle_timeout_seconds, settings.session_browser_max_age_seconds
+    )
 
 
-def of(app: Flask) -> Browsers:
+def of(app: Flask) -> SessionPolicy:
     """Return the rules of this application."""
-    return cast("Browsers", app.extensions["browsers"])
+    return cast("SessionPolicy", app.extensions["browsers"])
 
 
-def sign_in(caller: Caller, name: str) -> None:
+def login(principal: Principal, name: str) -> None:
     """Begin a session.
 
     Nothing of the one before is kept, its form token neither: what somebody else planted in this
     browser is worth nothing afterwards (OWASP ASVS 5.0, 7.2.4).
     """
-    sign_out()
+    logout()
     now = int(time.time())
     session["visitor"] = {
-        "id": str(caller.id),
-        "scopes": sorted(caller.scopes),
-        "login": str(caller.session) if caller.session else None,
+        "id": str(principal.id),
+        "scopes": sorted(principal.scopes),
+        "login": str(principal.session) if principal.session else None,
         "name": name,
         "began": now,
         "seen": now,
     }
 
 
-def sign_out() -> None:
+def logout() -> None:
     """End the session in this browser; end the login too where logins are kept."""
     session.clear()
     for name in ("visitor", "csrf_token"):  # what this request remembers of it
         g.pop(name, None)
 
 
-def visitor() -> Visitor | None:
-    """Return who is signed in, if the session is neither too old nor ended elsewhere."""
+def visitor() -> BrowserUser | None:
+    """Return who is logged in, if the session is neither too old nor ended elsewhere."""
     if "visitor" not in g:
         g.visitor = _visitor()
-    return cast("Visitor | None", g.visitor)
+    return cast("BrowserUser | None", g.visitor)
 
 
-def caller() -> Caller | None:
-    """Return for whom this request acts, if somebody is signed in."""
+def principal() -> Principal | None:
+    """Return for whom this request acts, if somebody is logged in."""
     found = visitor()
-    return found.caller if found else None
+    return found.principal if found else None
 
 
 def cookie_name() -> str | None:
-    """Return the name in this browser's cookie, unless it is too old; None when nobody is signed in.
+    """Return the name in this browser's cookie, unless it is too old; None when nobody is logged in.
 
     No query is sent, so a page about a failure can show it while the database is away. Whether the
     session was ended elsewhere is only known where this request has asked for the visitor.
@@ -115,15 +117,15 @@ def cookie_name() -> str | None:
 
 
 def rename(name: str) -> None:
-    """Show another name from now on to the visitor who is signed in."""
+    """Show another name from now on to the visitor who is logged in."""
     session["visitor"] = {**session["visitor"], "name": name}
     g.pop("visitor", None)
 
 
 def admit(scope: str | None = None) -> bool:
-    """Let the request go on for whoever is signed in, if they have this scope; tell if somebody is.
+    """Let the request go on for whoever is logged in, if they have this scope; tell if somebody is.
 
-    Without a scope everybody who is signed in may go on.
+    Without a scope everybody who is logged in may go on.
 
     Raises:
         InsufficientScope: when somebody is, and may not do this.
@@ -132,25 +134,25 @@ def admit(scope: str | None = None) -> bool:
     found = visitor()
     if found is None:
         return False
-    g.caller = found.caller
+    g.principal = found.principal
     if scope:
         principals.admit(scope)
     return True
 
 
-def _visitor() -> Visitor | None:
+def _visitor() -> BrowserUser | None:
     kept = session.get("visitor")
     if kept is None:
         return None
     login = UUID(kept["login"]) if kept["login"] else None
     if not _is_recent(kept) or (login and not of(current_app).is_open(login)):
-        sign_out()
+        logout()
         return None
     now = int(time.time())
     if now - kept["seen"] >= REFRESH_SECONDS:
         session["visitor"] = {**kept, "seen": now}
-    pipeline.of_request().log_fields["caller_id"] = kept["id"]
-    return Visitor(Caller(UUID(kept["id"]), frozenset(kept["scopes"]), login), kept["name"])
+    pipeline.current().log_fields["user_id"] = kept["id"]
+    return BrowserUser(Principal(UUID(kept["id"]), frozenset(kept["scopes"]), login), kept["name"])
 
 
 def _is_recent(kept: Mapping[str, Any]) -> bool:
@@ -160,10 +162,10 @@ def _is_recent(kept: Mapping[str, Any]) -> bool:
     return idle <= rules.idle_seconds and age <= rules.seconds
 
 
-def inside(target: str) -> str:
+def safe_redirect_target(target: str) -> str:
     """Return where to go on this site; the start, when the target may lead elsewhere.
 
-    Browsers drop tabs and line breaks, and read a backslash as a slash (WHATWG URL), so that what
+    SessionPolicy drop tabs and line breaks, and read a backslash as a slash (WHATWG URL), so that what
     looks like a path here would be another site there. What is percent-encoded is looked at too, for proxies that decode it.
     """
     plain = unquote(target)

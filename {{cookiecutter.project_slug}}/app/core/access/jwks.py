@@ -35,16 +35,16 @@ FRESH_SECONDS = 300.0  # then the keys are asked for anew
 OLDEST_SECONDS = 14_400.0  # so long they are believed when the provider does not answer
 PAUSE_SECONDS = 10.0  # between two questions after a failure, or for keys that are unknown
 FETCH_SECONDS = 3.0  # for one question
-LARGEST = 262_144  # bytes of an answer
+MAX_BYTES = 262_144  # bytes of an answer
 # {% if cookiecutter.web_ui %}
-MOST_POSTS = 8  # at once
+MAX_POSTS = 8  # at once
 # {% endif %}
 NEVER = float("-inf")
-SHORTEST_RSA = 2_048  # bits (RFC 7518, section 3.3)
+MIN_RSA_BITS = 2_048  # bits (RFC 7518, section 3.3)
 CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 EDWARDS = frozenset({"EdDSA", "Ed25519"})  # the same thing, under the old name and that of RFC 9864
-OF_RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
-ALGORITHMS = OF_RSA | EDWARDS | set(CURVES.values())
+RSA_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+ALGORITHMS = RSA_ALGORITHMS | EDWARDS | set(CURVES.values())
 """Signatures that are made with a private key and checked with a public one."""
 PUBLIC = ("kty", "n", "e", "crv", "x", "y")
 """The public members of a key (RFC 7518, section 6; RFC 8037); no other one is read."""
@@ -124,7 +124,7 @@ class Provider:
         )
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="openid-provider")
         # {% if cookiecutter.web_ui %}
-        self._posting = ThreadPoolExecutor(MOST_POSTS, thread_name_prefix="openid-provider-post")
+        self._posting = ThreadPoolExecutor(MAX_POSTS, thread_name_prefix="openid-provider-post")
         # {% endif %}
         self._lock = Lock()  # over the four below
         self._asking: Future[None] | None = None
@@ -292,7 +292,7 @@ def _object(answer: requests.Response, began: float) -> dict[str, Any]:
     body = b""
     while part := answer.raw.read1(16_384):
         body += part
-        if len(body) > LARGEST:
+        if len(body) > MAX_BYTES:
             _refuse("its answer is too large")
         if time.monotonic() > began + FETCH_SECONDS:
             _refuse("its answer takes too long")
@@ -353,8 +353,8 @@ def _is_for_signatures(member: Mapping[str, Any]) -> bool:
 def _algorithms(key: Key, stated: object) -> frozenset[str]:
     """Return what a key can be used with, no more than it states itself."""
     match key:
-        case RSAKey() if key.raw_value.key_size >= SHORTEST_RSA:
-            possible = OF_RSA
+        case RSAKey() if key.raw_value.key_size >= MIN_RSA_BITS:
+            possible = RSA_ALGORITHMS
         case ECKey() if key.curve_name in CURVES:
             possible = frozenset({CURVES[key.curve_name]})
         case OKPKey() if key.curve_name == "Ed25519":

@@ -1,7 +1,7 @@
 """Access tokens of an OpenID provider: whoever shows one that is meant for this service is known.
 
 What a token says is mapped to what this service knows, its roles of `app.core.access.principals`: a user needs
-what OIDC_USER_NEEDS lists (nothing, unless set), an administrator what OIDC_ADMIN_NEEDS lists besides.
+what OIDC_USER_REQUIRES lists (nothing, unless set), an administrator what OIDC_ADMIN_REQUIRES lists besides.
 """
 
 import re
@@ -19,11 +19,13 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.core.access import principals
 from app.core.access.jwks import ALGORITHMS, Provider, reachable
-from app.core.access.principals import Caller, InvalidToken
+from app.core.access.principals import InvalidToken, Principal
 from app.core.config import CoreSettings, Environment, Names, required_in_production
 from app.core.config.tls import CAFile
 
-LONGEST = 8_192  # characters of a token that is worth looking at; Gunicorn takes no longer header
+MAX_LENGTH = (
+    8_192  # characters of a token that is worth looking at; Gunicorn takes no longer header
+)
 ACCESS_TOKENS = {"at+jwt", "application/at+jwt"}  # RFC 9068, section 4
 ANY_TOKENS = {"jwt", "application/jwt", ""}  # of providers that do not tell access tokens apart
 # Claims of ID tokens (OpenID Connect Core, sections 2 and 3.3.2.11) and logout tokens
@@ -85,11 +87,11 @@ class OidcSettings(CoreSettings):
     oidc_leeway_seconds: int = Field(default=30, ge=0, le=300)
     oidc_scope_claim: str = Field(default="scope", min_length=1)
     oidc_role_claim: str | None = None
-    oidc_user_needs: Names = ()
-    oidc_admin_needs: Names = ()
+    oidc_user_requires: Names = ()
+    oidc_admin_requires: Names = ()
     oidc_ca_file: CAFile = None
 
-    @field_validator("oidc_user_needs", "oidc_admin_needs")
+    @field_validator("oidc_user_requires", "oidc_admin_requires")
     @classmethod
     def _needs(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not all(map(NEED.fullmatch, value)):
@@ -111,7 +113,7 @@ class OidcSettings(CoreSettings):
 class _Signatures(JWSRegistry):
     """What is checked of a token's header besides what `SignedTokens` looks at."""
 
-    max_header_length = LONGEST  # some providers send certificates along; they are not looked at
+    max_header_length = MAX_LENGTH  # some providers send certificates along; they are not looked at
 
     def get_alg(self, name: str) -> Any:  # noqa: ANN401  its type is not public
         """Return how to check a signature; EdDSA is the old name of Ed25519 (RFC 9864)."""
@@ -138,7 +140,7 @@ class SignedTokens:
             ProviderUnavailable: when its key is unknown, and the provider does not answer.
 
         """
-        if len(token) > LONGEST:
+        if len(token) > MAX_LENGTH:
             raise ValueError
         return jwt.decode(token, self._key, registry=self._registry)
 
@@ -158,7 +160,7 @@ class SignedTokens:
         return found.key
 
 
-class Callers:
+class Principals:
     """Tells of whom a token speaks, and what they may do here."""
 
     def __init__(self, settings: OidcSettings) -> None:
@@ -166,17 +168,17 @@ class Callers:
         self._ids = uuid5(NAMESPACE_URL, str(settings.oidc_issuer))
         self._scope_path = _path(settings.oidc_scope_claim)
         self._role_path = _path(settings.oidc_role_claim or "")
-        self._user_needs = frozenset(settings.oidc_user_needs)
-        self._admin_needs = frozenset(settings.oidc_admin_needs)
+        self._user_needs = frozenset(settings.oidc_user_requires)
+        self._admin_needs = frozenset(settings.oidc_admin_requires)
 
-    def of(self, claims: Mapping[str, Any]) -> Caller:
+    def of(self, claims: Mapping[str, Any]) -> Principal:
         """Return whom these claims speak for.
 
         The id of a caller comes of issuer and subject, so that orders have one type of owner
         whoever tells who people are. Subjects differ by case (OpenID Connect Core, section 2), and
         text in MySQL would not.
         """
-        return Caller(uuid5(self._ids, claims["sub"]), self._scopes(claims))
+        return Principal(uuid5(self._ids, claims["sub"]), self._scopes(claims))
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """Return what a caller may do here."""
@@ -197,7 +199,7 @@ class Verifier:
     def __init__(self, settings: OidcSettings, provider: Provider) -> None:
         """Take what a token has to say, and whose keys are believed."""
         self._tokens = SignedTokens(settings, provider, ACCESS_TOKENS | ANY_TOKENS)
-        self._callers = Callers(settings)
+        self._principals = Principals(settings)
         self._claims = JWTClaimsRegistry(
             leeway=settings.oidc_leeway_seconds,
             iss={"essential": True, "value": str(settings.oidc_issuer)},
@@ -206,7 +208,7 @@ class Verifier:
             sub={"essential": True},
         )
 
-    def verify(self, token: str) -> Caller:
+    def verify(self, token: str) -> Principal:
         """Return whom a token speaks for.
 
         Raises:
@@ -218,7 +220,7 @@ class Verifier:
             found = self._tokens.open(token)
             self._claims.validate(found.claims)
             _refuse_other_tokens(found.header, found.claims)
-            return self._callers.of(found.claims)
+            return self._principals.of(found.claims)
         except NO_GOOD:
             raise InvalidToken from None
 
@@ -287,6 +289,6 @@ def init_app(app: Flask, settings: OidcSettings) -> None:
     # {% endif %}
 
 
-def _refuse(token: str) -> Caller:
+def _refuse(token: str) -> Principal:
     del token
     raise InvalidToken

@@ -1,4 +1,4 @@
-"""People who sign in at the OpenID provider: its authorization code flow (OpenID Connect Core, 3.1).
+"""People who log in at the OpenID provider: its authorization code flow (OpenID Connect Core, 3.1).
 
 The provider sends a browser back with a code. The state says that this browser was sent there, the
 verifier (PKCE, RFC 7636) and the client's secret that the code is spent by whom it was made for, and
@@ -22,18 +22,18 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
 from app.core.access import auth_log
 from app.core.access.jwks import Provider, ProviderUnavailable, reachable
-from app.core.access.oidc import ANY_TOKENS, NO_GOOD, Callers, OidcSettings, SignedTokens
-from app.core.access.principals import Caller
+from app.core.access.oidc import ANY_TOKENS, NO_GOOD, OidcSettings, Principals, SignedTokens
+from app.core.access.principals import Principal
 from app.core.config import required_in_production
 from app.core.config.public_url import PublicURLSettings
 from app.core.errors import Problem, Unavailable
 
 logger = logging.getLogger(__name__)
 
-CALLBACK = "/sign-in/callback"
-SIGNED_OUT = "/signed-out"
+CALLBACK = "/login/callback"
+SIGNED_OUT = "/logged-out"
 NAMES = ("preferred_username", "email", "sub")  # what a person is called, best first
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 # Of an access token's hash, by the end of the ID token's algorithm (OpenID Connect Core, 3.1.3.6).
 HASHES = {"256": sha256, "384": sha384, "512": sha512, "EdDSA": sha512, "Ed25519": sha512}
 
@@ -58,7 +58,7 @@ def _scopes(value: str) -> str:
 
 
 class ClientSettings(OidcSettings, PublicURLSettings):
-    """What the provider knows this service as, where people sign in."""
+    """What the provider knows this service as, where people log in."""
 
     oidc_client_id: Annotated[str | None, AfterValidator(_client_id)] = Field(
         default=None, validate_default=True
@@ -70,32 +70,32 @@ class ClientSettings(OidcSettings, PublicURLSettings):
     oidc_client_scopes: Annotated[str, AfterValidator(_scopes)] = "openid profile email"
 
     def warnings(self) -> list[str]:
-        """Say that nobody can sign in."""
+        """Say that nobody can log in."""
         found = super().warnings()
         if self.oidc_client_id is None:
-            found.append("OIDC_CLIENT_ID is not set: nobody can sign in.")
+            found.append("OIDC_CLIENT_ID is not set: nobody can log in.")
         return found
 
 
-class SignInUnavailable(Unavailable):
+class LoginUnavailable(Unavailable):
     """In development, nobody has said which client of the provider this service is."""
 
-    code = "sign_in_unavailable"
+    code = "login_unavailable"
     in_api = False
-    detail = "Nobody can sign in here; the log says what is not set."
+    detail = "Nobody can log in here; the log says what is not set."
 
 
-class SignInRefused(Problem):
+class LoginFailed(Problem):
     """The provider refused, or what came back is not the answer to a question of this browser."""
 
     status = 400
-    code = "sign_in_refused"
+    code = "login_failed"
     in_api = False
-    detail = "You are not signed in. Go to the start and try again."
+    detail = "You are not logged in. Go to the start and try again."
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AuthorizationRequest:
     """What the answer to one question is held to; nobody can guess it."""
 
     state: str
@@ -103,7 +103,7 @@ class Question:
     verifier: str
 
 
-class CodeFlow:
+class OIDCLogin:
     """Sends people to the provider, and learns from it who they are."""
 
     def __init__(self, settings: ClientSettings, provider: Provider) -> None:
@@ -117,16 +117,16 @@ class CodeFlow:
         self._leeway = settings.oidc_leeway_seconds
         self._securely = settings.in_production
         self._tokens = SignedTokens(settings, provider, ANY_TOKENS)
-        self._callers = Callers(settings)
+        self._principals = Principals(settings)
 
-    def ask(self) -> tuple[str, Question]:
+    def start(self) -> tuple[str, AuthorizationRequest]:
         """Return where to send a browser, and what to keep in it.
 
         Raises:
             ProviderUnavailable: when it is not known where that is.
 
         """
-        question = Question(*(secrets.token_urlsafe(32) for _ in range(3)))
+        question = AuthorizationRequest(*(secrets.token_urlsafe(32) for _ in range(3)))
         asked = {
             "response_type": "code",
             "client_id": self._client,
@@ -139,41 +139,43 @@ class CodeFlow:
         }
         return _with(self._endpoint("authorization_endpoint"), asked), question
 
-    def learn(self, question: Question, answer: Mapping[str, str]) -> tuple[Caller, str]:
-        """Return who has signed in, and their name, from the parameters of the answer.
+    def finish(
+        self, request: AuthorizationRequest, answer: Mapping[str, str]
+    ) -> tuple[Principal, str]:
+        """Return who has logged in, and their name, from the parameters of the answer.
 
         Raises:
-            SignInRefused: when the provider has refused, or the answer is none to this question.
+            LoginFailed: when the provider has refused, or the answer is none to this question.
             ProviderUnavailable: when the provider does not say.
 
         """
         # Another provider must not pass its code off as this one's, or learn this one's (RFC 9207).
         named = self._provider.described().get("authorization_response_iss_parameter_supported")
         if answer.get("iss", "" if named is True else self._issuer) != self._issuer:
-            raise SignInRefused
+            raise LoginFailed
         if "error" in answer or not answer.get("code"):
-            raise SignInRefused
-        return self.identify(self._spend(answer["code"], question.verifier), question.nonce)
+            raise LoginFailed
+        return self.identify(self._spend(answer["code"], request.verifier), request.nonce)
 
-    def identify(self, given: Mapping[str, Any], nonce: str) -> tuple[Caller, str]:
-        """Return who has signed in, and their name, from what was given for a code.
+    def identify(self, given: Mapping[str, Any], nonce: str) -> tuple[Principal, str]:
+        """Return who has logged in, and their name, from what was given for a code.
 
         Raises:
-            SignInRefused: when the ID token is not good, or not the answer to this nonce.
+            LoginFailed: when the ID token is not good, or not the answer to this nonce.
             ProviderUnavailable: when its key is unknown, and the provider does not answer.
 
         """
         try:
             claims = self._claims(given, nonce)
-            caller = self._callers.of(claims)
-            auth_log.concern(caller_id=str(caller.id), subject=claims["sub"])
-            return caller, _name(claims)
+            principal = self._principals.of(claims)
+            auth_log.bind(user_id=str(principal.id), subject=claims["sub"])
+            return principal, _name(claims)
         except NO_GOOD as error:
             logger.warning("an ID token was refused", extra={"error": type(error).__name__})
-            raise SignInRefused from None
+            raise LoginFailed from None
 
-    def sign_out_url(self) -> str | None:
-        """Return where people sign out of the provider too, if it has such a place.
+    def logout_url(self) -> str | None:
+        """Return where people log out of the provider too, if it has such a place.
 
         It asks them whether they want to, since no ID token is kept to prove it
         (RP-Initiated Logout 1.0, section 2).
@@ -195,7 +197,7 @@ class CodeFlow:
         """Return what the provider gives for a code.
 
         Raises:
-            SignInRefused: when it does not know the code, or not from here.
+            LoginFailed: when it does not know the code, or not from here.
             ProviderUnavailable: when it gives anything else.
 
         """
@@ -213,7 +215,7 @@ class CodeFlow:
             client, form["client_id"] = None, self._client
         status, given = self._provider.post(self._endpoint("token_endpoint"), form, client)
         if given.get("error") == "invalid_grant":
-            raise SignInRefused
+            raise LoginFailed
         if status != requests.codes.ok or "error" in given:
             logger.error("the OpenID provider gives nothing for a code", extra={"status": status})
             raise ProviderUnavailable
@@ -258,7 +260,7 @@ def _name(claims: Mapping[str, Any]) -> str:
     """Return what to call a person; JSON may hold half a character, which no page or cookie can."""
     names = (claims.get(name) for name in NAMES)
     texts = (name.encode(errors="ignore").decode() for name in names if isinstance(name, str))
-    return next(text for text in texts if text)[:LONGEST_NAME]
+    return next(text for text in texts if text)[:MAX_NAME_LENGTH]
 
 
 def _encoded(value: bytes) -> str:
@@ -270,21 +272,21 @@ def _with(place: str, parameters: Mapping[str, str]) -> str:
     return f"{place}{'&' if '?' in place else '?'}{urlencode(parameters)}"
 
 
-def of_app() -> CodeFlow:
-    """Return how people sign in to the current application.
+def of_app() -> OIDCLogin:
+    """Return how people log in to the current application.
 
     Raises:
-        SignInUnavailable: in development, when nobody has said how.
+        LoginUnavailable: in development, when nobody has said how.
 
     """
     found = current_app.extensions["code_flow"]
     if found is None:
-        raise SignInUnavailable
-    return cast("CodeFlow", found)
+        raise LoginUnavailable
+    return cast("OIDCLogin", found)
 
 
 def init_app(app: Flask, settings: ClientSettings) -> None:
-    """Let people sign in at the provider; nobody, in development without a client of it."""
+    """Let people log in at the provider; nobody, in development without a client of it."""
     app.extensions["code_flow"] = (
-        CodeFlow(settings, app.extensions["openid_provider"]) if settings.oidc_client_id else None
+        OIDCLogin(settings, app.extensions["openid_provider"]) if settings.oidc_client_id else None
     )

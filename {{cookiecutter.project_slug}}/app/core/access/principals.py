@@ -43,7 +43,7 @@ SCOPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Principal:
     """Whoever a valid token speaks for."""
 
     id: UUID
@@ -87,11 +87,11 @@ class InsufficientScope(Problem):
         super().__init__(headers={"WWW-Authenticate": challenge})
 
 
-Verify = Callable[[str], Caller]
+Verify = Callable[[str], Principal]
 """Turns a token into its caller, or raises `InvalidToken`."""
 # {% if cookiecutter.auth == "jwt" %}
 
-StillHolds = Callable[[Caller], bool]
+StillHolds = Callable[[Principal], bool]
 """Tells whether a caller still holds a scope that a token names."""
 # {% endif %}
 
@@ -122,7 +122,7 @@ def admit(scope: str) -> None:
         InsufficientScope: when somebody is, and may not do this.
 
     """
-    found = g.get("caller") or _authenticate()
+    found = g.get("principal") or _authenticate()
     if scope not in found.scopes:
         raise InsufficientScope(scope)
     # {% if cookiecutter.auth == "jwt" %}
@@ -145,16 +145,16 @@ def guarded(scope: str, view: Callable[P, R]) -> Callable[P, R]:
     return guarded_view
 
 
-def caller() -> Caller:
+def principal() -> Principal:
     """Return whoever was let in."""
-    return cast("Caller", g.caller)
+    return cast("Principal", g.principal)
 
 
-def _authenticate() -> Caller:
+def _authenticate() -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     verify: Verify = current_app.extensions["access"]
-    g.caller = found = verify(token.strip())
-    pipeline.of_request().log_fields["caller_id"] = str(found.id)
+    g.principal = found = verify(token.strip())
+    pipeline.current().log_fields["user_id"] = str(found.id)
     return found

@@ -22,17 +22,17 @@ from joserfc.jwt import JWTClaimsRegistry
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from app.core.access import principals
-from app.core.access.principals import Caller, InvalidToken
+from app.core.access.principals import InvalidToken, Principal
 from app.core.config import NAME, CoreSettings, Environment, required_in_production
 from app.core.config.secret_strength import is_guessable
 
 KIND = "at+jwt"  # RFC 9068, so that no other token of ours is taken for an access token
 LEEWAY = 5  # seconds that the clocks of two of our machines may differ
-LONGEST = 4_096  # characters of a token that is worth looking at
-SHORTEST_SECRET = 32  # bytes (RFC 7518, section 3.2)
-SHORTEST_RSA = 2_048  # bits (RFC 7518, section 3.3)
+MAX_LENGTH = 4_096  # characters of a token that is worth looking at
+MIN_SECRET_LENGTH = 32  # bytes (RFC 7518, section 3.2)
+MIN_RSA_BITS = 2_048  # bits (RFC 7518, section 3.3)
 FIT = (
-    f"oct of {SHORTEST_SECRET} bytes or more, OKP Ed25519, EC P-256 or RSA of {SHORTEST_RSA} bits "
+    f"oct of {MIN_SECRET_LENGTH} bytes or more, OKP Ed25519, EC P-256 or RSA of {MIN_RSA_BITS} bits "
     "or more"
 )
 MAKE_ONE = "make one with: flask --app app new-jwt-keys"
@@ -50,7 +50,7 @@ class TokenSettings(CoreSettings):
     """A JSON Web Key Set; the first key signs."""
     jwt_issuer: str = Field(default=NAME, min_length=1)
     jwt_audience: str = Field(default=NAME, min_length=1)
-    access_token_seconds: int = Field(default=600, ge=30, le=3_600)
+    access_token_ttl_seconds: int = Field(default=600, ge=30, le=3_600)
 
     @field_validator("jwt_keys")
     @classmethod
@@ -101,13 +101,13 @@ def _secret(key: Key) -> bytes:
 def algorithm(key: Key) -> str | None:
     """Return the one algorithm that a key is used with (RFC 8725, section 3.1), if it is fit."""
     match key:
-        case OctKey() if len(key.raw_value) >= SHORTEST_SECRET:
+        case OctKey() if len(key.raw_value) >= MIN_SECRET_LENGTH:
             return "HS256"
         case OKPKey() if key.curve_name == "Ed25519":
             return "Ed25519"
         case ECKey() if key.curve_name == "P-256":
             return "ES256"
-        case RSAKey() if key.raw_value.key_size >= SHORTEST_RSA:
+        case RSAKey() if key.raw_value.key_size >= MIN_RSA_BITS:
             return "PS256"
         case _:
             return None
@@ -132,7 +132,7 @@ class Tokens:
         self._signing = keys[0]
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
-        self._seconds = settings.access_token_seconds
+        self._seconds = settings.access_token_ttl_seconds
         self._claims = JWTClaimsRegistry(
             leeway=LEEWAY,
             iss={"essential": True, "value": self._issuer},
@@ -144,41 +144,41 @@ class Tokens:
             sub={"essential": True},
         )
 
-    def issue(self, caller: Caller) -> IssuedToken:
+    def issue(self, principal: Principal) -> IssuedToken:
         """Return a token that speaks for a caller."""
         now = int(time.time())
         claims: dict[str, object] = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": str(caller.id),
+            "sub": str(principal.id),
             "iat": now,
             "nbf": now,
             "exp": now + self._seconds,
             "jti": secrets.token_urlsafe(16),
-            "scope": " ".join(sorted(caller.scopes)),
+            "scope": " ".join(sorted(principal.scopes)),
         }
-        if caller.session:
-            claims["sid"] = str(caller.session)
+        if principal.session:
+            claims["sid"] = str(principal.session)
         kid = str(self._signing.kid)
         _, signed_with = self._keys[kid]
         header = {"alg": signed_with, "kid": kid, "typ": KIND}
         value = jwt.encode(header, claims, self._signing, algorithms=[signed_with])
         return IssuedToken(value, self._seconds)
 
-    def verify(self, token: str) -> Caller:
+    def verify(self, token: str) -> Principal:
         """Return whom a token speaks for.
 
         Raises:
             InvalidToken: for any token that this service would not issue now.
 
         """
-        if len(token) > LONGEST:
+        if len(token) > MAX_LENGTH:
             raise InvalidToken
         try:
             found = jwt.decode(token, self._key, algorithms=self._algorithms)
             self._claims.validate(found.claims)
             session = found.claims.get("sid")
-            return Caller(
+            return Principal(
                 id=UUID(found.claims["sub"]),
                 scopes=frozenset(found.claims["scope"].split()),
                 session=UUID(session) if session else None,

@@ -79,14 +79,14 @@ def versioned(response: Response, version: int) -> Response:
     return response
 
 
-def unless_held(shown: Representation) -> Response:
+def respond_conditionally(shown: Representation) -> Response:
     """Answer with what is shown, or with its version alone if the caller holds that already.
 
     Raises:
         PreconditionFailed: when the caller asks for another version.
 
     """
-    if not is_expected(shown.version):
+    if not if_match_holds(shown.version):
         raise PreconditionFailed
     response = versioned(Response(shown.json, mimetype="application/json"), shown.version)
     if _tags("If-None-Match").contains_weak(str(shown.version)):
@@ -97,7 +97,7 @@ def unless_held(shown: Representation) -> Response:
     return response
 
 
-def is_expected(version: int) -> bool:
+def if_match_holds(version: int) -> bool:
     """Tell whether the caller, if it said what it has seen, has seen this version.
 
     Only a strong ETag counts (RFC 9110, 13.1.1); what is not well formed fits nothing.

@@ -44,7 +44,7 @@ SCHEMES = "api.security_schemes"
 class ApiSettings(CoreSettings):
     """What the API can be told."""
 
-    api_docs: bool = True
+    api_docs_enabled: bool = True
 
 
 class _Document(flask_smorest.Api):
@@ -125,7 +125,7 @@ def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
         answer.make_conditional(request)
         return answer
 
-    if settings.api_docs:
+    if settings.api_docs_enabled:
         blueprint.add_url_rule("/openapi.json", view_func=openapi_json)
         blueprint.add_url_rule("/docs", view_func=_docs)
         blueprint.add_url_rule("/docs/<name>", view_func=_docs_file)

@@ -71,7 +71,7 @@ class Page(Generic[Item]):
 
     def shown(self) -> dict[str, object]:
         """Return the page as it is answered."""
-        return {"items": self.items, "next_cursor": self.next and seal(self.next)}
+        return {"items": self.items, "next_cursor": self.next and encode_cursor(self.next)}
 
 
 def newest(
@@ -93,14 +93,14 @@ def newest(
     )
 
 
-def seal(position: Position) -> str:
+def encode_cursor(position: Position) -> str:
     """Return the cursor that continues the list of this request after a position."""
     microseconds = (position.created_at - _EPOCH) // _MICROSECOND
     key = _KEY.pack(microseconds, position.id.bytes)
     return base64.urlsafe_b64encode(key + _signature(key)).decode()
 
 
-def unseal(cursor: str) -> Position:
+def decode_cursor(cursor: str) -> Position:
     """Return the position that a cursor of this list holds.
 
     Raises:
@@ -137,7 +137,7 @@ class CursorField(fields.String):
     ) -> Any:  # noqa: ANN401  a field of text that holds more than text
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
-            return unseal(text)
+            return decode_cursor(text)
         except ValueError:
             message = "Must be a next_cursor of this list; leave it out to begin at the start."
             raise ValidationError(message) from None

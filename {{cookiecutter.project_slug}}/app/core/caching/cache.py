@@ -50,7 +50,7 @@ LEASE_SECONDS = 5.0  # how long an answer may be in the making; a later one is n
 # been killed: until its lease ends, every reader of that answer waits for so long.
 WAIT_SECONDS = 0.25
 POLL_SECONDS = 0.01
-LARGEST = 1_000  # answers that a process keeps by itself
+MAX_ENTRIES = 1_000  # answers that a process keeps by itself
 
 FORGET = "caching.forget"
 LEASE = b"?"  # begins a lease, and no answer
@@ -63,7 +63,7 @@ R = TypeVar("R")
 class CacheSettings(RedisSettings):
     """For how long answers are kept, and where."""
 
-    cache_seconds: int = Field(default=60, ge=1, le=86_400)
+    cache_ttl_seconds: int = Field(default=60, ge=1, le=86_400)
 
     @field_validator("redis_url")
     @classmethod
@@ -140,7 +140,7 @@ class InProcess:
         """Put the latest last; the one put longest ago makes room."""
         self._kept.pop(place, None)
         self._kept[place] = content, ends
-        if len(self._kept) > LARGEST:
+        if len(self._kept) > MAX_ENTRIES:
             del self._kept[next(iter(self._kept))]
 
 
@@ -288,7 +288,7 @@ class Cache:
 
     def _ask(self, question: Callable[[], R], *, insists: bool = False) -> R | None:
         """Ask the store, which is None while it is away."""
-        if not (insists or self._availability.is_expected()):
+        if not (insists or self._availability.if_match_holds()):
             return None
         try:
             self._begin_anew_after_failures()
@@ -308,8 +308,8 @@ class Cache:
 
 def _note(outcome: str) -> None:
     """Let log lines and spans of this request say what became of its cached read."""
-    if exchange := pipeline.current():
-        exchange.log_fields["cache"] = outcome
+    if info := pipeline.current_or_none():
+        info.log_fields["cache"] = outcome
 
 
 def form_of(*shapes: "type[DataclassInstance]") -> bytes:
@@ -362,4 +362,4 @@ def init_app(app: Flask, settings: CacheSettings) -> None:
     """Give the application its cache."""
     url, ca_file = settings.redis_url, settings.redis_ca_file
     store = InRedis(url, ca_file=ca_file) if url else InProcess()
-    app.extensions["caching"] = Cache(store, settings.cache_seconds)
+    app.extensions["caching"] = Cache(store, settings.cache_ttl_seconds)

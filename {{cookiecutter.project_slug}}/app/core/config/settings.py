@@ -120,7 +120,7 @@ class CoreSettings(BaseSettings):
     """Where liveness probes are answered apart from requests (`app/core/process/liveness.py`); unset: nowhere."""
     web_concurrency: int | None = Field(default=None, ge=1, le=128)
     web_threads: int = Field(default=4, ge=1, le=128)
-    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
     allowed_hosts: Names = ()
     url_prefix: str = ""
     """The path below which the service is: `/shop`, or nothing (`app/core/url_prefix.py`)."""

@@ -32,13 +32,13 @@ def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, 
     given: dict[str, object] = {
         # The name that counts when neither the URL nor PGAPPNAME gives one.
         "fallback_application_name": settings.service_name,
-        "connect_timeout": settings.database_connect_seconds,
+        "connect_timeout": settings.database_connect_timeout_seconds,
         # A server that vanished without a word is noticed here, not after two hours.
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        "tcp_user_timeout": settings.database_statement_ms
-        + 1_000 * settings.database_connect_seconds,
+        "tcp_user_timeout": settings.database_statement_timeout_ms
+        + 1_000 * settings.database_connect_timeout_seconds,
     }
     pooled = settings.database_transaction_pooling
     prepares = settings.database_prepared_statements
@@ -59,13 +59,13 @@ def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, 
 def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
     seconds = limits.statement_ms / 1_000
     given: dict[str, object] = {
-        "connect_timeout": settings.database_connect_seconds,
+        "connect_timeout": settings.database_connect_timeout_seconds,
         "conv": mysql_numbers.encoders(),
     }
     if seconds:
         # A server that vanished without a word is noticed here.
-        given["read_timeout"] = seconds + settings.database_connect_seconds
-        given["write_timeout"] = seconds + settings.database_connect_seconds
+        given["read_timeout"] = seconds + settings.database_connect_timeout_seconds
+        given["write_timeout"] = seconds + settings.database_connect_timeout_seconds
     lock_seconds = limits.lock_seconds or max(1, round(seconds))
     # One statement, because each is a round trip; MySQL limits only its SELECTs, and each server
     # reads the comment that is meant for it.
@@ -162,6 +162,6 @@ def connect_args(
 
     There is no other recipe: requests, migrations, probes and metrics differ in their limits only.
     """
-    limits = limits or SessionLimits(settings.database_statement_ms)
+    limits = limits or SessionLimits(settings.database_statement_timeout_ms)
     ours = BACKENDS[url.get_backend_name()].connect_args(settings, limits)
     return database_url.join(url, ours)

@@ -43,9 +43,9 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
         return options  # lives in one connection, so it has no pool
     return options | {
         "pool_size": settings.database_pool_size,
-        "max_overflow": settings.database_pool_overflow,
-        "pool_timeout": settings.database_pool_seconds,
-        "pool_recycle": settings.database_recycle_seconds,
+        "max_overflow": settings.database_max_overflow,
+        "pool_timeout": settings.database_pool_timeout_seconds,
+        "pool_recycle": settings.database_pool_recycle_seconds,
     }
 
 

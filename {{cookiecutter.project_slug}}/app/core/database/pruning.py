@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from app.core.database.engine import writing
 
-MOST_AT_ONCE = 1_000
+MAX_AT_ONCE = 1_000
 
 
 def delete_all(table: type[DeclarativeBase], *conditions: ColumnElement[bool]) -> int:
@@ -21,9 +21,9 @@ def delete_all(table: type[DeclarativeBase], *conditions: ColumnElement[bool]) -
     while True:
         with writing() as transaction:
             found: list[Any] = list(
-                transaction.scalars(select(key).where(*conditions).limit(MOST_AT_ONCE))
+                transaction.scalars(select(key).where(*conditions).limit(MAX_AT_ONCE))
             )
             transaction.execute(delete(table).where(key.in_(found)))
         number += len(found)
-        if len(found) < MOST_AT_ONCE:
+        if len(found) < MAX_AT_ONCE:
             return number

@@ -37,11 +37,11 @@ class DatabaseSettings(CoreSettings):
 
     database_url: SecretURL = Field(default=SecretURL(""), validate_default=True)
     database_pool_size: int = Field(default=5, ge=1, le=128)
-    database_pool_overflow: int = Field(default=5, ge=0, le=128)
-    database_pool_seconds: float = Field(default=5, gt=0, le=60)
-    database_recycle_seconds: int = Field(default=1_800, ge=1)
-    database_connect_seconds: int = Field(default=5, ge=1, le=60)
-    database_statement_ms: int = Field(default=10_000, ge=1, le=3_600_000)
+    database_max_overflow: int = Field(default=5, ge=0, le=128)
+    database_pool_timeout_seconds: float = Field(default=5, gt=0, le=60)
+    database_pool_recycle_seconds: int = Field(default=1_800, ge=1)
+    database_connect_timeout_seconds: int = Field(default=5, ge=1, le=60)
+    database_statement_timeout_ms: int = Field(default=10_000, ge=1, le=3_600_000)
     # {% if cookiecutter.database == "postgresql" %}
     database_transaction_pooling: bool = False
     """Whether DATABASE_URL leads to a pooler that gives each transaction any session."""
@@ -88,9 +88,9 @@ class DatabaseSettings(CoreSettings):
     def warnings(self) -> list[str]:
         """Tell what is allowed but unwise here, one sentence each."""
         found = super().warnings()
-        if self.database_pool_size + self.database_pool_overflow < self.web_threads:
+        if self.database_pool_size + self.database_max_overflow < self.web_threads:
             found.append(
-                "DATABASE_POOL_SIZE and DATABASE_POOL_OVERFLOW together are less than WEB_THREADS: "
+                "DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW together are less than WEB_THREADS: "
                 "requests will wait for a connection."
             )
         # {% if cookiecutter.database == "postgresql" %}

@@ -12,7 +12,7 @@ from app.core.database.settings import DatabaseSettings
 logger = logging.getLogger(__name__)
 
 STATE = "slow_queries.began"
-LONGEST_TEXT = 2_000  # characters of a query
+MAX_TEXT_LENGTH = 2_000  # characters of a query
 
 
 def init_app(app: Flask, settings: DatabaseSettings) -> None:
@@ -27,7 +27,10 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     def end(connection: Connection, statement: str | None) -> None:
         began = connection.info.pop(STATE, None)
         if began is not None and (seconds := time.perf_counter() - began) >= slow:
-            words = {"duration_ms": round(seconds * 1e3, 3), "query": str(statement)[:LONGEST_TEXT]}
+            words = {
+                "duration_ms": round(seconds * 1e3, 3),
+                "query": str(statement)[:MAX_TEXT_LENGTH],
+            }
             logger.warning("slow query", extra=words)
 
     def succeeded(connection: Connection, _cursor: object, statement: str, *_: object) -> None:

@@ -3,7 +3,7 @@
 A deadlock or a serialization failure takes the whole transaction back, and so does a connection
 that no longer serves (`app/core/database/disconnects.py`). A view that has committed nothing yet can then
 begin anew as if it had never run. What it did outside the database by then, it does twice; that
-is why letters and calls to others come after the commit.
+is why emails and calls to others come after the commit.
 """
 
 import logging
@@ -45,8 +45,8 @@ class Collision(Unavailable):
 
 def committed() -> None:
     """Remember that this request has changed something for good, and cannot begin anew."""
-    if exchange := pipeline.current():
-        exchange.environ[COMMITTED] = True
+    if info := pipeline.current_or_none():
+        info.environ[COMMITTED] = True
 
 
 class Flask(url_prefix.Flask):
@@ -65,7 +65,7 @@ class Flask(url_prefix.Flask):
         try:
             return self._dispatch()
         except (Collision, disconnects.StaleConnection) as refused:
-            again = COMMITTED not in pipeline.of_request().environ
+            again = COMMITTED not in pipeline.current().environ
             event = (
                 "transactions collided" if isinstance(refused, Collision) else "request repeated"
             )

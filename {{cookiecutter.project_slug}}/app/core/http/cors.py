@@ -1,7 +1,7 @@
 """Which other origins' pages may use the API: those named in CORS_ORIGINS, or none.
 
 The API takes no cookies, so credentials are never allowed: a page has to hold a token of its own.
-Browsers ask before they let a page read an answer or send JSON, and not before a form or a POST
+SessionPolicy ask before they let a page read an answer or send JSON, and not before a form or a POST
 without a body; so what may change something is looked at here.
 """
 
@@ -15,7 +15,7 @@ from pydantic_settings import NoDecode
 from app.core import pipeline
 from app.core.config import CoreSettings, Environment, split
 from app.core.errors import Problem
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 
 # RFC 6454: scheme, host and port, exactly as a browser spells them.
 ORIGIN = re.compile(r"(?P<scheme>https?)://(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?")
@@ -50,11 +50,11 @@ class CorsSettings(CoreSettings):
     ] = Field(default=())
 
 
-class ForeignPage(Problem):
+class CrossOriginRequest(Problem):
     """A page of another origin has sent what may change something."""
 
     status = 403
-    code = "foreign_page"
+    code = "cross_origin_request"
     detail = "This request was sent by a page of another site."
 
 
@@ -65,47 +65,47 @@ class Cors:
         """Take the origins of those pages."""
         self._origins = frozenset(origins)
 
-    def began(self, exchange: Exchange) -> None:
+    def began(self, info: RequestInfo) -> None:
         """Add the headers; a question before the request (preflight) is one to OPTIONS."""
-        headers = exchange.response_headers
+        headers = info.response_headers
         headers.append(("Vary", "Origin"))
-        if not self._lets_in(exchange):
+        if not self._lets_in(info):
             return
         headers += [
-            ("Access-Control-Allow-Origin", exchange.environ["HTTP_ORIGIN"]),
+            ("Access-Control-Allow-Origin", info.environ["HTTP_ORIGIN"]),
             ("Access-Control-Expose-Headers", READ),
         ]
-        if exchange.method == "OPTIONS":
+        if info.method == "OPTIONS":
             headers += [
                 ("Access-Control-Allow-Methods", METHODS),
                 ("Access-Control-Allow-Headers", SENT),
                 ("Access-Control-Max-Age", AN_HOUR),
             ]
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, info: RequestInfo) -> None:
         """Do nothing: the headers are sent."""
 
-    def refuse_foreign_pages(self) -> None:
+    def refuse_cross_origin_requests(self) -> None:
         """Look at every request that may change something (a before_request function).
 
         Raises:
-            ForeignPage: when a browser says that a page of another origin, not listed, has sent it.
+            CrossOriginRequest: when a browser says that a page of another origin, not listed, has sent it.
 
         """
-        exchange = pipeline.of_request()
-        if exchange.method not in SAFE_METHODS and _is_foreign() and not self._lets_in(exchange):
-            raise ForeignPage
+        info = pipeline.current()
+        if info.method not in SAFE_METHODS and _is_foreign() and not self._lets_in(info):
+            raise CrossOriginRequest
 
-    def _lets_in(self, exchange: Exchange) -> bool:
-        origin = exchange.environ.get("HTTP_ORIGIN", "")
+    def _lets_in(self, info: RequestInfo) -> bool:
+        origin = info.environ.get("HTTP_ORIGIN", "")
         # By the path: a page may also read that a URL of the API, or its method, does not exist.
-        return origin in self._origins and exchange.environ["PATH_INFO"].startswith("/api/")
+        return origin in self._origins and info.environ["PATH_INFO"].startswith("/api/")
 
 
 def _is_foreign() -> bool:
     """Tell whether a browser says so, in headers that no page can write; other clients send neither.
 
-    Fetch metadata (W3C) is right behind any proxy. Browsers send it to HTTPS and to this machine
+    Fetch metadata (W3C) is right behind any proxy. SessionPolicy send it to HTTPS and to this machine
     alone, so otherwise Origin (RFC 6454) is compared, and only its host: the scheme may end at a
     proxy.
     """
@@ -121,4 +121,4 @@ def init_app(app: Flask, settings: CorsSettings) -> None:
     cors = Cors(settings.cors_origins)
     if settings.cors_origins:
         pipeline.of(app).observers.append(cors)
-    app.before_request(cors.refuse_foreign_pages)
+    app.before_request(cors.refuse_cross_origin_requests)

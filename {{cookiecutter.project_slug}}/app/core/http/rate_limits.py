@@ -30,7 +30,7 @@ from app.core.config.secret_url import SecretURL
 from app.core.errors import TooManyRequests
 from app.core.http import redis_server
 from app.core.http.redis_server import Availability, RedisSettings
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 
 SWEEP_SECONDS = 60.0  # how often counts of past windows are forgotten
 
@@ -118,7 +118,7 @@ class Counters:
 
     def hit(self, key: str, seconds: int) -> int:
         """Count one request and return how many there are in this window."""
-        if self._shared and self._availability.is_expected():
+        if self._shared and self._availability.if_match_holds():
             try:
                 return self._add(key, seconds)
             except self._shared.base_exceptions as error:
@@ -147,19 +147,19 @@ class Guard:
             TooManyRequests: with Retry-After, when a limit is used up.
 
         """
-        exchange = pipeline.of_request()
-        if exchange.quiet:
+        info = pipeline.current()
+        if info.quiet:
             return
         now = time.time()
-        client = client_address.network_of(exchange.environ["REMOTE_ADDR"])
-        counted = [self._count(name, limit, client, now) for name, limit in self._limits(exchange)]
+        client = client_address.network_of(info.environ["REMOTE_ADDR"])
+        counted = [self._count(name, limit, client, now) for name, limit in self._limits(info)]
         # Of limits that are used up, the one that lasts longest: whoever comes back before is refused.
         used_up = [each for each in counted if each[0] < 0]
         remaining, reset, amount, seconds = (
             max(used_up, key=itemgetter(1)) if used_up else min(counted)
         )
         # The header names of draft-ietf-httpapi-ratelimit-headers-06, which clients know.
-        exchange.response_headers += [
+        info.response_headers += [
             ("RateLimit-Limit", str(amount)),
             ("RateLimit-Remaining", str(max(remaining, 0))),
             ("RateLimit-Reset", str(reset)),
@@ -168,11 +168,11 @@ class Guard:
         if remaining < 0:
             raise TooManyRequests(headers={"Retry-After": str(reset)})
 
-    def _limits(self, exchange: Exchange) -> Iterator[tuple[str, RateLimitItem]]:
+    def _limits(self, info: RequestInfo) -> Iterator[tuple[str, RateLimitItem]]:
         yield "*", self._overall
         # HEAD does what GET does (RFC 9110, 9.3.2), so it has no share of its own.
-        method = "GET" if exchange.method == "HEAD" else exchange.method
-        route = f"{method} {exchange.route}"
+        method = "GET" if info.method == "HEAD" else info.method
+        route = f"{method} {info.route}"
         if route in self._routes:
             yield route, self._routes[route]
 

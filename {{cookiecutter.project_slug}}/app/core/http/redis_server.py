@@ -61,7 +61,7 @@ class Availability:
         self._lock = Lock()
         self._retry_at = 0.0
 
-    def is_expected(self) -> bool:
+    def if_match_holds(self) -> bool:
         """Tell whether Redis may be asked now."""
         return time.monotonic() >= self._retry_at
 
@@ -75,7 +75,7 @@ class Availability:
             self._pool.disconnect(inuse_connections=False)
         with self._lock:
             self.failures += 1
-            known = not self.is_expected()
+            known = not self.if_match_holds()
             self._retry_at = time.monotonic() + PAUSE_SECONDS
         if not known:
             logger.warning(

@@ -33,32 +33,32 @@ HEADERS = [
     ("Cache-Control", "no-store"),
 ]
 A_YEAR = 31_536_000  # seconds; the least that browsers' preload lists take
-MOST_FIELDS = 100  # parts of a form, each in memory
+MAX_FIELDS = 100  # parts of a form, each in memory
 FIELD_BYTES = 65_536  # and all of them together
 
 
 class SecuritySettings(CoreSettings):
     """What the security headers can be told; everything else about them is the same for all."""
 
-    hsts_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
+    hsts_max_age_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
     """How long browsers insist on HTTPS; 0 sends no such header."""
     hsts_preload: bool = False
 
     @field_validator("hsts_preload")
     @classmethod
     def _for_long_enough(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's signature
-        if value and info.data.get("hsts_seconds", A_YEAR) < A_YEAR:
-            message = f"needs HSTS_SECONDS of {A_YEAR} or more"
+        if value and info.data.get("hsts_max_age_seconds", A_YEAR) < A_YEAR:
+            message = f"needs HSTS_MAX_AGE_SECONDS of {A_YEAR} or more"
             raise ValueError(message)
         return value
 
     @property
     def hsts(self) -> list[tuple[str, str]]:
         """The header that makes browsers insist on HTTPS (RFC 6797): in production alone."""
-        if not self.in_production or not self.hsts_seconds:
+        if not self.in_production or not self.hsts_max_age_seconds:
             return []
         preload = "; preload" if self.hsts_preload else ""
-        value = f"max-age={self.hsts_seconds}; includeSubDomains{preload}"
+        value = f"max-age={self.hsts_max_age_seconds}; includeSubDomains{preload}"
         return [("Strict-Transport-Security", value)]
 
 
@@ -102,7 +102,7 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         DEBUG=app.debug and not settings.in_production,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         # {% if cookiecutter.web_ui %}
-        # Browsers take a cookie of that prefix only with Secure, the path / and no domain, so no
+        # SessionPolicy take a cookie of that prefix only with Secure, the path / and no domain, so no
         # other host of the domain can plant one (RFC 6265bis, 4.1.3.2). Services below several paths
         # of one host need several names then; no prefix has a plus, so /a/b and /a-b differ.
         SESSION_COOKIE_NAME=(
@@ -112,13 +112,13 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         ),
         SESSION_COOKIE_PATH="/" if settings.in_production else settings.url_prefix or "/",
         # {% endif %}
-        MAX_FORM_PARTS=MOST_FIELDS,
+        MAX_FORM_PARTS=MAX_FIELDS,
         MAX_FORM_MEMORY_SIZE=FIELD_BYTES,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.in_production,
     )
-    hops = settings.trusted_proxies
+    hops = settings.trusted_proxy_hops
     # Only as many X-Forwarded-* values as there are proxies of ours: the rest is the client's own
     # writing.
     app.wsgi_app = client_address.ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]  # as below
@@ -143,5 +143,5 @@ def _refuse_foreign_host(allowed: tuple[str, ...]) -> None:
     """
     # Names are the same in capitals (RFC 9110, 4.2.3); werkzeug compares them as they are.
     host = request.host.lower()
-    if not pipeline.of_request().quiet and not host_is_trusted(host, allowed):
+    if not pipeline.current().quiet and not host_is_trusted(host, allowed):
         raise SecurityError

@@ -8,19 +8,19 @@ from app.core.mail import (  # one line where it fits
     # {% endif %}
     queue,
     # {% if cookiecutter.database != "none" %}
-    recipient_ledger,
+    sent_emails,
     # {% endif %}
 )
 from app.core.mail.address import EMAIL_LENGTH, EmailField, normalised
-from app.core.mail.queue import NAME, Letter, Outbox, Refused, of_app
+from app.core.mail.queue import NAME, Email, Outbox, Refused, of_app
 from app.core.mail.recipients import Share
 from app.core.mail.settings import MailSettings
 
 __all__ = [  # one line where it fits
     "EMAIL_LENGTH",
     "NAME",
+    "Email",
     "EmailField",
-    "Letter",
     "MailSettings",
     "Outbox",
     "Refused",
@@ -38,5 +38,5 @@ def init_app(app: Flask, settings: MailSettings) -> None:
     """Let the application send emails."""
     queue.init_app(app, settings)
     # {% if cookiecutter.database != "none" %}
-    recipient_ledger.init_app(app)
+    sent_emails.init_app(app)
     # {% endif %}

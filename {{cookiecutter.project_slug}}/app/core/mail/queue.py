@@ -1,4 +1,4 @@
-"""Letters: sent by a thread of their own, so that no request waits for a mail server.
+"""Emails: sent by a thread of their own, so that no request waits for a mail server.
 
 They wait in memory, a bounded number of them, and are lost when the process is killed; whoever
 misses one asks again.
@@ -32,12 +32,12 @@ from app.core.mail.smtp import Server, permanent
 logger = logging.getLogger(__name__)
 
 NAME = "{{cookiecutter.project_name}}"
-MOST_WAITING = 100
-MOST_KEPT = 100
+MAX_WAITING = 100
+MAX_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Email:
     """What is written; None for nobody, which takes as long as any other."""
 
     to: str | None
@@ -56,14 +56,14 @@ Counted = Callable[[Share, str, str], AbstractContextManager[None]]
 
 
 class Outbox:
-    """Takes letters and has them delivered, one after the other."""
+    """Takes emails and has them delivered, one after the other."""
 
     def __init__(self, settings: MailSettings, counted: Counted) -> None:
         """Take who delivers (a mail server, the console or, in tests, nobody) and who counts."""
         self._counted = counted
-        self.kept: deque[EmailMessage] = deque(maxlen=MOST_KEPT)
+        self.kept: deque[EmailMessage] = deque(maxlen=MAX_KEPT)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
-        self._room = BoundedSemaphore(MOST_WAITING)
+        self._room = BoundedSemaphore(MAX_WAITING)
         self._from = settings.mail_from
         self._deliver: Deliver = _print
         if settings.mail_url:
@@ -71,16 +71,16 @@ class Outbox:
         elif settings.app_env is Environment.TESTING:
             self._deliver = self.kept.append
 
-    def send(self, letter: Letter) -> None:
-        """Take a letter; when too many wait already it is dropped, and the log says so."""
+    def send(self, email: Email) -> None:
+        """Take an email; when too many wait already it is dropped, and the log says so."""
         if self._room.acquire(blocking=False):
-            self.thread.submit(self._send, letter)
+            self.thread.submit(self._send, email)
         else:
-            logger.error("letter dropped, because too many wait")
+            logger.error("email dropped, because too many wait")
 
     # {% if cookiecutter.background_tasks %}
-    def deliver(self, to: str, letter: Letter, key: str) -> bool:
-        """Send a letter now; the key makes it the same letter however often it is sent.
+    def deliver(self, to: str, email: Email, key: str) -> bool:
+        """Send an email now; the key makes it the same email however often it is sent.
 
         Return whether it was handed over: not when its recipient has had enough.
 
@@ -89,23 +89,23 @@ class Outbox:
             OSError: when it was not taken this time.
 
         """
-        # A receiver that knows this Message-ID can tell that it has the letter already.
-        return self._hand_over(to, letter, f"<{key}@{domain(self._from)}>")
+        # A receiver that knows this Message-ID can tell that it has the email already.
+        return self._hand_over(to, email, f"<{key}@{domain(self._from)}>")
 
     # {% endif %}
-    def _send(self, letter: Letter) -> None:
+    def _send(self, email: Email) -> None:
         try:
-            if letter.to:
-                self._hand_over(letter.to, letter, make_msgid(domain=domain(self._from)))
+            if email.to:
+                self._hand_over(email.to, email, make_msgid(domain=domain(self._from)))
         except Refused:
             pass  # it is logged already
-        except Exception as error:  # noqa: BLE001  the next letter must go out whatever this one met
+        except Exception as error:  # noqa: BLE001  the next email must go out whatever this one met
             # The server's own words may repeat the address.
-            logger.error("letter not sent", extra={"reason": type(error).__name__})  # noqa: TRY400
+            logger.error("email not sent", extra={"reason": type(error).__name__})  # noqa: TRY400
         finally:
             self._room.release()
 
-    def _hand_over(self, to: str, letter: Letter, message_id: str) -> bool:
+    def _hand_over(self, to: str, email: Email, message_id: str) -> bool:
         """Send one email, unless its recipient has had enough; return whether it was sent.
 
         Raises:
@@ -114,11 +114,11 @@ class Outbox:
 
         """
         try:
-            message = self._message(to, letter, message_id)
-            with self._counted(letter.share, to, message_id):
+            message = self._message(to, email, message_id)
+            with self._counted(email.share, to, message_id):
                 self._deliver(message)
         except LimitReached:
-            logger.warning("email suppressed", extra={"share": letter.share.name})
+            logger.warning("email suppressed", extra={"share": email.share.name})
             return False
         except (OSError, ValueError) as error:
             code = permanent(error)
@@ -129,7 +129,7 @@ class Outbox:
             raise Refused from None
         return True
 
-    def _message(self, to: str, letter: Letter, message_id: str) -> EmailMessage:
+    def _message(self, to: str, email: Email, message_id: str) -> EmailMessage:
         """Write an email.
 
         Raises:
@@ -137,24 +137,24 @@ class Outbox:
 
         """
         if normalised(to) != to:  # stored by an older version
-            message = "not an address that this service writes to"
-            raise ValueError(message)
+            reason = "not an address that this service writes to"
+            raise ValueError(reason)
         # ASCII alone, as a server need not take more (RFC 6152).
-        email = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
-        email["From"] = Address(NAME, addr_spec=self._from)
-        email["To"] = Address(addr_spec=to)
-        email["Subject"] = letter.subject
-        email["Date"] = format_datetime(localtime())
-        email["Message-ID"] = message_id
-        email["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-        email.set_content(letter.text)
-        return email
+        message = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
+        message["From"] = Address(NAME, addr_spec=self._from)
+        message["To"] = Address(addr_spec=to)
+        message["Subject"] = email.subject
+        message["Date"] = format_datetime(localtime())
+        message["Message-ID"] = message_id
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        message.set_content(email.text)
+        return message
 
 
 def _print(message: EmailMessage) -> None:
-    """Show a letter to whoever runs the service on a laptop: its links are meant to be followed."""
+    """Show an email to whoever runs the service on a laptop: its links are meant to be followed."""
     click.echo(
-        f"\n--- letter to {message['To']}: {message['Subject']} ---\n{message.get_content()}---",
+        f"\n--- email to {message['To']}: {message['Subject']} ---\n{message.get_content()}---",
         err=True,
     )
 

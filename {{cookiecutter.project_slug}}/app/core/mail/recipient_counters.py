@@ -67,5 +67,5 @@ class Counters:
         window = int(time.time() / seconds)
         return self._hit(f"email/{share}/{recipient}/{window}", seconds)
 
-    def take_back(self, message_id: str) -> None:
+    def withdraw(self, message_id: str) -> None:
         """Leave it counted, since its next try is not counted."""

@@ -25,7 +25,7 @@ from app.core.mail import (  # one line where it fits
     recipient_counters,
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
-    recipient_ledger,
+    sent_emails,
     # {% endif %}
 )
 
@@ -66,7 +66,7 @@ class Counts(Protocol):
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
         """Count an email, and return how many there were within these seconds, this one included."""
 
-    def take_back(self, message_id: str) -> None:
+    def withdraw(self, message_id: str) -> None:
         """Count an email no more."""
 
 
@@ -86,7 +86,7 @@ class Recipients:
         self._counts = recipient_counters.Counters()
         # {% endif %}
         # {% if cookiecutter.database != "none" %}
-        self._counts = recipient_ledger.Ledger()
+        self._counts = sent_emails.StoredCounts()
         # {% endif %}
 
     @contextmanager
@@ -101,11 +101,11 @@ class Recipients:
             recipient = pseudonyms.of_recipient(to)
             number = self._counts.add(share.name, recipient, message_id, WINDOW_SECONDS)
             if number > (share.most or self._most):
-                self._counts.take_back(message_id)
+                self._counts.withdraw(message_id)
                 raise LimitReached
         try:
             yield
         except Exception:
             with self._app.app_context():
-                self._counts.take_back(message_id)
+                self._counts.withdraw(message_id)
             raise

@@ -49,11 +49,11 @@ class Server:
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
-        """Which certificates are believed: read once, as that takes longer than a letter."""
+        """Which certificates are believed: read once, as that takes longer than an email."""
         return ssl.create_default_context(cafile=self._ca_file)
 
     def deliver(self, message: EmailMessage) -> None:
-        """Hand a letter over.
+        """Hand an email over.
 
         Raises:
             OSError: when the server is away or refuses it, or would take the password in the clear.
@@ -76,7 +76,7 @@ class Server:
             # The envelope is what was checked, and not what a header is read as.
             (recipient,) = message["To"].addresses
             client.send_message(message, self._sender, [recipient.addr_spec])
-            # The letter is taken: what the server says to this changes nothing, and is not waited for.
+            # The email is taken: what the server says to this changes nothing, and is not waited for.
             with contextlib.suppress(OSError):
                 client.putcmd("QUIT")
         finally:

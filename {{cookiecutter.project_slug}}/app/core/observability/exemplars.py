@@ -19,7 +19,7 @@ from opentelemetry import trace
 from app.core import pipeline
 from app.core.observability import metrics, multiprocess
 from app.core.observability.tracing import span_of
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,17 +51,17 @@ class Exemplars:
         self._write_at = 0.0
         self._writing = Lock()
 
-    def began(self, exchange: Exchange) -> None:
+    def began(self, info: RequestInfo) -> None:
         """Wait for the end."""
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, info: RequestInfo) -> None:
         """Keep the trace of this request, if it is recorded."""
-        ids = span_of(exchange).get_span_context()
+        ids = span_of(info).get_span_context()
         if not ids.trace_flags.sampled:
             return
-        bucket = self._buckets[bisect_left(metrics.BUCKETS, exchange.seconds)]
-        key = (exchange.method, exchange.route or "_unmatched", str(exchange.status), bucket)
-        self._kept[key] = trace.format_trace_id(ids.trace_id), exchange.seconds, time.time()
+        bucket = self._buckets[bisect_left(metrics.BUCKETS, info.seconds)]
+        key = (info.method, info.route or "_unmatched", str(info.status), bucket)
+        self._kept[key] = trace.format_trace_id(ids.trace_id), info.seconds, time.time()
         place = multiprocess.folder()
         if place and time.monotonic() >= self._write_at:
             self._write(place / f"exemplars_{os.getpid()}.json")

@@ -16,7 +16,7 @@ import orjson
 LINE_BYTES = 4_096  # PIPE_BUF on Linux; with the line break
 SHORTENED = "shortened"
 """The field that says that others of a line were shortened."""
-LEAST_SHARE = 96  # bytes of a value, with its mark; below that fields are left out
+MIN_SHARE = 96  # bytes of a value, with its mark; below that fields are left out
 # What a line has in any case, and what is never cut.
 WHOLE = (
     "timestamp",
@@ -95,7 +95,7 @@ def fit(line: Mapping[str, Any], most: int) -> bytes:
     # Read again, so that values are what JSON has.
     fields: dict[str, Any] = {**orjson.loads(whole), SHORTENED: True}
     share = _share(fields, most)
-    if share < LEAST_SHARE:
+    if share < MIN_SHARE:
         kept = {name: value for name, value in fields.items() if name in (*ESSENTIAL, SHORTENED)}
         fields = {**kept, "fields_left_out": len(fields) - len(kept)}
         share = _share(fields, most)

@@ -23,13 +23,13 @@ from app.core import pipeline
 from app.core.config import CoreSettings
 from app.core.observability import log_lines
 from app.core.observability.redaction import masked, redact, text_of
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 
 ACCESS = logging.getLogger("app.access")
 
 logger = logging.getLogger(__name__)
 
-LONGEST_AGENT = 256  # characters of what a client calls itself
+MAX_AGENT_LENGTH = 256  # characters of what a client calls itself
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -59,9 +59,9 @@ def _said(record: logging.LogRecord) -> str:
 
 def _ids() -> dict[str, str]:
     """Return the ids of the request, or the command, that a line belongs to."""
-    exchange = pipeline.current()
-    if exchange:
-        return exchange.log_fields
+    info = pipeline.current_or_none()
+    if info:
+        return info.log_fields
     running = click.get_current_context(silent=True)
     return {"command": running.command_path} if running else {}
 
@@ -112,9 +112,9 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with the traceback below it if there is one."""
-        exchange = pipeline.current()
-        if record.name == ACCESS.name and exchange:
-            line = self._of_request(record, exchange)
+        info = pipeline.current_or_none()
+        if record.name == ACCESS.name and info:
+            line = self._of_request(record, info)
         else:
             line = self._of_event(record)
         clock = datetime.fromtimestamp(record.created, UTC).astimezone()
@@ -134,14 +134,14 @@ class ConsoleFormatter(logging.Formatter):
         level = self._in(_BY_LEVEL.get(record.levelname), f"{record.levelname:<7}")
         return f"{level} {said} {_harmless(values)}".rstrip()
 
-    def _of_request(self, record: logging.LogRecord, exchange: Exchange) -> str:
+    def _of_request(self, record: logging.LogRecord, info: RequestInfo) -> str:
         """Return method, path, status and milliseconds; never the query, which may hold secrets."""
-        environ = exchange.environ
+        environ = info.environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         shown = _harmless(path.encode("latin-1").decode(errors="backslashreplace"))
-        status = self._in(_BY_CLASS.get(exchange.status // 100), str(exchange.status))
+        status = self._in(_BY_CLASS.get(info.status // 100), str(info.status))
         slow = self._in(_YELLOW, " slow") if record.levelno >= logging.WARNING else ""
-        return f"{exchange.method:<6} {shown} {status} {exchange.seconds * 1e3:.0f} ms{slow}"
+        return f"{info.method:<6} {shown} {status} {info.seconds * 1e3:.0f} ms{slow}"
 
     def _in(self, colour: str | None, text: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if colour and self._coloured else text
@@ -154,13 +154,13 @@ class AccessLog:
         """Take from how many milliseconds on a request is told of as slow; 0: never."""
         self._slow_ms = slow_ms or float("inf")
 
-    def began(self, exchange: Exchange) -> None:
+    def began(self, info: RequestInfo) -> None:
         """Wait for the end: one line says it all."""
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, info: RequestInfo) -> None:
         """Write the line."""
-        environ = exchange.environ
-        duration_ms = round(exchange.seconds * 1e3, 3)
+        environ = info.environ
+        duration_ms = round(info.seconds * 1e3, 3)
         # One line all the same, so that lines can be counted as requests.
         slow = duration_ms >= self._slow_ms
         level = logging.WARNING if slow else logging.INFO
@@ -173,16 +173,16 @@ class AccessLog:
             __file__,
             0,
             "%s %s %s is slow" if slow else "%s %s %s",
-            (exchange.method, exchange.route or "-", exchange.status),
+            (info.method, info.route or "-", info.status),
             None,
             extra={
-                "method": exchange.method,
-                "route": exchange.route,
-                "status": exchange.status,
+                "method": info.method,
+                "route": info.route,
+                "status": info.status,
                 "duration_ms": duration_ms,
-                "sent_bytes": exchange.sent_bytes,
+                "sent_bytes": info.sent_bytes,
                 "client_address": environ.get("REMOTE_ADDR") or None,
-                "user_agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT] or None,
+                "user_agent": environ.get("HTTP_USER_AGENT", "")[:MAX_AGENT_LENGTH] or None,
             },
         )
         ACCESS.handle(record)

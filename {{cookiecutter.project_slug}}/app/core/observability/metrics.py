@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, request
 from app.core import internal, pipeline
 from app.core.internal import InternalSettings
 from app.core.observability import multiprocess
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram, Metric
@@ -118,28 +118,26 @@ class Metrics:
             multiprocess_mode=across,  # type: ignore[arg-type]  # one of its literals
         )
 
-    def began(self, exchange: Exchange) -> None:
+    def began(self, info: RequestInfo) -> None:
         """Count a request that is being answered."""
-        del exchange
+        del info
         self._active.inc()
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, info: RequestInfo) -> None:
         """Count the request, now that everything is known."""
         self._active.dec()
-        key = (exchange.method, exchange.route, exchange.status)
+        key = (info.method, info.route, info.status)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = self._new(exchange)
-        series.seconds.observe(exchange.seconds)
-        series.size.observe(exchange.sent_bytes)
-        if exchange.error is not None:
-            self._exceptions.labels(*_where(exchange), type(exchange.error).__name__).inc()
+            series = self._series[key] = self._new(info)
+        series.seconds.observe(info.seconds)
+        series.size.observe(info.sent_bytes)
+        if info.error is not None:
+            self._exceptions.labels(*_where(info), type(info.error).__name__).inc()
 
-    def _new(self, exchange: Exchange) -> _Series:
-        where = _where(exchange)
-        return _Series(
-            self._seconds.labels(*where, str(exchange.status)), self._bytes.labels(*where)
-        )
+    def _new(self, info: RequestInfo) -> _Series:
+        where = _where(info)
+        return _Series(self._seconds.labels(*where, str(info.status)), self._bytes.labels(*where))
 
     def numbers(self) -> "list[Metric]":
         """Return the numbers of all workers."""
@@ -176,8 +174,8 @@ def encoded(
     return content_type, encode(_Collected(numbers))
 
 
-def _where(exchange: Exchange) -> tuple[str, str]:
-    return exchange.method, exchange.route or "_unmatched"
+def _where(info: RequestInfo) -> tuple[str, str]:
+    return info.method, info.route or "_unmatched"
 
 
 def of(app: Flask) -> Metrics:

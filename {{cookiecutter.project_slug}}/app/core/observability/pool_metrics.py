@@ -18,7 +18,7 @@ def init_app(app: Flask) -> None:
     of, settings = metrics.of(app), settings_of(app)
     of.gauge("db_pool_size", "Connections that are kept open").set(settings.database_pool_size)
     of.gauge("db_pool_limit", "Connections that can be open at once").set(
-        settings.database_pool_size + settings.database_pool_overflow
+        settings.database_pool_size + settings.database_max_overflow
     )
     opened = of.gauge("db_pool_open", "Connections that are open, used or not")
     used = of.gauge("db_pool_used", "Connections that are used by a request or a command")

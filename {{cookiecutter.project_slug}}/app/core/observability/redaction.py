@@ -58,7 +58,7 @@ _TEXT = re.compile(
     rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command's option
     r"|(?P<sql>identified\s{1,8}by\s{1,8})(?:"
     f"{_QUOTED})"
-    # A header without its name; a word of small letters is one of a sentence.
+    # A header without its name; a word of small emails is one of a sentence.
     r"|(?P<scheme>\b(?:bearer|basic)\s{1,8})(?!(?-i:[a-z]++)(?![\w.~+/=-]))[\w.~+/=-]{8,}+"
     r"|(?P<smtp>\bauth\s(?:plain|login|xoauth2)\s)[\w+/=]{4,}+"
     # What stands before the @ of a URL, also a token alone, or a password with a raw / or @.
@@ -109,8 +109,8 @@ _OPENING = re.compile(_CALL + r"\\{0,4}[\"']|\s", re.IGNORECASE)
 
 # Short texts without any hint come again and again: routes, methods, names of browsers.
 _plain: set[str] = set()
-MOST_PLAIN = 1_024
-LONGEST_PLAIN = 256  # characters
+MAX_PLAIN = 1_024
+MAX_PLAIN_LENGTH = 256  # characters
 
 
 def redact(text: str) -> str:
@@ -119,8 +119,8 @@ def redact(text: str) -> str:
         return text
     # Beyond ASCII, letters have more cases than `lower` knows and the pattern does.
     if text.isascii() and not any(map(text.lower().__contains__, _HINTS)):
-        if len(text) <= LONGEST_PLAIN:
-            if len(_plain) >= MOST_PLAIN:
+        if len(text) <= MAX_PLAIN_LENGTH:
+            if len(_plain) >= MAX_PLAIN:
                 _plain.clear()
             _plain.add(text)
         return text

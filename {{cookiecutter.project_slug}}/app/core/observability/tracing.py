@@ -32,7 +32,7 @@ from pydantic import BeforeValidator, SecretStr, ValidationInfo, field_validator
 from app.core import pipeline
 from app.core.config import CoreSettings, otel_environment, tls
 from app.core.config.secret_url import SecretURL
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 
 EXPORT_SECONDS = 5  # the longest that one export, or the flush at the end, may take
 STATE = "app.span"
@@ -166,7 +166,7 @@ class TracingSettings(CoreSettings):
 
 
 def _is_true(value: str) -> bool:
-    """Read a boolean as the specification does: only "true" is true, in any case of letters."""
+    """Read a boolean as the specification does: only "true" is true, in any case of emails."""
     return value.strip().lower() == "true"
 
 
@@ -204,34 +204,34 @@ class Tracing:
             tracer = self._tracer = self.provider().get_tracer(__name__)
         return tracer
 
-    def began(self, exchange: Exchange) -> None:
+    def began(self, info: RequestInfo) -> None:
         """Start the span, as a child of the caller's if it sent one."""
-        method = "HTTP" if exchange.method == "_OTHER" else exchange.method
+        method = "HTTP" if info.method == "_OTHER" else info.method
         span = self.tracer().start_span(
-            f"{method} {exchange.route}" if exchange.route else method,
-            context=_callers_context(exchange),
+            f"{method} {info.route}" if info.route else method,
+            context=_callers_context(info),
             kind=SpanKind.SERVER,
-            start_time=exchange.started_ns,
+            start_time=info.started_ns,
         )
         if span.is_recording():
-            span.set_attributes(_request_attributes(exchange))
+            span.set_attributes(_request_attributes(info))
         ids = span.get_span_context()
-        exchange.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
-        exchange.log_fields["span_id"] = trace.format_span_id(ids.span_id)
+        info.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
+        info.log_fields["span_id"] = trace.format_span_id(ids.span_id)
         around = context.set_value(OF_REQUEST, self, trace.set_span_in_context(span))
-        exchange.environ[STATE] = span, context.attach(around)
+        info.environ[STATE] = span, context.attach(around)
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, info: RequestInfo) -> None:
         """End the span with how the request ended."""
-        span, token = exchange.environ[STATE]
+        span, token = info.environ[STATE]
         context.detach(token)
         if span.is_recording():
-            span.set_attribute("http.response.status_code", exchange.status)
-            if exchange.error is not None:
-                span.record_exception(exchange.error)
+            span.set_attribute("http.response.status_code", info.status)
+            if info.error is not None:
+                span.record_exception(info.error)
             # Semantic conventions: for a server, a 4xx is the client's error, not the span's.
-            if exchange.status >= SERVER_ERROR:
-                failed(span, exchange.error or exchange.status)
+            if info.status >= SERVER_ERROR:
+                failed(span, info.error or info.status)
         span.end()
 
     def shut_down(self) -> None:
@@ -243,9 +243,9 @@ class Tracing:
 
 
 # {% if cookiecutter.metrics %}
-def span_of(exchange: Exchange) -> Span:
+def span_of(info: RequestInfo) -> Span:
     """Return the span of a request that has begun."""
-    return cast("Span", exchange.environ[STATE][0])
+    return cast("Span", info.environ[STATE][0])
 
 
 # {% endif %}
@@ -342,8 +342,8 @@ def _sampler(settings: TracingSettings) -> sampling.Sampler:
     return sampling.ParentBased(root) if name.startswith("parentbased_") else root
 
 
-def _callers_context(exchange: Exchange) -> Context:
-    environ = exchange.environ
+def _callers_context(info: RequestInfo) -> Context:
+    environ = info.environ
     if "HTTP_TRACEPARENT" not in environ:
         return Context()
     carrier = {
@@ -353,16 +353,16 @@ def _callers_context(exchange: Exchange) -> Context:
     return PROPAGATOR.extract(carrier, Context())
 
 
-def _request_attributes(exchange: Exchange) -> dict[str, str | int]:
+def _request_attributes(info: RequestInfo) -> dict[str, str | int]:
     """Return the attributes of https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
 
     The query string stays out: it may hold what the logs mask.
     """
-    environ = exchange.environ
+    environ = info.environ
     host, port = _host(environ.get("HTTP_HOST", ""))
     found: dict[str, str | int | None] = {
-        "http.request.method": exchange.method,
-        "http.route": exchange.route,
+        "http.request.method": info.method,
+        "http.route": info.route,
         "url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
         "url.scheme": environ.get("wsgi.url_scheme"),
         "server.address": host,

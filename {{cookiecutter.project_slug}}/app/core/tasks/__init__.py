@@ -26,9 +26,9 @@ from app.core.tasks import (  # one line where it fits
 )
 from app.core.tasks.runner import (
     BrokerUnavailable,
-    Hopeless,
-    Later,
     Message,
+    PermanentFailure,
+    RetryLater,
     Task,
     of,
     of_app,
@@ -36,9 +36,9 @@ from app.core.tasks.runner import (
 
 __all__ = [  # one line where it fits
     "BrokerUnavailable",
-    "Hopeless",
-    "Later",
     "Message",
+    "PermanentFailure",
+    "RetryLater",
     "Settings",
     "Task",
     "init_app",

@@ -5,7 +5,6 @@ them, and what a task brings about is in the database.
 """
 
 import logging
-import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -52,7 +51,6 @@ KEPT_SECONDS = 14 * 86_400
 UNSAID = "-"
 NOISY = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
 """Who logs what our one line a task says already."""
-LIFE_FILE = "WORKER_LIFE_FILE"
 RECONNECT_SECONDS = 2  # the longest between two tries
 
 
@@ -69,7 +67,7 @@ class _AMQP(AMQP):
     Connection = _Connection
 
 
-class LostPlaces(bootsteps.StartStopStep):
+class StalledConsumer(bootsteps.StartStopStep):
     """Lets a worker connect anew when all its places are taken and it has nothing in hand.
 
     When the word that a task is done cannot be sent, kombu keeps its place taken, and a worker
@@ -114,8 +112,8 @@ class Broker:
     def __init__(self, own: Tasks) -> None:
         """Make a Celery application; nothing is connected yet."""
         self._tasks = own
-        settings = own.settings
-        self._seconds = settings.task_publish_seconds
+        self.settings = settings = own.settings
+        self._seconds = settings.task_publish_timeout_seconds
         self.name = settings.service_name
         self.celery = Celery(self.name, amqp=_AMQP, set_as_current=False, fixups=[])
         self.celery.conf.update(configuration(settings))
@@ -229,10 +227,10 @@ class Broker:
                 request.retries -= 1  # Celery counts each
             # Redis gives a message to somebody else when it waits for longer.
             raise celery_task.retry(
-                countdown=min(verdict.seconds, self._tasks.settings.task_wait_seconds)
+                countdown=min(verdict.seconds, self._tasks.settings.task_max_backoff_seconds)
             )
         if verdict.outcome is Outcome.DEAD:
-            self.bury({"task": message.task, "id": message.id, "values": values})
+            self.dead_letter({"task": message.task, "id": message.id, "values": values})
             raise Reject(requeue=False)
 
     # {% if cookiecutter.database == "none" %}
@@ -253,26 +251,26 @@ class Broker:
             return 0  # one run too many is better than none
 
     # {% endif %}
-    def bury(self, letter: Mapping[str, object]) -> None:
+    def dead_letter(self, email: Mapping[str, object]) -> None:
         """Keep what RabbitMQ would keep by itself once it is rejected."""
         if self.is_rabbitmq:
             return
         with self.connect() as connection:
             producer = self.celery.amqp.Producer(connection, auto_declare=False)
             producer.publish(
-                {**letter, "at": time.time()},
+                {**email, "at": time.time()},
                 routing_key=self.dead_letters,
                 declare=[self._dead_queue()],
             )
             if client := getattr(connection.default_channel, "client", None):
                 _bound(client, self.dead_letters)
 
-    def bury_unreadable(self, message: Delivered, **_: object) -> None:
+    def dead_letter_unreadable(self, message: Delivered, **_: object) -> None:
         """Keep what Celery has rejected before any task of ours saw it."""
         self._tasks.refused()
         headers = message.headers or {}
         told = dict(headers) if isinstance(headers, Mapping) else repr(headers)
-        self.bury({"headers": told, "body": repr(message.body)})
+        self.dead_letter({"headers": told, "body": repr(message.body)})
 
     # {% if cookiecutter.database == "none" %}
     def ping(self) -> None:
@@ -342,12 +340,13 @@ def worker(app: Flask) -> Celery:
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
         logging.getLogger(name).addFilter(_without_arguments)
-    celery.steps["consumer"].add(LostPlaces)
+    celery.steps["consumer"].add(StalledConsumer)
     signals.setup_logging.connect(_set_up_logging)
     signals.worker_shutting_down.connect(_log_stop)
-    signals.heartbeat_sent.connect(show_life)
+    if heartbeat := broker.settings.worker_heartbeat_file:
+        signals.heartbeat_sent.connect(_touching(heartbeat), weak=False)
     for missed in (signals.task_unknown, signals.task_rejected):
-        missed.connect(broker.bury_unreadable, weak=False)
+        missed.connect(broker.dead_letter_unreadable, weak=False)
     signals.worker_process_shutdown.connect(broker.leave, weak=False)
     return celery
 
@@ -390,14 +389,17 @@ def _without_arguments(record: logging.LogRecord) -> bool:
     return True
 
 
-def show_life(**_: object) -> None:
-    """Touch the file that a health check looks at: the worker is connected and takes tasks."""
-    if path := os.environ.get(LIFE_FILE):
-        Path(path).touch()
+def _touching(heartbeat: Path) -> Callable[..., None]:
+    """Return what touches the file that a health check looks at."""
+
+    def touch_heartbeat(**_: object) -> None:
+        heartbeat.touch()
+
+    return touch_heartbeat
 
 
 def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which is loaded with the transport
-    """Keep the newest letters in a list of Redis, and not for ever."""
+    """Keep the newest emails in a list of Redis, and not for ever."""
     client.ltrim(key, 0, KEPT - 1)
     client.expire(key, KEPT_SECONDS)
 
@@ -424,15 +426,15 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     """Return what Celery is told."""
     server = settings.broker_url and server_url.read(settings.broker_url, settings.broker_ca_file)
     url = server.url if server else ""
-    seconds = settings.task_publish_seconds
+    seconds = settings.task_publish_timeout_seconds
     # A message in Redis comes back when its worker has been silent for so long, so no wait for another
     # try may be longer.
-    silence = settings.task_wait_seconds
+    silence = settings.task_max_backoff_seconds
     # {% if cookiecutter.database != "none" %}
     silence = 30  # the outbox keeps what waits
     # {% endif %}
     redis = {
-        "visibility_timeout": silence + settings.task_killed_seconds,
+        "visibility_timeout": silence + settings.task_kill_seconds,
         "unacked_restore_throttle": 1,  # looks every ten seconds
         "socket_connect_timeout": seconds,
         "socket_keepalive": True,
@@ -461,8 +463,8 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "task_reject_on_worker_lost": True,
         "task_acks_on_failure": False,
         "task_acks_on_timeout": False,
-        "task_soft_time_limit": settings.task_seconds,
-        "task_time_limit": settings.task_killed_seconds,
+        "task_soft_time_limit": settings.task_time_limit_seconds,
+        "task_time_limit": settings.task_kill_seconds,
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
@@ -488,7 +490,7 @@ def init_app(app: Flask, own: Tasks) -> None:
         problem = "has a parameter that kombu does not know, or whose value does not fit"
         raise config.InvalidSettings({"BROKER_URL": problem}) from None
     app.extensions["broker"] = broker
-    own.publisher = Publisher(broker.send, own.settings.task_publish_seconds)
+    own.publisher = Publisher(broker.send, own.settings.task_publish_timeout_seconds)
     # {% if cookiecutter.database == "none" %}
     # Nothing can be put off without it.
     checks.of(app).probes["broker"] = broker.ping

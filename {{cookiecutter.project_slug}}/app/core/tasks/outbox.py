@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.database import AFTER_COMMIT, Base, pruning, reading, writing
 from app.core.tasks import runner, schedule
-from app.core.tasks.runner import BrokerUnavailable, Message, Outcome, Task, Tasks, Verdict
+from app.core.tasks.runner import BrokerUnavailable, Message, Outcome, Task, TaskOutcome, Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Outbox:
     def __init__(self, own: Tasks) -> None:
         """Take whose messages it keeps."""
         self._tasks = own
-        longest = max(LOST_SECONDS, 2.0 * own.settings.task_killed_seconds)
+        longest = max(LOST_SECONDS, 2.0 * own.settings.task_kill_seconds)
         self._lost = timedelta(seconds=longest)
 
     def add(self, session: Session, task: Task, values: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ class Outbox:
             session.execute(update(OutboxMessage).where(*alive).values(values))
             return session.execute(attempts).scalar_one_or_none()
 
-    def end(self, message_id: str, verdict: Verdict) -> None:
+    def end(self, message_id: str, verdict: TaskOutcome) -> None:
         """Forget a message that is done; note when another one is due again, or that it is dead."""
         try:
             one = OutboxMessage.id == UUID(message_id)

@@ -52,7 +52,7 @@ class OutboxMetrics:
             GaugeMetricFamily(
                 "tasks_oldest_waiting_seconds", "For how long the first of them waits", seconds
             ),
-            GaugeMetricFamily("tasks_dead", "Dead letters: messages that were given up", dead),
+            GaugeMetricFamily("tasks_dead", "Dead emails: messages that were given up", dead),
         ]
 
 
@@ -60,8 +60,12 @@ def _hurried(settings: DatabaseSettings) -> DatabaseSettings:
     """Return settings whose limits of time fit between two looks."""
     return settings.model_copy(
         update={
-            "database_connect_seconds": min(SECONDS, settings.database_connect_seconds),
-            "database_statement_ms": min(SECONDS * 1_000, settings.database_statement_ms),
+            "database_connect_timeout_seconds": min(
+                SECONDS, settings.database_connect_timeout_seconds
+            ),
+            "database_statement_timeout_ms": min(
+                SECONDS * 1_000, settings.database_statement_timeout_ms
+            ),
         }
     )
 

@@ -1,7 +1,7 @@
 """How many messages lie in the broker's queues: a value of the broker, not of a worker.
 
 The broker is asked at each look at `/metrics`, by a thread that is not waited for longer than
-TASK_PUBLISH_SECONDS.
+TASK_PUBLISH_TIMEOUT_SECONDS.
 """
 
 import logging
@@ -47,9 +47,7 @@ class QueueMetrics:
             GaugeMetricFamily(
                 "queue_tasks_waiting", "Messages that no worker has taken yet", waiting
             ),
-            GaugeMetricFamily(
-                "queue_tasks_dead", "Dead letters: messages that were given up", dead
-            ),
+            GaugeMetricFamily("queue_tasks_dead", "Dead emails: messages that were given up", dead),
         ]
 
 
@@ -62,5 +60,5 @@ def init_app(app: Flask) -> None:
     """Show what the queues hold."""
     own = runner.of(app)
     depths = app.extensions["broker"].depths if "broker" in app.extensions else _nothing_waits
-    asking = QueueMetrics(depths, own.settings.task_publish_seconds)
+    asking = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)
     metrics.of(app).shared.append(asking.ask)

@@ -23,7 +23,7 @@ from flask import Flask, current_app
 
 from app.core import pipeline
 from app.core.errors import Unavailable
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 from app.core.tasks.settings import TaskSettings
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class BrokerUnavailable(Unavailable):
     detail = "What has to be done later cannot be noted now; try again soon."
 
 
-class Later(Exception):  # noqa: N818  it is no error
+class RetryLater(Exception):  # noqa: N818  it is no error
     """Not now: a task raises it to be run again, and that counts as no failure."""
 
     def __init__(self, seconds: float) -> None:
@@ -52,7 +52,7 @@ class Later(Exception):  # noqa: N818  it is no error
         self.seconds = seconds
 
 
-class Hopeless(Exception):  # noqa: N818  the message is one
+class PermanentFailure(Exception):  # noqa: N818  the message is one
     """No further try would help: the message becomes a dead letter."""
 
 
@@ -88,7 +88,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TaskOutcome:
     """What is to become of a message, and in how many seconds if it is run again."""
 
     outcome: Outcome
@@ -106,8 +106,8 @@ class Verdict:
 
 OUTCOMES = ("done", "later", "failed", "dead")
 """What a run may come to: `later` was put off and is no failure, `failed` is tried again."""
-DONE = Verdict(Outcome.DONE)
-DEAD = Verdict(Outcome.DEAD)
+DONE = TaskOutcome(Outcome.DONE)
+DEAD = TaskOutcome(Outcome.DEAD)
 
 
 class Observer(Protocol):
@@ -119,17 +119,17 @@ class Observer(Protocol):
     def publishing(self, message: Message) -> AbstractContextManager[Mapping[str, str]]:
         """Surround the sending; return what the message takes along instead."""
 
-    def running(self, message: Message, exchange: Exchange) -> AbstractContextManager[object]:
-        """Surround a run; what went wrong is then in the exchange."""
+    def running(self, message: Message, info: RequestInfo) -> AbstractContextManager[object]:
+        """Surround a run; what went wrong is then in the info."""
 
 
-class Ledger(Protocol):
+class MessageStore(Protocol):
     """Keeps messages until they are done; whoever has none depends on the broker alone."""
 
     def begin(self, message_id: str) -> int | None:
         """Count an attempt; return how many there were, or None when it is done already."""
 
-    def end(self, message_id: str, verdict: Verdict) -> None:
+    def end(self, message_id: str, verdict: TaskOutcome) -> None:
         """Forget a message, or remember when to run it again."""
 
 
@@ -172,7 +172,7 @@ class Tasks:
         self.observers: list[Observer] = []
         self.at_exit: list[Callable[[], None]] = []
         """What a worker's process does at its end."""
-        self.ledger: Ledger | None = None
+        self.ledger: MessageStore | None = None
         self.publisher: Publisher | None = None
         # {% if cookiecutter.metrics %}
         self.on_added: list[Callable[[str], None]] = []
@@ -215,8 +215,8 @@ class Tasks:
         wire = task.schema.dump(values)
         task.schema.load(wire)
         headers: dict[str, str] = {}
-        if exchange := pipeline.current():
-            headers[REQUEST_ID] = exchange.request_id
+        if info := pipeline.current_or_none():
+            headers[REQUEST_ID] = info.request_id
         for observer in self.observers:
             headers |= observer.headers()
         return Message(task.name, wire, headers)
@@ -237,44 +237,46 @@ class Tasks:
                 message = replace(message, headers={**message.headers, **headers})
             self.publisher(message)
 
-    def deliver(self, message: Message) -> Verdict:
+    def deliver(self, message: Message) -> TaskOutcome:
         """Run a message that has arrived, and return what the broker is to do with it."""
-        with self._app.app_context(), _carried(message) as exchange, ExitStack() as around:
+        with self._app.app_context(), _carried(message) as info, ExitStack() as around:
             for observer in self.observers:
-                around.enter_context(observer.running(message, exchange))
+                around.enter_context(observer.running(message, info))
             try:
                 if self.ledger is not None:
-                    return self._run_in_ledger(self.ledger, message, exchange)
-                verdict = self._run(message, exchange)
+                    return self._run_stored(self.ledger, message, info)
+                verdict = self._run(message, info)
             except Exception as error:  # noqa: BLE001  whatever a database may raise
-                exchange.error = error
+                info.error = error
                 words = {"reason": type(error).__name__}
                 logger.error("task put off, as the database is away", extra=words)  # noqa: TRY400
-                verdict = Verdict(Outcome.AGAIN, backoff(1, self.settings.task_wait_seconds))
-            self._tell(message, exchange, verdict)
+                verdict = TaskOutcome(
+                    Outcome.AGAIN, backoff(1, self.settings.task_max_backoff_seconds)
+                )
+            self._tell(message, info, verdict)
             return verdict
 
-    def _run_in_ledger(self, ledger: Ledger, message: Message, exchange: Exchange) -> Verdict:
+    def _run_stored(self, ledger: MessageStore, message: Message, info: RequestInfo) -> TaskOutcome:
         if self._read(message) is None:
             # Whoever sent it was not this service, or was another version of it.
-            verdict = self._run(message, exchange)
+            verdict = self._run(message, info)
         elif (attempt := ledger.begin(message.id)) is None:
             logger.info("task was done already")
             return DONE
         else:
-            verdict = self._run(replace(message, attempt=attempt), exchange)
+            verdict = self._run(replace(message, attempt=attempt), info)
         ledger.end(message.id, verdict)
-        self._tell(message, exchange, verdict)
+        self._tell(message, info, verdict)
         # The ledger brings it again, so the broker need not.
         return DONE if verdict.outcome is Outcome.AGAIN else verdict
 
-    def _tell(self, message: Message, exchange: Exchange, verdict: Verdict) -> None:
+    def _tell(self, message: Message, info: RequestInfo, verdict: TaskOutcome) -> None:
         """Say what a run came to, which a ledger may keep from the broker."""
         ended.send(
             self._app,
             task=message.task if message.task in self._tasks else UNKNOWN,
             outcome=verdict.word,
-            seconds=_seconds_since(exchange),
+            seconds=_seconds_since(info),
         )
 
     def refused(self) -> None:
@@ -290,35 +292,35 @@ class Tasks:
         except (KeyError, ValueError, ma.ValidationError):
             return None
 
-    def _run(self, message: Message, exchange: Exchange) -> Verdict:
-        if message.attempt > self.settings.task_attempts:
+    def _run(self, message: Message, info: RequestInfo) -> TaskOutcome:
+        if message.attempt > self.settings.task_max_attempts:
             # Whoever began the last one did not live to tell.
             logger.error("task given up", extra={"attempts": message.attempt - 1})
             return DEAD
         run = self._read(message)
         try:
             if run is None:
-                raise Hopeless  # noqa: TRY301  it is answered below, like a task's own
+                raise PermanentFailure  # noqa: TRY301  it is answered below, like a task's own
             run()
-        except Later as later:
+        except RetryLater as later:
             logger.info("task put off", extra={"retry_seconds": round(later.seconds)})
-            return Verdict(Outcome.AGAIN, later.seconds, counts=False)
-        except Hopeless as problem:
-            exchange.error = problem
+            return TaskOutcome(Outcome.AGAIN, later.seconds, counts=False)
+        except PermanentFailure as problem:
+            info.error = problem
             # Its values may be anybody's, so they are not repeated.
             logger.error("task refused")  # noqa: TRY400
             return DEAD
         except Exception as error:
-            exchange.error = error
+            info.error = error
             words = {"attempt": message.attempt}
-            if message.attempt >= self.settings.task_attempts:
+            if message.attempt >= self.settings.task_max_attempts:
                 logger.exception("task given up", extra=words)
                 return DEAD
-            seconds = backoff(message.attempt, self.settings.task_wait_seconds)
+            seconds = backoff(message.attempt, self.settings.task_max_backoff_seconds)
             words["retry_seconds"] = round(seconds)
             logger.warning("task failed, and is tried again", exc_info=True, extra=words)
-            return Verdict(Outcome.AGAIN, seconds)
-        logger.info("task done", extra={"duration_ms": round(_seconds_since(exchange) * 1e3, 3)})
+            return TaskOutcome(Outcome.AGAIN, seconds)
+        logger.info("task done", extra={"duration_ms": round(_seconds_since(info) * 1e3, 3)})
         return DONE
 
 
@@ -331,22 +333,20 @@ def backoff(attempt: int, most: float) -> float:
     return random.uniform(longest / 2, longest)  # nosec B311 # noqa: S311  nothing is secret about it
 
 
-def _seconds_since(exchange: Exchange) -> float:
-    return (time.perf_counter_ns() - exchange.started_clock) / 1e9
+def _seconds_since(info: RequestInfo) -> float:
+    return (time.perf_counter_ns() - info.started_clock) / 1e9
 
 
 @contextmanager
-def _carried(message: Message) -> Iterator[Exchange]:
+def _carried(message: Message) -> Iterator[RequestInfo]:
     """Let every log line of a run name the message, and the request that it comes from."""
-    exchange = Exchange({}, message.headers.get(REQUEST_ID, message.id), "_OTHER")
-    exchange.log_fields.update(
-        request_id=exchange.request_id, task=message.task, task_id=message.id
-    )
-    before = pipeline.swap(exchange)
+    info = RequestInfo({}, message.headers.get(REQUEST_ID, message.id), "_OTHER")
+    info.log_fields.update(request_id=info.request_id, task=message.task, task_id=message.id)
+    before = pipeline.replace(info)
     try:
-        yield exchange
+        yield info
     finally:
-        pipeline.swap(before)
+        pipeline.replace(before)
 
 
 def of(app: Flask) -> Tasks:

@@ -20,10 +20,10 @@ from app.core.database import Base, writing
 logger = logging.getLogger(__name__)
 
 
-class Turn(Base, kw_only=True):
+class ScheduledRun(Base, kw_only=True):
     """Which turn of a job has been taken last."""
 
-    __tablename__ = "turns"
+    __tablename__ = "scheduled_runs"
 
     job: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger)
@@ -70,15 +70,19 @@ def take(job: str, number: int) -> bool:
     Numbers are compared for equality: a clock that was wrong for a while then costs a turn too many,
     and never all turns until the others' clocks have come as far.
     """
-    mine = update(Turn).where(Turn.job == job, Turn.number != number).values(number=number)
+    mine = (
+        update(ScheduledRun)
+        .where(ScheduledRun.job == job, ScheduledRun.number != number)
+        .values(number=number)
+    )
     with writing() as session:
         if cast("CursorResult[None]", session.execute(mine)).rowcount:
             return True
-        if session.get(Turn, job):
+        if session.get(ScheduledRun, job):
             return False
     try:
         with writing() as session:
-            session.add(Turn(job=job, number=number))
+            session.add(ScheduledRun(job=job, number=number))
     except IntegrityError:  # somebody else has begun at this moment
         return False
     return True

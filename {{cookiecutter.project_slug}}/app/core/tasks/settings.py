@@ -10,12 +10,14 @@ from app.core.config.tls import CAFile
 
 BROKERS = ("amqp", "amqps", "redis", "rediss")
 # {% if cookiecutter.database == "none" %}
-LONGEST_WAIT = 300  # on Redis, for so long a message of a dead worker stays away too
+MAX_BACKOFF = 300  # on Redis, for so long a message of a dead worker stays away too
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
-LONGEST_WAIT = 3_600
+MAX_BACKOFF = 3_600
 # {% endif %}
-KILL_SECONDS = 5  # how much later than TASK_SECONDS a task is killed that does not give in
+KILL_SECONDS = (
+    5  # how much later than TASK_TIME_LIMIT_SECONDS a task is killed that does not give in
+)
 
 
 class TaskSettings(CoreSettings):
@@ -23,12 +25,14 @@ class TaskSettings(CoreSettings):
 
     broker_url: SecretURL | None = Field(default=None, validate_default=True)
     broker_ca_file: CAFile = None
-    task_publish_seconds: float = Field(default=1.0, gt=0, le=30)
+    task_publish_timeout_seconds: float = Field(default=1.0, gt=0, le=30)
     """The longest that a request waits for the broker."""
-    task_seconds: int = Field(default=60, ge=1, le=3_600)
-    task_attempts: int = Field(default=16, ge=1, le=100)
-    task_wait_seconds: int = Field(default=LONGEST_WAIT, ge=1, le=3_600)
+    task_time_limit_seconds: int = Field(default=60, ge=1, le=3_600)
+    task_max_attempts: int = Field(default=16, ge=1, le=100)
+    task_max_backoff_seconds: int = Field(default=MAX_BACKOFF, ge=1, le=3_600)
     """The longest between two tries."""
+    worker_heartbeat_file: Path | None = None
+    """A file that a worker touches every two seconds while it is connected; unset: none."""
 
     @field_validator("broker_url")
     @classmethod
@@ -59,6 +63,6 @@ class TaskSettings(CoreSettings):
         return found
 
     @property
-    def task_killed_seconds(self) -> int:
+    def task_kill_seconds(self) -> int:
         """How long a task lives at most."""
-        return self.task_seconds + KILL_SECONDS
+        return self.task_time_limit_seconds + KILL_SECONDS

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from app.core.observability.tracing import PROPAGATOR, Tracing, outgoing_headers
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 from app.core.tasks import runner
 from app.core.tasks.runner import Message
 
@@ -37,15 +37,15 @@ class TaskTraces:
             yield outgoing_headers()
 
     @contextmanager
-    def running(self, message: Message, exchange: Exchange) -> Iterator[None]:
+    def running(self, message: Message, info: RequestInfo) -> Iterator[None]:
         """Make a span of the run, below that of the sending."""
         with self._span(message, SpanKind.CONSUMER, "process") as span:
             ids = span.get_span_context()
-            exchange.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
-            exchange.log_fields["span_id"] = trace.format_span_id(ids.span_id)
+            info.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
+            info.log_fields["span_id"] = trace.format_span_id(ids.span_id)
             yield
-            if exchange.error:
-                span.set_attribute("error.type", type(exchange.error).__name__)
+            if info.error:
+                span.set_attribute("error.type", type(info.error).__name__)
                 span.set_status(Status(StatusCode.ERROR))
 
     @contextmanager

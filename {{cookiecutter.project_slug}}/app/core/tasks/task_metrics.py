@@ -23,7 +23,7 @@ from pydantic import Field
 from app.core.internal import InternalSettings, is_inside
 from app.core.observability import metrics, multiprocess
 from app.core.observability.metrics import Metrics
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 from app.core.tasks import runner
 from app.core.tasks.runner import Message
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds: fine where a letter is sent, coarse up to what a patient operator allows.
+# Seconds: fine where an email is sent, coarse up to what a patient operator allows.
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 SILENT_SECONDS = 5  # how long a caller may say nothing
 BUILD = "service_build_info"
@@ -64,9 +64,9 @@ class ActiveRuns:
         del message
         return nullcontext({})
 
-    def running(self, message: Message, exchange: Exchange) -> AbstractContextManager[object]:
+    def running(self, message: Message, info: RequestInfo) -> AbstractContextManager[object]:
         """Count a run, as long as it lasts."""
-        del message, exchange
+        del message, info
         return self._active.track_inprogress()
 
 

@@ -10,5 +10,7 @@ def test_the_probes_are_described_by_the_settings() -> None:
         liveness_port=8081
     )
     assert "set LIVENESS_PORT" in described()
-    assert "/health/ready at port 8000 every 5 s, timeout 4 s" in described(readiness_seconds=2.5)
+    assert "/health/ready at port 8000 every 5 s, timeout 4 s" in described(
+        readiness_timeout_seconds=2.5
+    )
     assert HealthSettings.model_fields["liveness_port"].default is None

@@ -35,7 +35,7 @@ def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
     assert answer.status_code == 503
     assert answer.mimetype == "application/problem+json"
     assert answer.json is not None
-    assert answer.json["code"] == "dependency_down"
+    assert answer.json["code"] == "dependency_unavailable"
     assert answer.json["checks"]["ledger"] == "down"
     assert answer.json["checks"]["mail"] == "ok"
 

@@ -10,7 +10,7 @@ from app.core.caching import cache
 from app.core.database import writing
 from app.orders import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
-    administration,
+    admin_service,
     # {% endif %}
     # {% if cookiecutter.webhooks %}
     payments,
@@ -27,7 +27,7 @@ from conftest import (  # one line where it fits
     # {% endif %}
     body,
     # {% if cookiecutter.auth != "none" %}
-    caller_id,
+    user_id,
     # {% endif %}
 )
 from tests import (  # one line where it fits
@@ -113,7 +113,7 @@ def test_a_change_by_an_administrator_shows_in_the_next_read(
     app: Flask, client: FlaskClient, location: str
 ) -> None:
     with app.app_context(), writing() as session:
-        administration.cancel(session, id_of(location))
+        admin_service.cancel(session, id_of(location))
 
     assert body(client.get(location))["status"] == "cancelled"
 
@@ -136,7 +136,7 @@ def test_nobody_reads_what_is_kept_for_somebody_else(
     # Neither did they take anything from its owner.
     assert client.get(location).status_code == 200
     with app.app_context():
-        assert service.shown(id_of(location), caller_id(app)).version == 1
+        assert service.shown(id_of(location), user_id(app)).version == 1
 
 
 # {% endif %}

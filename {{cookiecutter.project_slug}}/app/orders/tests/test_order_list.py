@@ -15,7 +15,7 @@ from app.orders.models import Order, OrderLine, OrderStatus
 from conftest import (  # one line where it fits
     body,
     # {% if cookiecutter.auth != "none" %}
-    caller_id,
+    user_id,
     # {% endif %}
 )
 from tests.database import CountQueries, Plan
@@ -31,7 +31,7 @@ def store_orders(app: Flask, count: int, *, apart: timedelta = timedelta(seconds
     order = {
         **ORDER,
         # {% if cookiecutter.auth != "none" %}
-        "owner_id": caller_id(app),
+        "owner_id": user_id(app),
         # {% endif %}
     }
     line = {"quantity": 1, "unit_price_cents": 450, "total_cents": 450}
@@ -195,12 +195,12 @@ def test_a_cursor_with_any_character_changed_is_refused(app: Flask) -> None:
     position = Position(NOON, UUID(int=1))
 
     with app.test_request_context(URL):
-        cursor = pagination.seal(position)
-        assert pagination.unseal(cursor) == position
+        cursor = pagination.encode_cursor(position)
+        assert pagination.decode_cursor(cursor) == position
         for place, character in enumerate(cursor):
             changed = "A" if character != "A" else "B"
             with pytest.raises(ValueError, match="not a cursor"):
-                pagination.unseal(cursor[:place] + changed + cursor[place + 1 :])
+                pagination.decode_cursor(cursor[:place] + changed + cursor[place + 1 :])
 
 
 def test_a_cursor_fits_only_its_own_list_of_its_own_service(
@@ -208,10 +208,10 @@ def test_a_cursor_fits_only_its_own_list_of_its_own_service(
 ) -> None:
     position = Position(NOON, UUID(int=1))
     with app.test_request_context(URL):
-        cursor = pagination.seal(position)
+        cursor = pagination.encode_cursor(position)
 
     with app.test_request_context("/health/live"), pytest.raises(ValueError, match="not a cursor"):
-        pagination.unseal(cursor)
+        pagination.decode_cursor(cursor)
     monkeypatch.setattr(app, "secret_key", "another service's")
     with app.test_request_context(URL), pytest.raises(ValueError, match="not a cursor"):
-        pagination.unseal(cursor)
+        pagination.decode_cursor(cursor)

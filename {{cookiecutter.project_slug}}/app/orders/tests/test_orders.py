@@ -19,7 +19,7 @@ from conftest import (  # one line where it fits
     MakeApp,
     body,
     # {% if cookiecutter.auth != "none" %}
-    caller_id,
+    user_id,
     # {% endif %}
 )
 
@@ -132,7 +132,7 @@ def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> N
             service.cancel(  # one line where it fits
                 order_id,
                 # {% if cookiecutter.auth != "none" %}
-                caller_id(app),
+                user_id(app),
                 # {% endif %}
             )
             order.status = OrderStatus.CANCELLED
@@ -228,7 +228,7 @@ def test_a_row_that_the_database_refuses_is_not_taken_for_a_repetition(
             {"currency": "EUR", "lines": lines},
             key,
             # {% if cookiecutter.auth != "none" %}
-            owner_id=caller_id(app),
+            owner_id=user_id(app),
             # {% endif %}
         )
 

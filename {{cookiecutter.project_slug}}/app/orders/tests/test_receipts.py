@@ -29,7 +29,7 @@ BASKET = {"currency": "EUR", "lines": LINES, "email": "Ada@Mail.example"}
 
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
-    """Return the letters that are sent from here on."""
+    """Return the emails that are sent from here on."""
     kept = app.extensions["mail"].kept
     kept.clear()
     return kept  # type: ignore[no-any-return]  # a deque, which is as good
@@ -59,12 +59,12 @@ def test_whoever_says_where_gets_one_receipt(
 
     assert answer.status_code == 201
     assert "email" not in body(answer)
-    (letter,) = post
+    (email,) = post
     order_id = body(answer)["id"]
-    assert letter["To"] == ADA
-    assert letter["Message-ID"] == f"<receipt.{order_id}@localhost>"
+    assert email["To"] == ADA
+    assert email["Message-ID"] == f"<receipt.{order_id}@localhost>"
     for words in (order_id, "2 x TEA-100: 9.00 EUR", "Total: 21.00 EUR"):
-        assert words in letter.get_content()
+        assert words in email.get_content()
     row = receipt(app)
     assert row.sent_at
     assert (row.email, row.erase_at, row.claimed_until) == (None, None, None)
@@ -152,7 +152,7 @@ def test_a_mail_server_that_is_away_is_tried_again(
             session.query(Receipt).delete()
 
 
-def test_a_letter_that_is_refused_is_given_up_and_the_address_erased(
+def test_a_emails_that_is_refused_is_given_up_and_the_address_erased(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     for error in (
@@ -182,7 +182,7 @@ def test_a_run_that_died_keeps_its_claim_until_it_cannot_be_alive(
         with writing() as session:
             session.execute(update(Receipt).values(claimed_until=now + timedelta(hours=1)))
 
-        with pytest.raises(tasks.Later) as later:
+        with pytest.raises(tasks.RetryLater) as later:
             receipts.send({"order_id": order_id})
         assert 3_600 - HANG_TIMEOUT_SECONDS < later.value.seconds < 3_602
         assert not post

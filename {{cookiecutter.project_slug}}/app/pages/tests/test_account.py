@@ -10,10 +10,10 @@ from werkzeug.test import TestResponse
 from app.core import access
 from app.core.database import writing
 from app.pages import (  # one line where it fits
-    # {% if cookiecutter.auth == "oidc" %}
-    logins,
     # {% endif %}
-    visitors,
+    login_required,
+    # {% if cookiecutter.auth == "oidc" %}
+    provider_sessions,
 )
 from app.sessions.models import LoginSession
 from tests import (  # one line where it fits
@@ -97,7 +97,7 @@ def test_a_single_session_has_nothing_to_end(browser: FlaskClient) -> None:
 def test_whoever_may_do_nothing_else_sees_sessions_and_ends_them(app: Flask) -> None:
     open_session(app)
     client = app.test_client()
-    browsers.sign_in(client, access.Caller(browsers.SOME_ID, frozenset(), open_session(app)))
+    browsers.login(client, access.Principal(browsers.SOME_ID, frozenset(), open_session(app)))
 
     assert end(client, path_of(*offered(client))).status_code == 303
     assert offered(client) == []
@@ -106,9 +106,9 @@ def test_whoever_may_do_nothing_else_sees_sessions_and_ends_them(app: Flask) -> 
 # {% if cookiecutter.auth == "oidc" %}
 def test_a_session_is_stored_for_as_long_as_its_cookie_can_last(app: Flask) -> None:
     with app.app_context():
-        caller = logins.begin(access.Caller(browsers.SOME_ID, frozenset()))
+        principal = provider_sessions.begin(access.Principal(browsers.SOME_ID, frozenset()))
         with writing() as transaction:
-            stored = transaction.get_one(LoginSession, caller.session)
+            stored = transaction.get_one(LoginSession, principal.session)
 
     assert stored.expires_at - stored.created_at == timedelta(seconds=43_200)
 
@@ -118,7 +118,7 @@ def test_one_session_is_ended_and_no_other(app: Flask, browser: FlaskClient) -> 
     other, copied = with_session(app), with_session(app)
     first, second = offered(browser)
 
-    assert "Whoever uses this session is signed out" in browser.get(path_of(first)).text
+    assert "Whoever uses this session is logged out" in browser.get(path_of(first)).text
     answer = end(browser, path_of(first))
 
     assert (answer.status_code, answer.location) == (303, "/account")
@@ -144,7 +144,7 @@ def test_all_other_sessions_end_at_once_and_this_one_stays(
         assert transaction.get_one(LoginSession, stranger).ended_at is None
 
 
-def test_whoever_ends_the_session_of_this_browser_is_signed_out(
+def test_whoever_ends_the_session_of_this_browser_is_logged_out(
     app: Flask, browser: FlaskClient
 ) -> None:
     with_session(app)
@@ -188,14 +188,14 @@ def test_no_session_ends_without_a_form_of_this_service(
 
 
 @pytest.mark.attack
-def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) -> None:
+def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> None:
     session_id = open_session(app)
     for path in ("/account", path_of(session_id), OTHERS):
         with subtests.test(path):
             stranger = app.test_client()
-            assert stranger.get(path).location.startswith("/sign-in?next=%2Faccount")
+            assert stranger.get(path).location.startswith("/login?next=%2Faccount")
             form = {**PROOF, "csrf_token": token(stranger, "/quote")}
             if path != "/account":
                 answer = stranger.post(path, data=form, headers=SENT)
-                assert answer.location == visitors.ANEW
-                assert visitors.ENDED in stranger.get(visitors.ANEW).text
+                assert answer.location == login_required.ANEW
+                assert login_required.ENDED in stranger.get(login_required.ANEW).text

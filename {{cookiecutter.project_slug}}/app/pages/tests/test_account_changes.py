@@ -12,7 +12,7 @@ from app.users import attempts
 from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,
-    letters,
+    emails,
     log_in,
     make,
     new_address,
@@ -38,13 +38,13 @@ def email(app: Flask) -> str:
 
 @pytest.fixture
 def browser(app: Flask, email: str) -> FlaskClient:
-    """Return a browser in which its owner is signed in."""
-    return signed_in(app, email)
+    """Return a browser in which its owner is logged in."""
+    return logged_in(app, email)
 
 
-def signed_in(app: Flask, email: str, password: str = PASSWORD) -> FlaskClient:
+def logged_in(app: Flask, email: str, password: str = PASSWORD) -> FlaskClient:
     client: FlaskClient = app.test_client()
-    send(client, "/sign-in", {"email": email, "password": password})
+    send(client, "/login", {"email": email, "password": password})
     return client
 
 
@@ -73,10 +73,10 @@ def test_a_session_of_a_browser_lasts_no_longer_than_its_cookie(
 def test_sessions_are_told_apart_by_their_networks(
     app: Flask, browser: FlaskClient, email: str
 ) -> None:
-    signed_in(app, email)
+    logged_in(app, email)
     far = app.test_client()
     far.environ_base["REMOTE_ADDR"] = "203.0.113.9"
-    send(far, "/sign-in", {"email": email, "password": PASSWORD})
+    send(far, "/login", {"email": email, "password": PASSWORD})
 
     titles = re.findall("<strong>([^<]+)</strong>", browser.get("/account").text)
 
@@ -86,7 +86,7 @@ def test_sessions_are_told_apart_by_their_networks(
 def test_a_new_password_is_taken_and_every_other_session_ends(
     app: Flask, browser: FlaskClient, email: str
 ) -> None:
-    other = signed_in(app, email)
+    other = logged_in(app, email)
 
     answer = send(browser, PASSWORD_PAGE, {**PROOF, "password": OTHER_PASSWORD})
 
@@ -95,7 +95,7 @@ def test_a_new_password_is_taken_and_every_other_session_ends(
     assert other.get("/account").status_code == 303
     assert log_in(app.test_client(), email).status_code == 401
     assert log_in(app.test_client(), email, OTHER_PASSWORD).status_code == 200
-    ((_, text),) = letters(app, email)
+    ((_, text),) = emails(app, email)
     assert "password has been changed" in text
 
 
@@ -136,14 +136,14 @@ def test_another_address_counts_once_its_link_is_followed(
 
 
 def test_a_closed_account_lets_nobody_in(app: Flask, browser: FlaskClient, email: str) -> None:
-    other = signed_in(app, email)
+    other = logged_in(app, email)
 
     answer = send(browser, CLOSE, PROOF)
 
-    assert (answer.status_code, answer.location) == (303, "/sign-in")
-    page = browser.get("/sign-in").text
+    assert (answer.status_code, answer.location) == (303, "/login")
+    page = browser.get("/login").text
     assert "Your account is closed." in page
-    assert "Sign out" not in page
+    assert "Log out" not in page
     assert other.get("/account").status_code == 303
     assert log_in(app.test_client(), email).status_code == 401
 
@@ -152,7 +152,7 @@ def test_a_closed_account_lets_nobody_in(app: Flask, browser: FlaskClient, email
 def test_nobody_changes_an_account_without_its_password(
     app: Flask, browser: FlaskClient, email: str, subtests: pytest.Subtests, log_lines: LogLines
 ) -> None:
-    other = signed_in(app, email)
+    other = logged_in(app, email)
     for path, more in (
         (PASSWORD_PAGE, {"password": OTHER_PASSWORD}),
         (EMAIL, {"email": new_address()}),
@@ -168,7 +168,7 @@ def test_nobody_changes_an_account_without_its_password(
     assert browser.get("/account").status_code == 200
     assert other.get("/account").status_code == 200
     assert log_in(app.test_client(), email).status_code == 200
-    assert letters(app, email) == []
+    assert emails(app, email) == []
     tries = [line for line in log_lines if line.get("message") == "re-authentication refused"]
     assert [line["outcome"] for line in tries] == ["wrong_password"] * 4
     assert WRONG["current_password"] not in str(log_lines)
@@ -209,7 +209,7 @@ def test_nobody_learns_here_which_addresses_have_an_account(
         seen.add((answer.status_code, answer.location, page))
 
     assert len(seen) == 1
-    assert letters(app, taken) == []
+    assert emails(app, taken) == []
 
 
 @pytest.mark.attack
@@ -220,9 +220,9 @@ def test_strangers_and_other_sites_change_nothing(
     for path in (PASSWORD_PAGE, EMAIL, CLOSE):
         with subtests.test(f"a stranger: {path}"):
             stranger = app.test_client()
-            assert stranger.get(path).location == f"/sign-in?next={path.replace('/', '%2F')}"
-            sent = {**form, "csrf_token": browsers.token(stranger, "/sign-in")}
-            assert stranger.post(path, data=sent, headers=SENT).location == "/sign-in"
+            assert stranger.get(path).location == f"/login?next={path.replace('/', '%2F')}"
+            sent = {**form, "csrf_token": browsers.token(stranger, "/login")}
+            assert stranger.post(path, data=sent, headers=SENT).location == "/login"
         with subtests.test(f"no token: {path}"):
             assert browser.post(path, data=form, headers=SENT).status_code == 400
     assert log_in(app.test_client(), email).status_code == 200

@@ -12,7 +12,7 @@ from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,
     bearer,
-    letters,
+    emails,
     log_in,
     logged_in,
     make,
@@ -27,7 +27,7 @@ FORGOT = "/account/forgot-password"
 RESET = "/account/reset-password"
 VERIFY = "/account/verify-email"
 CHANGE = "/account/change-email"
-LETTER = "A letter is on its way"
+LETTER = "An email is on its way"
 NEW = {"password": OTHER_PASSWORD}
 
 
@@ -39,13 +39,13 @@ def follow(client: FlaskClient, path: str, link: str) -> TestResponse:
 
 
 def reset_link(app: Flask, client: FlaskClient, email: str) -> str:
-    """Forget a password, and return the token in the letter."""
+    """Forget a password, and return the token in the email."""
     send(client, FORGOT, {"email": email})
     return token(app, email, "reset-password")
 
 
 def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
-    """Ask for another address, and return the token in the letter that goes there."""
+    """Ask for another address, and return the token in the email that goes there."""
     headers = bearer(logged_in(client, email))
     sent = {"email": new, "current_password": PASSWORD}
     client.post("/api/v1/users/me/email", json=sent, headers=headers)
@@ -59,15 +59,15 @@ def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
 
     answer = send(client, REGISTER, {"email": f" {email.upper()}", "password": PASSWORD})
 
-    assert (answer.status_code, answer.location) == (303, "/sign-in")
-    assert LETTER in client.get("/sign-in").text
+    assert (answer.status_code, answer.location) == (303, "/login")
+    assert LETTER in client.get("/login").text
     page = follow(client, VERIFY, token(app, email, "verify-email"))
     assert "Confirm the address" in page.text
     assert log_in(client, email).status_code == 401
-    assert send(client, VERIFY, {}).location == "/sign-in"
-    assert "Your address is confirmed." in client.get("/sign-in").text
-    signed_in = send(client, "/sign-in", {"email": email, "password": PASSWORD})
-    assert signed_in.location == "/"
+    assert send(client, VERIFY, {}).location == "/login"
+    assert "Your address is confirmed." in client.get("/login").text
+    logged_in = send(client, "/login", {"email": email, "password": PASSWORD})
+    assert logged_in.location == "/"
 
 
 def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskClient) -> None:
@@ -76,7 +76,7 @@ def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskCli
     for email in (forgetful, moving):
         make(app, email)
     browser = app.test_client()
-    send(browser, "/sign-in", {"email": moving, "password": PASSWORD})
+    send(browser, "/login", {"email": moving, "password": PASSWORD})
     link = change_link(app, client, moving, new_address())
     pages = [
         client.get(REGISTER),
@@ -99,7 +99,7 @@ def test_password_fields_hide_what_is_typed_and_say_which_password_is_meant(
 ) -> None:
     make(app, email := new_address())
     for page, meant in (
-        (client.get("/sign-in"), "current-password"),
+        (client.get("/login"), "current-password"),
         (client.get(REGISTER), "new-password"),
         (follow(client, RESET, reset_link(app, client, email)), "new-password"),
     ):
@@ -113,15 +113,15 @@ def test_whoever_has_forgotten_a_password_chooses_another_one(
 ) -> None:
     make(app, email := new_address())
     browser = visitor(app)
-    send(browser, "/", {}, to="/sign-out")
-    send(browser, "/sign-in", {"email": email, "password": PASSWORD})
+    send(browser, "/", {}, to="/logout")
+    send(browser, "/login", {"email": email, "password": PASSWORD})
 
     page = follow(client, RESET, reset_link(app, client, email))
     answer = send(client, RESET, NEW)
 
     assert 'autocomplete="new-password"' in page.text
-    assert answer.location == "/sign-in"
-    assert "Your password is changed." in client.get("/sign-in").text
+    assert answer.location == "/login"
+    assert "Your password is changed." in client.get("/login").text
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
     assert browser.get("/").status_code == 303  # every login has ended
 
@@ -134,18 +134,18 @@ def test_an_account_uses_another_address_once_it_is_confirmed(
 
     assert "Use this address" in follow(client, CHANGE, link).text
     assert log_in(client, new).status_code == 401
-    assert send(client, CHANGE, {}).location == "/sign-in"
+    assert send(client, CHANGE, {}).location == "/login"
 
     assert log_in(client, new).status_code == 200
     assert log_in(client, email).status_code == 401
 
 
-def test_the_page_to_sign_in_leads_to_the_others(make_app: MakeApp, client: FlaskClient) -> None:
-    page = client.get("/sign-in").text
+def test_the_page_to_login_leads_to_the_others(make_app: MakeApp, client: FlaskClient) -> None:
+    page = client.get("/login").text
     for path in (REGISTER, FORGOT):
         assert f'href="{path}"' in page
     closed = make_app(registration_open=False).test_client()
-    assert REGISTER not in closed.get("/sign-in").text
+    assert REGISTER not in closed.get("/login").text
     assert closed.get(REGISTER, headers=ACCEPT).status_code == 403
     assert "takes no new accounts" in closed.get(REGISTER, headers=ACCEPT).text
 
@@ -176,9 +176,7 @@ def test_mistakes_are_named_and_a_link_survives_them(app: Flask, client: FlaskCl
     assert send(client, RESET, NEW).status_code == 303
 
 
-def test_too_many_letters_from_one_network_stay_on_the_page(
-    app: Flask, client: FlaskClient
-) -> None:
+def test_too_many_emails_from_one_network_stay_on_the_page(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         network = pseudonyms.of_network("127.0.0.1")
         for number in range(attempts.LETTER.network):
@@ -283,7 +281,7 @@ def test_no_other_site_uses_a_link(
             answer = client.post(path, data={"email": email, **NEW}, headers=SENT)
 
             assert answer.status_code == 400
-    assert letters(app, email) == []
+    assert emails(app, email) == []
     assert log_in(client, email, OTHER_PASSWORD).status_code == 401
 
 
@@ -300,7 +298,7 @@ def test_no_page_tells_which_addresses_have_an_account(
             for email in (taken, free, closed):
                 browser = app.test_client()
                 answer = send(browser, path, {"email": email, "password": OTHER_PASSWORD})
-                shown = browser.get("/sign-in").text
+                shown = browser.get("/login").text
                 shown = re.sub(r'(nonce|value)="[^"]*"', "", shown)
                 seen.add((answer.status_code, answer.location, answer.text, shown))
 

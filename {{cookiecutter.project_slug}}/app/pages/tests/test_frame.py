@@ -25,7 +25,7 @@ PAGES = [
     # {% if cookiecutter.auth == "jwt" %}
     "/account/register",
     "/account/forgot-password",
-    "/sign-in",
+    "/login",
     "/account/password",
     "/account/email",
     "/account/close",
@@ -35,7 +35,7 @@ PAGES = [
     "/account/sessions/end-others",
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
-    "/signed-out",
+    "/logged-out",
     # {% endif %}
     f"/orders/{SOME_ID}",
 ]
@@ -63,13 +63,13 @@ class Outline(HTMLParser):
 
 @pytest.fixture
 def pages(app: Flask) -> dict[str, TestResponse]:
-    """Return every page once; who is signed in is not asked to sign in."""
+    """Return every page once; who is logged in is not asked to log in."""
     # {% if cookiecutter.auth == "jwt" %}
     keep_account(app, SOME_ID, "ann@shop.example")
     # {% endif %}
     seen: dict[str, TestResponse] = {path: visitor(app).get(path, headers=ACCEPT) for path in PAGES}
     # {% if cookiecutter.auth == "jwt" %}
-    seen["/sign-in"] = app.test_client().get("/sign-in", headers=ACCEPT)
+    seen["/login"] = app.test_client().get("/login", headers=ACCEPT)
     # {% endif %}
     return seen
 
@@ -201,8 +201,8 @@ def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
 
     assert '<a class="button" href="/">Go to the start</a>' in page
     # {% if cookiecutter.auth != "none" %}
-    assert '<a href="/sign-in">Sign in</a>' in page
-    assert "Sign out" not in page
+    assert '<a href="/login">Log in</a>' in page
+    assert "Log out" not in page
     # {% endif %}
 
 

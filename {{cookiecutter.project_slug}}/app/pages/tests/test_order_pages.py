@@ -15,19 +15,19 @@ from app.core import (  # one line where it fits
 from app.orders import service
 from app.orders.models import Order
 from app.pages import (  # one line where it fits
-    orders,
     # {% if cookiecutter.auth != "none" %}
-    visitors,
+    login_required,
     # {% endif %}
+    orders,
 )
 from tests.browsers import (  # one line where it fits
     ACCEPT,
     SENT,
     SOME_ID,
     line,
-    send,
     # {% if cookiecutter.auth != "none" %}
-    sign_in,
+    login,
+    send,
     # {% endif %}
     token,
     visitor,
@@ -97,9 +97,9 @@ def test_a_receipt_goes_to_the_address_in_the_form(app: Flask, browser: FlaskCli
     assert not kept
     assert send(browser, "/orders/new", {**FORM, "email": " Ada@Mail.example"}).status_code == 303
 
-    (letter,) = kept
-    assert letter["To"] == "ada@mail.example"
-    assert "9.00 EUR" in letter.get_content()
+    (email,) = kept
+    assert email["To"] == "ada@mail.example"
+    assert "9.00 EUR" in email.get_content()
 
 
 # {% endif %}
@@ -221,7 +221,7 @@ def test_nothing_is_cancelled_without_a_token(
 def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subtests) -> None:
     page = f"/orders/{place(app)}"
     other = app.test_client()
-    sign_in(other, access.Caller(UUID(int=2), access.SCOPES["user"]))
+    login(other, access.Principal(UUID(int=2), access.SCOPES["user"]))
     form = {"csrf_token": token(other, "/orders/new")}
     with subtests.test("one"):
         assert other.get(page).status_code == 404
@@ -232,16 +232,16 @@ def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subt
 
 
 @pytest.mark.attack
-def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) -> None:
+def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> None:
     """The token of the client's Authorization header does not count: pages take cookies alone."""
     for method, path, onward in (
-        ("GET", "/", "/sign-in?next=%2F"),
-        ("GET", "/?cursor=a", "/sign-in?next=%2F%3Fcursor%3Da"),
-        ("GET", "/orders/new", "/sign-in?next=%2Forders%2Fnew"),
-        ("HEAD", "/orders/new", "/sign-in?next=%2Forders%2Fnew"),
-        ("GET", f"/orders/{SOME_ID}", f"/sign-in?next=%2Forders%2F{SOME_ID}"),
-        ("POST", "/orders/new", visitors.ANEW),
-        ("POST", f"/orders/{SOME_ID}/cancel", visitors.ANEW),
+        ("GET", "/", "/login?next=%2F"),
+        ("GET", "/?cursor=a", "/login?next=%2F%3Fcursor%3Da"),
+        ("GET", "/orders/new", "/login?next=%2Forders%2Fnew"),
+        ("HEAD", "/orders/new", "/login?next=%2Forders%2Fnew"),
+        ("GET", f"/orders/{SOME_ID}", f"/login?next=%2Forders%2F{SOME_ID}"),
+        ("POST", "/orders/new", login_required.ANEW),
+        ("POST", f"/orders/{SOME_ID}/cancel", login_required.ANEW),
     ):
         with subtests.test(f"{method} {path}"):
             stranger = app.test_client()
@@ -255,7 +255,7 @@ def test_strangers_are_sent_to_sign_in(app: Flask, subtests: pytest.Subtests) ->
 @pytest.mark.attack
 def test_whoever_lacks_a_scope_is_refused(app: Flask, subtests: pytest.Subtests) -> None:
     reader = app.test_client()
-    sign_in(reader, access.Caller(SOME_ID, frozenset({"orders:read"})))
+    login(reader, access.Principal(SOME_ID, frozenset({"orders:read"})))
     page = f"/orders/{place(app)}"
     form = {"csrf_token": token(reader, page)}
     for path in ("/orders/new", f"{page}/cancel"):

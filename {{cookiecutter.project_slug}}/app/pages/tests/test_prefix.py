@@ -25,15 +25,15 @@ def app(make_app: MakeApp) -> Flask:
 
 def _walk(client: FlaskClient) -> set[str]:
     """Follow every link from the start and from a page that is not there; return the URLs."""
-    waiting, seen = [f"{PREFIX}/", f"{PREFIX}/nowhere", f"{PREFIX}/signed-out"], set[str]()
+    waiting, seen = [f"{PREFIX}/", f"{PREFIX}/nowhere", f"{PREFIX}/logged-out"], set[str]()
     while waiting:
         url = waiting.pop()
         if url in seen:
             continue
         seen.add(url)
         answer = client.get(url, headers=browsers.ACCEPT)
-        # Somebody who is signed in, and has no account: there is a page, and nothing to show on it.
-        assert answer.status_code < 400 or url.endswith(("/nowhere", "/signed-out", "/account")), (
+        # Somebody who is logged in, and has no account: there is a page, and nothing to show on it.
+        assert answer.status_code < 400 or url.endswith(("/nowhere", "/logged-out", "/account")), (
             url
         )
         found = [answer.location] if answer.location else []

@@ -114,7 +114,7 @@ def test_a_form_on_another_sites_page_is_refused_even_with_a_token(
 
             assert answer.status_code == 403
             assert answer.json is not None
-            assert answer.json["code"] == "foreign_page"
+            assert answer.json["code"] == "cross_origin_request"
 
 
 def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: FlaskClient) -> None:

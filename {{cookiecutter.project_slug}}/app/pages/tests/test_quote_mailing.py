@@ -30,5 +30,5 @@ def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
     assert answer.status_code == 200
     assert "The quote is on its way" in answer.text
     assert "9.00 EUR" in answer.text
-    (letter,) = kept
-    assert letter["To"] == "ada@mail.example"
+    (email,) = kept
+    assert email["To"] == "ada@mail.example"

@@ -27,7 +27,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
-    """Return the letters that are sent from here on."""
+    """Return the emails that are sent from here on."""
     kept = app.extensions["mail"].kept
     kept.clear()
     return kept  # type: ignore[no-any-return]  # a deque, which is as good
@@ -40,10 +40,10 @@ def test_a_quote_is_sent_to_whoever_says_where(
 
     assert answer.status_code == 200
     assert "email" not in body(answer)
-    (letter,) = post
-    assert letter["To"] == "ada@mail.example"
-    assert "2 x TEA-100: 9.00 EUR" in letter.get_content()
-    assert letter["Message-ID"].startswith("<quote.")
+    (email,) = post
+    assert email["To"] == "ada@mail.example"
+    assert "2 x TEA-100: 9.00 EUR" in email.get_content()
+    assert email["Message-ID"].startswith("<quote.")
 
 
 def test_without_an_address_nothing_is_sent(client: FlaskClient, post: list[EmailMessage]) -> None:
@@ -83,7 +83,7 @@ def test_a_broker_that_is_away_is_a_503_and_nothing_is_pretended(
     assert not post
 
 
-def test_a_letter_that_is_refused_is_given_up(
+def test_a_emails_that_is_refused_is_given_up(
     app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     made: list[Message] = []

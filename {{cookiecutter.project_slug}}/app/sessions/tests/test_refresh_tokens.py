@@ -17,7 +17,7 @@ from conftest import LogLines, MakeApp
 
 def opened(owner_id: UUID) -> str:
     with writing() as transaction:
-        return refresh_tokens.hand_out(service.open_session(transaction, owner_id, "network"))
+        return refresh_tokens.issue(service.open_session(transaction, owner_id, "network"))
 
 
 def stored(refresh_token: str) -> LoginSession:
@@ -79,7 +79,7 @@ def test_a_token_used_again_ends_the_login_for_thief_and_owner(
         rotate(other)  # another login goes on
     (warning,) = log_lines
     assert warning["message"] == "refresh token used again, login ended"
-    assert warning["caller_id"] == str(owner)
+    assert warning["user_id"] == str(owner)
     assert stolen not in str(log_lines)
 
 

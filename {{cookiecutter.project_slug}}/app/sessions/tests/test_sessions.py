@@ -63,7 +63,7 @@ def test_all_logins_of_somebody_end_but_for_one_that_is_named(
         kept, *_ = [opened(owner) for _ in range(3)]
         theirs = opened(other)
         with writing() as transaction:
-            service.end_all(transaction, owner, besides=kept)
+            service.end_all(transaction, owner, keep=kept)
         assert still_open(owner) == {kept}
         with count_queries(1), writing() as transaction:
             service.end_all(transaction, owner)

@@ -1,4 +1,4 @@
-"""Tests of accounts; how to make one, and how to read its letters."""
+"""Tests of accounts; how to make one, and how to read its emails."""
 
 import re
 from datetime import UTC, datetime
@@ -42,24 +42,24 @@ def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any co
     return user.id
 
 
-def letters(app: Flask, to: str) -> list[tuple[str, str]]:
-    """Return the subject and the text of every letter to an address, since the last look."""
+def emails(app: Flask, to: str) -> list[tuple[str, str]]:
+    """Return the subject and the text of every email to an address, since the last look."""
     outbox: Outbox = app.extensions["mail"]
     outbox.thread.submit(lambda: None).result()  # all before it are written now
-    found = [letter for letter in outbox.kept if letter["To"] == to]
-    for letter in found:
-        outbox.kept.remove(letter)
-    return [(letter["Subject"], letter.get_content()) for letter in found]
+    found = [email for email in outbox.kept if email["To"] == to]
+    for email in found:
+        outbox.kept.remove(email)
+    return [(email["Subject"], email.get_content()) for email in found]
 
 
 def tokens(app: Flask, to: str) -> list[tuple[str, str]]:
-    """Return the purpose and the token of the link in each letter to an address, oldest first."""
+    """Return the purpose and the token of the link in each email to an address, oldest first."""
     link = re.compile(r"^http://127.0.0.1:8000/account/([a-z-]+)\?token=(\S+)$", re.MULTILINE)
-    return [found for _, text in letters(app, to) for found in link.findall(text)]
+    return [found for _, text in emails(app, to) for found in link.findall(text)]
 
 
 def token(app: Flask, to: str, purpose: str) -> str:
-    """Return the token in the only letter to an address."""
+    """Return the token in the only email to an address."""
     ((found, token),) = tokens(app, to)
     assert found == purpose  # noqa: S101  what tests do
     return token

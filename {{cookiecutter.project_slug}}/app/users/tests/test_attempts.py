@@ -94,7 +94,7 @@ def test_one_network_cannot_try_account_after_account(app: Flask, client: FlaskC
 def test_a_port_or_no_address_makes_nobody_another_network(
     make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
-    app = make_app(trusted_proxies=1)
+    app = make_app(trusted_proxy_hops=1)
     for name, spelled in {
         "IPv4 with a port": "203.0.113.6:{}",
         "IPv6 with a port": "[2001:db8:6::1]:{}",
@@ -173,7 +173,7 @@ def test_the_time_of_a_refusal_does_not_tell_what_there_is(
 ) -> None:
     monkeypatch.setattr(attempts, "check", lambda *_, **__: None)
     # Dear enough to stand out from what all the rest of a request takes.
-    client = make_app(password_memory_kib=8_192, password_passes=2).test_client()
+    client = make_app(argon2_memory_kib=8_192, argon2_time_cost=2).test_client()
     existing, closed = new_address(), new_address()
     with client.application.app_context():
         make(client.application, existing)

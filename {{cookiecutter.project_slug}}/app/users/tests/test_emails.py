@@ -7,9 +7,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core.database import writing
-from app.users import letters, service
-from app.users.letters import Email
-from app.users.tests import letters as sent
+from app.users import emails, service
+from app.users.emails import EmailRequest
+from app.users.tests import emails as sent
 from app.users.tests import new_address
 
 
@@ -20,10 +20,10 @@ def fail_after(act: Callable[[Session], None]) -> None:
         raise IntegrityError("", {}, Exception())
 
 
-def holds_its_promise(app: Flask, add: Callable[[Session, Email], None]) -> bool:
+def holds_its_promise(app: Flask, add: Callable[[Session, EmailRequest], None]) -> bool:
     """Add an email to a transaction that is committed, and to one that is not."""
     to = new_address()
-    email = Email("password-changed", to, letters.NOTICE, uuid4())
+    email = EmailRequest("password-changed", to, emails.NOTICE, uuid4())
     with app.app_context():
         with writing() as transaction:
             add(transaction, email)

@@ -107,7 +107,7 @@ def test_a_password_with_one_good_end_is_not_easy_to_guess(ours: Passwords) -> N
 
 
 def test_no_password_takes_long_to_look_at(ours: Passwords) -> None:
-    # Nine ways to write each letter: all 72 characters that zxcvbn takes would keep it for seconds.
+    # Nine ways to write each email: all 72 characters that zxcvbn takes would keep it for seconds.
     hardest = "4@8({[<369>1!|l710+5$xzZ2" * 5
 
     before = time.process_time()
@@ -123,7 +123,7 @@ def test_a_service_whose_name_is_in_every_word_takes_passwords_all_the_same() ->
 
 
 def test_hashes_become_dearer_when_they_are_used(ours: Passwords) -> None:
-    dearer = Passwords(Settings.model_validate({"app_env": "testing", "password_passes": 2}))
+    dearer = Passwords(Settings.model_validate({"app_env": "testing", "argon2_time_cost": 2}))
     stored = ours.hash(GOOD)
 
     right, renewed = dearer.verify(GOOD, stored)
@@ -136,12 +136,12 @@ def test_hashes_become_dearer_when_they_are_used(ours: Passwords) -> None:
 
 def test_production_hashes_as_owasp_recommends_and_no_cheaper(production: dict[str, str]) -> None:
     usual = Settings.model_validate(production)
-    assert (usual.password_passes, usual.password_memory_kib) == (2, 19_456)
-    for passes, least in passwords.LEAST_KIB.items():
-        cost = {"password_passes": passes, "password_memory_kib": least}
-        assert Settings.model_validate({**production, **cost}).password_memory_kib == least
+    assert (usual.argon2_time_cost, usual.argon2_memory_kib) == (2, 19_456)
+    for passes, least in passwords.MIN_KIB.items():
+        cost = {"argon2_time_cost": passes, "argon2_memory_kib": least}
+        assert Settings.model_validate({**production, **cost}).argon2_memory_kib == least
         with pytest.raises(ValidationError, match=f"must be {least} or more"):
-            Settings.model_validate({**production, **cost, "password_memory_kib": least - 1})
+            Settings.model_validate({**production, **cost, "argon2_memory_kib": least - 1})
 
 
 def test_in_tests_a_hash_costs_a_tenth_of_one_in_production_at_most(

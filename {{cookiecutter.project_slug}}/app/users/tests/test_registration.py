@@ -10,14 +10,14 @@ from werkzeug.test import TestResponse
 from app.core.database import reading, writing
 from app.core.mail.recipients import Share
 from app.users import attempts, service, signed_links
-from app.users import letters as letters_module
+from app.users import emails as emails_module
 from app.users.models import User
 from app.users.signed_links import Purpose
 from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,
     bearer,
-    letters,
+    emails,
     log_in,
     logged_in,
     make,
@@ -64,7 +64,7 @@ def test_an_account_can_be_used_once_its_address_is_confirmed(
     assert again.json["code"] == "invalid_link"
 
 
-def test_whoever_misses_the_letter_is_sent_a_link_to_choose_a_password(
+def test_whoever_misses_the_email_is_sent_a_link_to_choose_a_password(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
@@ -93,12 +93,12 @@ def test_registering_does_not_tell_which_addresses_are_taken(
     # Nor does logging in afterwards.
     tries = [log_in(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
     assert {(each.status_code, (each.json or {})["code"]) for each in tries} == {
-        (401, "wrong_credentials")
+        (401, "invalid_credentials")
     }
     # The mailbox alone does.
-    assert letters(app, taken)[0][0].startswith("You have an account")
-    assert letters(app, free)[0][0].startswith("Confirm your address")
-    assert letters(app, closed) == []
+    assert emails(app, taken)[0][0].startswith("You have an account")
+    assert emails(app, free)[0][0].startswith("Confirm your address")
+    assert emails(app, closed) == []
     assert log_in(client, taken).status_code == 200
 
 
@@ -131,7 +131,7 @@ def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
     sent = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
     client.post(url, json=sent)
 
-    # Whichever of all these letters the owner follows, and whatever else after that.
+    # Whichever of all these emails the owner follows, and whatever else after that.
     signed_links = tokens(app, email)
     assert len(signed_links) == 3
     for purpose, link in signed_links:
@@ -224,7 +224,7 @@ def test_what_makes_no_account_is_said_at_once(app: Flask, client: FlaskClient) 
         assert answer.json is not None
         assert answer.json["code"] == code, sent
         assert sorted(error["pointer"] for error in answer.json["errors"]) == pointers, sent
-    assert letters(app, "a@b") == []
+    assert emails(app, "a@b") == []
 
 
 def test_registration_can_be_closed(make_app: MakeApp) -> None:
@@ -246,21 +246,21 @@ def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClie
     answers += [ask(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
 
     assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
-    assert len(letters(app, email)) == 3
+    assert len(emails(app, email)) == 3
 
 
 @pytest.mark.attack
 def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_many(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(letters_module, "ASKED", Share("asked"))  # six
+    monkeypatch.setattr(emails_module, "ASKED", Share("asked"))  # six
     email = new_address()
     make(app, email)
 
     answers = [ask(client, RESET, email, STRANGERS[0]) for _ in range(5)]
 
     assert {answer.status_code for answer in answers} == {202}
-    assert len(letters(app, email)) == attempts.LETTER.pair
+    assert len(emails(app, email)) == attempts.LETTER.pair
     others = [ask(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
     statuses = [answer.status_code for answer in others]
     assert statuses == [202] * 17 + [429] * 3  # what is one too many does not count
@@ -278,7 +278,7 @@ def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient)
     # A stranger with an account of their own, in a network that is known for that one.
     sent = {"current_password": PASSWORD, "email": email}
     client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, other)))
-    of_strangers = letters(app, email)
+    of_strangers = emails(app, email)
 
     answer = ask(client, RESET, email, "127.0.0.1")
 

@@ -32,8 +32,8 @@ def test_a_link_leads_to_the_public_url_and_says_what_was_put_in(
     assert url.startswith("https://shop.example/front/account/reset-password?token=")
     opened = links.open(Purpose.RESET_PASSWORD, url.partition("?token=")[2])
     assert opened == LINK
-    assert opened.fits("state")
-    assert not opened.fits("another state")
+    assert opened.matches("state")
+    assert not opened.matches("another state")
 
 
 @pytest.mark.attack

@@ -13,7 +13,7 @@ from app.core.tasks import outbox
 from app.core.tasks.outbox import OutboxMessage
 from app.users import stored_emails
 from app.users.stored_emails import AccountEmail
-from app.users.tests import PASSWORD, letters, new_address, token
+from app.users.tests import PASSWORD, emails, new_address, token
 from conftest import LogLines
 
 
@@ -90,7 +90,7 @@ def test_an_email_to_nobody_takes_the_same_way_and_reaches_nobody(
 
     assert client.post("/api/v1/auth/password-reset", json={"email": email}).status_code == 202
 
-    assert (waiting(app), letters(app, email)) == ([], [])
+    assert (waiting(app), emails(app, email)) == ([], [])
 
 
 def test_what_is_done_or_too_old_is_not_sent(
@@ -107,4 +107,4 @@ def test_what_is_done_or_too_old_is_not_sent(
 
         assert stored_emails.forget_old() == 1
 
-    assert (waiting(app), letters(app, email)) == ([], [])
+    assert (waiting(app), emails(app, email)) == ([], [])

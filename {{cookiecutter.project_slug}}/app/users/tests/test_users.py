@@ -10,7 +10,7 @@ from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,
     bearer,
-    letters,
+    emails,
     log_in,
     logged_in,
     make,
@@ -71,7 +71,7 @@ def test_a_new_password_ends_every_other_login(app: Flask, client: FlaskClient, 
     assert goes_on(client, mine)
     assert log_in(client, email, PASSWORD).status_code == 401
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
-    ((subject, text),) = letters(app, email)
+    ((subject, text),) = emails(app, email)
     assert "changed" in subject
     assert "password" in text
 
@@ -142,14 +142,14 @@ def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
     answer = client.post(f"{ME}/email", json=sent, headers=me)
 
     assert (answer.status_code, answer.data) == (202, b"")
-    assert letters(app, email) == []
+    assert emails(app, email) == []
     assert log_in(client, new).status_code == 401
     link = {"token": token(app, new, "change-email")}
     assert client.post(CONFIRM, json=link).status_code == 204
     assert client.get(ME, headers=me).json["email"] == new  # type: ignore[index]  # it is an object
     assert log_in(client, email).status_code == 401
     assert log_in(client, new).status_code == 200
-    ((_, text),) = letters(app, email)
+    ((_, text),) = emails(app, email)
     assert "another e-mail address" in text
     assert new not in text
     assert client.post(CONFIRM, json=link).status_code == 400
@@ -168,8 +168,8 @@ def test_changing_the_address_does_not_tell_which_ones_are_taken(
     ]
 
     assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
-    assert letters(app, taken) == letters(app, email) == []
-    # Taken after the letter went out: the link is no good any more.
+    assert emails(app, taken) == emails(app, email) == []
+    # Taken after the email went out: the link is no good any more.
     make(app, free)
     assert client.post(CONFIRM, json={"token": token(app, free, "change-email")}).status_code == 400
     assert log_in(client, email).status_code == 200
@@ -209,11 +209,11 @@ def test_a_closed_account_lets_nobody_in(app: Flask, client: FlaskClient, email:
     refused = log_in(client, email)
     assert refused.status_code == 401
     assert refused.json is not None
-    assert refused.json["code"] == "wrong_credentials"
+    assert refused.json["code"] == "invalid_credentials"
     assert client.get(ME, headers=bearer(mine)).status_code == 404
     assert client.delete(ME, json=sent, headers=bearer(mine)).status_code == 403
     client.post("/api/v1/auth/password-reset", json={"email": email})
-    assert letters(app, email) == []
+    assert emails(app, email) == []
 
 
 def test_a_caller_without_an_account_has_nothing_to_change(client: FlaskClient) -> None:
@@ -258,7 +258,7 @@ def test_a_password_of_former_days_is_hashed_anew_when_it_is_used(
 ) -> None:
     email = new_address()
     user_id = make(app, email)
-    dearer = make_app(password_passes=2)
+    dearer = make_app(argon2_time_cost=2)
 
     logged_in(dearer.test_client(), email)
 

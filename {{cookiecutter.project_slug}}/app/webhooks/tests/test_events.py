@@ -37,6 +37,9 @@ def test_our_own_failure_is_told_apart(make_app: MakeApp) -> None:
 
 
 def _broken(app: Flask) -> Flask:
-    app.extensions["webhooks"] = routes.Door(app.extensions["webhooks"].verifier, max_bytes=None)  # type: ignore[arg-type]
+    app.extensions["webhooks"] = routes.DeliveryVerifier(
+        app.extensions["webhooks"].verifier,
+        max_bytes=None,  # type: ignore[arg-type]
+    )
     app.extensions["webhooks"].verifier.verify = None
     return app

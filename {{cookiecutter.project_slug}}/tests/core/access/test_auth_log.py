@@ -13,8 +13,8 @@ def tried(make_app: MakeApp) -> Flask:
 
     @app.post("/try/<end>")
     def attempt(end: str) -> str:
-        with auth_log.told("a try"):
-            auth_log.concern(account_id="7")
+        with auth_log.log_outcome("a try"):
+            auth_log.bind(account_id="7")
             if end != "well":
                 raise Conflict if end == "refused" else RuntimeError
         return ""
@@ -45,8 +45,8 @@ def test_a_bug_is_no_outcome_of_a_try(tried: Flask, log_lines: LogLines) -> None
 
 
 def test_outside_a_request_nothing_is_said_of_whose_it_was(log_lines: LogLines) -> None:
-    with auth_log.told("a try"):
-        auth_log.concern(account_id="7")
+    with auth_log.log_outcome("a try"):
+        auth_log.bind(account_id="7")
 
     (line,) = log_lines
     assert line["outcome"] == "success"

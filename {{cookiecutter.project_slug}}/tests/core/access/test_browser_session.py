@@ -6,28 +6,28 @@ import pytest
 from flask import Flask, session
 from flask.testing import FlaskClient
 
-from app.core.access import SCOPES, Caller, browser_session
+from app.core.access import SCOPES, Principal, browser_session
 from conftest import LogLines, MakeApp
 
-SOMEBODY = Caller(UUID(int=1), SCOPES["user"], UUID(int=2))
-Later = Callable[[float], None]
+SOMEBODY = Principal(UUID(int=1), SCOPES["user"], UUID(int=2))
+RetryLater = Callable[[float], None]
 
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
-    """Return an application that signs in whoever asks."""
-    app = make_app(session_idle_seconds=600, session_seconds=3_600)
+    """Return an application that logs in whoever asks."""
+    app = make_app(session_browser_idle_timeout_seconds=600, session_browser_max_age_seconds=3_600)
     browser_session.of(app).is_open = lambda _login: True
 
     @app.post("/in/<name>")
-    def sign_in(name: str) -> str:
-        browser_session.sign_in(SOMEBODY, name)
-        return str(browser_session.caller() == SOMEBODY)
+    def login(name: str) -> str:
+        browser_session.login(SOMEBODY, name)
+        return str(browser_session.principal() == SOMEBODY)
 
     @app.post("/out")
-    def sign_out() -> str:
-        browser_session.sign_out()
-        return str(browser_session.caller())
+    def logout() -> str:
+        browser_session.logout()
+        return str(browser_session.principal())
 
     @app.get("/who")
     def who() -> str:
@@ -60,7 +60,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+def later(monkeypatch: pytest.MonkeyPatch) -> RetryLater:
     """Let time pass."""
     clock = [time.time()]
     monkeypatch.setattr("app.core.access.browser_session.time.time", lambda: clock[0])
@@ -85,20 +85,20 @@ def test_a_browser_is_somebodys_from_signing_in_to_signing_out(client: FlaskClie
     assert client.get("/may/orders:read").text == "False"
 
 
-def test_whoever_is_signed_in_may_go_where_no_scope_is_needed(client: FlaskClient) -> None:
+def test_whoever_is_logged_in_may_go_where_no_scope_is_needed(client: FlaskClient) -> None:
     assert client.get("/may").text == "False"
     client.post("/in/ann")
     assert client.get("/may").text == "True"
 
 
-def test_whoever_is_signed_in_may_be_called_otherwise(client: FlaskClient) -> None:
+def test_whoever_is_logged_in_may_be_called_otherwise(client: FlaskClient) -> None:
     client.post("/in/ann")
     assert client.post("/call/beth").text == "beth"
     assert who(client) == "beth"
 
 
 def test_the_name_in_the_cookie_is_known_for_as_long_as_the_session(
-    client: FlaskClient, later: Later
+    client: FlaskClient, later: RetryLater
 ) -> None:
     assert client.get("/cookie").text == "None"
     client.post("/in/ann")
@@ -125,7 +125,7 @@ def test_nothing_from_before_is_kept_at_signing_in_and_out(
                 assert not kept.keys() & {"planted", "csrf_token"}
 
 
-def test_a_session_ends_when_nothing_is_done(client: FlaskClient, later: Later) -> None:
+def test_a_session_ends_when_nothing_is_done(client: FlaskClient, later: RetryLater) -> None:
     client.post("/in/ann")
     later(600)
     assert who(client) == "ann"
@@ -135,7 +135,7 @@ def test_a_session_ends_when_nothing_is_done(client: FlaskClient, later: Later) 
     assert who(client) == "nobody"
 
 
-def test_a_session_ends_however_much_it_is_used(client: FlaskClient, later: Later) -> None:
+def test_a_session_ends_however_much_it_is_used(client: FlaskClient, later: RetryLater) -> None:
     client.post("/in/ann")
     for _ in range(6):
         later(599)
@@ -144,7 +144,9 @@ def test_a_session_ends_however_much_it_is_used(client: FlaskClient, later: Late
     assert who(client) == "nobody"
 
 
-def test_a_cookie_is_not_written_anew_by_every_request(client: FlaskClient, later: Later) -> None:
+def test_a_cookie_is_not_written_anew_by_every_request(
+    client: FlaskClient, later: RetryLater
+) -> None:
     client.post("/in/ann")
     assert "Set-Cookie" not in client.get("/who").headers
     later(browser_session.REFRESH_SECONDS)
@@ -189,16 +191,16 @@ def test_a_cookie_that_this_service_did_not_write_is_nobodys(
             assert who(stranger) == "nobody"
 
 
-def test_log_lines_name_whoever_is_signed_in(client: FlaskClient, log_lines: LogLines) -> None:
+def test_log_lines_name_whoever_is_logged_in(client: FlaskClient, log_lines: LogLines) -> None:
     client.post("/in/ann")
     who(client)
 
-    assert log_lines[-1]["caller_id"] == str(SOMEBODY.id)
+    assert log_lines[-1]["user_id"] == str(SOMEBODY.id)
 
 
 def test_a_path_of_this_site_may_be_gone_to() -> None:
     for target in ("/", "/orders/new", "/?cursor=a_b-c%3D", "/a//b", "/%C3%A9", "/a?next=//b"):
-        assert browser_session.inside(target) == target
+        assert browser_session.safe_redirect_target(target) == target
 
 
 @pytest.mark.attack
@@ -245,4 +247,4 @@ def test_nothing_leads_to_another_site(subtests: pytest.Subtests) -> None:
         "/..",
     ):
         with subtests.test(repr(target)):
-            assert browser_session.inside(target) == "/"
+            assert browser_session.safe_redirect_target(target) == "/"

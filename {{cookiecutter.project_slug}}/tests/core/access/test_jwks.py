@@ -217,7 +217,7 @@ def test_only_keys_that_are_fit_for_signatures_are_used(realm: Realm) -> None:
         long.as_dict(private=False, kid="long for one", alg="PS256"),
         {**public, "kid": "encrypts", "use": "enc"},
         {**public, "kid": "signs", "key_ops": ["sign"]},
-        {**public, "kid": "signs in words", "key_ops": "verify"},
+        {**public, "kid": "logs in words", "key_ops": "verify"},
         {**public, "kid": "for something else", "alg": "HS256"},
         {**public, "kid": "for a list", "alg": ["ES256"]},
         {**public, "kid": 7},

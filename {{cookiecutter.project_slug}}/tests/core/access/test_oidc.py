@@ -73,7 +73,7 @@ def serving(make_app: MakeApp, openid_provider: OpenIDProvider) -> Serving:
         @blueprint.response(200, CallerSchema)
         def get_caller() -> Response:
             """Tell who the caller is."""
-            return json_response({"id": access.caller().id})
+            return json_response({"id": access.principal().id})
 
         app.register_blueprint(blueprint, url_prefix="/api/v1/callers")
         return realm, app.test_client()
@@ -107,9 +107,9 @@ def test_a_token_speaks_for_its_subject_whatever_signs_it(realm: Realm, verifier
         (KEY, {"x5t": "t", "of their own": 1}, {"nbf": said["iat"] - 5, "exp": said["iat"] + 0.5}),
     ]
     for key, header, others in tokens:
-        caller = verifier.verify(signed({**said, **others}, key, **header))
+        principal = verifier.verify(signed({**said, **others}, key, **header))
 
-        assert (caller.id, caller.scopes) == (ann, USER)
+        assert (principal.id, principal.scopes) == (ann, USER)
     assert verifier.verify(signed({**said, "sub": "ann"})).id != ann
 
 
@@ -226,42 +226,42 @@ def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
     cases: list[tuple[dict[str, str], dict[str, Any], frozenset[str]]] = [
         # By default every token is a user's, and nobody an administrator.
         ({}, {"scope": "admin", "roles": ["admin"]}, USER),
-        ({"oidc_user_needs": "scope:orders"}, {"scope": "openid orders"}, USER),
-        ({"oidc_user_needs": "scope:orders"}, {"scope": ["openid", "orders"]}, USER),
-        ({"oidc_user_needs": "scope:orders"}, {"scope": "openid"}, NOBODY),
-        ({"oidc_user_needs": "scope:orders"}, {}, NOBODY),
-        ({"oidc_user_needs": "scope:a,scope:b"}, {"scope": "a"}, NOBODY),
-        ({"oidc_user_needs": "scope:a,scope:b"}, {"scope": "b a"}, USER),
-        ({"oidc_scope_claim": "scp", "oidc_user_needs": "scope:a"}, {"scp": "a"}, USER),
-        ({"oidc_admin_needs": "scope:admin"}, {"scope": "admin"}, ADMIN),
+        ({"oidc_user_requires": "scope:orders"}, {"scope": "openid orders"}, USER),
+        ({"oidc_user_requires": "scope:orders"}, {"scope": ["openid", "orders"]}, USER),
+        ({"oidc_user_requires": "scope:orders"}, {"scope": "openid"}, NOBODY),
+        ({"oidc_user_requires": "scope:orders"}, {}, NOBODY),
+        ({"oidc_user_requires": "scope:a,scope:b"}, {"scope": "a"}, NOBODY),
+        ({"oidc_user_requires": "scope:a,scope:b"}, {"scope": "b a"}, USER),
+        ({"oidc_scope_claim": "scp", "oidc_user_requires": "scope:a"}, {"scp": "a"}, USER),
+        ({"oidc_admin_requires": "scope:admin"}, {"scope": "admin"}, ADMIN),
         (
-            {"oidc_role_claim": "realm_access.roles", "oidc_admin_needs": "role:Order Admins"},
+            {"oidc_role_claim": "realm_access.roles", "oidc_admin_requires": "role:Order Admins"},
             {"realm_access": {"roles": ["Order Admins"]}},
             ADMIN,
         ),
         (
-            {"oidc_role_claim": auth0, "oidc_admin_needs": "role:admin"},
+            {"oidc_role_claim": auth0, "oidc_admin_requires": "role:admin"},
             {auth0: ["admin"]},
             ADMIN,
         ),
         (
-            {"oidc_role_claim": "role", "oidc_admin_needs": "role:admin"},
+            {"oidc_role_claim": "role", "oidc_admin_requires": "role:admin"},
             {"role": "admin"},
             ADMIN,
         ),
         # An administrator needs what a user needs, too.
         (
-            {"oidc_user_needs": "scope:orders", "oidc_admin_needs": "scope:admin"},
+            {"oidc_user_requires": "scope:orders", "oidc_admin_requires": "scope:admin"},
             {"scope": "admin"},
             NOBODY,
         ),
     ]
     for values, said, scopes in cases:
         with subtests.test(f"{values} {said}"):
-            told = {"oidc_role_claim": "", "oidc_admin_needs": "", **values}
-            caller = trusting(realm, **told).verify(signed(claims(realm.issuer, **said)))
+            told = {"oidc_role_claim": "", "oidc_admin_requires": "", **values}
+            principal = trusting(realm, **told).verify(signed(claims(realm.issuer, **said)))
 
-            assert caller.scopes == scopes
+            assert principal.scopes == scopes
 
 
 @pytest.mark.attack
@@ -308,9 +308,9 @@ def test_a_wrong_setting_is_refused_at_start(
         ({"oidc_algorithms": "none"}, "only public keys are believed"),
         ({"oidc_algorithms": ","}, "only public keys are believed"),
         ({"oidc_leeway_seconds": 301}, "less than or equal to 300"),
-        ({"oidc_user_needs": "orders"}, "must be scope:<name> or role:<name>"),
-        ({"oidc_admin_needs": "scope:a b"}, "must be scope:<name> or role:<name>"),
-        ({"oidc_admin_needs": "role:admin"}, "OIDC_ROLE_CLAIM does not say"),
+        ({"oidc_user_requires": "orders"}, "must be scope:<name> or role:<name>"),
+        ({"oidc_admin_requires": "scope:a b"}, "must be scope:<name> or role:<name>"),
+        ({"oidc_admin_requires": "role:admin"}, "OIDC_ROLE_CLAIM does not say"),
         ({"oidc_ca_file": "/nowhere/ca.pem"}, "certificates in PEM"),
         ({"oidc_ca_file": no_certificates}, "certificates in PEM"),
     ):

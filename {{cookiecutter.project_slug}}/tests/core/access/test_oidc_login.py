@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.core import access
 from app.core.access.jwks import Provider
-from app.core.access.oidc_login import LONGEST_NAME, CodeFlow, SignInRefused
+from app.core.access.oidc_login import MAX_NAME_LENGTH, LoginFailed, OIDCLogin
 from app.settings import Settings
 from tests import environments
 from tests.provider import CLIENT, KEY, OpenIDProvider, Realm, claims, encoded, part, signed
@@ -27,10 +27,10 @@ def realm(openid_provider: OpenIDProvider) -> Realm:
 
 
 @pytest.fixture(scope="module")
-def flow(realm: Realm) -> CodeFlow:
-    """Return how people sign in there."""
+def flow(realm: Realm) -> OIDCLogin:
+    """Return how people log in there."""
     settings = Settings.model_validate({**environments.TESTING, "oidc_issuer": realm.issuer})
-    return CodeFlow(settings, Provider(realm.issuer, settings.oidc_algorithms))
+    return OIDCLogin(settings, Provider(realm.issuer, settings.oidc_algorithms))
 
 
 def said(realm: Realm, **others: object) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def given(told: dict[str, Any], key: Key = KEY, **header: object) -> dict[str, s
 
 
 def test_id_tokens_of_many_providers_are_believed(
-    flow: CodeFlow, realm: Realm, subtests: pytest.Subtests
+    flow: OIDCLogin, realm: Realm, subtests: pytest.Subtests
 ) -> None:
     half = encoded(sha256(ACCESS.encode()).digest()[:16])
     edwards = encoded(sha512(ACCESS.encode()).digest()[:32])
@@ -60,14 +60,14 @@ def test_id_tokens_of_many_providers_are_believed(
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "ann")
     for name, (key, header, others) in cases.items():
         with subtests.test(name):
-            caller, _ = flow.identify(given(said(realm, **others), key, **header), NONCE)
+            principal, _ = flow.identify(given(said(realm, **others), key, **header), NONCE)
 
-            assert (caller.id, caller.scopes) == (ann, access.SCOPES["user"])
+            assert (principal.id, principal.scopes) == (ann, access.SCOPES["user"])
 
 
 @pytest.mark.attack
 def test_no_id_token_that_is_not_the_answer_is_believed(
-    flow: CodeFlow, realm: Realm, subtests: pytest.Subtests
+    flow: OIDCLogin, realm: Realm, subtests: pytest.Subtests
 ) -> None:
     now = int(time.time())
     wrong: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -117,30 +117,30 @@ def test_no_id_token_that_is_not_the_answer_is_believed(
         },
     }
     for name, answer in answers.items():
-        with subtests.test(name), pytest.raises(SignInRefused):
+        with subtests.test(name), pytest.raises(LoginFailed):
             flow.identify(answer, NONCE)
 
 
-def test_roles_are_those_of_the_id_token(flow: CodeFlow, realm: Realm) -> None:
+def test_roles_are_those_of_the_id_token(flow: OIDCLogin, realm: Realm) -> None:
     cases: list[tuple[dict[str, Any], frozenset[str]]] = [
         ({"realm_access": {"roles": ["admin"]}}, access.SCOPES["admin"]),
         ({"realm_access": {"roles": ["admins"]}, "roles": ["admin"]}, access.SCOPES["user"]),
         ({}, access.SCOPES["user"]),
     ]
     for others, scopes in cases:
-        caller, _ = flow.identify(given(said(realm, **others)), NONCE)
+        principal, _ = flow.identify(given(said(realm, **others)), NONCE)
 
-        assert caller.scopes == scopes
+        assert principal.scopes == scopes
 
 
-def test_people_are_called_what_the_provider_calls_them(flow: CodeFlow, realm: Realm) -> None:
+def test_people_are_called_what_the_provider_calls_them(flow: OIDCLogin, realm: Realm) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"preferred_username": "Ann", "email": "ann@shop.example"}, "Ann"),
         ({"preferred_username": "", "email": "ann@shop.example"}, "ann@shop.example"),
         ({"preferred_username": 7}, "ann"),
         ({"preferred_username": "Ann\ud800"}, "Ann"),  # half a character
         ({"preferred_username": "\udfff"}, "ann"),
-        ({"preferred_username": "x" * 1_000}, "x" * LONGEST_NAME),
+        ({"preferred_username": "x" * 1_000}, "x" * MAX_NAME_LENGTH),
     ]
     for others, name in cases:
         assert flow.identify(given(said(realm, **others)), NONCE)[1] == name

@@ -6,7 +6,7 @@ from marshmallow import fields
 from app.core import access
 from app.core.api import Blueprint, json_response
 from app.core.schemas import Schema
-from conftest import LogLines, MakeApp, authorization, caller_id
+from conftest import LogLines, MakeApp, authorization, user_id
 from tests import routes
 
 # What each route answers to whom when nothing exists that it is asked for. A route that is not
@@ -67,7 +67,7 @@ def guarded(make_app: MakeApp) -> FlaskClient:
     def post_notice(notice: dict[str, str]) -> Response:
         """Post a notice."""
         access.admit("orders:read")  # a second look is free
-        return json_response({**notice, "text": str(access.caller().id)})
+        return json_response({**notice, "text": str(access.principal().id)})
 
     app.register_blueprint(blueprint, url_prefix="/api/v1/notices")
     return app.test_client()
@@ -83,7 +83,7 @@ def test_every_route_of_the_api_has_its_rule(app: Flask) -> None:
 def test_each_route_lets_in_whom_its_rule_lets_in(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    callers = {
+    principals = {
         "nobody": "",
         "a user": authorization(app, "user"),
         "an administrator": authorization(app, "admin"),
@@ -91,7 +91,7 @@ def test_each_route_lets_in_whom_its_rule_lets_in(
     for route, statuses in RULES.items():
         method, _, rule = route.partition(" ")
         path = routes.filled_in(rule)
-        for (name, header), status in zip(callers.items(), statuses, strict=True):
+        for (name, header), status in zip(principals.items(), statuses, strict=True):
             with subtests.test(f"{name}: {route}"):
                 answer = client.open(path, method=method, headers={"Authorization": header})
 
@@ -107,7 +107,7 @@ def test_whoever_has_the_scope_is_let_in(guarded: FlaskClient) -> None:
         )
 
         assert answer.status_code == 200
-        assert answer.json == {"text": str(caller_id(app, "admin"))}
+        assert answer.json == {"text": str(user_id(app, "admin"))}
 
 
 @pytest.mark.attack
@@ -170,8 +170,8 @@ def test_each_log_line_of_a_request_names_its_caller(
     guarded.post("/api/v1/notices", json={}, headers={"Authorization": "Bearer x"})
 
     known, unknown = log_lines
-    assert known["caller_id"] == str(caller_id(guarded.application))
-    assert "caller_id" not in unknown
+    assert known["user_id"] == str(user_id(guarded.application))
+    assert "user_id" not in unknown
 
 
 def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:

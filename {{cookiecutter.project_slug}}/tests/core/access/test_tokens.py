@@ -10,11 +10,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from pydantic import ValidationError
 
-from app.core.access import Caller, InvalidToken, tokens
+from app.core.access import InvalidToken, Principal, tokens
 from app.core.access.tokens import Tokens
 from app.settings import Settings
 
-CALLER = Caller(UUID(int=7), frozenset({"orders:read", "admin"}), session=UUID(int=8))
+CALLER = Principal(UUID(int=7), frozenset({"orders:read", "admin"}), session=UUID(int=8))
 NOW = int(time.time())
 SECRET = OctKey.generate_key(256, {"kid": "secret"})
 OTHER_SECRET = OctKey.generate_key(256, {"kid": "secret"})
@@ -63,7 +63,7 @@ def part(value: object) -> str:
 def test_a_token_speaks_for_its_caller_until_it_expires(
     key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    issuer = trusting(key, access_token_seconds=30)
+    issuer = trusting(key, access_token_ttl_seconds=30)
     token = issuer.issue(CALLER)
 
     assert token.seconds == 30
@@ -87,9 +87,9 @@ def test_while_keys_are_changed_both_are_good_and_the_first_one_signs() -> None:
 
 def test_a_caller_without_a_session_has_a_token_too() -> None:
     issuer = trusting(SECRET)
-    caller = Caller(UUID(int=1), frozenset())
+    principal = Principal(UUID(int=1), frozenset())
 
-    assert issuer.verify(issuer.issue(caller).value) == caller
+    assert issuer.verify(issuer.issue(principal).value) == principal
 
 
 @pytest.mark.attack

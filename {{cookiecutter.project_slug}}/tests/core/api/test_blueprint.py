@@ -74,7 +74,7 @@ def test_the_documentation_page_loads_nothing_from_elsewhere(client: FlaskClient
 
 
 def test_one_switch_closes_the_page_and_its_document(make_app: MakeApp) -> None:
-    client = make_app(api_docs=False).test_client()
+    client = make_app(api_docs_enabled=False).test_client()
 
     for path in ("/api/docs", "/api/docs/swagger-ui.css", "/api/openapi.json"):
         assert client.get(path).status_code == 404

@@ -277,7 +277,7 @@ def test_an_answer_ends_after_its_time_and_not_together_with_others(
 
 
 def test_a_process_keeps_a_limited_number_of_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caching, "LARGEST", 2)
+    monkeypatch.setattr(caching, "MAX_ENTRIES", 2)
     cache, source = Cache(InProcess(), SECONDS), Source()
 
     for key in ("first", "second", "third", "second", "third"):

@@ -195,7 +195,7 @@ def test_user_and_password_never_print(production: dict[str, str]) -> None:
 
 
 def test_fewer_connections_than_threads_are_warned_about() -> None:
-    scarce = {"database_pool_size": 1, "database_pool_overflow": 2}
+    scarce = {"database_pool_size": 1, "database_max_overflow": 2}
 
     (warning,) = [
         warning for warning in settings(**scarce, web_threads=4).warnings() if "POOL" in warning
@@ -209,9 +209,9 @@ def test_the_pool_is_made_as_the_settings_say() -> None:
         settings(
             database_url="sqlite:///x.db",
             database_pool_size=7,
-            database_pool_overflow=3,
-            database_pool_seconds=1.5,
-            database_recycle_seconds=60,
+            database_max_overflow=3,
+            database_pool_timeout_seconds=1.5,
+            database_pool_recycle_seconds=60,
         )
     )
 
@@ -225,7 +225,9 @@ def test_the_pool_is_made_as_the_settings_say() -> None:
 # {% if cookiecutter.database == "postgresql" %}
 def test_postgresql_is_given_time_limits_and_utc() -> None:
     made = settings(
-        database_url="postgresql://host/x", database_statement_ms=250, database_connect_seconds=3
+        database_url="postgresql://host/x",
+        database_statement_timeout_ms=250,
+        database_connect_timeout_seconds=3,
     )
 
     given = engine_options(made)["connect_args"]
@@ -240,7 +242,9 @@ def test_postgresql_is_given_time_limits_and_utc() -> None:
 # {% if cookiecutter.database == "mysql" %}
 def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> None:
     made = settings(
-        database_url="mysql://host/x", database_statement_ms=250, database_connect_seconds=3
+        database_url="mysql://host/x",
+        database_statement_timeout_ms=250,
+        database_connect_timeout_seconds=3,
     )
 
     given = engine_options(made)["connect_args"]
@@ -588,7 +592,10 @@ def test_readiness_notices_a_file_that_takes_no_writes(
 
 def test_a_pool_without_a_free_connection_is_a_503(make_app: MakeApp) -> None:
     app = make_app(
-        database_pool_size=1, database_pool_overflow=0, database_pool_seconds=0.01, web_threads=1
+        database_pool_size=1,
+        database_max_overflow=0,
+        database_pool_timeout_seconds=0.01,
+        web_threads=1,
     )
 
     with app.app_context(), reading():
@@ -609,7 +616,7 @@ SLOW = {
 
 
 def test_a_statement_that_takes_too_long_is_stopped(app: Flask, make_app: MakeApp) -> None:
-    hasty = reading_engine(make_app(database_statement_ms=50))
+    hasty = reading_engine(make_app(database_statement_timeout_ms=50))
     started = time.monotonic()
 
     with app.app_context(), writing() as session:

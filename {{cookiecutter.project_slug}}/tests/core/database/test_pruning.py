@@ -32,7 +32,7 @@ def table(app: Flask) -> Iterator[None]:
 
 @pytest.mark.parametrize("old", [0, 1, 2, 5])
 def test_old_rows_are_deleted_some_at_a_time(old: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(pruning, "MAX_AT_ONCE", 2)
     with writing() as transaction:
         transaction.add_all(Row(id=number, age=1 if number < old else 0) for number in range(7))
 

@@ -108,7 +108,7 @@ def test_a_page_of_another_site_changes_nothing(
 
                 assert answer.status_code == 403
                 assert answer.json is not None
-                assert answer.json["code"] == "foreign_page"
+                assert answer.json["code"] == "cross_origin_request"
     for method in ("PUT", "PATCH", "DELETE", "PROPFIND"):
         with subtests.test(method):
             answer = client.open("/nowhere", method=method, headers=FOREIGN[0])
@@ -144,7 +144,7 @@ def test_our_pages_listed_ones_and_other_clients_may_change_something(
 
 
 def test_behind_a_proxy_the_host_is_the_one_that_it_keeps(make_app: MakeApp) -> None:
-    client = make_app(trusted_proxies=1).test_client()
+    client = make_app(trusted_proxy_hops=1).test_client()
     written = {"Host": "shop.example", "X-Forwarded-Proto": "https"}
     for headers, status in (
         ({"Origin": SHOP}, 422),

@@ -125,7 +125,7 @@ def test_what_is_not_a_limit_is_refused() -> None:
 def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
     make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
-    client = make_app(trusted_proxies=1, rate_limit="1/minute").test_client()
+    client = make_app(trusted_proxy_hops=1, rate_limit="1/minute").test_client()
     for first, again in (
         ("192.0.2.7:4711", "192.0.2.7:4712"),
         ("192.0.2.8", "::ffff:192.0.2.8"),
@@ -200,10 +200,10 @@ def test_processes_share_their_counts_in_redis(
     settings = {"rate_limit": "2/minute", "redis_url": os.environ["TEST_REDIS_URL"]}
     first, second = (make_app(**settings).test_client() for _ in range(2))
     # An address of its own, so that a count left by an earlier run does not matter.
-    caller = {"REMOTE_ADDR": new_address()}
+    principal = {"REMOTE_ADDR": new_address()}
 
-    assert [first.get(PATH, environ_base=caller).status_code for _ in range(2)] == [200, 200]
-    assert second.get(PATH, environ_base=caller).status_code == 429
+    assert [first.get(PATH, environ_base=principal).status_code for _ in range(2)] == [200, 200]
+    assert second.get(PATH, environ_base=principal).status_code == 429
 
 
 def test_production_says_that_counts_are_not_shared(production: dict[str, str]) -> None:

@@ -28,14 +28,14 @@ def test_after_a_pause_redis_is_asked_again(
     log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     availability = Availability("and so on")
-    assert availability.is_expected()
+    assert availability.if_match_holds()
 
     availability.failed(ConnectionError())
-    assert not availability.is_expected()
+    assert not availability.if_match_holds()
 
     resumed = time.monotonic() + redis_server.PAUSE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: resumed)
-    assert availability.is_expected()
+    assert availability.if_match_holds()
     availability.failed(ConnectionError())
     assert len(log_lines) == 2
 

@@ -23,7 +23,7 @@ def test_forwarded_headers_mean_nothing_without_a_proxy(make_app: MakeApp) -> No
 
 
 def test_only_as_many_hops_count_as_there_are_proxies(make_app: MakeApp) -> None:
-    client = _with_echo(make_app(trusted_proxies=1))
+    client = _with_echo(make_app(trusted_proxy_hops=1))
 
     assert client.get("/address", headers=FORGED).text == "203.0.113.9 https"
 
@@ -129,8 +129,8 @@ def test_an_operator_decides_how_long_browsers_insist_on_https(production: dict[
     def said(**values: object) -> list[tuple[str, str]]:
         return Settings.model_validate({**production, **values}).hsts
 
-    assert said(hsts_seconds=0) == []
+    assert said(hsts_max_age_seconds=0) == []
     (header,) = said(hsts_preload=True)
     assert header[1] == "max-age=31536000; includeSubDomains; preload"
-    with pytest.raises(ValidationError, match="needs HSTS_SECONDS of 31536000 or more"):
-        said(hsts_seconds=60, hsts_preload=True)
+    with pytest.raises(ValidationError, match="needs HSTS_MAX_AGE_SECONDS of 31536000 or more"):
+        said(hsts_max_age_seconds=60, hsts_preload=True)

@@ -4,10 +4,10 @@ from contextlib import nullcontext
 import pytest
 
 from app.core import mail
-from app.core.mail import Letter, Outbox
+from app.core.mail import Email, Outbox
 from app.settings import Settings
 
-LETTER = Letter(None, "Hello", "Ada")
+LETTER = Email(None, "Hello", "Ada")
 
 
 @pytest.fixture
@@ -16,12 +16,12 @@ def box() -> Outbox:
     return Outbox(Settings.model_validate(settings), lambda *_: nullcontext())
 
 
-def test_a_letter_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(box: Outbox) -> None:
+def test_a_emails_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(box: Outbox) -> None:
     box.deliver("ada@mail.example", LETTER, "receipt.1")
 
-    (letter,) = box.kept
-    assert letter["To"] == "ada@mail.example"
-    assert letter["Message-ID"] == "<receipt.1@shop.example>"
+    (email,) = box.kept
+    assert email["To"] == "ada@mail.example"
+    assert email["Message-ID"] == "<receipt.1@shop.example>"
 
 
 def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
@@ -32,7 +32,7 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
         smtplib.SMTPDataError(451, b"busy"): smtplib.SMTPDataError,
         smtplib.SMTPRecipientsRefused({"ada": (550, b"gone")}): mail.Refused,
         smtplib.SMTPRecipientsRefused({"ada": (450, b"busy")}): smtplib.SMTPRecipientsRefused,
-        # The letter is not to blame for our password.
+        # The email is not to blame for our password.
         smtplib.SMTPAuthenticationError(535, b"wrong"): smtplib.SMTPAuthenticationError,
         ConnectionRefusedError(): ConnectionRefusedError,
     }

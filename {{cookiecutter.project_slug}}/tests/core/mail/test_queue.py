@@ -20,12 +20,12 @@ import pytest
 from pydantic import ValidationError
 
 from app.core import mail
-from app.core.mail import Letter, Outbox, queue, smtp
+from app.core.mail import Email, Outbox, queue, smtp
 from app.settings import Settings
 from conftest import LogLines
 from tests.tls_server import certify
 
-LETTER = Letter("ada@mail.example", "Gr\u00fc\u00dfe", "Hello Ada,\n.\n\u00e4 \u4e0a\n")
+LETTER = Email("ada@mail.example", "Gr\u00fc\u00dfe", "Hello Ada,\n.\n\u00e4 \u4e0a\n")
 LOGIN = base64.b64encode(b"\0user@shop\0pass:word").decode()
 
 
@@ -34,7 +34,7 @@ class Heard:
     """What a mail server was told."""
 
     lines: list[str] = field(default_factory=list)
-    letter: str = ""
+    email: str = ""
     encrypted: bool = False
 
 
@@ -72,7 +72,7 @@ def speaking(
                     case "DATA":
                         connection.sendall(b"354 go ahead\r\n")
                         while (part := words.readline()) != b".\r\n":
-                            heard.letter += part.decode()
+                            heard.email += part.decode()
                         connection.sendall(b"250 taken\r\n")
                     case "QUIT":
                         connection.sendall(b"221 bye\r\n")
@@ -113,13 +113,13 @@ def outbox(**values: object) -> Outbox:
     return Outbox(Settings.model_validate(given), lambda *_: nullcontext())
 
 
-def sent(box: Outbox, *letters: Letter) -> None:
-    for letter in letters:
-        box.send(letter)
+def sent(box: Outbox, *emails: Email) -> None:
+    for email in emails:
+        box.send(email)
     box.thread.shutdown()  # waits
 
 
-def test_a_letter_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: LogLines) -> None:
+def test_a_emails_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: LogLines) -> None:
     for scheme, user, offers in (
         ("smtps", "user%40shop:pass%3Aword@", ()),
         ("smtp", "user%40shop:pass%3Aword@", ("STARTTLS",)),
@@ -136,20 +136,20 @@ def test_a_letter_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
         assert any(line.startswith("mail from:<service@shop.example>") for line in commands)
         assert heard.encrypted is (scheme == "smtps" or bool(offers))
         assert (f"AUTH PLAIN {LOGIN}" in heard.lines) is bool(user)
-        assert "To: ada@mail.example\r\n" in heard.letter
-        assert "Auto-Submitted: auto-generated\r\n" in heard.letter
-        assert "<service@shop.example>\r\n" in heard.letter
-        assert "@shop.example>\r\n" in heard.letter.partition("Message-ID:")[2]
+        assert "To: ada@mail.example\r\n" in heard.email
+        assert "Auto-Submitted: auto-generated\r\n" in heard.email
+        assert "<service@shop.example>\r\n" in heard.email
+        assert "@shop.example>\r\n" in heard.email.partition("Message-ID:")[2]
 
 
-def test_a_letter_is_ascii_for_servers_that_take_nothing_else() -> None:
+def test_a_emails_is_ascii_for_servers_that_take_nothing_else() -> None:
     box = outbox()
 
-    sent(box, Letter("ada@mail.example", "Größe", "Größe\n"))
+    sent(box, Email("ada@mail.example", "Größe", "Größe\n"))
 
-    (letter,) = box.kept
-    assert letter.as_bytes().isascii()
-    assert letter["Subject"] == letter.get_content().strip() == "Größe"
+    (email,) = box.kept
+    assert email.as_bytes().isascii()
+    assert email["Subject"] == email.get_content().strip() == "Größe"
 
 
 def test_certificates_are_read_once_and_only_where_they_are_needed(
@@ -162,7 +162,7 @@ def test_certificates_are_read_once_and_only_where_they_are_needed(
         with server(certified, offers=offers) as (heard, port):
             sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), LETTER, LETTER)
 
-        assert heard.letter.count("Message-ID:") == 2
+        assert heard.email.count("Message-ID:") == 2
         assert seen.create_default_context.call_count == times
 
 
@@ -174,7 +174,7 @@ def test_a_password_is_never_sent_in_the_clear(
         sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), LETTER)
 
     assert not [line for line in heard.lines if line.startswith("AUTH")]
-    assert heard.letter == ""
+    assert heard.email == ""
     assert log_lines[-1]["reason"] == "SMTPNotSupportedError"
 
 
@@ -188,7 +188,7 @@ def test_a_server_that_cannot_prove_its_name_gets_nothing(
         monkeypatch.setattr(socketserver.BaseServer, "handle_error", lambda *_: None)
         sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), LETTER)
 
-    assert heard.letter == ""
+    assert heard.email == ""
     assert log_lines[-1]["reason"] == "SSLCertVerificationError"
 
 
@@ -197,15 +197,15 @@ def test_a_server_that_is_away_is_logged_without_the_address(log_lines: LogLines
 
     sent(box, LETTER, LETTER)
 
-    assert [line["message"] for line in log_lines] == ["letter not sent"] * 2
+    assert [line["message"] for line in log_lines] == ["email not sent"] * 2
     assert log_lines[0]["reason"] == "ConnectionRefusedError"
     assert "ada@" not in str(log_lines)
 
 
-def test_no_request_waits_for_a_slow_server_and_letters_beyond_the_bound_are_dropped(
+def test_no_request_waits_for_a_slow_server_and_emails_beyond_the_bound_are_dropped(
     monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
-    monkeypatch.setattr(queue, "MOST_WAITING", 2)
+    monkeypatch.setattr(queue, "MAX_WAITING", 2)
     box = outbox()
     barrier = Barrier(2)
     box.thread.submit(barrier.wait)
@@ -214,21 +214,21 @@ def test_no_request_waits_for_a_slow_server_and_letters_beyond_the_bound_are_dro
         box.send(LETTER)
 
     assert len(box.kept) == 0
-    assert [line["message"] for line in log_lines] == ["letter dropped, because too many wait"] * 2
+    assert [line["message"] for line in log_lines] == ["email dropped, because too many wait"] * 2
     barrier.wait()
     sent(box)
     assert len(box.kept) == 2
 
 
-def test_a_letter_to_nobody_goes_nowhere() -> None:
+def test_a_emails_to_nobody_goes_nowhere() -> None:
     box = outbox()
 
-    sent(box, Letter(None, "", ""))
+    sent(box, Email(None, "", ""))
 
     assert not box.kept
 
 
-def test_development_shows_letters_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_development_shows_emails_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     sent(outbox(app_env="development"), LETTER)
 
     shown = capsys.readouterr().err
@@ -289,7 +289,7 @@ def test_nobody_writes_a_header_of_their_own(
         ("a@b", "Hello\r\nBcc: eve@evil.example"),
         ("=?utf-8?q?eve=40evil.example?=@mail.example", "Hello"),  # stored by an older version
     ):
-        sent(box := outbox(), Letter(to, subject, ""))
+        sent(box := outbox(), Email(to, subject, ""))
         assert not box.kept
         assert log_lines[-1]["message"] == "email delivery failed"
         assert log_lines[-1]["reason"] == "ValueError"
@@ -311,11 +311,11 @@ def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
     ):
         with subtests.test(address[:40]), server(certified) as (heard, port):
             assert mail.normalised(address) == address
-            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), Letter(address, "Hello", ""))
+            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), Email(address, "Hello", ""))
 
             (rcpt,) = [line for line in heard.lines if line.lower().startswith("rcpt")]
             assert rcpt.partition(":")[2] == f"<{address}>"
-            header = message_from_string(heard.letter, policy=policy.SMTP)["To"]
+            header = message_from_string(heard.email, policy=policy.SMTP)["To"]
             assert [each.addr_spec for each in header.addresses] == [address]
 
 
@@ -329,9 +329,9 @@ def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
         ),
         (SMTPSenderRefused(553, b"no", "service@shop.example"), "email delivery failed", 553),
         (SMTPDataError(554, b"no such user ada@"), "email delivery failed", 554),
-        (SMTPDataError(451, b"ada@ has to wait"), "letter not sent", None),
+        (SMTPDataError(451, b"ada@ has to wait"), "email not sent", None),
         # The email is not to blame for our password.
-        (SMTPAuthenticationError(535, b"wrong"), "letter not sent", None),
+        (SMTPAuthenticationError(535, b"wrong"), "email not sent", None),
     ],
 )
 def test_a_permanent_refusal_is_a_log_line_of_its_own(
@@ -392,6 +392,6 @@ def test_a_mail_server_may_have_an_authority_of_its_own(
         with server(certified, offers=offers) as (heard, port):
             sent(outbox(mail_url=f"smtp://127.0.0.1:{port}", **told), LETTER)
 
-        assert bool(heard.letter) is delivered
-        assert any(line["message"] == "letter not sent" for line in log_lines) is not delivered
+        assert bool(heard.email) is delivered
+        assert any(line["message"] == "email not sent" for line in log_lines) is not delivered
         log_lines.clear()

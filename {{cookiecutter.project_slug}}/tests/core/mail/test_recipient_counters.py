@@ -10,7 +10,7 @@ def test_an_email_counts_once_in_its_window(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
 
     assert [counters.add("share", "ada", f"<{name}>", 60) for name in "abb"] == [1, 2, 0]
-    counters.take_back("<b>")
+    counters.withdraw("<b>")
     assert counters.add("share", "ada", "<c>", 60) == 3
     assert counters.add("share", "bob", "<d>", 60) == counters.add("other", "ada", "<e>", 60) == 1
 

@@ -14,7 +14,7 @@ def recipients(app: Flask) -> Recipients:
 
 
 def hand_over(recipients: Recipients, to: str, share: Share, names: str) -> str:
-    """Hand an email over for each letter, and return those that were let through."""
+    """Hand an email over for each email, and return those that were let through."""
     done = ""
     for name in names:
         try:

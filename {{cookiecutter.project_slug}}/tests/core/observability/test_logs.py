@@ -26,7 +26,7 @@ from flask.testing import FlaskClient
 
 from app.core.observability import logs
 from app.core.observability.logs import AccessLog, ConsoleFormatter, JSONFormatter, ServiceHandler
-from app.core.pipeline import Exchange
+from app.core.pipeline import RequestInfo
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -67,9 +67,9 @@ def test_a_slow_request_is_a_warning(
 ) -> None:
     for threshold, level in ((500, "WARNING"), (501, "INFO"), (0, "INFO")):
         log = AccessLog(threshold)
-        exchange = Exchange({}, "1", "GET", route="/api/docs", seconds=0.5)
+        info = RequestInfo({}, "1", "GET", route="/api/docs", seconds=0.5)
 
-        log.finished(exchange)
+        log.finished(info)
 
         assert log_lines[-1]["level"] == level, threshold
         assert log_lines[-1]["duration_ms"] == 500
@@ -80,7 +80,7 @@ def test_a_slow_request_is_a_warning(
 def test_a_higher_level_leaves_requests_out_but_not_slow_ones(log_lines: LogLines) -> None:
     logging.getLogger().setLevel("WARNING")
     for seconds in (0.1, 0.5):
-        AccessLog(500).finished(Exchange({}, "1", "GET", seconds=seconds))
+        AccessLog(500).finished(RequestInfo({}, "1", "GET", seconds=seconds))
 
     assert [line["duration_ms"] for line in log_lines] == [500]
 
@@ -388,7 +388,7 @@ def test_a_command_prints_its_own_words_alone_and_its_lines_are_like_all_others(
         check=True,
     )
 
-    assert all(re.match(r"[A-Z_]+=", line) for line in done.stdout.splitlines())
+    assert all(re.match(r"[A-Z0-9_]+=", line) for line in done.stdout.splitlines())
     told = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
     for line in map(orjson.loads, told):
         assert line["command"].startswith("python -m flask")

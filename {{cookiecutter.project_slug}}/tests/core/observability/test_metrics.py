@@ -61,14 +61,14 @@ def test_each_application_counts_its_requests_by_route_template_and_status(
 
 
 def test_to_the_outside_there_is_nothing(client: FlaskClient) -> None:
-    callers: list[tuple[str, dict[str, str]]] = [
+    principals: list[tuple[str, dict[str, str]]] = [
         ("8.8.8.8", {}),
         ("127.0.0.1", {"X-Forwarded-For": "10.0.0.1"}),
         ("127.0.0.1", {"Forwarded": "for=10.0.0.1"}),
         ("2606:4700::1111", {}),
         ("", {}),
     ]
-    for address, headers in callers:
+    for address, headers in principals:
         answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
 
         assert answer.status_code == 404, (address, headers)

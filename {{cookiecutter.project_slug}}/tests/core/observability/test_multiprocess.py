@@ -167,9 +167,9 @@ def _workers_that_answered(server: Server) -> set[int]:
 def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
     with gunicorn(tmp_path, WEB_CONCURRENCY="3") as server:
         sent = 0
-        with ThreadPoolExecutor(12) as callers:
+        with ThreadPoolExecutor(12) as principals:
             while len(_workers_that_answered(server)) < 2:
-                list(callers.map(server.get, ["/api/docs"] * 24))
+                list(principals.map(server.get, ["/api/docs"] * 24))
                 sent += 24
                 assert sent < 10_000, "one worker answers everything: nothing is added up"
         server.wait_for("/metrics", lambda text: _total(text) == sent)

@@ -13,7 +13,7 @@ from conftest import MakeApp
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
-    return make_app(database_pool_size=2, database_pool_overflow=1)
+    return make_app(database_pool_size=2, database_max_overflow=1)
 
 
 def _pool(app: Flask) -> dict[str, float]:

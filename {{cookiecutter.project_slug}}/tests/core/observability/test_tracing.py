@@ -425,9 +425,9 @@ def test_sampling_follows_the_settings_and_the_caller() -> None:
                 "otel_traces_sampler_arg": ratio,
             }
         )
-        caller = tracing.PROPAGATOR.extract({"traceparent": f"00-{TRACE}-{PARENT}-{parent}"})
+        principal = tracing.PROPAGATOR.extract({"traceparent": f"00-{TRACE}-{PARENT}-{parent}"})
 
-        span = tracing.start(settings).get_tracer("test").start_span("any", context=caller)
+        span = tracing.start(settings).get_tracer("test").start_span("any", context=principal)
 
         assert span.is_recording() is recorded, sampler
 

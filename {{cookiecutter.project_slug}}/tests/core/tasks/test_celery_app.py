@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from app.core import tasks
 from app.core.config import InvalidSettings
 from app.core.schemas import Schema
-from app.core.tasks import BrokerUnavailable, Hopeless, Later, Task, celery_app, runner
+from app.core.tasks import BrokerUnavailable, PermanentFailure, RetryLater, Task, celery_app, runner
 from app.core.tasks.celery_app import Broker
 from app.core.tasks.settings import TaskSettings
 from conftest import LogLines, MakeApp
@@ -40,9 +40,9 @@ ran: list[object] = []
 def act(values: dict[str, str]) -> None:
     ran.append(values)
     if values["text"] == "later":
-        raise Later(1e6)
+        raise RetryLater(1e6)
     if values["text"] == "hopeless":
-        raise Hopeless
+        raise PermanentFailure
     if values["text"] == "failing":
         raise OSError
 
@@ -132,9 +132,9 @@ def test_what_cannot_be_done_becomes_a_dead_letter(app: Flask) -> None:
         with pytest.raises(Reject):
             run(app, values)
 
-    letters = [message.payload for message in waiting(app, "broker-tests.dead")]
-    assert [letter["values"] for letter in letters] == [{"text": "hopeless"}, {"txt": ""}, {}]
-    assert {letter["task"] for letter in letters} == {"note"}
+    emails = [message.payload for message in waiting(app, "broker-tests.dead")]
+    assert [email["values"] for email in emails] == [{"text": "hopeless"}, {"txt": ""}, {}]
+    assert {email["task"] for email in emails} == {"note"}
 
 
 def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
@@ -144,7 +144,7 @@ def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
     (message,) = waiting(app, "broker-tests.tasks")
     eta = datetime.fromisoformat(message.headers["eta"])
     # Redis would give a message that waits for longer to somebody else as well.
-    longest = timedelta(seconds=tasks.of(app).settings.task_wait_seconds)
+    longest = timedelta(seconds=tasks.of(app).settings.task_max_backoff_seconds)
     assert longest - timedelta(seconds=60) < eta - datetime.now(UTC) <= longest
     # To be put off is no failed attempt.
     assert message.headers["retries"] == 0
@@ -168,8 +168,8 @@ def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
     with runner.ended.connected_to(hear, app):
         signals.task_unknown.send(sender=None, message=strange)
 
-    (letter,) = waiting(app, "broker-tests.dead")
-    assert letter.payload["headers"] == {"task": "unknown"}
+    (email,) = waiting(app, "broker-tests.dead")
+    assert email.payload["headers"] == {"task": "unknown"}
     assert told == [{"task": runner.UNKNOWN, "outcome": "dead", "seconds": 0}]
 
 
@@ -183,10 +183,10 @@ def test_the_arguments_of_a_task_that_failed_are_not_logged(log_lines: LogLines)
     assert "CANARY" not in str(log_lines)
 
 
-def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:
-    made = Broker(tasks.of(make_app(broker_url=AWAY, service_name="shop", task_attempts=5)))
+def test_rabbitmq_keeps_dead_emails_itself(make_app: MakeApp) -> None:
+    made = Broker(tasks.of(make_app(broker_url=AWAY, service_name="shop", task_max_attempts=5)))
 
-    made.bury({"task": "note"})  # connects to nothing
+    made.dead_letter({"task": "note"})  # connects to nothing
 
     (queue,) = made.celery.conf.task_queues
     assert queue.queue_arguments == {
@@ -200,7 +200,11 @@ def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:
 
 def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app: MakeApp) -> None:
     made = celery_app.of(
-        make_app(broker_url="redis://127.0.0.1:1/0", task_seconds=10, task_wait_seconds=40)
+        make_app(
+            broker_url="redis://127.0.0.1:1/0",
+            task_time_limit_seconds=10,
+            task_max_backoff_seconds=40,
+        )
     )
 
     options = made.celery.conf.broker_transport_options
@@ -214,7 +218,7 @@ def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app:
     assert not made.is_rabbitmq
 
 
-def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
+def test_a_list_of_redis_keeps_the_newest_dead_emails_for_a_while(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[object, ...]] = []
@@ -228,7 +232,7 @@ def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
 
     with celery_app.of(app).connect() as connection:
         monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
-    celery_app.of(app).bury({})
+    celery_app.of(app).dead_letter({})
 
     assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
 
@@ -256,7 +260,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
         timer=Timer(), app=on_redis, task_consumer=SimpleNamespace(channel=channel)
     )
     in_memory: Any = SimpleNamespace(app=celery_app.of(app).celery)
-    step = celery_app.LostPlaces(consumer)
+    step = celery_app.StalledConsumer(consumer)
     step.stop(consumer)  # before it began, as when connecting fails
     step.start(consumer)
     look = looks[0]
@@ -275,7 +279,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
     assert issubclass(ConnectionError, on_redis.connection().connection_errors)
     assert step.include_if(consumer)
     assert not step.include_if(in_memory)
-    assert celery_app.LostPlaces in celery_app.of(app).celery.steps["consumer"]
+    assert celery_app.StalledConsumer in celery_app.of(app).celery.steps["consumer"]
 
 
 def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
@@ -377,16 +381,15 @@ def test_the_pool_of_a_worker_and_its_end_are_logged_as_all_else(
     assert (log_lines[-1]["signal"], log_lines[-1]["how"]) == ("SIGTERM", "Warm")
 
 
-def test_a_worker_shows_that_it_lives(
-    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    life = tmp_path / "life"
+def test_a_worker_touches_its_heartbeat_file(make_app: MakeApp, tmp_path: Path) -> None:
+    heartbeat = tmp_path / "heartbeat"
+    app = make_app(broker_url="memory://", worker_heartbeat_file=heartbeat)
+    celery_app.worker(app)
+    assert not heartbeat.exists()
 
     signals.heartbeat_sent.send(sender=app)
-    monkeypatch.setenv("WORKER_LIFE_FILE", str(life))
-    signals.heartbeat_sent.send(sender=app)
 
-    assert life.exists()
+    assert heartbeat.exists()
 
 
 def test_a_workers_process_ends_in_order(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,7 +440,7 @@ def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
                 app = make_app(
                     broker_url=f"{scheme}://127.0.0.1:{server.port}/0{parameters}",
                     broker_ca_file=server.ca_file if known else None,
-                    task_publish_seconds=30,
+                    task_publish_timeout_seconds=30,
                 )
                 with pytest.raises(Exception):  # noqa: B017, PT011  each transport has its own
                     celery_app.of(app).connect()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from app.core import tasks
 from app.core.database import reading, writing
 from app.core.schemas import Schema
-from app.core.tasks import BrokerUnavailable, Later, Message, Task, outbox, runner, schedule
+from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, outbox, runner, schedule
 from app.core.tasks.outbox import OutboxMessage
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -28,7 +28,7 @@ ran: list[object] = []
 def act(values: dict[str, str]) -> None:
     ran.append(values["text"])
     if values["text"] == "later":
-        raise Later(3_600)
+        raise RetryLater(3_600)
     if values["text"] == "broken":
         raise RuntimeError
 
@@ -163,18 +163,18 @@ def test_what_is_to_be_done_later_is_sent_again_when_it_is_due(broker: Broker) -
 def test_copies_of_a_message_that_are_put_off_do_not_use_up_its_attempts(broker: Broker) -> None:
     write("later")
 
-    for _ in range(tasks.of_app().settings.task_attempts + 1):
+    for _ in range(tasks.of_app().settings.task_max_attempts + 1):
         assert tasks.of_app().deliver(broker.sent[0]) == runner.DONE
 
     (row,) = rows()
     assert (row.attempts, row.died_at) == (0, None)
 
 
-def test_a_dead_letter_is_kept_and_can_be_tried_anew(app: Flask, broker: Broker) -> None:
+def test_a_dead_emails_is_kept_and_can_be_tried_anew(app: Flask, broker: Broker) -> None:
     write("broken")
     with writing() as session:
         session.execute(
-            update(OutboxMessage).values(attempts=tasks.of_app().settings.task_attempts - 1)
+            update(OutboxMessage).values(attempts=tasks.of_app().settings.task_max_attempts - 1)
         )
 
     assert tasks.of_app().deliver(broker.sent[0]) == runner.DEAD
@@ -202,7 +202,7 @@ def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
     assert (ran, len(rows())) == ([], 1)
 
 
-def test_dead_letters_are_forgotten_in_the_end(broker: Broker) -> None:
+def test_dead_emails_are_forgotten_in_the_end(broker: Broker) -> None:
     for days in (13, 15):
         write("x")
         died_at = datetime.now(UTC) - timedelta(days=days)
@@ -258,7 +258,7 @@ def test_of_two_who_take_the_first_turn_at_once_one_does(
         made = calls.pop()()
         if not calls:
             with writing() as session:
-                session.add(schedule.Turn(job="count", number=7))
+                session.add(schedule.ScheduledRun(job="count", number=7))
         return made
 
     with app.app_context():

@@ -52,7 +52,7 @@ def test_what_waits_and_what_is_dead_is_read_from_the_outbox(
     assert (found["waiting"], found["dead"]) == (2, 1)
 
 
-def test_a_dead_letter_that_is_tried_anew_begins_to_wait(app: Flask, client: FlaskClient) -> None:
+def test_a_dead_emails_that_is_tried_anew_begins_to_wait(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         store(60, died_at=datetime.now(UTC))
         retry_dead()
@@ -86,8 +86,8 @@ def test_nobody_waits_for_a_connection_of_the_pool(make_app: MakeApp, database_u
     app = make_app(
         database_url=database_url,
         database_pool_size=1,
-        database_pool_overflow=0,
-        database_pool_seconds=0.01,
+        database_max_overflow=0,
+        database_pool_timeout_seconds=0.01,
     )
     with app.app_context(), writing() as session:
         session.connection()

@@ -42,13 +42,15 @@ def test_without_a_broker_nothing_waits(client: FlaskClient) -> None:
     ],
 )
 def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) -> None:
-    app = make_app(broker_url=url, service_name=f"depths-{uuid4()}", task_publish_seconds=10)
+    app = make_app(
+        broker_url=url, service_name=f"depths-{uuid4()}", task_publish_timeout_seconds=10
+    )
     client, own = app.test_client(), celery_app.of(app)
 
     assert shown(client) == {"waiting": 0, "dead": 0}
     own.send(Message("note", {}))
     own.send(Message("note", {}))
-    own.bury({"task": "note"})
+    own.dead_letter({"task": "note"})
 
     buried = 0 if own.is_rabbitmq else 1
     try:

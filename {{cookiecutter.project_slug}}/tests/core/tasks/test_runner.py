@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from app.core import pipeline
 from app.core.schemas import Schema
-from app.core.tasks import BrokerUnavailable, Hopeless, Later, Message, Task, runner
-from app.core.tasks.runner import DEAD, DONE, Outcome, Publisher, Tasks, Verdict, backoff
+from app.core.tasks import BrokerUnavailable, Message, PermanentFailure, RetryLater, Task, runner
+from app.core.tasks.runner import DEAD, DONE, Outcome, Publisher, TaskOutcome, Tasks, backoff
 from app.settings import Settings
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -26,7 +26,9 @@ class NoteSchema(Schema):
 
 def own(app: Flask, run: Callable[[object], None] = lambda _: None, attempts: int = 3) -> Tasks:
     """Return tasks that nobody else adds to."""
-    made = Tasks(app, Settings.model_validate({"app_env": "testing", "task_attempts": attempts}))
+    made = Tasks(
+        app, Settings.model_validate({"app_env": "testing", "task_max_attempts": attempts})
+    )
     made.add(Task("note", NoteSchema(), run))
     return made
 
@@ -47,12 +49,12 @@ class Book:
 
     def __init__(self, *attempts: int | None) -> None:
         self.attempts = list(attempts)
-        self.ended: list[Verdict] = []
+        self.ended: list[TaskOutcome] = []
 
     def begin(self, _: str) -> int | None:
         return self.attempts.pop(0)
 
-    def end(self, _: str, verdict: Verdict) -> None:
+    def end(self, _: str, verdict: TaskOutcome) -> None:
         self.ended.append(verdict)
 
 
@@ -98,7 +100,7 @@ def test_without_a_broker_a_task_runs_at_once_and_logs_one_line(
     (line,) = log_lines
     assert (line["message"], line["task"], line["task_id"]) == ("task done", "note", message.id)
     assert line["duration_ms"] > 0
-    assert pipeline.current() is None
+    assert pipeline.current_or_none() is None
 
 
 def test_log_lines_of_a_run_carry_the_request_it_comes_from(
@@ -107,9 +109,9 @@ def test_log_lines_of_a_run_carry_the_request_it_comes_from(
     made = own(app)
 
     with app.test_request_context():
-        before = pipeline.swap(pipeline.Exchange({}, "the-request", "GET"))
+        before = pipeline.replace(pipeline.RequestInfo({}, "the-request", "GET"))
         message = made.message(Task("note", NoteSchema(), print), {"text": "x"})
-        pipeline.swap(before)
+        pipeline.replace(before)
     made.deliver(message)
 
     assert message.headers["request_id"] == "the-request"
@@ -131,7 +133,7 @@ def test_what_no_task_can_read_is_dead_and_its_text_stays_out_of_the_log(
         assert made.deliver(message) == DEAD
         assert book.ended == [DEAD]
 
-    assert own(app, raising(Hopeless())).deliver(note()) == DEAD
+    assert own(app, raising(PermanentFailure())).deliver(note()) == DEAD
     assert {line["message"] for line in log_lines} == {"task refused"}
     assert SECRET not in str(log_lines)
 
@@ -169,10 +171,10 @@ class Follower:
         yield {"trail": "sent"}
 
     @contextmanager
-    def running(self, message: Message, exchange: pipeline.Exchange) -> Iterator[None]:
+    def running(self, message: Message, info: pipeline.RequestInfo) -> Iterator[None]:
         self.saw.append(message.headers["trail"])
         yield
-        self.saw.append(type(exchange.error).__name__)
+        self.saw.append(type(info.error).__name__)
 
 
 def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask) -> None:
@@ -195,7 +197,7 @@ def test_waits_grow_and_differ() -> None:
 
 
 def test_no_wait_is_longer_than_the_setting(app: Flask) -> None:
-    values = {"app_env": "testing", "task_wait_seconds": 3}
+    values = {"app_env": "testing", "task_max_backoff_seconds": 3}
     made = Tasks(app, Settings.model_validate(values))
     made.add(Task("note", NoteSchema(), raising(OSError())))
 
@@ -206,17 +208,17 @@ def test_no_wait_is_longer_than_the_setting(app: Flask) -> None:
 
 
 def test_a_task_may_ask_to_be_run_later(app: Flask) -> None:
-    verdict = own(app, raising(Later(7))).deliver(note())
+    verdict = own(app, raising(RetryLater(7))).deliver(note())
 
-    assert verdict == Verdict(Outcome.AGAIN, 7, counts=False)
+    assert verdict == TaskOutcome(Outcome.AGAIN, 7, counts=False)
 
 
 def test_with_a_ledger_the_broker_need_not_bring_a_message_again(app: Flask) -> None:
-    made = own(app, raising(Later(7)))
+    made = own(app, raising(RetryLater(7)))
     made.ledger = book = Book(1)
 
     assert made.deliver(note()) == DONE
-    assert book.ended == [Verdict(Outcome.AGAIN, 7, counts=False)]
+    assert book.ended == [TaskOutcome(Outcome.AGAIN, 7, counts=False)]
 
 
 def test_with_a_ledger_what_is_done_is_not_run_again(app: Flask) -> None:
@@ -244,9 +246,9 @@ def told(app: Flask) -> Iterator[list[tuple[str, str]]]:
 
 RUNS: list[tuple[Exception | None, str]] = [
     (None, "done"),
-    (Later(7), "later"),
+    (RetryLater(7), "later"),
     (OSError(), "failed"),
-    (Hopeless(), "dead"),
+    (PermanentFailure(), "dead"),
 ]
 
 
@@ -279,7 +281,7 @@ def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
 
 def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
     class Lost(Book):
-        def end(self, _: str, verdict: Verdict) -> None:
+        def end(self, _: str, verdict: TaskOutcome) -> None:
             raise ConnectionError(verdict)
 
     made = own(app)

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from app.core import tasks
 from app.core.observability import metrics, multiprocess
 from app.core.schemas import Schema
-from app.core.tasks import Hopeless, Later, Message, Task, runner, task_metrics
+from app.core.tasks import Message, PermanentFailure, RetryLater, Task, runner, task_metrics
 from app.core.tasks.task_metrics import Living, TaskMetricsSettings
 from conftest import LogLines, MakeApp
 from tests import servers
@@ -39,7 +39,7 @@ class NoteSchema(Schema):
 
 
 def act(values: dict[str, str]) -> None:
-    for error in (Later(7), OSError(), Hopeless()):
+    for error in (RetryLater(7), OSError(), PermanentFailure()):
         if values["text"] == type(error).__name__:
             raise error
 
@@ -63,7 +63,7 @@ def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) ->
     app = own_tasks(make_app)
     deliver = tasks.of(app).deliver
 
-    for text in ("fine", "fine", "Later", "OSError", "Hopeless"):
+    for text in ("fine", "fine", "RetryLater", "OSError", "PermanentFailure"):
         deliver(Message("note", {"text": text}))
     deliver(Message("made up 1", {}))
     deliver(Message("made up 2", {}))

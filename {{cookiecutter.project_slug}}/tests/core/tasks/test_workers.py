@@ -54,12 +54,12 @@ def dead_letters(service: Service) -> int:
         )
 
 
-def test_a_letter_is_sent_by_a_worker_that_ends_when_it_is_told(
+def test_a_emails_is_sent_by_a_worker_that_ends_when_it_is_told(
     service: Service, working: Worker
 ) -> None:
     answer = service.ask()
 
-    assert service.letters_after(0.5) == 1
+    assert service.emails_after(0.5) == 1
     wait_until(lambda: any(line["message"] == "task done" for line in working.lines()))
     assert working.stop() == 0
     (stopped,) = [line for line in working.lines() if line["message"] == "worker stops"]
@@ -82,10 +82,10 @@ def test_a_worker_that_is_told_to_end_finishes_its_task(service: Service, workin
     box.go.set()
 
     assert working.process.wait(HANG_TIMEOUT_SECONDS) == 0
-    assert service.letters_after(0.5) == 1
+    assert service.emails_after(0.5) == 1
 
 
-def test_a_process_that_is_killed_midway_leaves_one_letter(
+def test_a_process_that_is_killed_midway_leaves_one_email(
     service: Service, working: Worker
 ) -> None:
     box = service.mail.box
@@ -97,10 +97,10 @@ def test_a_process_that_is_killed_midway_leaves_one_letter(
     box.go.set()
 
     with service.start("--beat"):
-        assert service.letters_after() == 1
+        assert service.emails_after() == 1
 
 
-def test_a_worker_that_is_killed_midway_leaves_one_letter(service: Service) -> None:
+def test_a_worker_that_is_killed_midway_leaves_one_email(service: Service) -> None:
     box = service.mail.box
     box.go.clear()
     with service.start() as first:
@@ -110,7 +110,7 @@ def test_a_worker_that_is_killed_midway_leaves_one_letter(service: Service) -> N
     box.go.set()
 
     with service.start("--beat"):
-        assert service.letters_after() == 1
+        assert service.emails_after() == 1
 
 
 def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
@@ -118,7 +118,7 @@ def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
 
     with service.start("--beat"):
         service.ask()
-        assert service.letters_after() == 1
+        assert service.emails_after() == 1
 
     assert service.mail.box.busy == 0
 
@@ -133,7 +133,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     refused = [line for line in working.lines() if line["message"] == "task refused"]
     assert len(refused) == 1
     service.ask()
-    assert service.letters_after(0.5) == 1
+    assert service.emails_after(0.5) == 1
 
 
 # What is no message of a task: no JSON, JSON of another form, a message for nobody, headers of odd types.
@@ -186,7 +186,7 @@ def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: 
 
     service.ask()
 
-    assert service.letters_after(0.5) == 1
+    assert service.emails_after(0.5) == 1
     assert working.process.poll() is None
     logged = working.log.read_text()
     assert "message refused" in logged
@@ -201,7 +201,7 @@ def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: 
 def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service) -> None:
     box = service.mail.box
     box.go.clear()
-    with service.start(TASK_ATTEMPTS="3") as started:
+    with service.start(TASK_MAX_ATTEMPTS="3") as started:
 
         def killed_for_good() -> int:
             if box.reached.is_set():
@@ -218,7 +218,7 @@ def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service
 
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
-def test_a_message_that_is_delivered_several_times_leaves_one_letter(
+def test_a_message_that_is_delivered_several_times_leaves_one_email(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, send = tasks.of(service.app), celery_app.of(service.app).send
@@ -231,12 +231,12 @@ def test_a_message_that_is_delivered_several_times_leaves_one_letter(
     service.ask()
 
     with service.start("--concurrency", "3") as started:
-        assert service.letters_after() == 1
+        assert service.emails_after() == 1
         ended = ("task done", "task was done already", "task put off")
         wait_until(lambda: sum(line["message"] in ended for line in started.lines()) == 3)
 
 
-def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
+def test_an_order_is_taken_without_a_broker_and_its_email_follows(
     service: Service, make_app: MakeApp, database_url: str
 ) -> None:
     away = make_app(database_url=database_url, broker_url="amqp://127.0.0.1:1")
@@ -247,7 +247,7 @@ def test_an_order_is_taken_without_a_broker_and_its_letter_follows(
     assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
     assert answer.status_code == STATUS
     with service.start("--beat"), service.start("--beat"):
-        assert service.letters_after() == 1
+        assert service.emails_after() == 1
     assert service.mail.box.taken == [f"<receipt.{body(answer)['id']}@shop.example>"]
 
 

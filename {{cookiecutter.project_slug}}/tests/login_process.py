@@ -1,6 +1,6 @@
-"""The tests' OpenID provider where people sign in: `python -m tests.sign_in_process <listening socket>`.
+"""The tests' OpenID provider where people log in: `python -m tests.login_process <listening socket>`.
 
-People sign in by POST of the URL that they were sent to, with what a code is good for in the body. The
+People log in by POST of the URL that they were sent to, with what a code is good for in the body. The
 code is good once, for the client that it was made for. PUT of <realm>/client says who that is.
 """
 
@@ -15,21 +15,21 @@ from tests.provider_process import Handler, serve
 codes: dict[str, dict[str, str]] = {}
 
 
-class SignInHandler(Handler):
+class LoginHandler(Handler):
     """One request."""
 
     def do_POST(self) -> None:  # noqa: N802  as http.server calls it
-        """Let somebody sign in, or give what a code is good for; or answer as told."""
+        """Let somebody log in, or give what a code is good for; or answer as told."""
         path, _, query = self.path.partition("?")
         realm, _, name = path.rpartition("/")
         if path in self.server.answers:
             self.answer()
         elif name == "authorize":
-            self._sign_in(dict(parse_qsl(query)), self.server.answers[f"{realm}/client"])
+            self._login(dict(parse_qsl(query)), self.server.answers[f"{realm}/client"])
         else:
             self._give(dict(parse_qsl(self.body())), self.server.answers[f"{realm}/client"])
 
-    def _sign_in(self, asked: dict[str, str], client: dict[str, str]) -> None:
+    def _login(self, asked: dict[str, str], client: dict[str, str]) -> None:
         """Send a browser back with a code (RFC 6749, section 4.1.2)."""
         told = {
             "response_type": "code",
@@ -66,4 +66,4 @@ class SignInHandler(Handler):
 
 
 if __name__ == "__main__":
-    serve(SignInHandler)
+    serve(LoginHandler)

@@ -11,7 +11,7 @@ from flask import current_app
 
 logger = logging.getLogger(__name__)
 
-MOST = 10_000  # deliveries remembered; only senders who hold a secret get this far
+MAX_DELIVERIES = 10_000  # deliveries remembered; only senders who hold a secret get this far
 
 
 class Payment(TypedDict):
@@ -22,7 +22,7 @@ class Payment(TypedDict):
     currency: str
 
 
-class Replays:
+class ReplayCache:
     """The ids of the last deliveries."""
 
     def __init__(self, seconds: float) -> None:
@@ -39,14 +39,14 @@ class Replays:
                 return False
             self._until[delivery_id] = now + self._seconds
             self._until.move_to_end(delivery_id)
-            while len(self._until) > MOST or next(iter(self._until.values())) <= now:
+            while len(self._until) > MAX_DELIVERIES or next(iter(self._until.values())) <= now:
                 self._until.popitem(last=False)
             return True
 
 
 def payment_succeeded(delivery_id: str, payment: Payment) -> None:
     """Log the payment, once."""
-    replays: Replays = current_app.extensions["webhook_replays"]
+    replays: ReplayCache = current_app.extensions["webhook_replay_cache"]
     if replays.first(delivery_id):
         logger.info(
             "payment received",

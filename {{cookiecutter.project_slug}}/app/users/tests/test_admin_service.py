@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from app.core import database
 from app.core.access import InsufficientScope
 from app.core.api.pagination import Position
-from app.users import administration, repository
+from app.users import admin_service, repository
 from app.users.models import Role, User
 from app.users.tests import make, new_address
 from tests.database import Plan
@@ -42,7 +42,7 @@ def test_a_page_of_accounts_is_read_from_the_index_in_its_order(app: Flask, plan
         assert "sort" not in words
         assert "temp b-tree" not in words
     with app.app_context():
-        assert len(administration.newest(rows + 1).items) == rows
+        assert len(admin_service.newest(rows + 1).items) == rows
 
 
 @pytest.mark.attack
@@ -50,12 +50,12 @@ def test_of_two_administrators_who_take_the_role_from_each_other_one_remains(app
     first, second = (make(app, new_address(), role=Role.ADMIN) for _ in range(2))
     both = Barrier(2)
 
-    def demote(caller_id: UUID, user_id: UUID) -> bool:
+    def demote(actor_id: UUID, user_id: UUID) -> bool:
         with app.app_context():
             both.wait()
             try:
                 with database.writing() as transaction:
-                    administration.give_role(transaction, caller_id, user_id, Role.USER)
+                    admin_service.give_role(transaction, actor_id, user_id, Role.USER)
             except InsufficientScope:
                 return False
             return True
@@ -65,5 +65,5 @@ def test_of_two_administrators_who_take_the_role_from_each_other_one_remains(app
 
     assert sorted(done) == [False, True]
     with app.app_context():
-        roles = [administration.find(each).role for each in (first, second)]
+        roles = [admin_service.find(each).role for each in (first, second)]
     assert sorted(roles) == [Role.ADMIN, Role.USER]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from app.core.mail import NAME, Letter
+from app.core.mail import NAME, Email
 from app.core.mail.recipients import Share
 from app.users import signed_links
 from app.users.signed_links import Link, Purpose
@@ -22,10 +22,10 @@ SHARES = {share.name: share for share in (ASKED, ASKED_AT_HOME, MOVED, NOTICE)}
 
 
 @dataclass(frozen=True, slots=True)
-class Email:
+class EmailRequest:
     """An email about an account, before it is written."""
 
-    letter: str
+    template: str
     """One of LINKED or NOTICES."""
     to: str | None
     """None for nobody, which takes as long."""
@@ -35,61 +35,61 @@ class Email:
     """What the link in it is for, as `links.Link` has it."""
 
 
-def verify(to: str | None, url: str) -> Letter:
+def verify(to: str | None, url: str) -> Email:
     """Ask whoever reads this mailbox whether the account is theirs."""
-    return Letter(
+    return Email(
         to,
         f"Confirm your address for {NAME}",
         f"Somebody has made an account at {NAME} with this address. If it was you, confirm it:\n\n"
-        f"{url}\n\nIf it was not, leave this letter: the account cannot be used without it.\n",
+        f"{url}\n\nIf it was not, leave this email: the account cannot be used without it.\n",
     )
 
 
-def choose(to: str | None, url: str) -> Letter:
+def choose(to: str | None, url: str) -> Email:
     """Let whoever reads the mailbox of an unconfirmed account choose its password."""
-    return Letter(
+    return Email(
         to,
         f"Confirm your address for {NAME}",
         f"Somebody wants an account at {NAME} with this address. If it was you, choose its password, "
         f"which confirms the address; one that was chosen before does not count:\n\n{url}\n\n"
-        "If it was not, leave this letter: the account cannot be used without it.\n",
+        "If it was not, leave this email: the account cannot be used without it.\n",
     )
 
 
-def taken(to: str | None, url: str) -> Letter:
+def taken(to: str | None, url: str) -> Email:
     """Tell the owner of an account that it exists already."""
-    return Letter(
+    return Email(
         to,
         f"You have an account at {NAME}",
         f"Somebody wanted to make an account at {NAME} with this address, and there is one already."
         f" If it was you, log in, or choose a new password:\n\n{url}\n\n"
-        "If it was not, leave this letter: nothing has changed.\n",
+        "If it was not, leave this email: nothing has changed.\n",
     )
 
 
-def reset(to: str | None, url: str) -> Letter:
+def reset(to: str | None, url: str) -> Email:
     """Let the owner of an account choose a new password."""
-    return Letter(
+    return Email(
         to,
         f"Choose a new password for {NAME}",
         f"Somebody has forgotten the password of this account at {NAME}. If it was you, choose a "
-        f"new one:\n\n{url}\n\nIf it was not, leave this letter: nothing has changed.\n",
+        f"new one:\n\n{url}\n\nIf it was not, leave this email: nothing has changed.\n",
     )
 
 
-def change(to: str | None, url: str) -> Letter:
+def change(to: str | None, url: str) -> Email:
     """Ask whoever reads the new mailbox whether the account shall use it."""
-    return Letter(
+    return Email(
         to,
         f"Confirm your new address for {NAME}",
         f"Somebody wants their account at {NAME} to use this address. If it was you, confirm it:"
-        f"\n\n{url}\n\nIf it was not, leave this letter: nothing has changed.\n",
+        f"\n\n{url}\n\nIf it was not, leave this email: nothing has changed.\n",
     )
 
 
-def changed(to: str | None, what: str) -> Letter:
+def changed(to: str | None, what: str) -> Email:
     """Tell the owner of an account what has been changed, in case it was somebody else."""
-    return Letter(
+    return Email(
         to,
         f"Your account at {NAME} has been changed",
         f"{what}\n\nIf it was not you, choose a new password at once, or ask for help.\n",
@@ -97,7 +97,7 @@ def changed(to: str | None, what: str) -> Letter:
     )
 
 
-LINKED: dict[str, tuple[Callable[[str | None, str], Letter], Purpose]] = {
+LINKED: dict[str, tuple[Callable[[str | None, str], Email], Purpose]] = {
     "verify": (verify, Purpose.VERIFY_EMAIL),
     "choose": (choose, Purpose.RESET_PASSWORD),
     "taken": (taken, Purpose.RESET_PASSWORD),
@@ -110,10 +110,10 @@ NOTICES = {
 }
 
 
-def compose(email: Email) -> Letter:
+def compose(email: EmailRequest) -> Email:
     """Write an email; the time of its link begins now."""
-    if sentence := NOTICES.get(email.letter):
+    if sentence := NOTICES.get(email.template):
         return changed(email.to, sentence)
-    write, purpose = LINKED[email.letter]
+    write, purpose = LINKED[email.template]
     url = signed_links.of_app().to(purpose, Link(email.account, email.state, email.to or ""))
     return replace(write(email.to, url), share=email.share)

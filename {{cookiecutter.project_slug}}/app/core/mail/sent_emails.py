@@ -40,7 +40,7 @@ class SentEmail(Base, kw_only=True):
     )
 
 
-class Ledger:
+class StoredCounts:
     """Counts in the database."""
 
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
@@ -60,7 +60,7 @@ class Ledger:
         with reading() as connection:
             return connection.execute(number).scalar_one()
 
-    def take_back(self, message_id: str) -> None:
+    def withdraw(self, message_id: str) -> None:
         """Delete an email's row."""
         with writing() as transaction:
             transaction.execute(delete(SentEmail).where(SentEmail.id == _id(message_id)))

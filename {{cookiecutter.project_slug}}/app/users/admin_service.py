@@ -67,9 +67,9 @@ def find(user_id: UUID) -> AccountView:
     return found[0]
 
 
-def deactivate(transaction: Session, caller_id: UUID, user_id: UUID) -> AccountView:
+def deactivate(transaction: Session, actor_id: UUID, user_id: UUID) -> AccountView:
     """Take an account out of use, and end every login; it raises what `give_role` does."""
-    user = _to_change(transaction, caller_id, user_id)
+    user = _to_change(transaction, actor_id, user_id)
     if user.deactivated_at:
         raise AccountUnchanged
     user.deactivated_at = datetime.now(UTC)
@@ -77,16 +77,16 @@ def deactivate(transaction: Session, caller_id: UUID, user_id: UUID) -> AccountV
     return _view(user)
 
 
-def activate(transaction: Session, caller_id: UUID, user_id: UUID) -> AccountView:
+def activate(transaction: Session, actor_id: UUID, user_id: UUID) -> AccountView:
     """Let an account be used again; it raises what `give_role` does."""
-    user = _to_change(transaction, caller_id, user_id)
+    user = _to_change(transaction, actor_id, user_id)
     if not user.deactivated_at:
         raise AccountUnchanged
     user.deactivated_at = None
     return _view(user)
 
 
-def give_role(transaction: Session, caller_id: UUID, user_id: UUID, role: Role) -> AccountView:
+def give_role(transaction: Session, actor_id: UUID, user_id: UUID, role: Role) -> AccountView:
     """Give an account another role, and end every login, because each goes on with the old one.
 
     Raises:
@@ -96,7 +96,7 @@ def give_role(transaction: Session, caller_id: UUID, user_id: UUID, role: Role) 
         AccountUnchanged: when it has this role.
 
     """
-    user = _to_change(transaction, caller_id, user_id)
+    user = _to_change(transaction, actor_id, user_id)
     if user.role is role:
         raise AccountUnchanged
     user.role = role
@@ -104,19 +104,19 @@ def give_role(transaction: Session, caller_id: UUID, user_id: UUID, role: Role) 
     return _view(user)
 
 
-def _to_change(transaction: Session, caller_id: UUID, user_id: UUID) -> User:
+def _to_change(transaction: Session, actor_id: UUID, user_id: UUID) -> User:
     """Return an account, locked together with the one of whoever changes it.
 
     So of two administrators who take the role from each other, one is an administrator afterwards.
     """
-    both = select(User).where(User.id.in_([caller_id, user_id])).order_by(User.id)
+    both = select(User).where(User.id.in_([actor_id, user_id])).order_by(User.id)
     found = {user.id: user for user in transaction.scalars(both.with_for_update())}
     if user_id not in found:
         raise NotFound
-    if user_id == caller_id:
+    if user_id == actor_id:
         raise OwnAccount
-    caller = found.get(caller_id)
-    if caller is None or caller.deactivated_at or caller.role is not Role.ADMIN:
+    principal = found.get(actor_id)
+    if principal is None or principal.deactivated_at or principal.role is not Role.ADMIN:
         raise InsufficientScope(Role.ADMIN)  # the role has a scope of its name
     return found[user_id]
 

@@ -1,4 +1,4 @@
-"""Which pages are for people who are signed in, and what the frame offers them."""
+"""Which pages are for people who are logged in, and what the frame offers them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,17 +18,17 @@ from werkzeug.wrappers import Response
 
 from app.core.access import browser_session
 
-SIGN_IN = "/sign-in"
-SIGN_OUT = "/sign-out"
-# Where whoever sent a form without being signed in begins again: nothing of it is kept.
+LOGIN = "/login"
+LOGOUT = "/logout"
+# Where whoever sent a form without being logged in begins again: nothing of it is kept.
 # {% if cookiecutter.auth == "oidc" %}
-ANEW = "/signed-out"  # with a link, because no redirect leads from a form to another site
+ANEW = "/logged-out"  # with a link, because no redirect leads from a form to another site
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
-ANEW = SIGN_IN
+ANEW = LOGIN
 # {% endif %}
 
-ENDED = "Your session has ended, so the form was not sent. Sign in and fill it in again."
+ENDED = "Your session has ended, so the form was not sent. Log in and fill it in again."
 
 P = ParamSpec("P")
 
@@ -43,15 +43,15 @@ class Personal:
 
 
 def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
-    """Show a page only to people with this scope; whoever is not signed in is sent to do so.
+    """Show a page only to people with this scope; whoever is not logged in is sent to do so.
 
-    Without a scope, everybody who is signed in sees it.
+    Without a scope, everybody who is logged in sees it.
     """
 
     def decorate(view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-            return view(*args, **kwargs) if browser_session.admit(scope) else _to_sign_in()
+            return view(*args, **kwargs) if browser_session.admit(scope) else _to_login()
 
         return guarded
 
@@ -69,17 +69,17 @@ def personal(*, asks_database: bool = True) -> Personal:
         browser_session.visitor()
     name = browser_session.cookie_name()
     if name is None:
-        return Personal(links={"Sign in": local(SIGN_IN)})
+        return Personal(links={"Log in": local(LOGIN)})
     links: dict[str, str] = {}
     # {% if cookiecutter.auth == "jwt" or cookiecutter.database != "none" %}
     links["Account"] = url_for("pages.account.index")
     # {% endif %}
-    return Personal(name, links, {"Sign out": local(SIGN_OUT)})
+    return Personal(name, links, {"Log out": local(LOGOUT)})
 
 
-def _to_sign_in() -> Response:
+def _to_login() -> Response:
     if request.method not in {"GET", "HEAD"}:
         flash(ENDED, "failure")
         return redirect(ANEW, 303)
     wanted = request.full_path.removesuffix("?")
-    return redirect(f"{SIGN_IN}?{urlencode({'next': wanted})}", 303)
+    return redirect(f"{LOGIN}?{urlencode({'next': wanted})}", 303)

@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 
 from app.core import access
 from app.core.access import jwks
-from app.pages import visitors
-from app.pages.provider_sign_in import LONGEST, MOST, SECONDS
+from app.pages import login_required
+from app.pages.provider_login import MAX_LENGTH, MAX_TABS, SECONDS
 from app.pages.quotes import PATH
 from app.settings import Settings
 from conftest import LogLines, MakeApp
@@ -39,19 +39,19 @@ HINT = "abcdefgh"  # an access token; nobody here reads it
 
 
 def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
-    """Make an application where people sign in at a realm."""
+    """Make an application where people log in at a realm."""
     realm.know()
     app = make_app(oidc_issuer=realm.issuer, **values)
     # {% if cookiecutter.auth == "jwt" %}
-    for name in ("sign_in", "sign_out"):  # instead of accounts of the service's own
-        found = app.view_functions[f"pages.provider_sign_in.{name}"]
-        app.view_functions[f"pages.sign_in.{name}"] = found
+    for name in ("login", "logout"):  # instead of accounts of the service's own
+        found = app.view_functions[f"pages.provider_login.{name}"]
+        app.view_functions[f"pages.login.{name}"] = found
     # {% endif %}
 
     @app.route("/inside", methods=["GET", "POST"])
-    @visitors.only("orders:read")
+    @login_required.only("orders:read")
     def inside() -> Any:  # noqa: ANN401  what a view may return
-        return str(access.caller().id)
+        return str(access.principal().id)
 
     return app
 
@@ -64,7 +64,7 @@ def realm(openid_provider: OpenIDProvider) -> Realm:
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp, realm: Realm) -> Flask:
-    """Return an application where people sign in there."""
+    """Return an application where people log in there."""
     return serving(make_app, realm)
 
 
@@ -80,16 +80,16 @@ def token(told: dict[str, Any], key: Key = KEY, **header: object) -> str:
 
 
 def start(client: FlaskClient, onward: str = "/") -> str:
-    """Begin to sign in, and return where the provider is."""
-    answer = client.get("/sign-in", query_string={"next": onward}, headers=ACCEPT)
+    """Begin to log in, and return where the provider is."""
+    answer = client.get("/login", query_string={"next": onward}, headers=ACCEPT)
     assert answer.status_code == 303
     return answer.location
 
 
 def back(realm: Realm, url: str, id_token: str | None = None, **more: object) -> str:
-    """Sign in at the provider, and return where it sends the browser."""
+    """Log in at the provider, and return where it sends the browser."""
     given = {"id_token": id_token or token(said(realm, url)), "access_token": HINT, **more}
-    returned = realm.sign_in(url, given)
+    returned = realm.login(url, given)
     assert returned.startswith(CLIENT["redirect_uri"])
     return returned.removeprefix("http://127.0.0.1:8000")
 
@@ -102,7 +102,7 @@ def finish(client: FlaskClient, path: str, **changes: str | None) -> TestRespons
     return client.get(f"{place}?{urlencode(kept)}", headers=ACCEPT)
 
 
-def sign_in(client: FlaskClient, realm: Realm, **others: Any) -> TestResponse:  # noqa: ANN401  any claims
+def login(client: FlaskClient, realm: Realm, **others: Any) -> TestResponse:  # noqa: ANN401  any claims
     url = start(client)
     return finish(client, back(realm, url, token(said(realm, url, **others))))
 
@@ -116,7 +116,7 @@ def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> 
 
 def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: Realm) -> None:
     page = client.get("/inside?a=b")
-    assert page.location == "/sign-in?next=%2Finside%3Fa%3Db"
+    assert page.location == "/login?next=%2Finside%3Fa%3Db"
     url = client.get(page.location).location
 
     answer = finish(client, back(realm, url))
@@ -126,7 +126,7 @@ def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: 
     # The same person as for the API, whose tokens come from the same provider.
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "ann")
     assert client.get("/inside").text == str(ann)
-    assert client.get("/sign-in?next=/inside").location == "/inside"
+    assert client.get("/login?next=/inside").location == "/inside"
 
 
 def test_the_provider_is_told_what_it_needs_and_no_secret(
@@ -150,60 +150,60 @@ def test_the_provider_is_told_what_it_needs_and_no_secret(
         assert asked[name] != others[name]
 
 
-def test_the_frame_shows_who_is_signed_in(client: FlaskClient, realm: Realm) -> None:
-    assert 'href="/sign-in"' in client.get(PATH).text
+def test_the_frame_shows_who_is_logged_in(client: FlaskClient, realm: Realm) -> None:
+    assert 'href="/login"' in client.get(PATH).text
 
-    sign_in(client, realm, preferred_username="Ann")
+    login(client, realm, preferred_username="Ann")
 
     page = client.get(PATH).text
     assert ">Ann</span>" in page
-    assert "Sign out" in page
-    assert 'href="/sign-in"' not in page
+    assert "Log out" in page
+    assert 'href="/login"' not in page
 
 
 def test_each_try_is_a_line_with_its_outcome_and_subject(
     app: Flask, client: FlaskClient, realm: Realm, log_lines: LogLines
 ) -> None:
-    sign_in(client, realm, subject="ann of the provider")
+    login(client, realm, subject="ann of the provider")
     who = client.get("/inside").text
     other = app.test_client()
     is_refused(other, finish(other, back(realm, start(other)), error="access_denied"))
 
     well, refused = (line for line in log_lines if "outcome" in line)
-    assert (well["message"], well["outcome"]) == ("signing in succeeded", "success")
-    assert (well["subject"], well["caller_id"]) == ("ann of the provider", who)
-    assert (refused["message"], refused["outcome"]) == ("signing in refused", "sign_in_refused")
+    assert (well["message"], well["outcome"]) == ("logging in succeeded", "success")
+    assert (well["subject"], well["user_id"]) == ("ann of the provider", who)
+    assert (refused["message"], refused["outcome"]) == ("logging in refused", "login_failed")
     assert "subject" not in refused
 
 
-def test_whoever_signs_out_may_sign_out_of_the_provider_too(
+def test_whoever_signs_out_may_logout_of_the_provider_too(
     client: FlaskClient, realm: Realm
 ) -> None:
-    sign_in(client, realm)
+    login(client, realm)
 
-    answer = send(client, PATH, {}, to="/sign-out")
+    answer = send(client, PATH, {}, to="/logout")
 
     assert answer.status_code == 303
-    assert answer.location == "/signed-out"
+    assert answer.location == "/logged-out"
     assert client.get("/inside").status_code == 303
-    page = client.get("/signed-out").text
-    elsewhere = urlencode({"post_logout_redirect_uri": "http://127.0.0.1:8000/signed-out"})
+    page = client.get("/logged-out").text
+    elsewhere = urlencode({"post_logout_redirect_uri": "http://127.0.0.1:8000/logged-out"})
     assert f'href="{realm.issuer}/logout?client_id=shop&amp;{elsewhere}"' in page
-    assert 'href="/sign-in"' in page
-    assert send(client, PATH, {}, to="/sign-out").status_code == 303  # nothing left to end
+    assert 'href="/login"' in page
+    assert send(client, PATH, {}, to="/logout").status_code == 303  # nothing left to end
 
 
 def test_a_form_leads_to_a_page_and_not_to_another_site(client: FlaskClient) -> None:
-    """Browsers follow no redirect from a form to a site that its policy does not name."""
-    assert client.post("/inside").location == visitors.ANEW
-    assert client.get("/signed-out").status_code == 200
+    """SessionPolicy follow no redirect from a form to a site that its policy does not name."""
+    assert client.post("/inside").location == login_required.ANEW
+    assert client.get("/logged-out").status_code == 200
 
 
 def test_whoever_lacks_what_users_need_is_known_and_refused(
     make_app: MakeApp, realm: Realm
 ) -> None:
-    client = serving(make_app, realm, oidc_user_needs="role:customer").test_client()
-    sign_in(client, realm)
+    client = serving(make_app, realm, oidc_user_requires="role:customer").test_client()
+    login(client, realm)
 
     assert client.get("/inside").status_code == 403
 
@@ -215,7 +215,7 @@ def test_a_client_without_a_secret_names_itself(
     client = serving(make_app, realm, oidc_client_secret=None).test_client()
     realm.know(secret="")
 
-    assert sign_in(client, realm).status_code == 303
+    assert login(client, realm).status_code == 303
     assert client.get("/inside").status_code == 200
 
 
@@ -227,11 +227,11 @@ def test_a_secret_may_hold_any_character(
     client = serving(make_app, realm, oidc_client_secret=odd).test_client()
     realm.know(secret=odd)
 
-    assert sign_in(client, realm).status_code == 303
+    assert login(client, realm).status_code == 303
 
 
 def test_some_tabs_may_be_signing_in_at_once(client: FlaskClient, realm: Realm) -> None:
-    urls = [start(client, f"/inside?tab={number}") for number in range(MOST + 1)]
+    urls = [start(client, f"/inside?tab={number}") for number in range(MAX_TABS + 1)]
     first, second, *_ = (back(realm, url) for url in urls)
 
     is_refused(client, finish(client, first))
@@ -241,13 +241,13 @@ def test_some_tabs_may_be_signing_in_at_once(client: FlaskClient, realm: Realm) 
 
 
 def test_the_cookie_of_many_tabs_is_not_too_large(client: FlaskClient) -> None:
-    for number in range(MOST + 1):
-        start(client, f"/{number}" + "a" * (LONGEST - 2))
+    for number in range(MAX_TABS + 1):
+        start(client, f"/{number}" + "a" * (MAX_LENGTH - 2))
     cookie = client.get_cookie("session")
     assert cookie
     assert len(cookie.value) < 3_500
 
-    start(client, "/" + "a" * LONGEST)
+    start(client, "/" + "a" * MAX_LENGTH)
     kept = session_of(client)["asked"]
     assert isinstance(kept, list)
     assert kept[-1]["next"] == "/"
@@ -270,7 +270,7 @@ def test_an_answer_to_no_question_of_this_browser_is_refused(
         with subtests.test(name):
             client = app.test_client()
             is_refused(client, finish(client, back(realm, start(client)), state=state))
-    with subtests.test("the whole answer of another browser: signed in as somebody else"):
+    with subtests.test("the whole answer of another browser: logged in as somebody else"):
         client = app.test_client()
         start(client)
         is_refused(client, finish(client, theirs))
@@ -295,7 +295,7 @@ def test_an_answer_to_no_question_of_this_browser_is_refused(
         path = back(realm, start(client))
         late = time.time() + SECONDS + 2
         with monkeypatch.context() as later:
-            later.setattr("app.pages.provider_sign_in.time.time", lambda: late)
+            later.setattr("app.pages.provider_login.time.time", lambda: late)
             is_refused(client, finish(client, path))
 
 
@@ -349,11 +349,11 @@ def test_an_answer_of_another_provider_is_refused(
     client = serving(make_app, strict).test_client()
     with subtests.test("nobody, where the provider says that it names itself"):
         is_refused(client, finish(client, back(strict, start(client)), iss=None))
-        assert sign_in(client, strict).status_code == 303
+        assert login(client, strict).status_code == 303
 
 
 @pytest.mark.attack
-def test_nobody_is_signed_in_by_an_id_token_that_is_not_good(
+def test_nobody_is_logged_in_by_an_id_token_that_is_not_good(
     app: Flask, realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
 ) -> None:
     for name, others in {
@@ -362,7 +362,7 @@ def test_nobody_is_signed_in_by_an_id_token_that_is_not_good(
     }.items():
         with subtests.test(name):
             client = app.test_client()
-            is_refused(client, sign_in(client, realm, **others))
+            is_refused(client, login(client, realm, **others))
     refusals = [each for each in log_lines if each["message"] == "an ID token was refused"]
     assert len(refusals) == 2
     assert "eyJ" not in str(refusals)
@@ -374,7 +374,7 @@ def test_nobody_is_led_to_another_site(app: Flask, realm: Realm, subtests: pytes
         with subtests.test(repr(target)):
             client = app.test_client()
             assert finish(client, back(realm, start(client, target))).location == "/"
-            answer = client.get("/sign-in", query_string={"next": target})
+            answer = client.get("/login", query_string={"next": target})
             assert answer.location == "/"
 
 
@@ -397,10 +397,10 @@ def test_a_refusal_of_the_provider_is_a_page_that_repeats_nothing(
 
 @pytest.mark.attack
 def test_a_host_that_was_made_up_is_told_to_nobody(client: FlaskClient) -> None:
-    answer = client.get("/sign-in", headers={"Host": "evil.example"})
+    answer = client.get("/login", headers={"Host": "evil.example"})
 
     assert "evil" not in answer.location
-    assert "evil" not in client.get("/signed-out", headers={"Host": "evil.example"}).text
+    assert "evil" not in client.get("/logged-out", headers={"Host": "evil.example"}).text
 
 
 @pytest.mark.attack
@@ -412,7 +412,7 @@ def test_a_session_from_before_is_worth_nothing_after_signing_in(
         kept["planted"] = True
     planted = session_of(client)["csrf_token"]
 
-    sign_in(client, realm)
+    login(client, realm)
 
     after = session_of(client)
     assert after.get("csrf_token") != planted
@@ -421,38 +421,38 @@ def test_a_session_from_before_is_worth_nothing_after_signing_in(
 
 @pytest.mark.attack
 def test_a_name_is_shown_as_text(client: FlaskClient, realm: Realm) -> None:
-    sign_in(client, realm, preferred_username=INJECTED)
+    login(client, realm, preferred_username=INJECTED)
 
     assert "<script>alert" not in client.get(PATH).text
 
 
 @pytest.mark.attack
-def test_nobody_is_signed_out_by_another_site(client: FlaskClient, realm: Realm) -> None:
-    sign_in(client, realm)
+def test_nobody_is_logged_out_by_another_site(client: FlaskClient, realm: Realm) -> None:
+    login(client, realm)
 
-    assert client.post("/sign-out").status_code == 400
-    assert client.get("/sign-out").status_code == 405
+    assert client.post("/logout").status_code == 400
+    assert client.get("/logout").status_code == 405
     assert client.get("/inside").status_code == 200
 
 
 # {% if cookiecutter.database != "none" %}
 @pytest.mark.attack
 def test_a_copy_of_the_cookie_ends_with_the_login(client: FlaskClient, realm: Realm) -> None:
-    sign_in(client, realm)
+    login(client, realm)
     copied = client.get_cookie("session")
     assert copied
     kept = session_of(client)["visitor"]
     assert isinstance(kept, dict)
     assert kept["login"]
 
-    send(client, PATH, {}, to="/sign-out")
+    send(client, PATH, {}, to="/logout")
 
     client.set_cookie("session", copied.value)
     assert client.get("/inside").status_code == 303
 
 
 # {% endif %}
-def test_while_the_provider_fails_nobody_is_half_signed_in(
+def test_while_the_provider_fails_nobody_is_half_logged_in(
     make_app: MakeApp,
     openid_provider: OpenIDProvider,
     monkeypatch: pytest.MonkeyPatch,
@@ -461,11 +461,11 @@ def test_while_the_provider_fails_nobody_is_half_signed_in(
 ) -> None:
     realm = openid_provider.realm(KEY)
     app = serving(make_app, realm)
-    sign_in(app.test_client(), realm)  # its keys are known from here on
+    login(app.test_client(), realm)  # its keys are known from here on
     answers: dict[str, tuple[list[str], dict[str, Any]]] = {
         "no JSON": (["<html>"], {}),
         "no object": (["[]"], {}),
-        "too large": (['{"a": "', "x" * (jwks.LARGEST + 1), '"}'], {}),
+        "too large": (['{"a": "', "x" * (jwks.MAX_BYTES + 1), '"}'], {}),
         "a failure": (["{}"], {"status": 500}),
         "a redirect": ([""], {"status": 302, "headers": {"Location": f"{realm.issuer}{TOKEN}"}}),
         "an error": (['{"error": "invalid_client"}'], {"status": 401}),
@@ -515,7 +515,7 @@ def test_nobody_waits_for_headers_in_drops(
     assert log_lines[-1]["error"] == "TimeoutError"
 
 
-def test_without_its_description_there_is_nowhere_to_sign_in(
+def test_without_its_description_there_is_nowhere_to_login(
     make_app: MakeApp, openid_provider: OpenIDProvider, subtests: pytest.Subtests
 ) -> None:
     described: dict[str, dict[str, object]] = {
@@ -531,13 +531,13 @@ def test_without_its_description_there_is_nowhere_to_sign_in(
         realm.describe(**changes)
         client = serving(make_app, realm).test_client()
         with subtests.test(name):
-            answer = client.get("/sign-in", headers=ACCEPT)
+            answer = client.get("/login", headers=ACCEPT)
 
             assert answer.status_code == 503
             assert answer.mimetype == "text/html"
-            page = client.get("/signed-out")
+            page = client.get("/logged-out")
             assert page.status_code == 200
-            assert "Sign out there too" not in page.text
+            assert "Log out there too" not in page.text
 
 
 def test_a_place_may_have_parameters_of_its_own(
@@ -557,11 +557,11 @@ def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(
     make_app: MakeApp, openid_provider: OpenIDProvider
 ) -> None:
     bare = Settings.model_validate({"app_env": "development"})
-    assert any("nobody can sign in" in each for each in bare.warnings())
+    assert any("nobody can log in" in each for each in bare.warnings())
 
     client = serving(make_app, openid_provider.realm(KEY), oidc_client_id=None).test_client()
 
-    answer = client.get("/sign-in", headers=ACCEPT)
+    answer = client.get("/login", headers=ACCEPT)
     assert answer.status_code == 503
-    assert "Nobody can sign in here" in answer.text
-    assert client.get("/signed-out").status_code == 200
+    assert "Nobody can log in here" in answer.text
+    assert client.get("/logged-out").status_code == 200

@@ -1,11 +1,11 @@
-"""Callers with tokens of this service, for tests."""
+"""Principals with tokens of this service, for tests."""
 
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from flask import Flask
 
 from app.core import access
-from app.core.access import Caller, tokens
+from app.core.access import Principal, tokens
 from app.users import passwords
 from app.users import service as users
 from app.users.models import Role
@@ -15,7 +15,7 @@ WRONG_LENGTH = passwords.WRONG_LENGTH
 """How a password of a wrong length is refused."""
 
 
-def caller_id(app: Flask, name: str = "user") -> UUID:
+def user_id(app: Flask, name: str = "user") -> UUID:
     """Return the id of somebody by this name; of an administrator by the name of admin."""
     del app
     return uuid5(NAMESPACE_DNS, name)
@@ -26,12 +26,12 @@ def authorization(app: Flask, name: str = "user") -> str:
     scopes = access.SCOPES["admin" if name == "admin" else "user"]
     if name == "admin":
         _make_administrator(app)
-    return f"Bearer {tokens.of(app).issue(Caller(caller_id(app, name), scopes)).value}"
+    return f"Bearer {tokens.of(app).issue(Principal(user_id(app, name), scopes)).value}"
 
 
 def _make_administrator(app: Flask) -> None:
     """Store the account of the administrator: the service looks it up on each request."""
-    own = caller_id(app, "admin")
+    own = user_id(app, "admin")
     with app.app_context():
         if users.role_of(own) is None:
             make(app, "admin@shop.example", id=own, role=Role.ADMIN)

@@ -5,10 +5,10 @@ from app.core import access
 from app.core.access import browser_session
 from app.pages.quotes import PATH
 from conftest import MakeApp
-from tests.browsers import ACCEPT, SENT, SOME_ID, sign_in, token, visitor
+from tests.browsers import ACCEPT, SENT, SOME_ID, login, token, visitor
 
 
-def test_a_problem_keeps_the_frame_of_whoever_is_signed_in(app: Flask) -> None:
+def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
     client = visitor(app)
     form = {"csrf_token": token(client, PATH)}
     for answer in (
@@ -22,8 +22,8 @@ def test_a_problem_keeps_the_frame_of_whoever_is_signed_in(app: Flask) -> None:
         assert answer.status_code >= 400
         assert answer.mimetype == "text/html", answer.status
         assert ">ann@shop.example</span>" in answer.text, answer.status
-        assert "<button>Sign out</button>" in answer.text, answer.status
-        assert "Sign in</a>" not in answer.text, answer.status
+        assert "<button>Log out</button>" in answer.text, answer.status
+        assert "Log in</a>" not in answer.text, answer.status
 
 
 def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
@@ -36,7 +36,7 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
         raise RuntimeError
 
     client = app.test_client()
-    sign_in(client, access.Caller(SOME_ID, access.SCOPES["user"], SOME_ID))
+    login(client, access.Principal(SOME_ID, access.SCOPES["user"], SOME_ID))
 
     asked: list[object] = []
     monkeypatch.setattr(browser_session.of(app), "is_open", asked.append)
@@ -49,7 +49,7 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
 
 
 @pytest.mark.attack
-def test_a_problem_forgets_whoever_was_signed_in_too_long_ago(
+def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = visitor(app)
@@ -58,4 +58,4 @@ def test_a_problem_forgets_whoever_was_signed_in_too_long_ago(
     page = client.get("/nowhere", headers=ACCEPT).text
 
     assert "ann@shop.example" not in page
-    assert "Sign in</a>" in page
+    assert "Log in</a>" in page

@@ -1,9 +1,9 @@
-"""What a priced basket looks like in a letter."""
+"""What a priced basket looks like in an email."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.core.mail import NAME, Letter
+from app.core.mail import NAME, Email
 from app.quotes.money import shown
 from app.quotes.service import PricedLine
 
@@ -24,11 +24,11 @@ class Priced(Protocol):
         """What it consists of."""
 
 
-def priced(subject: str, opening: str, basket: Priced) -> Letter:
+def priced(subject: str, opening: str, basket: Priced) -> Email:
     """Write down what each line costs, and all of them together."""
     lines = [
         f"{line.quantity} x {line.sku}: {shown(line.total_cents, basket.currency)}"
         for line in basket.lines
     ]
     total = f"Total: {shown(basket.total_cents, basket.currency)}"
-    return Letter(None, f"{subject} from {NAME}", "\n".join([opening, "", *lines, "", total, ""]))
+    return Email(None, f"{subject} from {NAME}", "\n".join([opening, "", *lines, "", total, ""]))

@@ -4,8 +4,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.webhooks import replays
-from app.webhooks.replays import Replays
+from app.webhooks import replay_cache
+from app.webhooks.replay_cache import ReplayCache
 from app.webhooks.tests import deliver, payment, signed
 from conftest import LogLines
 
@@ -22,7 +22,7 @@ def test_a_delivery_that_is_replayed_counts_once(app: Flask, log_lines: LogLines
     delivery_id, order_id = f"msg_{uuid4().hex}", uuid4()
     for _ in range(3):
         with app.app_context():
-            replays.payment_succeeded(
+            replay_cache.payment_succeeded(
                 delivery_id, {"order_id": order_id, "amount_cents": 1, "currency": "EUR"}
             )
 
@@ -43,8 +43,8 @@ def test_ids_are_forgotten_after_their_time_and_when_there_are_too_many(
 ) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    monkeypatch.setattr(replays, "MOST", 3)
-    seen = Replays(seconds=10)
+    monkeypatch.setattr(replay_cache, "MAX_DELIVERIES", 3)
+    seen = ReplayCache(seconds=10)
 
     assert [seen.first(name) for name in "abcabc"] == [True] * 3 + [False] * 3
     assert seen.first("d")  # the oldest makes room

@@ -1,4 +1,4 @@
-"""Signing in with a password, and out again."""
+"""Logging in with a password, and out again."""
 
 from datetime import timedelta
 
@@ -9,17 +9,17 @@ from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from app.auth import service
-from app.auth.service import TooManyAttempts, WrongCredentials
+from app.auth.service import InvalidCredentials, TooManyAttempts
 from app.core.access import browser_session
 from app.pages import rendering
 from app.pages.forms import MISSING
-from app.pages.visitors import SIGN_IN, SIGN_OUT
+from app.pages.login_required import LOGIN, LOGOUT
 from app.users import service as users
 
-blueprint = Blueprint("sign_in", __name__)
+blueprint = Blueprint("login", __name__)
 
 
-class SignInForm(FlaskForm):
+class LoginForm(FlaskForm):
     """An e-mail address and a password."""
 
     email = EmailField(
@@ -35,11 +35,11 @@ class SignInForm(FlaskForm):
     next = HiddenField()
 
 
-@blueprint.route(SIGN_IN, methods=["GET", "POST"])
-def sign_in() -> Response:
+@blueprint.route(LOGIN, methods=["GET", "POST"])
+def login() -> Response:
     """Show the form, and once it is sent begin a session and lead on."""
-    form = SignInForm(next=request.args.get("next"))
-    onward = browser_session.inside(form.next.data or "/")
+    form = LoginForm(next=request.args.get("next"))
+    onward = browser_session.safe_redirect_target(form.next.data or "/")
     if browser_session.visitor():
         return redirect(onward, 303)
     if not form.validate_on_submit():
@@ -52,7 +52,7 @@ def sign_in() -> Response:
             request.remote_addr or "",
             max_age=timedelta(seconds=browser_session.of(current_app).seconds),
         )
-    except (WrongCredentials, TooManyAttempts) as problem:
+    except (InvalidCredentials, TooManyAttempts) as problem:
         told = rendering.sentence(
             problem.status, problem.detail, problem.headers.get("Retry-After")
         )
@@ -60,21 +60,21 @@ def sign_in() -> Response:
         answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
         return answer
-    browser_session.sign_in(login.caller, email)
+    browser_session.login(login.principal, email)
     return redirect(onward, 303)
 
 
-@blueprint.post(SIGN_OUT)
-def sign_out() -> Response:
+@blueprint.post(LOGOUT)
+def logout() -> Response:
     """End the session, and the login that it came from."""
-    caller = browser_session.caller()
-    if caller and caller.session:
-        service.log_out(caller.session)
-    browser_session.sign_out()
-    flash("You are signed out.", "success")
-    return redirect(SIGN_IN, 303)
+    principal = browser_session.principal()
+    if principal and principal.session:
+        service.log_out(principal.session)
+    browser_session.logout()
+    flash("You are logged out.", "success")
+    return redirect(LOGIN, 303)
 
 
-def _page(form: SignInForm, status: int) -> Response:
+def _page(form: LoginForm, status: int) -> Response:
     newcomers = users.registration_open()
-    return rendering.page("accounts/sign_in.html", status, form=form, newcomers=newcomers)
+    return rendering.page("accounts/login.html", status, form=form, newcomers=newcomers)

@@ -12,8 +12,8 @@ from app.core import (  # one line where it fits
     tasks,
     # {% endif %}
 )
-from app.core.mail import recipient_ledger
-from app.core.mail.recipient_ledger import Ledger, SentEmail
+from app.core.mail import sent_emails
+from app.core.mail.sent_emails import SentEmail, StoredCounts
 
 
 def later(seconds: float) -> None:
@@ -30,7 +30,7 @@ def test_many_emails_at_once_are_not_each_the_first(app: Flask) -> None:
     def add(number: int) -> int:
         with app.app_context():
             barrier.wait()
-            return Ledger().add("share", "ada", f"<{number}>", 60)
+            return StoredCounts().add("share", "ada", f"<{number}>", 60)
 
     with ThreadPoolExecutor(8) as threads:
         counts = list(threads.map(add, range(8)))
@@ -42,10 +42,10 @@ def test_many_emails_at_once_are_not_each_the_first(app: Flask) -> None:
 def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
     invoke = app.test_cli_runner().invoke
     with app.app_context():
-        Ledger().add("share", "ada", "<a>", 60)
+        StoredCounts().add("share", "ada", "<a>", 60)
     assert invoke(args=["prune-emails"]).output == "0 emails forgotten\n"
     with app.app_context():
-        later(recipient_ledger.KEEP.total_seconds() + 1)
+        later(sent_emails.KEEP.total_seconds() + 1)
 
     assert invoke(args=["prune-emails"]).output == "1 emails forgotten\n"
     with app.app_context(), database.reading() as connection:
@@ -55,8 +55,8 @@ def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
 # {% if cookiecutter.background_tasks %}
 def test_workers_forget_them_by_themselves(app: Flask) -> None:
     with app.app_context():
-        Ledger().add("share", "ada", "<a>", 60)
-        later(recipient_ledger.KEEP.total_seconds() + 1)
+        StoredCounts().add("share", "ada", "<a>", 60)
+        later(sent_emails.KEEP.total_seconds() + 1)
 
     (job,) = [job for job in tasks.schedule.of(app) if job.name == "emails.forget"]
     assert job.tick()
@@ -66,10 +66,10 @@ def test_workers_forget_them_by_themselves(app: Flask) -> None:
 
 # {% endif %}
 def test_emails_count_for_a_while(app: Flask) -> None:
-    ledger = Ledger()
+    ledger = StoredCounts()
     with app.app_context():
         assert [ledger.add("share", "ada", f"<{name}>", 60) for name in "abc"] == [1, 2, 3]
-        ledger.take_back("<b>")
+        ledger.withdraw("<b>")
         assert ledger.add("share", "ada", "<d>", 60) == 3
         assert ledger.add("share", "ada", "<d>", 60) == 3  # its process was killed
 

@@ -23,27 +23,27 @@ def test_whoever_signs_in_is_led_on(client: FlaskClient) -> None:
     assert answer.location == "/?cursor="
     shown = client.get(answer.location).text
     assert "ann@shop.example" in shown
-    assert "Sign out" in shown
-    assert client.get("/sign-in?next=/orders/new").location == "/orders/new"
+    assert "Log out" in shown
+    assert client.get("/login?next=/orders/new").location == "/orders/new"
 
 
 def test_whoever_signs_out_ends_the_login(client: FlaskClient) -> None:
-    send(client, "/sign-in", PERSON)
+    send(client, "/login", PERSON)
     copied = client.get_cookie("session")
     assert copied
 
-    answer = send(client, "/", {}, to="/sign-out")
+    answer = send(client, "/", {}, to="/logout")
 
-    assert answer.location == "/sign-in"
-    assert "You are signed out." in client.get("/sign-in").text
+    assert answer.location == "/login"
+    assert "You are logged out." in client.get("/login").text
     assert client.get("/").status_code == 303
     client.set_cookie("session", copied.value)
     assert client.get("/").status_code == 303
-    assert send(client, "/sign-in", {}, to="/sign-out").status_code == 303  # nothing left to end
+    assert send(client, "/login", {}, to="/logout").status_code == 303  # nothing left to end
 
 
 def test_mistakes_are_named(client: FlaskClient) -> None:
-    answer = send(client, "/sign-in", {"email": "", "password": "x" * 2_000})
+    answer = send(client, "/login", {"email": "", "password": "x" * 2_000})
 
     assert answer.status_code == 422
     assert "E-mail address: Fill this in." in answer.text
@@ -53,7 +53,7 @@ def test_mistakes_are_named(client: FlaskClient) -> None:
 
 def test_wrong_credentials_and_too_many_attempts_stay_on_the_page(client: FlaskClient) -> None:
     wrong = {**PERSON, "password": "a guess, not more"}
-    answers = [send(client, "/sign-in", wrong) for _ in range(attempts.LOGIN.pair + 1)]
+    answers = [send(client, "/login", wrong) for _ in range(attempts.LOGIN.pair + 1)]
 
     assert [answer.status_code for answer in answers] == [401] * attempts.LOGIN.pair + [429]
     assert "No account that can be used" in answers[0].text
@@ -75,18 +75,18 @@ def test_each_try_at_the_page_is_a_line_with_its_outcome_and_account(
         (email, PASSWORD),
         (PASSWORD, "a guess, not more"),
     ):
-        send(app.test_client(), "/sign-in", {"email": typed, "password": password})
+        send(app.test_client(), "/login", {"email": typed, "password": password})
 
     wrong, right, lost = (line for line in log_lines if "outcome" in line)
-    assert (wrong["outcome"], wrong["account_id"]) == ("wrong_credentials", str(user_id))
+    assert (wrong["outcome"], wrong["account_id"]) == ("invalid_credentials", str(user_id))
     assert (right["outcome"], right["account_id"]) == ("success", str(user_id))
-    assert (lost["outcome"], lost.get("account_id")) == ("wrong_credentials", None)
+    assert (lost["outcome"], lost.get("account_id")) == ("invalid_credentials", None)
     assert email not in str(log_lines)
     assert PASSWORD not in str(log_lines)
 
 
 def test_logging_out_everywhere_signs_out_of_browsers_too(client: FlaskClient) -> None:
-    send(client, "/sign-in", PERSON)
+    send(client, "/login", PERSON)
     tokens = logged_in(client, PERSON["email"])
     assert client.get("/").status_code == 200
 
@@ -99,29 +99,29 @@ def test_logging_out_everywhere_signs_out_of_browsers_too(client: FlaskClient) -
 def test_nobody_is_led_to_another_site(app: Flask, subtests: pytest.Subtests) -> None:
     for target in ("//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example"):
         with subtests.test(f"the form: {target!r}"):
-            answer = send(app.test_client(), "/sign-in", {**PERSON, "next": target})
+            answer = send(app.test_client(), "/login", {**PERSON, "next": target})
             assert answer.location == "/"
         with subtests.test(f"the link: {target!r}"):
-            answer = visitor(app).get("/sign-in", query_string={"next": target})
+            answer = visitor(app).get("/login", query_string={"next": target})
             assert answer.location == "/"
 
 
 @pytest.mark.attack
 def test_a_session_from_before_is_worth_nothing_after_signing_in(client: FlaskClient) -> None:
-    before = token(client, "/sign-in")
+    before = token(client, "/login")
     planted = session_of(client)["csrf_token"]
 
-    send(client, "/sign-in", PERSON)
+    send(client, "/login", PERSON)
 
     assert session_of(client).get("csrf_token") != planted
     form = {"csrf_token": before}
-    assert client.post("/sign-out", data=form, headers=ACCEPT).status_code == 400
+    assert client.post("/logout", data=form, headers=ACCEPT).status_code == 400
 
 
 @pytest.mark.attack
-def test_nobody_is_signed_in_or_out_by_another_site(app: Flask, subtests: pytest.Subtests) -> None:
+def test_nobody_is_logged_in_or_out_by_another_site(app: Flask, subtests: pytest.Subtests) -> None:
     client = visitor(app)
-    for path, form in (("/sign-in", PERSON), ("/sign-out", {})):
+    for path, form in (("/login", PERSON), ("/logout", {})):
         with subtests.test(path):
             assert client.post(path, data=form).status_code == 400
     assert client.get("/").status_code == 200
@@ -131,6 +131,6 @@ def test_nobody_is_signed_in_or_out_by_another_site(app: Flask, subtests: pytest
 def test_what_was_typed_is_shown_as_text(client: FlaskClient) -> None:
     injected = "\"'><script>alert(1)</script>"
 
-    answer = send(client, "/sign-in", {"email": injected, "password": "", "next": injected})
+    answer = send(client, "/login", {"email": injected, "password": "", "next": injected})
 
     assert "<script>alert" not in answer.text
