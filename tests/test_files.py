@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -230,11 +229,9 @@ def test_each_import_signature_and_list_of_bases_with_a_marker_is_noted(path: st
     for number, line in enumerate(lines):
         if BEFORE_A_BRACKET.match(line) and line.split("#")[0].rstrip().endswith("("):
             indent = len(line) - len(line.lstrip())
-            end = f"{' ' * indent})"
-            inner = list(
-                takewhile(lambda each, end=end: not each.startswith(end), lines[number + 1 :])
-            )
-            assert line.endswith(NOTE) == any("# {%" in each for each in inner), line
+            rest = lines[number + 1 :]
+            last = next(n for n, each in enumerate(rest) if each.startswith(f"{' ' * indent})"))
+            assert line.endswith(NOTE) == any("# {%" in each for each in rest[:last]), line
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -28,8 +28,8 @@ from app.pages import (  # one line where it fits
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     account_parts,
-    login_required,
     # {% endif %}
+    login_required,
     rendering,
 )
 from app.sessions import open_sessions, service

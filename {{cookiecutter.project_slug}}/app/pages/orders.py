@@ -24,9 +24,9 @@ from app.pages import (  # one line where it fits
     addressed_forms,
     # {% else %}
     forms,
+    # {% endif %}
     # {% if cookiecutter.auth != "none" %}
     login_required,
-    # {% endif %}
     # {% endif %}
     rendering,
 )

@@ -42,13 +42,13 @@ __all__ = [  # one line where it fits
     "admit",
     # {% if cookiecutter.web_ui %}
     "browser_session",
+    # {% endif %}
     "guarded",
     "init_app",
     # {% if cookiecutter.auth == "jwt" %}
     "look_up",
     # {% endif %}
     "principal",
-    # {% endif %}
 ]
 
 

@@ -10,10 +10,10 @@ from werkzeug.test import TestResponse
 from app.core import access
 from app.core.database import writing
 from app.pages import (  # one line where it fits
-    # {% endif %}
     login_required,
     # {% if cookiecutter.auth == "oidc" %}
     provider_sessions,
+    # {% endif %}
 )
 from app.sessions.models import LoginSession
 from tests import (  # one line where it fits

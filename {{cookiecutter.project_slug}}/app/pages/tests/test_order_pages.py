@@ -27,8 +27,8 @@ from tests.browsers import (  # one line where it fits
     line,
     # {% if cookiecutter.auth != "none" %}
     login,
-    send,
     # {% endif %}
+    send,
     token,
     visitor,
 )
