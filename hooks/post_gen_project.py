@@ -1,4 +1,4 @@
-"""Remove what was not chosen from the new service and say how to start it."""
+"""Remove the files that the answers do not need from the new service, and say how to start it."""
 
 import json
 import re
@@ -8,14 +8,17 @@ import tomllib
 from pathlib import Path
 
 Answers = dict[str, str | bool]
-MANIFEST = "manifest.toml"  # comes with the tree and says what exists only with which answers
+MANIFEST = "manifest.toml"  # part of the tree: which paths exist only with which answers
 LINE_LENGTH = 100  # what the service's formatter allows
 NOTE = "  # one line where it fits"
-"""Stands behind a bracket whose lines the template has to keep apart, because markers stand between them."""
+"""Marks a bracket that has one item a line in the tree because conditions stand between them."""
 
 
 def paths_by_key(project: Path) -> dict[str, list[str]]:
-    """Read the manifest: what exists only with the answers that a key names, if it exists at all."""
+    """Read the manifest: the paths that exist only where a condition is met, by condition.
+
+    The tests of a module or package are among the paths.
+    """
     manifest = tomllib.loads((project / MANIFEST).read_text())["only-with"]
     return {
         key: [each for path in paths for each in with_tests(path)]
@@ -24,7 +27,7 @@ def paths_by_key(project: Path) -> dict[str, list[str]]:
 
 
 def with_tests(path: str) -> list[str]:
-    """Return a path and where its tests are.
+    """Return a path of the manifest and the paths where its tests can be.
 
     >>> with_tests("app/core/tasks/outbox.py")[1:]
     ['tests/core/tasks/test_outbox.py', 'tests/core/tasks/outbox']
@@ -43,23 +46,57 @@ def with_tests(path: str) -> list[str]:
     return [path]
 
 
-def chosen(answers: Answers, key: str) -> bool:
-    """Tell whether what a key of the manifest names was answered.
+# cookiecutter renders each hook alone and runs it from a temporary folder, so hooks cannot import a
+# common module: `terms` and `chosen` are word for word the same in both (tests/test_hooks.py).
 
-    >>> chosen({"auth": "jwt", "tracing": False}, "auth=oidc or auth and tracing")
-    False
+
+def terms(condition: str) -> list[list[str]]:
+    """Split a condition into its alternatives, and each of these into its terms.
+
+    >>> terms("auth=jwt or auth=oidc and web_ui")
+    [['auth=jwt'], ['auth=oidc', 'web_ui']]
     """
-    for word, reduce in ((" or ", any), (" and ", all)):
-        if word in key:
-            return reduce(chosen(answers, each) for each in key.split(word))
-    name, _, value = key.partition("=")
-    return answers[name] == value if value else answers[name] not in (False, "none")
+    return [alternative.split(" and ") for alternative in condition.split(" or ")]
+
+
+def chosen(answers: Answers, condition: str) -> bool:
+    """Tell whether the answers meet a condition, the same in `manifest.toml` and in `REQUIRES`.
+
+        condition   = alternative, or several joined by " or "
+        alternative = term, or several joined by " and "
+        term        = question, or question=value
+
+    A condition is met when one of its alternatives is, an alternative when each of its terms is.
+    There are no brackets. A question is met by every answer except no and none, question=value by
+    this value only.
+
+    >>> answers = {"auth": "oidc", "database": "none", "tracing": False, "web_ui": True}
+    >>> chosen(answers, "auth"), chosen(answers, "database"), chosen(answers, "tracing")
+    (True, False, False)
+    >>> chosen(answers, "auth=oidc"), chosen(answers, "auth=jwt"), chosen(answers, "database=none")
+    (True, False, True)
+    >>> chosen(answers, "auth=oidc and tracing"), chosen(answers, "auth=oidc or tracing")
+    (False, True)
+    >>> chosen(answers, "web_ui or auth=jwt and tracing")
+    True
+
+    Raises:
+        KeyError: for a question that the answers do not have.
+
+    """
+
+    def met(term: str) -> bool:
+        question, _, value = term.partition("=")
+        answer = answers[question]
+        return answer == value if value else answer not in (False, "none")
+
+    return any(all(map(met, alternative)) for alternative in terms(condition))
 
 
 def prune(project: Path, answers: Answers) -> None:
-    """Remove what is not wanted, the folders which that leaves empty, and the manifest."""
-    found = paths_by_key(project)
-    left_out = [path for key in found if not chosen(answers, key) for path in found[key]]
+    """Remove the paths whose condition is not met, the folders left empty, and the manifest."""
+    paths = paths_by_key(project)
+    left_out = [path for key in paths if not chosen(answers, key) for path in paths[key]]
     for path in (project / each for each in [*left_out, MANIFEST]):
         if path.is_dir():
             shutil.rmtree(path)
@@ -69,7 +106,11 @@ def prune(project: Path, answers: Answers) -> None:
 
 
 def without_seams(text: str) -> str:
-    """Write what stands in noted brackets as if no marker had ever kept its lines apart."""
+    r"""Format each bracket marked with NOTE as `ruff format` would without a trailing comma.
+
+    >>> print(without_seams(f"from app import ({NOTE}\n    health,\n    quotes,\n)\n"), end="")
+    from app import health, quotes
+    """
     lines = text.splitlines()
     for first in reversed([n for n, line in enumerate(lines) if line.endswith(NOTE)]):
         opening = lines[first].removesuffix(NOTE)
@@ -84,7 +125,13 @@ def without_seams(text: str) -> str:
 
 
 def shortest(lines: list[str], indent: str) -> list[str]:
-    """Join a bracket's lines as the formatter would, had nobody asked for one item a line."""
+    """Join a bracket's lines: into one, or its items into one, or not at all, as the length allows.
+
+    >>> shortest(["place(", "    basket,", "    owner,", ")"], indent="")
+    ['place(basket, owner)']
+    >>> shortest(["place(", "    basket,", "    # whose it is", "    owner,", ")"], indent="")
+    ['place(', '    basket,', '    # whose it is', '    owner,', ')']
+    """
     opening, *items, closing = lines
     deeper = f"{indent}    "
     plain = all(re.match(rf"{deeper}[^\s#].*,$", item) for item in items)

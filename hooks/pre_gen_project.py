@@ -1,4 +1,7 @@
-"""Refuse answers that would not become a working service: all problems at once, one sentence each."""
+"""Refuse answers that cannot become a working service: all problems at once, one sentence each.
+
+A rule is a function `check_…`: it returns the sentence that refuses an answer, or None.
+"""
 
 import json
 import keyword
@@ -9,19 +12,29 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 Answers = dict[str, str | bool]
-# An answer ("auth=jwt", or "kubernetes" for anything but no or none) and the answers it needs.
+# Which answer needs which: a condition, and the conditions that must be met with it. Use one term
+# for each: `covering_rows` in tests/combinations.py understands no more.
 REQUIRES = {"auth=jwt": ["database"], "caching": ["database"]}
-# A service named like a package it imports or installs would hide it, or ask pip for itself.
-TAKEN = """
-    app conftest docs main migrations pip python setuptools test tests uv wheel alembic bandit boto3 celery click
-    coverage cryptography flask flask-migrate flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn
-    import-linter itsdangerous jinja2 joserfc jsonschema-rs limits marshmallow mypy
-    opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson pip-audit prometheus-client psycopg pwdlib
-    pydantic pydantic-settings pymysql pytest pyyaml redis requests ruff schemathesis sqlalchemy standardwebhooks
-    types-gunicorn types-pymysql types-pyyaml types-requests types-wtforms types-zxcvbn werkzeug zxcvbn
+# A service with the name of a package that it imports or installs would hide that package, or ask
+# pip for itself. These are the distributions of the tree's pyproject.toml and the packages its code
+# imports. This script cannot read them there: it runs before any file is generated, and cruft does
+# not say where the template is. tests/test_hooks.py derives the names from the tree and compares.
+DEPENDENCIES = """
+    alembic bandit blinker boto3 celery click coverage cryptography flask flask-migrate
+    flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn hypothesis import-linter
+    itsdangerous joserfc jsonschema-rs kombu limits marshmallow mypy opentelemetry
+    opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson pip-audit prometheus-client
+    psycopg pwdlib pydantic pydantic-settings pymysql pytest pyyaml redis requests ruff
+    schemathesis sqlalchemy standardwebhooks types-pymysql types-pyyaml types-requests
+    types-wtforms types-zxcvbn uv webargs werkzeug wtforms yaml zxcvbn
 """
+# The service's own modules and folders, and what every Python environment has or Flask brings.
+RESERVED = "app conftest docs jinja2 main migrations pip python setuptools test tests wheel"
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too
+OLDEST_PYTHON = (3, 11)
+MAX_NAME_LENGTH = 64  # of project_name and project_slug
+MAX_TEXT_LENGTH = 200
 
 
 class Problem(NamedTuple):
@@ -31,74 +44,288 @@ class Problem(NamedTuple):
     questions: tuple[str, ...] = ()
 
 
-def chosen(answers: Answers, key: str) -> bool:
-    """Tell whether "tracing" (anything but no or none) or "database=mysql" was answered."""
-    name, _, value = key.partition("=")
-    return answers[name] == value if value else answers[name] not in (False, "none")
+# cookiecutter renders each hook alone and runs it from a temporary folder, so hooks cannot import a
+# common module: `terms` and `chosen` are word for word the same in both (tests/test_hooks.py).
+
+
+def terms(condition: str) -> list[list[str]]:
+    """Split a condition into its alternatives, and each of these into its terms.
+
+    >>> terms("auth=jwt or auth=oidc and web_ui")
+    [['auth=jwt'], ['auth=oidc', 'web_ui']]
+    """
+    return [alternative.split(" and ") for alternative in condition.split(" or ")]
+
+
+def chosen(answers: Answers, condition: str) -> bool:
+    """Tell whether the answers meet a condition, the same in `manifest.toml` and in `REQUIRES`.
+
+        condition   = alternative, or several joined by " or "
+        alternative = term, or several joined by " and "
+        term        = question, or question=value
+
+    A condition is met when one of its alternatives is, an alternative when each of its terms is.
+    There are no brackets. A question is met by every answer except no and none, question=value by
+    this value only.
+
+    >>> answers = {"auth": "oidc", "database": "none", "tracing": False, "web_ui": True}
+    >>> chosen(answers, "auth"), chosen(answers, "database"), chosen(answers, "tracing")
+    (True, False, False)
+    >>> chosen(answers, "auth=oidc"), chosen(answers, "auth=jwt"), chosen(answers, "database=none")
+    (True, False, True)
+    >>> chosen(answers, "auth=oidc and tracing"), chosen(answers, "auth=oidc or tracing")
+    (False, True)
+    >>> chosen(answers, "web_ui or auth=jwt and tracing")
+    True
+
+    Raises:
+        KeyError: for a question that the answers do not have.
+
+    """
+
+    def met(term: str) -> bool:
+        question, _, value = term.partition("=")
+        answer = answers[question]
+        return answer == value if value else answer not in (False, "none")
+
+    return any(all(map(met, alternative)) for alternative in terms(condition))
+
+
+def questions_in(condition: str) -> tuple[str, ...]:
+    """List the questions that a condition asks about, each once.
+
+    >>> questions_in("auth=jwt or auth=oidc and web_ui")
+    ('auth', 'web_ui')
+    """
+    found = (term.partition("=")[0] for alternative in terms(condition) for term in alternative)
+    return tuple(dict.fromkeys(found))
+
+
+def check_python_version(version: tuple[int, int]) -> str | None:
+    """Require a Python that can run a service.
+
+    >>> check_python_version((3, 11))
+    >>> check_python_version((3, 10))
+    'cookiecutter runs on a Python older than 3.11: install it into a newer one.'
+    """
+    if version < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        return f"cookiecutter runs on a Python older than {oldest}: install it into a newer one."
+    return None
+
+
+def check_type(name: str, answer: object) -> str | None:
+    """Require a text, or yes or no: the defaults of a user's configuration can be anything.
+
+    >>> check_type("author", "Ada"), check_type("tracing", True)
+    (None, None)
+    >>> check_type("author", ["Ada", "Grace"])
+    "author is ['Ada', 'Grace']: answer with one text, or yes or no."
+    """
+    if not isinstance(answer, str | bool):
+        return f"{name} is {answer!r}: answer with one text, or yes or no."
+    return None
+
+
+def check_surrounding_blanks(name: str, text: str) -> str | None:
+    """Refuse blanks around a text.
+
+    >>> check_surrounding_blanks("author", "Ada Lovelace")
+    >>> check_surrounding_blanks("author", " Ada")
+    'author begins or ends with a blank: remove the blanks around it.'
+    """
+    if text != text.strip():
+        return f"{name} begins or ends with a blank: remove the blanks around it."
+    return None
+
+
+def check_length(name: str, text: str) -> str | None:
+    """Limit the length of a text, in characters.
+
+    >>> check_length("description", "Takes orders.")
+    >>> check_length("description", "x" * 201)
+    'description has 201 characters: use at most 200.'
+    >>> check_length("project_name", "x" * 65)
+    'project_name has 65 characters: use at most 64.'
+    """
+    is_name = name in {"project_name", "project_slug"}
+    limit = MAX_NAME_LENGTH if is_name else MAX_TEXT_LENGTH
+    if len(text) > limit:
+        return f"{name} has {len(text)} characters: use at most {limit}."
+    return None
+
+
+def check_characters(name: str, text: str) -> str | None:
+    r"""Refuse characters that would end a string or a line in some file of the service.
+
+    >>> check_characters("author", "Zoë & Sons' #1")
+    >>> check_characters("author", 'The "A" Team')
+    'author contains \'"\': leave that out.'
+    """
+    if refused := sorted({c for c in text if c in '"\\' or not c.isprintable()}):
+        return f"{name} contains {', '.join(map(ascii, refused))}: leave that out."
+    return None
+
+
+def check_template_code(name: str, text: str) -> str | None:
+    """Refuse what Jinja would run.
+
+    >>> check_template_code("author", "{Ada}")
+    >>> check_template_code("author", "{" + "{ 6 * 7 }")  # doctest: +ELLIPSIS
+    'author contains template code (...): leave that out.'
+    """
+    if any(mark in text for mark in JINJA):
+        return f"{name} contains template code ({' or '.join(JINJA)}): leave that out."
+    return None
+
+
+def check_first_character(name: str) -> str | None:
+    """Require a project_name that begins like a name.
+
+    >>> check_first_character("Order Service"), check_first_character("3D Prints")
+    (None, None)
+    >>> check_first_character("-")
+    'project_name must begin with a letter or a digit: give the service a name.'
+    """
+    if not name[:1].isalnum():
+        return "project_name must begin with a letter or a digit: give the service a name."
+    return None
+
+
+def check_slug_format(slug: str) -> str | None:
+    """Require a slug that can name a folder, an image and a distribution.
+
+    >>> check_slug_format("order-service"), check_slug_format("orders_2")
+    (None, None)
+    >>> check_slug_format("Order Service")
+    "project_slug is 'Order Service': use lower-case letters, digits, and single - or _ between."
+    """
+    if not SLUG.fullmatch(slug):
+        advice = "use lower-case letters, digits, and single - or _ between."
+        return f"project_slug is {slug!a}: {advice}"
+    return None
+
+
+def check_python_name(slug: str) -> str | None:
+    """Refuse modules of the standard library and keywords.
+
+    >>> check_python_name("calendars")
+    >>> check_python_name("calendar")
+    "project_slug 'calendar' is a name of Python itself: choose another one."
+    """
+    module = slug.replace("-", "_")
+    if module in sys.stdlib_module_names or keyword.iskeyword(module):
+        return f"project_slug {slug!a} is a name of Python itself: choose another one."
+    return None
+
+
+def check_package_name(slug: str) -> str | None:
+    """Refuse the packages that a service needs, with - and _ taken as the same (PEP 503).
+
+    >>> check_package_name("flask-orders")
+    >>> check_package_name("flask")
+    "project_slug 'flask' is a package the service needs: choose another one."
+    """
+    if slug.replace("_", "-") in {*DEPENDENCIES.split(), *RESERVED.split()}:
+        return f"project_slug {slug!a} is a package the service needs: choose another one."
+    return None
+
+
+def check_requirement(answers: Answers, condition: str, needed: str) -> str | None:
+    """Refuse answers that meet a condition without the one that it needs.
+
+    >>> check_requirement({"auth": "oidc", "database": "none"}, "auth=jwt", "database")
+    >>> check_requirement({"auth": "jwt", "database": "none"}, "auth=jwt", "database")
+    'auth=jwt needs database: change one of the two answers.'
+    """
+    if chosen(answers, condition) and not chosen(answers, needed):
+        return f"{condition} needs {needed}: change one of the two answers."
+    return None
+
+
+TEXT_RULES = (check_surrounding_blanks, check_length, check_characters)
+# Only the first one that refuses a slug counts: the later ones take it for well-formed.
+SLUG_RULES = (check_slug_format, check_python_name, check_package_name)
 
 
 def text_problems(name: str, text: str, typed: str) -> Iterator[str]:
-    """Say what makes a text unfit; `typed` is the answer before cookiecutter rendered it."""
-    if text != text.strip():
-        yield f"{name} begins or ends with a blank: take the blanks away."
-    if len(text) > (limit := 64 if name in {"project_name", "project_slug"} else 200):
-        yield f"{name} has {len(text)} characters: use at most {limit}."
-    if refused := sorted({c for c in text if c in '"\\' or not c.isprintable()}):
-        yield f"{name} contains {', '.join(map(ascii, refused))}: leave that out."
-    if any(mark in text or mark in typed for mark in JINJA):
-        yield f"{name} contains template code ({' or '.join(JINJA)}): leave that out."
+    """Yield the sentences that refuse a text; `typed` is the text before cookiecutter rendered it.
+
+    >>> list(text_problems("author", "42 ", "{" + "{ 6 * 7 }} "))  # doctest: +ELLIPSIS
+    ['author begins or ends with a blank: ...', 'author contains template code ...']
+    """
+    yield from filter(None, (rule(name, text) for rule in TEXT_RULES))
+    if sentence := check_template_code(name, text) or check_template_code(name, typed):
+        yield sentence
 
 
-def slug_problems(slug: str) -> Iterator[str]:
-    """Say what makes a slug unfit as the name of a folder, an image and a package."""
-    plain = re.sub(r"[-_.]+", "-", slug)  # as pip does (PEP 503)
-    if not SLUG.fullmatch(slug):
-        yield f"project_slug is {slug!a}: use lower-case letters, digits, and single - or _ between."
-    elif plain.replace("-", "_") in sys.stdlib_module_names or keyword.iskeyword(plain):
-        yield f"project_slug {slug!a} is a name of Python itself: choose another one."
-    elif plain in TAKEN.split():
-        yield f"project_slug {slug!a} is a package the service needs: choose another one."
+def answer_problems(name: str, answer: object, typed: str) -> Iterator[str]:
+    """Yield the sentences that refuse the answer to one question by the rules for all questions."""
+    if sentence := check_type(name, answer):
+        yield sentence
+    elif isinstance(answer, str):
+        yield from text_problems(name, answer, typed)
+
+
+def requirement_problems(answers: Answers) -> Iterator[Problem]:
+    """Yield each pair of answers that `REQUIRES` does not allow together."""
+    for condition, needs in REQUIRES.items():
+        for needed in needs:
+            if sentence := check_requirement(answers, condition, needed):
+                yield Problem(sentence, (*questions_in(condition), *questions_in(needed)))
 
 
 def problems(answers: Answers, typed: Answers) -> Iterator[Problem]:
-    """Yield every reason to refuse these answers."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - cookiecutter itself runs on older ones
-        yield Problem("cookiecutter runs on a Python older than 3.11: install it into a newer one.")
-    given: dict[str, object] = {**answers}
-    for name, text in given.items():
-        if name.startswith("_"):
-            continue
-        if not isinstance(text, str | bool):  # a default of a user's configuration
-            yield Problem(f"{name} is {text!r}: answer with one text, or yes or no.", (name,))
-        elif isinstance(text, str):
-            # The default slug is template code of ours; a typed one must look like a slug anyway.
-            before = str(typed.get(name)) * (name != "project_slug")
-            yield from (Problem(each, (name,)) for each in text_problems(name, text, before))
-    if not str(answers["project_name"])[:1].isalnum():
-        sentence = "project_name must begin with an email or a digit: give the service a name."
+    """Yield every reason to refuse these answers.
+
+    `typed` are the answers before cookiecutter rendered them, as far as they are known.
+    """
+    if sentence := check_python_version(sys.version_info[:2]):
+        yield Problem(sentence)
+    for name in (each for each in answers if not each.startswith("_")):  # _template is no answer
+        # The default slug is template code of ours; a typed one must look like a slug anyway.
+        before = "" if name == "project_slug" else str(typed.get(name, ""))
+        for sentence in answer_problems(name, answers[name], before):
+            yield Problem(sentence, (name,))
+    if sentence := check_first_character(str(answers["project_name"])):
         yield Problem(sentence, ("project_name",))
-    slugs = slug_problems(str(answers["project_slug"]))
-    yield from (Problem(each, ("project_slug",)) for each in slugs)
-    for key, need in ((key, need) for key, needs in REQUIRES.items() for need in needs):
-        if chosen(answers, key) and not chosen(answers, need):
-            asked = (key.partition("=")[0], need.partition("=")[0])
-            yield Problem(f"{key} needs {need}: change one of the two answers.", asked)
+    slug = str(answers["project_slug"])
+    if sentence := next(filter(None, (rule(slug) for rule in SLUG_RULES)), None):
+        yield Problem(sentence, ("project_slug",))
+    yield from requirement_problems(answers)
 
 
 def as_words(answers: Answers) -> str:
-    """Write answers as words of a command, so that nobody has to type them again."""
+    """Write answers as words of a command, so that nobody has to type them again.
+
+    >>> as_words({"author": "Ada & Co", "tracing": False, "_template": "."})
+    "author='Ada & Co' tracing=no"
+    """
     words = {"True": "yes", "False": "no"}
     texts = {name: str(value) for name, value in answers.items() if not name.startswith("_")}
     return " ".join(f"{name}={shlex.quote(words.get(each, each))}" for name, each in texts.items())
+
+
+def refusal(found: list[Problem], answers: Answers) -> str:
+    """Write the message that ends the generation: all problems, and the answers that were good.
+
+    >>> found = [Problem("author is empty: write one.", ("author",))]
+    >>> print(refusal(found, {"project_slug": "orders", "author": ""}))
+    Nothing was generated:
+      - author is empty: write one.
+    The other answers, to give them again: project_slug=orders
+    <BLANKLINE>
+    """
+    said = "".join(f"\n  - {problem.sentence}" for problem in found)
+    refused = {name for problem in found for name in problem.questions}
+    kept = as_words({name: each for name, each in answers.items() if name not in refused})
+    if "/" in (slug := str(answers["project_slug"])):
+        kept += f"\ncookiecutter leaves an empty folder {slug.partition('/')[0]!a}: remove it."
+    return f"Nothing was generated:{said}\nThe other answers, to give them again: {kept}\n"
 
 
 if __name__ == "__main__":
     answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
     typed = json.loads(r"""{{ _cookiecutter | default({}) | jsonify }}""")  # cruft has none
     if found := list(problems(answers, typed)):
-        said = "".join(f"\n  - {problem.sentence}" for problem in found)
-        refused = {name for problem in found for name in problem.questions}
-        kept = as_words({name: each for name, each in answers.items() if name not in refused})
-        if "/" in (slug := str(answers["project_slug"])):
-            kept += f"\ncookiecutter leaves an empty folder {slug.partition('/')[0]!a}: remove it."
-        sys.exit(f"Nothing was generated:{said}\nThe other answers, to give them again: {kept}\n")
+        sys.exit(refusal(found, answers))

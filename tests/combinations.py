@@ -6,7 +6,6 @@ Delete it when cookiecutter can list the valid combinations of its answers.
 """
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -89,7 +88,7 @@ def copy_template(target: Path) -> Path:
 
 def names_in(key: str) -> set[str]:
     """Tell which answers a key of the manifest or of `REQUIRES` asks about."""
-    return {each.partition("=")[0] for each in re.split(" or | and ", key)}
+    return set(pre_gen_project.questions_in(key))
 
 
 def exists_with(path: str) -> set[str]:

@@ -1,9 +1,14 @@
 """The hooks as units: which answers are refused and why, and what is pruned."""
 
+import ast
+import doctest
+import inspect
 import re
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import pytest
@@ -12,7 +17,7 @@ import post_gen_project
 import pre_gen_project
 from bakery import Bakery
 from combinations import TREE, Answers, questions, tree_files
-from pre_gen_project import problems
+from pre_gen_project import DEPENDENCIES, RESERVED, problems
 from rendering import exists, first_of_each
 
 GOOD: Answers = {
@@ -117,16 +122,79 @@ def test_a_name_that_breaks_is_refused(slug: str) -> None:
     assert len(found(project_slug=slug)) == 1
 
 
-def direct_dependencies() -> list[str]:
-    project = tomllib.loads((TREE / "pyproject.toml").read_text())
-    specifications = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    return [re.split(r"[^A-Za-z0-9._-]", each)[0] for each in specifications]
+def declared_dependencies() -> set[str]:
+    """Read the names of all distributions that the tree's pyproject.toml asks for."""
+    read = tomllib.loads((TREE / "pyproject.toml").read_text())
+    project, groups = read["project"], read["dependency-groups"]
+    optional = project["optional-dependencies"]
+    specifications = [project["dependencies"], *optional.values(), *groups.values()]
+    return {re.split(r"[^A-Za-z0-9._-]", each)[0] for each in chain.from_iterable(specifications)}
 
 
-@pytest.mark.parametrize("name", direct_dependencies())
-def test_the_name_of_a_direct_dependency_is_refused(name: str) -> None:
-    assert "a package the service needs" in found(project_slug=name)[0]
-    assert "a package the service needs" in found(project_slug=name.replace("-", "_"))[0]
+def imported_packages() -> set[str]:
+    """List the packages of others that the tree's Python files import, spelled with hyphens."""
+    modules: set[str] = set()
+    for path in (each for each in tree_files() if each.endswith(".py")):
+        for node in ast.walk(ast.parse((TREE / path).read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module)
+    own = {Path(path.split("/")[0]).stem for path in tree_files()}
+    names = {module.split(".")[0] for module in modules} - own - sys.stdlib_module_names
+    # Type checkers alone know `_typeshed`, and no slug begins so.
+    return {name.replace("_", "-") for name in names if not name.startswith("_")}
+
+
+def test_the_names_of_dependencies_are_those_of_the_tree() -> None:
+    derived = declared_dependencies() | imported_packages()
+
+    assert sorted(DEPENDENCIES.split()) == sorted(derived), (
+        f"write into DEPENDENCIES of hooks/pre_gen_project.py: {' '.join(sorted(derived))}"
+    )
+
+
+@pytest.mark.parametrize("name", sorted({*DEPENDENCIES.split(), *RESERVED.split()}))
+def test_the_name_of_a_package_that_the_service_needs_is_refused(name: str) -> None:
+    for slug in (name, name.replace("-", "_")):
+        [sentence] = found(project_slug=slug)
+        assert "a package the service needs" in sentence
+
+
+def doctests(module: ModuleType) -> list[doctest.DocTest]:
+    return [each for each in doctest.DocTestFinder().find(module) if each.examples]
+
+
+@pytest.mark.parametrize(
+    "examples",
+    [*doctests(pre_gen_project), *doctests(post_gen_project)],
+    ids=lambda each: each.name,
+)
+def test_the_examples_in_the_hooks_are_true(examples: doctest.DocTest) -> None:
+    said: list[str] = []
+
+    assert not doctest.DocTestRunner().run(examples, out=said.append).failed, "".join(said)
+
+
+RULES = [name for name in vars(pre_gen_project) if name.startswith("check_")]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_each_rule_shows_an_answer_that_it_accepts_and_one_that_it_refuses(name: str) -> None:
+    [examples] = [each for each in doctests(pre_gen_project) if each.name.endswith(f".{name}")]
+    wanted = {example.want.strip() for example in examples.examples}
+
+    accepted = {want for want in wanted if want in {"", "(None, None)"}}
+    assert accepted
+    assert wanted - accepted
+
+
+def test_both_hooks_have_the_same_grammar_of_conditions() -> None:
+    for name in ("terms", "chosen"):
+        copies = [
+            inspect.getsource(getattr(hook, name)) for hook in (pre_gen_project, post_gen_project)
+        ]
+        assert copies[0] == copies[1]
 
 
 @pytest.mark.parametrize("name", ["", " ", "-", "?", "a" * 65])
@@ -147,6 +215,16 @@ def test_requirements_are_data(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(caching=True, database="mysql") == [
         "caching needs database=postgresql: change one of the two answers."
     ]
+
+
+def test_a_requirement_can_be_any_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs = {"auth=jwt or auth=oidc and caching": ["database=postgresql or database=mysql"]}
+    monkeypatch.setattr(pre_gen_project, "REQUIRES", needs)
+
+    assert found(auth="oidc", database="none") == []
+    assert found(auth="oidc", caching=True, database="mysql") == []
+    [problem] = problems(GOOD | {"auth": "oidc", "caching": True, "database": "none"}, {})
+    assert problem.questions == ("auth", "caching", "database")
 
 
 def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,19 +248,33 @@ def test_every_problem_is_one_sentence_that_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "expected"),
+    ("condition", "value", "expected"),
     [
         ("database", "mysql", True),
         ("database", "none", False),
         ("database=mysql", "mysql", True),
         ("database=mysql", "sqlite", False),
+        ("database=none", "none", True),
+        ("database=mysql or database=sqlite", "sqlite", True),
+        ("database=mysql or database=sqlite", "postgresql", False),
+        ("database and database=mysql", "mysql", True),
+        ("database and database=mysql", "sqlite", False),
+        ("database=sqlite or database=mysql and database=none", "sqlite", True),
         ("database", True, True),
         ("database", False, False),
     ],
 )
-def test_both_hooks_read_a_key_alike(key: str, *, value: str | bool, expected: bool) -> None:
-    assert pre_gen_project.chosen({"database": value}, key) is expected
-    assert post_gen_project.chosen({"database": value}, key) is expected
+def test_both_hooks_read_a_condition_alike(
+    condition: str, *, value: str | bool, expected: bool
+) -> None:
+    assert pre_gen_project.chosen({"database": value}, condition) is expected
+    assert post_gen_project.chosen({"database": value}, condition) is expected
+
+
+def test_a_condition_on_a_question_that_does_not_exist_is_an_error() -> None:
+    for hook in (pre_gen_project, post_gen_project):
+        with pytest.raises(KeyError, match="kubernetes"):
+            hook.chosen(GOOD, "kubernetes")
 
 
 MANIFEST = """\

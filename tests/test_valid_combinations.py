@@ -1,9 +1,8 @@
 """The list of combinations: what it must hold, checked by other means than those that made it."""
 
 import fnmatch
-import re
+from itertools import chain, product
 from itertools import combinations as subsets
-from itertools import product
 
 import pytest
 
@@ -28,7 +27,7 @@ from combinations import (
     valid,
     valid_combinations,
 )
-from pre_gen_project import REQUIRES
+from pre_gen_project import REQUIRES, terms
 
 SOME: Choices = {
     "database": ["postgresql", "sqlite", "none"],
@@ -137,8 +136,8 @@ def test_each_pattern_of_copied_files_fits_some_file() -> None:
 
 def test_every_name_in_the_hooks_is_asked_for() -> None:
     for key in [*manifest(), *REQUIRES, *(need for needs in REQUIRES.values() for need in needs)]:
-        for each in re.split(" or | and ", key):
-            name, _, value = each.partition("=")
+        for term in chain.from_iterable(terms(key)):
+            name, _, value = term.partition("=")
             assert name in choices()
             assert not value or value in choices()[name]
 

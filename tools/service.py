@@ -35,7 +35,13 @@ OTHERWISE = (
 
 sys.path.append(str(ROOT / "hooks"))
 
-from pre_gen_project import JINJA, Answers, Problem, as_words, problems  # noqa: E402 - hooks are no package
+from pre_gen_project import (  # noqa: E402 - hooks are no package
+    Answers,
+    Problem,
+    as_words,
+    check_template_code,
+    problems,
+)
 
 
 def unknown_answers(arguments: Iterable[str]) -> list[str]:
@@ -63,8 +69,8 @@ def wrong_answers(given: Mapping[str, Any]) -> dict[str, str]:
             found[name] = f"{name} is part of the template and no question: leave it out"
         elif isinstance(question, str) and not isinstance(value, str):
             found[name] = f"{name} is {value!r}: write a text, in quotes"
-        elif isinstance(question, str) and any(mark in value for mark in JINJA):
-            found[name] = f"{name} contains template code ({' or '.join(JINJA)}): leave that out"
+        elif isinstance(question, str) and (sentence := check_template_code(name, value)):
+            found[name] = sentence.removesuffix(".")
         elif not isinstance(value, texts) or not _fits({name: value}):
             choices = question if isinstance(question, list) else ["yes", "no"]
             found[name] = f"{name} is {value!r}: choose one of {', '.join(choices)}"
