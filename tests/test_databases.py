@@ -45,7 +45,9 @@ def test_workers_keep_their_promises_on_real_brokers(
     urls = real_servers.needed(broker, *servers(answers).values())
     env = {variable: urls[name] for variable, name in servers(answers).items()}
     project = bakery.bake(answers)
-    suites = [f"tests/test_{each}.py" for each in ("workers", "queue_metrics", "task_metrics")]
+    suites = [
+        f"tests/core/tasks/test_{each}.py" for each in ("workers", "queue_metrics", "task_metrics")
+    ]
     job = bakery.job(
         "suite",
         project,

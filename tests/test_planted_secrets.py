@@ -72,4 +72,11 @@ def test_a_secret_that_is_logged_is_found(
 
     # One file of its tests is enough, and these say nothing of logs themselves.
     with pytest.raises(FailedCheckError, match=r"secrets looked for, [1-9]\d* found"):
-        spied(bakery, project, "tests/test_cors.py", "tests/test_errors.py", "-m", "not process")
+        spied(
+            bakery,
+            project,
+            "tests/core/http/test_cors.py",
+            "tests/core/test_errors.py",
+            "-m",
+            "not process",
+        )

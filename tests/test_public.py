@@ -41,7 +41,8 @@ def test_yes_and_no_can_be_answered_the_way_people_type(cookies: Cookies, bakery
     result = cookies.bake({"tracing": "n", "dockerfile": "false"}, template=str(bakery.template))
 
     assert not (result.project_path / "Dockerfile").exists()
-    assert not (result.project_path / "app" / "core" / "tracing.py").exists()
+    assert not (result.project_path / "app/core/observability/tracing.py").exists()
+    assert (result.project_path / "app/core/observability/logs.py").exists()
 
 
 def test_generating_over_a_service_again_changes_nothing(bakery: Bakery) -> None:

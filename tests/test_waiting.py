@@ -32,32 +32,36 @@ EXCEPTIONS = {
     "the tree's tests/provider_process.py": {
         "time.sleep(answer['seconds'])": "the provider is slow on purpose"
     },
-    "the tree's tests/test_caching.py": {
+    "the tree's tests/core/caching/test_cache.py": {
         "time.sleep(0.003)": "longer is as good",
         "time.sleep(0.1)": "lets the others come meanwhile; later is as good",
         "time.monotonic() + seconds": "a clock that is set",
     },
-    "the tree's tests/test_collisions.py": {
+    "the tree's tests/core/database/test_transaction_retries.py": {
         "time.sleep(0.3)": "staged again when the server ends ours"
     },
-    "the tree's tests/test_log_lines.py": {"time.sleep(0.2)": "later is as good"},
-    "the tree's tests/test_logs.py": {"time.sleep(0.01)": "what is slow; later is as good"},
-    "the tree's tests/test_redaction.py": {
+    "the tree's tests/core/observability/test_log_lines.py": {
+        "time.sleep(0.2)": "later is as good"
+    },
+    "the tree's tests/core/observability/test_logs.py": {
+        "time.sleep(0.01)": "what is slow; later is as good"
+    },
+    "the tree's tests/core/observability/test_redaction.py": {
         "< 2": "CPU time: a tenth of it is needed, and a defect takes minutes"
     },
-    "the tree's tests/test_passwords.py": {
+    "the tree's app/users/tests/test_passwords.py": {
         "< 0.5": "CPU time: a tenth of it is needed, and a defect takes seconds"
     },
-    "the tree's tests/test_rate_limits.py": {
+    "the tree's tests/core/http/test_rate_limits.py": {
         "time.monotonic() + redis_server.PAUSE_SECONDS": "a clock that is set"
     },
-    "the tree's tests/test_redis_server.py": {
+    "the tree's tests/core/http/test_redis_server.py": {
         "time.monotonic() + redis_server.PAUSE_SECONDS": "a clock that is set"
     },
-    "the tree's tests/test_tasks.py": {
-        "time.monotonic() + tasks.PAUSE_SECONDS": "a clock that is set"
+    "the tree's tests/core/tasks/test_runner.py": {
+        "time.monotonic() + runner.PAUSE_SECONDS": "a clock that is set"
     },
-    "the tree's tests/test_workers.py": {
+    "the tree's tests/core/tasks/test_workers.py": {
         "time.sleep(0.5)": "what must not have happened by then: later is as good"
     },
     "the tree's tests/workers.py": {

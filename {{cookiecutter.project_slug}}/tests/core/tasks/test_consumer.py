@@ -1,4 +1,4 @@
-"""What becomes of messages that are no tasks; real workers meet them in `tests/test_workers.py`."""
+"""What becomes of messages that are no tasks; real workers meet them in `tests/core/tasks/test_workers.py`."""
 
 import json
 import logging
