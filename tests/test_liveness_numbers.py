@@ -7,7 +7,7 @@ import re
 from combinations import TREE
 from drills.stage import PROBE_SECONDS
 
-CODE = (TREE / "app" / "core" / "liveness.py").read_text()
+CODE = (TREE / "app" / "core" / "process" / "liveness.py").read_text()
 
 
 def numbers() -> dict[str, int]:
