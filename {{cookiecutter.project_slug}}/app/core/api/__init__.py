@@ -4,18 +4,26 @@ from flask import Flask
 
 from app.core.api import documentation
 from app.core.api.blueprint import Blueprint
-from app.core.api.documentation import ApiSettings, document, security_scheme
+from app.core.api.documentation import (  # one line where it fits
+    ApiSettings,
+    document,
+    # {% if cookiecutter.webhooks %}
+    security_scheme,
+    # {% endif %}
+)
 from app.core.api.json import ORJSONProvider, json_response
 from app.core.api.parsing import raw_body
 
-__all__ = [
+__all__ = [  # one line where it fits
     "ApiSettings",
     "Blueprint",
     "document",
     "init_app",
     "json_response",
     "raw_body",
+    # {% if cookiecutter.webhooks %}
     "security_scheme",
+    # {% endif %}
 ]
 
 

@@ -38,7 +38,9 @@ DOCS_POLICY = (
 )
 A_DAY = 86_400  # seconds
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
+# {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
 SCHEMES = "api.security_schemes"
+# {% endif %}
 
 
 class ApiSettings(CoreSettings):
@@ -62,7 +64,7 @@ def _problem(name: str) -> dict[str, object]:
 
 def init_app(app: Flask, settings: ApiSettings) -> None:
     """Serve `/api/openapi.json` and its page `/api/docs`, unless they are switched off."""
-    # {% if cookiecutter.auth == "none" %}
+    # {% if cookiecutter.auth == "none" and cookiecutter.webhooks %}
     app.extensions[SCHEMES] = {}
     # {% endif %}
     # {% if cookiecutter.auth != "none" %}
@@ -76,11 +78,13 @@ def init_app(app: Flask, settings: ApiSettings) -> None:
         click.echo(orjson.dumps(document(app), option=orjson.OPT_INDENT_2))
 
 
+# {% if cookiecutter.webhooks %}
 def security_scheme(app: Flask, name: str, scheme: dict[str, str]) -> None:
     """Add a security scheme to the document: what `security` of an operation may name."""
     app.extensions[SCHEMES][name] = scheme
 
 
+# {% endif %}
 def document(app: Flask) -> dict[str, Any]:
     """Build the OpenAPI 3.1 document of the API blueprints that this application serves.
 
@@ -97,8 +101,10 @@ def document(app: Flask) -> dict[str, Any]:
     built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
     built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
     built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
+    # {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
     for name, scheme in app.extensions[SCHEMES].items():
         built.spec.components.security_scheme(name, scheme)
+    # {% endif %}
     for name, blueprint in app.blueprints.items():
         if isinstance(blueprint, Blueprint):
             blueprint.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
