@@ -47,7 +47,7 @@ class User(Base, kw_only=True):
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether the account is active but its address unconfirmed: anyone may have registered it."""
+        """Whether the account is active but unconfirmed: anyone may have registered its address."""
         return self.email_verified_at is None and self.deactivated_at is None
 
     __table_args__ = (Index(None, "created_at", "id"),)

@@ -61,7 +61,7 @@ class Credentials:
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether the account is active but its address unconfirmed: anyone may have registered it."""
+        """Whether the account is active but unconfirmed: anyone may have registered its address."""
         return self.email_verified_at is None and self.deactivated_at is None
 
 

@@ -450,7 +450,7 @@ def _write(
     owner: Credentials | User | None,
     to: str | None,
 ) -> None:
-    """Send an email with a link; without a recipient it is composed, for equal timing, but not sent."""
+    """Send an email with a link; without a recipient, compose it only, for equal timing."""
     account, state = (owner.id, _state(owner)) if owner else (NOBODY, pseudonyms.of_state())
     reader = to if asked.granted else None
     add_email(transaction, EmailRequest(template, reader, asked.share, account, state))
