@@ -33,7 +33,7 @@ GRACE = timedelta(seconds=10)
 
 
 class InvalidRefreshToken(Unauthenticated):
-    """The token is forged, expired or used, or its session ended; the response does not say which."""
+    """The token is forged, expired or used, or its session ended. The response hides which."""
 
     code = "invalid_refresh_token"
     detail = "This refresh token is not good, or not any more; log in again."
