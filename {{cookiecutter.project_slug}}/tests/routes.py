@@ -32,7 +32,7 @@ VALUES = {
 
 
 def is_api(rule: Rule) -> bool:
-    """Tell whether a route belongs to the API."""
+    """Return whether a route belongs to the API."""
     return rule.endpoint.partition(".")[0] not in OUTSIDE
 
 

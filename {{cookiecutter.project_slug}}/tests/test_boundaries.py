@@ -80,8 +80,7 @@ def test_each_parameter_of_a_query_is_read_exactly_as_documented(
                     allowed = described.validator.is_valid(in_query(value, parameter["schema"]))
                     query = {parameter["name"]: value}
                     answer = client.open(url, method=method, query_string=query)
-                    # What looks like a cursor is refused for its signature, which nothing
-                    # describes.
+                    # What looks like a cursor is refused for its signature, which nothing describes.
                     signed = SIGNED.fullmatch(str(value))
                     assert signed or is_refused(answer) != allowed, (value, answer.text)
 

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from schemathesis.core.result import Ok
 
-# The service's own threads use it at any time (an email's Message-ID), while a request is made up
-# too.
+# The service's own threads use it at any time (an email's Message-ID), while a request is made up too.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 EXAMPLES = 5  # for each operation and caller, good ones and as many bad ones
 
