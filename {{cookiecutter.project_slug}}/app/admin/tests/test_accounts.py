@@ -104,9 +104,8 @@ def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
 ) -> None:
     login = logged_in(client, "ann@shop.example")
 
-    with count_queries(
-        5
-    ):  # the administrator, both accounts, this one, its sessions, the audit entry
+    # the administrator, both accounts, this one, its sessions, the audit entry
+    with count_queries(5):
         closed = change(admin, ann, "deactivate")
 
     assert body(closed)["deactivated_at"]

@@ -112,9 +112,8 @@ def test_nobody_floods_a_mailbox_with_receipts(
     assert waiting(app) == []
     with app.app_context(), reading() as connection:
         rows = connection.execute(select(Receipt)).all()
-    assert {row.email for row in rows} == {
-        None
-    }  # also the addresses of receipts over the limit are erased
+    # The addresses of receipts over the limit are erased, too.
+    assert {row.email for row in rows} == {None}
     assert sum(row.sent_at is not None for row in rows) == 6
 
 

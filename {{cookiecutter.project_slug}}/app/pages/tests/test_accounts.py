@@ -229,9 +229,8 @@ def test_a_link_works_once(app: Flask, client: FlaskClient) -> None:
 
     assert again.status_code == 400
     assert "not good" in again.text
-    assert (
-        client.get(RESET, headers=ACCEPT).status_code == 400
-    )  # the browser's session no longer has the link
+    # The browser's session no longer has the link.
+    assert client.get(RESET, headers=ACCEPT).status_code == 400
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
 
 

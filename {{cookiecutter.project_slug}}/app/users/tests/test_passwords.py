@@ -107,7 +107,7 @@ def test_a_password_with_one_good_end_is_not_easy_to_guess(ours: Passwords) -> N
 
 
 def test_no_password_takes_long_to_look_at(ours: Passwords) -> None:
-    # Many substitutions of letters: zxcvbn would take seconds for the 72 characters that it accepts.
+    # Many substitutions of letters: zxcvbn would take seconds for the 72 characters it accepts.
     hardest = "4@8({[<369>1!|l710+5$xzZ2" * 5
 
     before = time.process_time()

@@ -180,10 +180,8 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
     email = new_address()
     user_id = make(app, email)
     held = logged_in(client, email)
-    with (
-        app.app_context(),
-        writing() as transaction,
-    ):  # in whatever way the address became unconfirmed
+    # In whatever way the address became unconfirmed.
+    with app.app_context(), writing() as transaction:
         transaction.get_one(User, user_id).email_verified_at = None
     client.post(RESET, json={"email": email})
     reset = token(app, email, "reset-password")
