@@ -93,7 +93,7 @@ def owned(orders: Orders, owner_id: UUID) -> Orders:
 
 # {% endif %}
 def claim_of(connection: Connection, idempotency_key: str) -> Row[UUID, str | None] | None:
-    """Return the id and the request digest of the order placed with this idempotency key."""
+    """Return the id and the idempotency fingerprint of the order placed with this key."""
     return connection.execute(
         select(Order.id, Order.fingerprint).where(Order.idempotency_key == idempotency_key)
     ).one_or_none()

@@ -15,7 +15,7 @@ from app.users.models import Role, User
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """An account as its owner sees it."""
+    """An account as shown to its owner."""
 
     id: UUID
     email: str
@@ -25,7 +25,7 @@ class UserView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView(UserView):
-    """An account as administrators see it."""
+    """An account as shown to administrators."""
 
     email_verified_at: datetime | None
     deactivated_at: datetime | None

@@ -70,7 +70,7 @@ class ResetSchema(LinkTokenSchema, PasswordSchema):
 
 
 class UserSchema(Schema):
-    """An account as its owner sees it."""
+    """An account as shown to its owner."""
 
     id = fields.UUID(required=True)
     email = EmailField(required=True)

@@ -61,7 +61,7 @@ def tokens(app: Flask, to: str) -> list[tuple[str, str]]:
 def token(app: Flask, to: str, purpose: str) -> str:
     """Return the token in the only email to an address."""
     ((found, token),) = tokens(app, to)
-    assert found == purpose  # noqa: S101  what tests do
+    assert found == purpose  # noqa: S101  a test's helper
     return token
 
 
@@ -73,7 +73,7 @@ def log_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestRes
 def logged_in(client: FlaskClient, email: str, password: str = PASSWORD) -> dict[str, str]:
     """Log in and return the tokens."""
     tokens = log_in(client, email, password).json or {}
-    assert "access_token" in tokens, tokens  # noqa: S101  what tests do
+    assert "access_token" in tokens, tokens  # noqa: S101  a test's helper
     return tokens
 
 
