@@ -1,4 +1,4 @@
-"""Fixtures for every test: an application of its own, and a client that holds it to its contract."""
+"""Fixtures for all tests: applications, and a client that validates responses."""
 
 import contextlib
 import logging
@@ -34,26 +34,25 @@ from tests import (  # one line where it fits
     routes,
 )
 
-# Headers that a client may act on, so an answer with one of them has to describe it.
+# Headers that clients may act on. A response with one of them must document it.
 TOLD = ["ETag", "Location", "RateLimit-Limit", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
 
 
 class Contract:
-    """An OpenAPI document, and what its responses must look like."""
+    """An OpenAPI document that responses are validated against."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        """Take the document."""
         self.document = document
         self.validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
         self._codes = set(document["components"]["schemas"]["ProblemCode"]["enum"])
 
     def hold(self, path: str, response: TestResponse) -> None:
-        """Fail for an answer that the document does not describe."""
+        """Assert that the document describes a response."""
         method, status = response.request.method.lower(), str(response.status_code)
         assert path in self.document["paths"], f"{path} is not in the API document"
-        # HEAD is answered as GET, without the body (RFC 9110, 9.3.2).
+        # HEAD has the response of GET without the body (RFC 9110, 9.3.2).
         documented = self.document["paths"][path][method.replace("head", "get")]["responses"]
-        # The default is for what may be away or broken; whatever else is answered is listed.
+        # The default response covers 5xx. Every other status must be listed.
         assert status in documented or status >= "500", f"{method} {path} answered {status}"
         answer = documented.get(status, documented["default"])
         answer = self._resolved(answer)
@@ -68,7 +67,7 @@ class Contract:
             assert code in self._codes, f"{method} {path}: {code} is not among the codes"
 
     def _hold_headers(self, described: dict[str, Any], answer: TestResponse, what: str) -> None:
-        """Fail for a header that is promised and not sent, or sent and not described."""
+        """Assert that required headers are sent, and that sent headers are documented."""
         required = {
             name for name, each in described.items() if self._resolved(each).get("required")
         }
@@ -78,7 +77,7 @@ class Contract:
         assert not told, f"{what} does not describe {told}"
 
     def _resolved(self, node: dict[str, Any]) -> dict[str, Any]:
-        """Follow a reference to a component."""
+        """Resolve a reference to a component."""
         if "$ref" not in node:
             return node
         _, kind, name = node["$ref"].rsplit("/", 2)
@@ -94,7 +93,7 @@ class Contract:
 
 
 def body(answer: TestResponse) -> dict[str, Any]:
-    """Return the JSON object that was answered."""
+    """Return the JSON object of a response."""
     assert isinstance(answer.json, dict)
     return answer.json
 
@@ -103,17 +102,17 @@ contracts: dict[frozenset[str], Contract] = {}
 
 
 class ContractClient(FlaskClient):
-    """A client that checks each answer of the API against the service's own OpenAPI document."""
+    """A client that validates each API response against the service's own OpenAPI document."""
 
     # {% if cookiecutter.auth != "none" %}
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Flask's signature
-        """Send an ordinary caller's token, unless a request has another Authorization."""
+        """Send an ordinary user's token by default."""
         super().__init__(*args, **kwargs)
         self.environ_base["HTTP_AUTHORIZATION"] = authorization(self.application)
 
     # {% endif %}
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:  # noqa: ANN401  Flask's signature
-        """Send a request, read the whole answer and hold it to the document."""
+        """Send a request, read the whole response and validate it."""
         kwargs.setdefault("buffered", True)
         response = super().open(*args, **kwargs)
         request = response.request
@@ -121,14 +120,14 @@ class ContractClient(FlaskClient):
             rule, _ = self.application.url_map.bind("localhost").match(
                 request.path, request.method, return_rule=True
             )
-            # Flask answers OPTIONS by itself; views that a test adds have no blueprint.
+            # Flask answers OPTIONS itself. Views added by a test have no blueprint.
             added = "." not in rule.endpoint and not rule.rule.startswith("/api/")
             if routes.is_api(rule) and not added and request.method != "OPTIONS":
                 self._contract().hold(routes.documented_path(rule), response)
         return response
 
     def _contract(self) -> Contract:
-        """Return the document's; it is the same for all applications with the same routes."""
+        """Return the contract, cached for all applications with the same routes."""
         served = frozenset(map(str, self.application.url_map.iter_rules()))
         if served not in contracts:
             contracts[served] = Contract(document(self.application))
@@ -152,7 +151,7 @@ pytest_plugins = ["tests.database"]
 
 
 def meant_for_a_service(names: Iterable[str]) -> set[str]:
-    """Return those names of variables that would tell a service of these tests something."""
+    """Return the names of environment variables that would configure the tested service."""
     told = {field.upper() for field in Settings.model_fields}
     told |= {secrets_manager.NAME, "FLASK_DEBUG", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
     return {
@@ -164,7 +163,7 @@ def meant_for_a_service(names: Iterable[str]) -> set[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _without_the_shells_settings() -> Iterator[None]:
-    """Let tests pass alike in any shell, whatever it exports for a service."""
+    """Remove the shell's settings for a service, so that tests do not depend on them."""
     with pytest.MonkeyPatch.context() as patch:
         for name in meant_for_a_service(list(os.environ)):
             patch.delenv(name)
@@ -183,7 +182,7 @@ def openid_provider() -> Iterator[provider.OpenIDProvider]:
 # {% endif %}
 @pytest.fixture(scope="session")
 def make_app() -> MakeApp:
-    """Make further applications, with settings of their own."""
+    """Return a function that creates an application with the given settings."""
 
     def make(**values: object) -> Flask:
         app = create_app(Settings.model_validate({**environments.TESTING, **values}))
@@ -195,15 +194,15 @@ def make_app() -> MakeApp:
 
 @pytest.fixture
 def production() -> dict[str, str]:
-    """Return the least that production must be told."""
+    """Return the minimum settings for production."""
     return environments.PRODUCTION.copy()
 
 
 @pytest.fixture(scope="session")
 def app(make_app: MakeApp) -> Flask:
-    """Return an application as production runs it: TESTING stays off.
+    """Return an application as in production, without Flask's TESTING.
 
-    All tests share it. One that changes its application, or counts on a fresh one, makes its own.
+    All tests share it. A test that changes its application, or needs a fresh one, uses `make_app`.
     """
     return make_app()
 
@@ -216,7 +215,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def log_lines() -> Iterator[LogLines]:
-    """Return the log lines written from here on, parsed; needs no particular log level."""
+    """Collect the log lines written during the test, parsed."""
     lines: LogLines = []
 
     class Collector(logging.Handler):

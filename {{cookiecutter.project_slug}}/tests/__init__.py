@@ -1,1 +1,1 @@
-"""Tests of what all domains share."""
+"""Tests of the whole service, and helpers for all tests."""

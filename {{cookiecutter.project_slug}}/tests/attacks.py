@@ -1,15 +1,15 @@
-"""The closing line of `make attacks`: a plugin of pytest that counts the tries."""
+"""A pytest plugin that counts the attacks and prints the summary line of `make attacks`."""
 
 import pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many attacks were tried and how many got in, by pytest's own counts.
+    """Print the number of attacks and of successful ones, from pytest's statistics.
 
-    A subtest is one try; so is a test that has none.
+    Each subtest is one attack, and so is a test without subtests.
     """
     stats = terminalreporter.stats
-    # pytest counts a subtest that fails among the tests that do.
+    # pytest counts failed subtests among the failed tests.
     failed = [each for each in stats.get("failed", []) if isinstance(each, pytest.SubtestReport)]
     tries = [*stats.get("subtests passed", []), *failed]
     with_tries = {report.nodeid for report in tries}

@@ -1,4 +1,4 @@
-"""Values at the boundaries of what a schema of the API document allows, for tests."""
+"""Generates values at the boundaries of the schemas in the API document."""
 
 import random
 import string
@@ -53,10 +53,9 @@ OTHER_TYPES: list[object] = [None, True, 1, 1.5, "text", [], {}]
 
 
 class Described:
-    """One schema of the document, with everything that it refers to."""
+    """A schema of the document, with the components that it refers to."""
 
     def __init__(self, schema: Node, components: Node) -> None:
-        """Take the schema, and the components of its document."""
         self.schema, self.components = schema, components
         whole = {**schema, "components": components}
         self.validator = jsonschema_rs.Draft202012Validator(
@@ -64,14 +63,14 @@ class Described:
         )
 
     def resolved(self, schema: Node) -> Node:
-        """Follow a reference to a component."""
+        """Resolve a reference to a component."""
         if "$ref" not in schema:
             return schema
         found: Node = self.components["schemas"][schema["$ref"].rpartition("/")[2]]
         return found
 
     def example(self, schema: Node) -> object:
-        """Return a value that the document allows."""
+        """Return a value that the schema allows."""
         schema = self.resolved(schema)
         match schema["type"]:
             case "object":
@@ -88,13 +87,13 @@ class Described:
         raise NotImplementedError(schema)
 
     def changed(self) -> Iterator[object]:
-        """Yield the example, and what becomes of it when one place is changed."""
+        """Yield the example, and copies of it that differ in one place."""
         whole = self.example(self.schema)
         yield whole
         yield from self._changed(self.schema, whole)
 
     def _changed(self, schema: Node, value: Any) -> Iterator[object]:  # noqa: ANN401  JSON
-        """Yield other values for one place, good ones and bad ones."""
+        """Yield other values for one place, valid and invalid."""
         schema = self.resolved(schema)
         yield from OTHER_TYPES
         match schema["type"]:
@@ -117,12 +116,12 @@ class Described:
 
 
 def text(length: int) -> str:
-    """Make a text of this length that is hard to guess; the same one in every run."""
+    """Return a string of this length that passes password rules and is the same in every run."""
     return "".join(random.Random(length).choices(LETTERS, k=length))  # noqa: S311  no secret
 
 
 def texts(schema: Node, value: str) -> Iterator[str]:
-    """Yield texts around what a schema allows."""
+    """Yield strings at and beyond the boundaries of a schema."""
     yield from ("", f"{value}\n", f" {value}", f"{value}\0", f"{value}é", value.upper())
     lengths = {schema[name] for name in ("minLength", "maxLength") if name in schema}
     yield from (text(near) for length in lengths for near in (length - 1, length, length + 1))
@@ -139,7 +138,7 @@ def texts(schema: Node, value: str) -> Iterator[str]:
 
 
 def drawn(pattern: str) -> list[str]:
-    """Draw texts from a pattern; the same ones in every run."""
+    """Generate strings from a pattern, the same ones in every run."""
     found: list[str] = []
     once = settings(
         max_examples=20,
@@ -148,7 +147,7 @@ def drawn(pattern: str) -> list[str]:
         phases=[Phase.generate],
         suppress_health_check=[*HealthCheck],
     )
-    # Python's $ lets a line break through, which is what the service must not do: drawn as well.
+    # Python's $ also matches before a final line break, which the service must refuse: test it too.
 
     @once
     @given(from_regex(pattern, alphabet=characters(codec="utf-8")))  # JSON has no lone surrogates

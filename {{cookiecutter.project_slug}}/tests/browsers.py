@@ -1,4 +1,4 @@
-"""SessionPolicy of visitors, for tests of pages."""
+"""Test clients that act as browsers, for tests of pages."""
 
 import re
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ from app.core import (  # one line where it fits
 
 TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 SOME_ID = UUID(int=1)
-"""No order has it; whoever is logged in has it."""
-# What a browser accepts and says of itself.
+"""The id of the logged-in user. No order has it."""
+# The headers that a browser sends.
 ACCEPT = {"Accept": f"text/html,application/xhtml+xml,{errors.MEDIA_TYPE};q=0.5,*/*;q=0.8"}
 SENT = {**ACCEPT, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 
 
 def visitor(app: Flask) -> FlaskClient:
-    """Return the browser of somebody who may see every page."""
+    """Return the browser of a user who may see every page."""
     client: FlaskClient = app.test_client()
     # {% if cookiecutter.auth != "none" %}
     login(client, access.Principal(SOME_ID, access.SCOPES["user"]))
@@ -39,7 +39,7 @@ def visitor(app: Flask) -> FlaskClient:
 
 # {% if cookiecutter.auth != "none" %}
 def login(client: FlaskClient, principal: access.Principal, name: str = "ann@shop.example") -> None:
-    """Let a browser be somebody's."""
+    """Log a principal in to a browser."""
     with client.application.test_request_context():
         access.browser_session.login(principal, name)
         begun = dict(session)
@@ -49,13 +49,13 @@ def login(client: FlaskClient, principal: access.Principal, name: str = "ann@sho
 
 # {% endif %}
 def session_of(client: FlaskClient) -> dict[str, object]:
-    """Return what the browser's cookie says."""
+    """Return the contents of the browser's session cookie."""
     with client.session_transaction() as kept:
         return dict(kept)
 
 
 def token(client: FlaskClient, path: str) -> str:
-    """Return the token of the form on a page."""
+    """Return the CSRF token of the last form on a page."""
     found: list[str] = TOKEN.findall(client.get(path).text)
     return found[-1]
 
@@ -63,12 +63,12 @@ def token(client: FlaskClient, path: str) -> str:
 def send(
     client: FlaskClient, path: str, fields: Mapping[str, str], to: str | None = None
 ) -> TestResponse:
-    """Fill in the form on a page and send it to the page itself, or to where it says."""
+    """Fill in the form on a page and send it to that page, or to the path `to`."""
     form = {"csrf_token": token(client, path), **fields}
     return client.post(to or path, data=form, headers=SENT)
 
 
 def line(sku: str, quantity: str, price: str, number: int = 0) -> dict[str, str]:
-    """Return the fields of a line."""
+    """Return the form fields of a line."""
     typed = {"sku": sku, "quantity": quantity, "price": price}
     return {f"lines-{number}-{name}": value for name, value in typed.items()}

@@ -1,4 +1,4 @@
-"""Clients that write to a socket themselves, and how long they make others wait."""
+"""Raw HTTP clients, and measurements of how long they delay other clients."""
 
 import http.client
 import socket
@@ -13,24 +13,23 @@ from typing import Self
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
 MAX_BACKOFF = 1.0
-"""Seconds that a client may wait because of another one."""
+"""The longest acceptable delay of a client by another one, in seconds."""
 PAUSE = 0.02
 
 
 class Connection:
-    """One end of a TCP connection, and the HTTP messages that come over it."""
+    """One end of an open TCP connection, and the HTTP messages received on it."""
 
     def __init__(self, opened: socket.socket) -> None:
-        """Take a socket that is connected."""
         self.socket = opened
         self._received = opened.makefile("rb")
 
     def __enter__(self) -> Self:
-        """Do nothing: it is open."""
+        """Return the open connection."""
         return self
 
     def __exit__(self, *_problem: object) -> None:
-        """Close it."""
+        """Close the connection."""
         self._received.close()
         self.socket.close()
 
@@ -39,15 +38,15 @@ class Connection:
         self.socket.sendall(data)
 
     def send_last(self, data: bytes) -> None:
-        """Send bytes, and that no more will follow."""
+        """Send bytes, then shut down the sending side."""
         self.send(data)
         self.socket.shutdown(socket.SHUT_WR)
 
     def message(self) -> tuple[str, dict[str, str], bytes]:
-        """Read the next message: its first line, its headers by lower-case name, its body.
+        """Read a message: its start line, its headers by lower-case name, and its body.
 
         Raises:
-            EOFError: when the connection ends first.
+            EOFError: when the connection is closed first.
 
         """
         line = self._line()
@@ -58,17 +57,17 @@ class Connection:
         return line, headers, self._received.read(int(headers.get("content-length", "0")))
 
     def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Read the next answer: its status, its headers by lower-case name, its body.
+        """Read a response: its status, its headers by lower-case name, and its body.
 
         Raises:
-            EOFError: when the connection ends first.
+            EOFError: when the connection is closed first.
 
         """
         line, headers, body = self.message()
         return int(line.split()[1]), headers, body
 
     def is_closed(self) -> bool:
-        """Wait for the other end to close the connection; tell whether it did so without a word."""
+        """Wait until the other end closes the connection; return whether it sent nothing more."""
         try:
             return self._received.read() == b""
         except ConnectionResetError:
@@ -88,20 +87,20 @@ def connection(port: int) -> Connection:
 
 @dataclass
 class Waits:
-    """How long requests took, and how long the machine kept a thread that only slept."""
+    """The durations of requests, and how much longer a sleeping thread slept than it should."""
 
     seconds: list[float] = field(default_factory=list)
     oversleep: float = 0.0
 
     @property
     def longest(self) -> float:
-        """The longest wait, less what a machine that is busy with other things added to it."""
+        """The longest wait, without the delay that a busy machine adds."""
         return max(self.seconds) - self.oversleep
 
 
 @contextmanager
 def timing() -> Iterator[Waits]:
-    """Measure the machine meanwhile."""
+    """Measure the delay of the machine during the block."""
     waits = Waits()
     over = threading.Event()
 
@@ -121,10 +120,10 @@ def timing() -> Iterator[Waits]:
 
 
 def others_wait(port: int, path: str = "/health/live", *, requests: int = 100) -> float:
-    """Return the longest wait of clients that get a path, each on a connection of its own.
+    """Return the longest duration of GET requests, each on a new connection.
 
     Raises:
-        OSError: when one is not answered with 200.
+        OSError: when a response does not have the status 200.
 
     """
     with timing() as waits:

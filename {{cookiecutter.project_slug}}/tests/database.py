@@ -1,6 +1,7 @@
-"""Fixtures for tests with a database: one for the whole run, and no row left from test to test.
+"""Database fixtures: one database for the test run, emptied after each test.
 
-Without TEST_DATABASE_URL it is an SQLite file; with it, a database made and dropped on that server.
+Without TEST_DATABASE_URL it is an SQLite file. With it, a database is created on that server and
+dropped at the end.
 """
 
 import os
@@ -47,24 +48,24 @@ READ_ONLY = {
     # {% endif %}
     "sqlite": "PRAGMA query_only = ON",
 }
-"""What makes a session like one that was opened at a standby."""
+"""The statement that makes a session read-only, as on a standby."""
 
 
 def settings(database_url: str) -> Settings:
-    """Return the settings of a test run on this database."""
+    """Return test settings with this database."""
     return Settings.model_validate({"app_env": "testing", "database_url": database_url})
 
 
 @event.listens_for(Engine, "connect")
 def do_not_wait_for_the_disk(connection: DBAPIConnection, _record: object) -> None:
-    """Let SQLite be quick: nobody needs this data after a power cut."""
+    """Make SQLite faster: test data need not survive a power failure."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")
 def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
-    """Make empty databases that are gone after the run."""
+    """Return a function that creates an empty database, which is dropped after the run."""
     server = os.environ.get("TEST_DATABASE_URL")
     if not server:
         yield lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/test.db"
@@ -88,7 +89,7 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDataba
 
 @pytest.fixture(scope="session", autouse=True)
 def database_url(new_database: NewDatabase) -> Iterator[str]:
-    """Make the run's database, with every table: the one of applications that name no other."""
+    """Create the database of the run with all tables, and make it the default of applications."""
     url = new_database()
     with create_app(settings(url)).app_context():
         upgrade()
@@ -100,7 +101,7 @@ def database_url(new_database: NewDatabase) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def empty_database(database_url: str) -> Iterator[None]:
-    """Leave no row and no open connection behind."""
+    """Delete all rows and close all connections after each test."""
     used: set[Engine] = set()
 
     def use(connection: Connection) -> None:
@@ -110,7 +111,7 @@ def empty_database(database_url: str) -> Iterator[None]:
     yield
     event.remove(Engine, "engine_connect", use)
     name = make_url(database_url).database
-    # A test that never connected left nothing behind.
+    # Without a connection there is nothing to delete.
     if engine := next((engine for engine in used if engine.url.database == name), None):
         with engine.begin() as connection:
             for table in reversed(database.db.metadata.sorted_tables):
@@ -122,7 +123,7 @@ def empty_database(database_url: str) -> Iterator[None]:
 # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
 @pytest.fixture(autouse=True)
 def emails_are_sent(request: pytest.FixtureRequest, empty_database: None) -> Iterator[None]:
-    """Let the thread that sends emails come to its end first: it counts them in the database."""
+    """Wait for the email thread before the database is emptied: it counts emails there."""
     del empty_database
     app = request.getfixturevalue("app")
     yield
@@ -132,14 +133,14 @@ def emails_are_sent(request: pytest.FixtureRequest, empty_database: None) -> Ite
 # {% endif %}
 @pytest.fixture
 def count_queries() -> CountQueries:
-    """Fail a block that sends more queries than it says, or fewer."""
+    """Return a context manager that fails unless its block sends the expected number of queries."""
 
     @contextmanager
     def counting(expected: int) -> Iterator[None]:
         sent: list[str] = []
 
         def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            # The thread that sends emails may be at work meanwhile.
+            # Ignore the email thread, which may run at the same time.
             in_mail = current_thread().name.startswith("mail")
             if not statement.startswith("BEGIN") and not in_mail:
                 sent.append(statement)
@@ -157,7 +158,7 @@ def count_queries() -> CountQueries:
 
 @pytest.fixture
 def plan(app: Flask) -> Plan:
-    """Tell in the database's own words how it would run a query, now that it has looked around."""
+    """Return a function that returns the database's plan for a query, after updating statistics."""
 
     def explain(query: Query) -> str:
         engine = database.reading_engine(app)

@@ -1,4 +1,4 @@
-"""What the tests tell an application when they have nothing special in mind."""
+"""The default settings of applications in tests."""
 
 # {% if cookiecutter.database == "postgresql" %}
 EXAMPLE_URL = "postgresql://service:pass-word@127.0.0.1:1/service"
@@ -9,7 +9,7 @@ EXAMPLE_URL = "mysql://service:pass-word@127.0.0.1:1/service"
 # {% if cookiecutter.database == "sqlite" %}
 EXAMPLE_URL = "sqlite:////var/lib/service/service.db"
 # {% endif %}
-# The least that production must be told.
+# The minimum settings for production.
 PRODUCTION: dict[str, str] = {
     "app_env": "production",
     "secret_key": "8d3e1f0a6c94b7525fd04e7ab1c6e92837a0d5f1924be86c03f7d18a5b6e4c29",
@@ -48,7 +48,7 @@ PRODUCTION: dict[str, str] = {
 }
 TESTING: dict[str, object] = {
     "app_env": "testing",
-    "readiness_timeout_seconds": 60.0,  # however busy the machine is
+    "readiness_timeout_seconds": 60.0,  # never exceeded, not even on a busy machine
     # {% if cookiecutter.auth == "oidc" %}
     "oidc_audience": "https://orders.example",  # of the issuer that conftest.py starts
     "oidc_role_claim": "realm_access.roles",

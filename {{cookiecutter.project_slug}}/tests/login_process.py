@@ -1,7 +1,8 @@
-"""The tests' OpenID provider where people log in: `python -m tests.login_process <listening socket>`.
+"""The tests' OpenID provider with login: `python -m tests.login_process <listening socket>`.
 
-People log in by POST of the URL that they were sent to, with what a code is good for in the body. The
-code is good once, for the client that it was made for. PUT of <realm>/client says who that is.
+A POST to the authorization URL logs a user in; its body is the token response to return for the
+code. A code is valid once, for the client that it was issued to. A PUT of <realm>/client registers
+the client.
 """
 
 import base64
@@ -16,10 +17,10 @@ codes: dict[str, dict[str, str]] = {}
 
 
 class LoginHandler(Handler):
-    """One request."""
+    """Handles the requests of the authorization code flow."""
 
     def do_POST(self) -> None:  # noqa: N802  as http.server calls it
-        """Let somebody log in, or give what a code is good for; or answer as told."""
+        """Log a user in, or exchange a code; or send the response configured for the path."""
         path, _, query = self.path.partition("?")
         realm, _, name = path.rpartition("/")
         if path in self.server.answers:
@@ -30,7 +31,7 @@ class LoginHandler(Handler):
             self._give(dict(parse_qsl(self.body())), self.server.answers[f"{realm}/client"])
 
     def _login(self, asked: dict[str, str], client: dict[str, str]) -> None:
-        """Send a browser back with a code (RFC 6749, section 4.1.2)."""
+        """Redirect a browser back with a code (RFC 6749, section 4.1.2)."""
         told = {
             "response_type": "code",
             "client_id": client["id"],
@@ -46,7 +47,7 @@ class LoginHandler(Handler):
         self.send(303, {"Location": f"{client['redirect_uri']}?{urlencode(answer)}"}, b"")
 
     def _give(self, form: dict[str, str], client: dict[str, str]) -> None:
-        """Give what a code is good for (RFC 6749, section 4.1.3; RFC 7636, section 4.6)."""
+        """Exchange a code for its token response (RFC 6749, 4.1.3; RFC 7636, 4.6)."""
         shown = f"{quote_plus(client['id'])}:{quote_plus(client['secret'])}"
         basic = f"Basic {base64.b64encode(shown.encode()).decode()}"
         if self.headers["Authorization"] != (basic if client["secret"] else None):

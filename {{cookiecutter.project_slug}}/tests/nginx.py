@@ -1,4 +1,4 @@
-"""The proxy as production runs it, in front of Gunicorn or of a service that fails as it is told."""
+"""nginx with the shipped configuration, and an upstream that fails on demand."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def binary() -> str:
-    """Find nginx; skip the test where there is none."""
+    """Return the path of nginx; skip the test if it is not installed."""
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
     return shutil.which("nginx", path=path) or pytest.skip(
         "nginx is not installed: apt-get install nginx"
@@ -35,7 +35,7 @@ def changed(text: str, changes: Mapping[str, str]) -> str:
     """Replace parts of a text.
 
     Raises:
-        LookupError: when there is nothing to replace.
+        LookupError: when a part does not occur in the text.
 
     """
     for old, new in changes.items():
@@ -47,16 +47,16 @@ def changed(text: str, changes: Mapping[str, str]) -> str:
 
 @contextlib.contextmanager
 def nginx(upstream: int, changes: Mapping[str, str] | None = None) -> Iterator[int]:
-    """Run nginx with the shipped configuration in front of a port; give its own port.
+    """Run nginx with the shipped configuration in front of a port; yield the port of nginx.
 
-    Addresses, the log and the folders of temporary files are those of the test.
+    Addresses, logs and temporary folders are replaced by the test's.
     """
     program = binary()
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folders = "".join(f"{each}_temp_path {folder}/{each};\n" for each in TEMPORARY)
-        user = "user root;\n" if os.geteuid() == 0 else ""  # it has to get at these folders
+        user = "user root;\n" if os.geteuid() == 0 else ""  # so that it can write to these folders
         text = changed(
             CONFIGURATION.read_text(encoding="utf-8"),
             {
@@ -90,7 +90,7 @@ def _listens(port: int) -> bool:
 
 @dataclass
 class Request:
-    """What a service got."""
+    """A request that the upstream received."""
 
     line: str
     headers: dict[str, str]
@@ -99,16 +99,16 @@ class Request:
 
 @dataclass
 class Upstream:
-    """A service that answers, or closes the connection instead."""
+    """An upstream that responds, or closes the connection instead."""
 
     port: int
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     closes: deque[bool] = field(default_factory=deque)
-    """For each request to come, whether the connection is closed instead of an answer."""
+    """For each of the next requests, whether to close the connection instead of responding."""
 
     def serve(self, listener: socket.socket) -> None:
-        """Take connections until the listener is closed."""
+        """Accept connections until the listener is closed."""
         with contextlib.suppress(OSError):
             while True:
                 accepted, _address = listener.accept()
@@ -126,7 +126,7 @@ class Upstream:
 
 @contextlib.contextmanager
 def upstream() -> Iterator[Upstream]:
-    """Run such a service."""
+    """Run an upstream."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         told = Upstream(listener.getsockname()[1])
         thread = threading.Thread(target=told.serve, args=[listener])
@@ -134,5 +134,5 @@ def upstream() -> Iterator[Upstream]:
         try:
             yield told
         finally:
-            listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake who accepts
+            listener.shutdown(socket.SHUT_RDWR)  # closing alone does not interrupt accept()
             thread.join()

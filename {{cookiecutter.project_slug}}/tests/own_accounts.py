@@ -1,4 +1,4 @@
-"""Accounts of this service, for tests of its pages."""
+"""Stored accounts, for tests of the pages."""
 
 from uuid import UUID
 
@@ -10,5 +10,5 @@ PASSWORD = users.PASSWORD
 
 
 def keep_account(app: Flask, user_id: UUID, email: str) -> None:
-    """Store an account for somebody, with the password of all tests."""
+    """Store an account with this id and the password of all tests."""
     users.make(app, email, id=user_id)

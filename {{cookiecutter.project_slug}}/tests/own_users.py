@@ -1,4 +1,4 @@
-"""Principals with tokens of this service, for tests."""
+"""Principals with tokens issued by this service, for tests."""
 
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
@@ -12,17 +12,17 @@ from app.users.models import Role
 from app.users.tests import make
 
 WRONG_LENGTH = passwords.WRONG_LENGTH
-"""How a password of a wrong length is refused."""
+"""The message for a password of the wrong length."""
 
 
 def user_id(app: Flask, name: str = "user") -> UUID:
-    """Return the id of somebody by this name; of an administrator by the name of admin."""
+    """Return the id of a user by name. The user `admin` is an administrator."""
     del app
     return uuid5(NAMESPACE_DNS, name)
 
 
 def authorization(app: Flask, name: str = "user") -> str:
-    """Return the header that proves who somebody is."""
+    """Return the Authorization header of a user."""
     scopes = access.SCOPES["admin" if name == "admin" else "user"]
     if name == "admin":
         _make_administrator(app)
@@ -30,7 +30,7 @@ def authorization(app: Flask, name: str = "user") -> str:
 
 
 def _make_administrator(app: Flask) -> None:
-    """Store the account of the administrator: the service looks it up on each request."""
+    """Store the administrator's account, which the service looks up on each request."""
     own = user_id(app, "admin")
     with app.app_context():
         if users.role_of(own) is None:

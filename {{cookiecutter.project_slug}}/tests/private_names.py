@@ -1,8 +1,9 @@
-"""How a module uses its dependencies, read from its syntax tree: private names, and what it sets.
+"""Finds uses of private names of dependencies, and assignments to their attributes.
 
-A name that begins with one underscore is private, and so is a module that has such a part in its path.
-Whoever uses one, or assigns to a class, a module or an object of a dependency, is broken by any of its
-releases. Objects are told by annotations (`app: Flask`) and by calls of their class (`app = Flask()`).
+A name that starts with one underscore is private, and so is a module with one in its path. Any
+release of a dependency may break code that uses its private names, or assigns to its classes,
+modules or objects. The class of an object is inferred from annotations (`app: Flask`) and
+constructor calls (`app = Flask()`).
 """
 
 import ast
@@ -15,35 +16,35 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 OURS = frozenset({"app", "conftest", "migrations", "tests", "worker"})
-# Hints for type checkers, of names that have no public ones.
+# For type hints only, without a public alternative.
 HINTS = frozenset({"_typeshed"})
-# Public, though they begin so: the names of their fields must not clash (Python's documentation).
+# Public despite the underscore, which avoids conflicts with field names (Python's documentation).
 NAMED_TUPLE = frozenset({"_asdict", "_fields", "_make", "_replace"})
-# A place for an application's own values.
+# Meant for an application's own values.
 FOR_US = "flask.g."
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PATH = re.compile(r"\w+(\.\w+)+")
 
 
 def is_private(name: str) -> bool:
-    """Tell whether a name begins with an underscore and is no special one."""
+    """Return whether a name starts with an underscore and is not special."""
     special = name == "_" or name.endswith("__") or name in NAMED_TUPLE
     return name.startswith("_") and not special
 
 
 def has_private(path: str) -> bool:
-    """Tell whether a part of a dotted path is private."""
+    """Return whether a part of a dotted path is private."""
     return any(map(is_private, path.split(".")))
 
 
 def is_dependency(path: str) -> bool:
-    """Tell whether a dotted path leads into an installed package."""
+    """Return whether a dotted path belongs to an installed package."""
     root = path.partition(".")[0]
     return bool(root) and root not in OURS | HINTS and root not in sys.stdlib_module_names
 
 
 def is_set(node: ast.Attribute) -> bool:
-    """Tell whether an attribute is given a value or taken away."""
+    """Return whether an attribute is assigned or deleted."""
     return not isinstance(node.ctx, ast.Load)
 
 
@@ -57,22 +58,22 @@ def dotted(node: ast.expr) -> list[str]:
 
 
 def class_at(path: str) -> type | None:
-    """Return the class that a dotted path leads to, or None."""
+    """Return the class at a dotted path, or None."""
     module, _, name = path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name, None) if module else None
     except ImportError:
         return None
-    # Not isinstance(): werkzeug's proxies say there that no request is being served.
+    # Not isinstance(): it raises an error for Werkzeug's proxies outside of a request.
     return found if issubclass(type(found), type) else None
 
 
-# What hints are written with, around the class that they name.
+# Type forms that wrap the annotated class.
 AROUND = frozenset({"Annotated", "ClassVar", "Final", "Optional"})
 
 
 def hinted(node: ast.expr | None) -> ast.expr | None:
-    """Return the class in a hint: of `"C"`, `C | None`, `C[int]` and the like it is `C`."""
+    """Return the class in a type hint: `C` for `"C"`, `C | None` or `C[int]`."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return hinted(ast.parse(node.value, mode="eval").body)
     if isinstance(node, ast.BinOp):
@@ -85,15 +86,15 @@ def hinted(node: ast.expr | None) -> ast.expr | None:
 
 
 class Module:
-    """One module of this service."""
+    """A module of this service."""
 
     def __init__(self, place: str, text: str) -> None:
-        """Parse a text; its place is its path from the project's folder."""
+        """Parse a module's source; `place` is its path relative to the project folder."""
         self.place = place
         self.name = place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         self.tree = ast.parse(text)
         self.imported: dict[str, str] = {}
-        """What is imported, by the name that it has here."""
+        """The imported paths, by their name in this module."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -104,7 +105,7 @@ class Module:
                     self.imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
 
     def defined(self) -> set[str]:
-        """Return every private name that is given a meaning here."""
+        """Return every private name that this module defines."""
         found: set[str] = set()
         for node in ast.walk(self.tree):
             if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
@@ -116,13 +117,13 @@ class Module:
         return set(filter(is_private, found))
 
     def resolved(self, node: ast.expr | None, objects: Mapping[str, str]) -> str:
-        """Return the dotted path of an expression through what is imported; "" for any other."""
+        """Resolve an expression to a dotted path through the imports; "" if it has none."""
         first, *rest = (dotted(node) if node else []) or [""]
         start = objects.get(first) or self.imported.get(first, "")
         return ".".join([start, *rest]) if start else ""
 
     def objects(self, scope: ast.AST) -> dict[str, str]:
-        """Return the classes of what a function or module has names for, if it can be told."""
+        """Return the class of each variable of a function or module, where it can be inferred."""
         found: dict[str, str] = {}
         for node in ast.walk(scope):
             if isinstance(node, ast.arg):
@@ -143,9 +144,10 @@ class Module:
             found[name] = path
 
     def uses(self, ours: AbstractSet[str]) -> Iterator[tuple[str, str]]:
-        """Name each use of what is private and each assignment, and say where it is.
+        """Yield each use of a private name and each assignment, with its location.
 
-        Private attributes of objects that cannot be told are a dependency's unless they are ours.
+        A private attribute of an object of unknown class counts as a dependency's, unless this
+        service defines the name.
         """
         seen: set[int] = set()
         scopes = [node for node in ast.walk(self.tree) if isinstance(node, FUNCTIONS)]
@@ -180,7 +182,7 @@ class Module:
                 yield str(node.value)
 
     def _overridden(self, node: ast.ClassDef) -> Iterator[str]:
-        """Find what a class has under a private name that a dependency's class has given already."""
+        """Yield private members of a class that override those of a dependency's class."""
         members = [each.name for each in node.body if isinstance(each, FUNCTIONS)]
         for each in node.body:
             targets = each.targets if isinstance(each, ast.Assign) else []
@@ -198,11 +200,12 @@ class Module:
     def _by_name(
         self, node: ast.Call, objects: Mapping[str, str], ours: AbstractSet[str]
     ) -> Iterator[str]:
-        """Look at `getattr(object, name)` and its likes; pytest's may set what is public for a test."""
+        """Check calls of getattr, setattr and delattr. `monkeypatch` may set public names."""
         function = dotted(node.func)
         if function[-1:] not in (["getattr"], ["setattr"], ["delattr"]):
             return
-        owner, name, *_rest = [*node.args, *node.args]  # pytest's may have but one, a dotted path
+        # The arguments are repeated because monkeypatch also accepts a single dotted path.
+        owner, name, *_rest = [*node.args, *node.args]
         path = self.resolved(owner, objects)
         text = str(name.value) if isinstance(name, ast.Constant) else "*"
         if is_private(text):
@@ -213,7 +216,7 @@ class Module:
 
 
 def modules() -> list[Module]:
-    """Read every module of this service but the one with examples of what is found."""
+    """Parse every module of this service, except the test module with examples of violations."""
     folders = [PROJECT / name for name in ("app", "migrations", "tests")]
     paths = [*PROJECT.glob("*.py"), *(path for each in folders for path in each.rglob("*.py"))]
     return [
@@ -224,7 +227,7 @@ def modules() -> list[Module]:
 
 
 def uses(read: list[Module]) -> dict[str, list[str]]:
-    """Return every use of what is private in a dependency and every assignment, with its places."""
+    """Return all uses of private names and all assignments, with their locations."""
     ours = {name for module in read for name in module.defined()}
     found: dict[str, list[str]] = {}
     for module in read:

@@ -1,7 +1,7 @@
-"""An OpenID provider for tests, in a process of its own, and callers with its tokens.
+"""An OpenID provider for tests, in a separate process, and users with its tokens.
 
-Each realm is an issuer with keys of its own, so tests share the process and nothing else. Tokens
-are signed here with the realm's private keys: only what the service asks for crosses HTTP.
+Each realm is an issuer with its own keys, so tests share only the process. Tokens are signed here
+with the realm's private keys, so only what the service itself requests is sent over HTTP.
 """
 
 import json
@@ -43,7 +43,7 @@ CLIENT = {
 
 
 class OpenIDProvider:
-    """A provider that runs until its `with` block ends."""
+    """A provider that runs during a `with` block."""
 
     def __enter__(self) -> Self:
         """Start the process."""
@@ -57,13 +57,13 @@ class OpenIDProvider:
                 pass_fds=[number],
             )
         self._names = count()
-        # However busy the machine is.
+        # A busy machine must not exceed the timeout.
         self._patience = pytest.MonkeyPatch()
         self._patience.setattr("app.core.access.jwks.FETCH_SECONDS", HANG_TIMEOUT_SECONDS)
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the process, and wait for that."""
+        """Stop the process and wait for its end."""
         self._patience.undo()
         self._process.communicate()
 
@@ -76,7 +76,7 @@ class OpenIDProvider:
 
     # {% if cookiecutter.web_ui %}
     def location(self, path: str, body: str) -> str:
-        """Return where the process sends whoever tells it something."""
+        """POST a body to the process; return the Location that it redirects to."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request("POST", path, body)
         answer = connection.getresponse()
@@ -85,7 +85,7 @@ class OpenIDProvider:
 
     # {% endif %}
     def request(self, method: str, path: str, body: str | None = None) -> str:
-        """Tell or ask the process something."""
+        """Send a request to the process; return the body of the response."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request(method, path, body)
         answer = connection.getresponse().read().decode()
@@ -97,13 +97,12 @@ class Realm:
     """One issuer of a provider."""
 
     def __init__(self, provider: OpenIDProvider, path: str) -> None:
-        """Take where it is."""
         self._provider = provider
         self._path = path
         self.issuer = f"http://127.0.0.1:{provider.port}{path}"
 
     def describe(self, **changes: object) -> None:
-        """Serve a discovery document, with changes to what it should say."""
+        """Serve the discovery document, with these changes."""
         document = {
             "issuer": self.issuer,
             "jwks_uri": f"{self.issuer}{KEYS}",
@@ -118,21 +117,21 @@ class Realm:
 
     # {% if cookiecutter.web_ui %}
     def know(self, **changes: str) -> None:
-        """Know the tests' application as a client, with changes to what is known."""
+        """Register the tests' application as a client, with these changes."""
         client = {**CLIENT, "issuer": self.issuer, **changes}
         self._provider.request("PUT", f"{self._path}/client", json.dumps(client))
 
     def login(self, url: str, given: dict[str, Any]) -> str:
-        """Log in where a browser was sent to, and return where it is sent back to.
+        """Log in at an authorization URL; return the URL that the browser is redirected to.
 
-        `given` is what the code is good for.
+        `given` is the token response for the code.
         """
         path = url.removeprefix(self.issuer)
         return self._provider.location(f"{self._path}{path}", json.dumps(given))
 
     # {% endif %}
     def publish(self, *keys: Key | dict[str, Any]) -> None:
-        """Serve these keys and no others."""
+        """Serve exactly these keys."""
         public = [key if isinstance(key, dict) else key.as_dict(private=False) for key in keys]
         self.answer(KEYS, json.dumps({"keys": public}))
 
@@ -144,24 +143,24 @@ class Realm:
         headers: dict[str, str] | None = None,
         seconds: float = 0,
     ) -> None:
-        """Say what a path answers: a body in pieces, each after some seconds."""
+        """Configure the response of a path: the body is sent in pieces, `seconds` before each."""
         told = {"status": status, "headers": headers or {}, "pieces": pieces, "seconds": seconds}
         self._provider.request("PUT", f"{self._path}{path}", json.dumps(told))
 
     def asked(self, path: str) -> int:
-        """Return how often a path was asked for since it was told what to answer."""
+        """Return the number of requests for a path since its response was configured."""
         return int(self._provider.request("GET", f"/asked{self._path}{path}"))
 
 
 def claims(issuer: str, subject: str = "user", **others: object) -> dict[str, Any]:
-    """Return what an ordinary access token of this issuer says."""
+    """Return the claims of an ordinary access token of this issuer."""
     now = int(time.time())
     audience = environments.TESTING["oidc_audience"]
     return {"iss": issuer, "aud": audience, "sub": subject, "iat": now, "exp": now + 60, **others}
 
 
 def signed(claims: dict[str, Any], key: Key = KEY, **header: Any) -> str:  # noqa: ANN401  any value
-    """Return a token; it may make as little sense as a test likes."""
+    """Return a signed token, whose claims and header need not be valid."""
     told = {"alg": key.alg, "kid": key.kid, "typ": "at+jwt", **header}
     content = f"{part(told)}.{part(claims)}"
     signature = JWSRegistry.algorithms[str(told["alg"])].sign(content.encode(), key)
@@ -169,23 +168,23 @@ def signed(claims: dict[str, Any], key: Key = KEY, **header: Any) -> str:  # noq
 
 
 def part(value: object) -> str:
-    """Return a value as a token's header or body holds it."""
+    """Return a value encoded as the header or payload of a token."""
     return encoded(json.dumps(value).encode())
 
 
 def encoded(value: bytes) -> str:
-    """Return bytes as a token holds them (RFC 7515, section 2)."""
+    """Return bytes in base64url without padding (RFC 7515, section 2)."""
     return urlsafe_b64encode(value).decode().rstrip("=")
 
 
 def user_id(app: Flask, name: str = "user") -> UUID:
-    """Return the id of somebody by this name; of an administrator by the name of admin."""
+    """Return the id of a user by name. The user `admin` is an administrator."""
     del app
     return uuid5(uuid5(NAMESPACE_URL, str(environments.TESTING["oidc_issuer"])), name)
 
 
 def authorization(app: Flask, name: str = "user") -> str:
-    """Return the header that proves who somebody is."""
+    """Return the Authorization header of a user."""
     del app
     roles = {"realm_access": {"roles": ["admin"] if name == "admin" else []}}
     issuer = str(environments.TESTING["oidc_issuer"])

@@ -1,8 +1,8 @@
 """The process of the tests' OpenID provider: `python -m tests.provider_process <listening socket>`.
 
-It answers what it is told. PUT of a path says what GET of it answers from then on, and GET of
-/asked and the path, how often it was asked since. Only the standard library is loaded, because
-every test run starts it. It ends with whoever started it: standard input closes then.
+A PUT of a path configures the response to its GET. A GET of /asked and the path returns the number
+of requests since then. Only the standard library is imported, so that the process starts fast. It
+ends with its parent process, when standard input closes.
 """
 
 import json
@@ -18,12 +18,14 @@ ASKED = "/asked"
 
 
 class Server(ThreadingHTTPServer):
-    """Keeps what to answer, by path."""
+    """Serves the configured responses, by path, on a socket that listens already.
+
+    So no client has to wait for the process to start.
+    """
 
     daemon_threads = True
 
     def __init__(self, listening: socket.socket, handler: "type[Handler]") -> None:
-        """Serve a socket that listens already, so that nobody has to wait for the process."""
         super().__init__(listening.getsockname(), handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
@@ -32,18 +34,18 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request."""
+    """Handles a request."""
 
     server: Server
 
     def do_PUT(self) -> None:
-        """Take what to answer: status, headers, and the pieces of a body with a pause in between."""
+        """Configure a response: status, headers, pieces of the body, and the pause before each."""
         self.server.answers[self.path] = json.loads(self.body())
         self.server.asked[self.path] = 0
         self.send(204, {}, b"")
 
     def do_GET(self) -> None:
-        """Answer as told; status 0 closes the connection without a word."""
+        """Send the configured response. Status 0 closes the connection without one."""
         if self.path.startswith(ASKED):
             asked = self.server.asked[self.path.removeprefix(ASKED)]
             self.send(200, {}, str(asked).encode())
@@ -51,11 +53,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer()
 
     def body(self) -> str:
-        """Return what was sent."""
+        """Return the body of the request."""
         return self.rfile.read(int(self.headers["Content-Length"])).decode()
 
     def answer(self) -> None:
-        """Answer as told."""
+        """Send the configured response, and count the request."""
         self.server.asked[self.path] += 1
         answer = self.server.answers[self.path]
         time.sleep(answer["seconds"])
@@ -68,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
 
     def send(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        """Send an answer, or its first piece."""
+        """Send a response, with the body or its first piece."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -76,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 def serve(handler: type[Handler]) -> None:

@@ -1,4 +1,4 @@
-"""A stand-in for Redis after a failover: the connection of before leads to a replica."""
+"""Simulates Redis after a failover: the existing connection leads to a replica."""
 
 import socketserver
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ READ_ONLY = b"-READONLY You can't write against a read only replica.\r\n"
 
 @contextmanager
 def failed_over(answer: bytes) -> Iterator[SecretURL]:
-    """Refuse every command of the first connection, and give this answer on later ones."""
+    """Refuse commands on the first connection as read-only; send `answer` on later ones."""
     connections = count()
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             given = answer if next(connections) else READ_ONLY
-            # "*2", and for each argument its length and itself
+            # RESP: "*2" for two arguments, then the length and bytes of each
             while line := self.rfile.readline():
                 arguments = [self._argument() for _ in range(int(line[1:]))]
                 self.wfile.write(b"+OK\r\n" if arguments[0] == b"CLIENT" else given)

@@ -1,4 +1,4 @@
-"""What the tests of repeated requests share: a view that acts as it is told, and an order to store."""
+"""Helpers for tests of retried requests: a scripted view, and orders to store."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,10 +15,9 @@ WHEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 class View:
-    """A route that does what it is told, one thing each time it runs."""
+    """A route that calls the next of the given functions each time it runs."""
 
     def __init__(self, app: Flask) -> None:
-        """Add the route."""
         self.app = app
         self.runs = 0
         self.deeds: list[Callable[[], object]] = []
@@ -30,13 +29,13 @@ class View:
         return "done"
 
     def post(self, *deeds: Callable[[], object]) -> TestResponse:
-        """Request the view, which does one of these each time that it runs."""
+        """Request the view, which calls the next of these functions on each run."""
         self.runs, self.deeds = 0, list(deeds)
         return self.app.test_client().post("/collide")
 
 
 def order() -> Order:
-    """Make an order, unsaved."""
+    """Return an order that is not stored."""
     return Order(
         id=uuid4(),
         # {% if cookiecutter.auth != "none" %}
@@ -56,6 +55,6 @@ def commit() -> None:
 
 
 def on_a_server(app: Flask, *kinds: str) -> None:
-    """Skip the test, unless the application's database is of one of these kinds."""
+    """Skip the test unless the application's database has one of these dialects."""
     if reading_engine(app).dialect.name not in kinds:
         pytest.skip(f"set TEST_DATABASE_URL to a server: {' or '.join(kinds)}")

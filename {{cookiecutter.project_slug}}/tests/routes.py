@@ -1,4 +1,4 @@
-"""The routes of an application, for tests that hold every one of them to something."""
+"""The routes of an application, for tests that check every route."""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from uuid import uuid4
 from flask import Flask
 from werkzeug.routing import Rule
 
-# Blueprints that are no part of the API, and have tests of their own. All other routes are: they have
-# to be in the API document and in the rules of access, whatever their URL begins with.
+# Blueprints outside of the API, with their own tests. All other routes belong to the API, whatever
+# their URL: they must be in the API document and have an access rule.
 OUTSIDE = {
     "api_document",
     "health",
@@ -20,7 +20,7 @@ OUTSIDE = {
     # {% endif %}
 }
 VARIABLE = re.compile(r"<(?:(?P<converter>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
-# What nothing is called by, for each of Werkzeug's converters; add your own here.
+# A value that identifies nothing, for each of Werkzeug's converters; add your own here.
 VALUES = {
     None: "nothing",
     "float": "0.5",
@@ -32,17 +32,17 @@ VALUES = {
 
 
 def is_api(rule: Rule) -> bool:
-    """Tell whether a route belongs to the API."""
+    """Return whether a route belongs to the API."""
     return rule.endpoint.partition(".")[0] not in OUTSIDE
 
 
 def documented_path(rule: Rule) -> str:
-    """Return the path of a route as OpenAPI writes it."""
+    """Return the path of a route in the notation of OpenAPI."""
     return VARIABLE.sub(r"{\g<name>}", rule.rule)
 
 
 def filled_in(rule: str) -> str:
-    """Return a URL of this route, of something that does not exist.
+    """Return a URL of a route for a resource that does not exist.
 
     Raises:
         KeyError: for a converter without a value in `VALUES`.
@@ -52,7 +52,7 @@ def filled_in(rule: str) -> str:
 
 
 def api_routes(app: Flask) -> Iterator[tuple[str, Rule]]:
-    """Yield each method of each route of the API."""
+    """Yield each route of the API with each of its methods, except HEAD and OPTIONS."""
     for rule in app.url_map.iter_rules():
         if is_api(rule):
             yield from ((method, rule) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"})

@@ -1,4 +1,4 @@
-"""The service as production runs it, in processes of its own."""
+"""Runs the service as in production, with Gunicorn in separate processes."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ COMMAND = (sys.executable, "-m", "gunicorn")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A Gunicorn that runs."""
+    """A running Gunicorn."""
 
     port: int
     process: subprocess.Popen[bytes]
@@ -30,14 +30,14 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The base URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str, **headers: str) -> str:
-        """Return the body of an answer.
+        """Return the body of a response.
 
         Raises:
-            OSError: when there is none, or its status is 400 or more.
+            OSError: when there is no response, or its status is 400 or more.
 
         """
         asked = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310  this service's own URL
@@ -46,10 +46,10 @@ class Server:
             return text
 
     def wait_for(self, path: str, holds: Callable[[str], object] = bool) -> None:
-        """Ask until an answer holds.
+        """Poll a path until its body satisfies a condition.
 
         Raises:
-            TimeoutError: when it never does.
+            TimeoutError: when it does not within HANG_TIMEOUT_SECONDS.
 
         """
 
@@ -61,22 +61,22 @@ class Server:
         wait_until(answered)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return what it has logged."""
+        """Return the complete log lines, parsed."""
         return [json.loads(line) for line in self.log.read_bytes().splitlines(keepends=True)[:-1]]
 
     def workers(self) -> list[int]:
-        """Return the process ids of its workers."""
+        """Return the process ids of the workers."""
         pid = self.process.pid
         return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())]
 
     def stop(self) -> None:
-        """End it as an orchestrator does."""
+        """Stop the server with SIGTERM, as an orchestrator does."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=HANG_TIMEOUT_SECONDS)
 
 
 def free_port() -> int:
-    """Find a port that nobody listens at."""
+    """Return a port that no process listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -84,7 +84,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
-    """Run Gunicorn with the service's own configuration, arguments and settings on top."""
+    """Run Gunicorn with the service's configuration, and more arguments and settings."""
     port = free_port()
     told = {
         "PATH": os.environ["PATH"],

@@ -1,4 +1,4 @@
-"""Sessions that are stored, and the browsers that they belong to."""
+"""Stored sessions and their browsers, for tests."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from tests.browsers import SOME_ID, login
 
 
 def open_session(app: Flask, owner_id: UUID = SOME_ID) -> UUID:
-    """Store a session of somebody, and return its id."""
+    """Store a session of a user; return its id."""
     with app.app_context(), writing() as transaction:
         return service.open_session(  # one line where it fits
             transaction,
@@ -24,7 +24,7 @@ def open_session(app: Flask, owner_id: UUID = SOME_ID) -> UUID:
 
 
 def with_session(app: Flask) -> FlaskClient:
-    """Return the browser of a visitor whose session is stored."""
+    """Return a browser with a stored session."""
     client: FlaskClient = app.test_client()
     login(client, Principal(SOME_ID, SCOPES["user"], open_session(app)))
     return client

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks TLS, with a certificate that nobody believes unless told to."""
+"""A TLS server on loopback, with a self-signed certificate."""
 
 import contextlib
 import datetime as dt
@@ -20,19 +20,19 @@ HTTP_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 @dataclass(slots=True)
 class TLSServer:
-    """What became of the connections to it."""
+    """A running TLS server and the results of its handshakes."""
 
     port: int
     ca_file: Path
-    """Whoever believes what is in it believes this server."""
+    """The certificate. A client that trusts it trusts this server."""
     believed: list[bool] = field(default_factory=list)
-    """Whether a client took the certificate, one of each connection."""
+    """For each connection, whether the client accepted the certificate."""
 
 
 def certify(folder: Path, *names: str) -> tuple[Path, Path]:
-    """Write a certificate that is its own authority, and its key.
+    """Write a self-signed certificate and its key; return their paths.
 
-    Names are those of servers: an address of IP, or one of DNS.
+    The names are IP addresses or DNS names of the server.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     own = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
@@ -62,7 +62,7 @@ def _name(text: str) -> x509.GeneralName:
 
 @contextlib.contextmanager
 def tls_server(folder: Path, *names: str, answer: bytes = b"") -> Iterator[TLSServer]:
-    """Run a server that shakes hands, gives one answer and hangs up."""
+    """Run a server that sends `answer` after the handshake and closes the connection."""
     certificate, key = certify(folder, *names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -1,18 +1,18 @@
-"""How long tests wait for processes, threads and sockets: one number for all of them."""
+"""The timeout of all tests that wait for processes, threads or sockets."""
 
 import time
 from collections.abc import Callable
 
 HANG_TIMEOUT_SECONDS = 120.0
-"""Only a hang takes this long, on the busiest machine too: no test waits for less than a minute."""
+"""Even on a busy machine, only a hang takes this long. No test uses a timeout below a minute."""
 POLL_SECONDS = 0.05
 
 
 def wait_until(happened: Callable[[], object]) -> None:
-    """Ask until something has happened.
+    """Poll a condition until it is true.
 
     Raises:
-        TimeoutError: when it does not happen.
+        TimeoutError: when it is not true within HANG_TIMEOUT_SECONDS.
 
     """
     deadline = time.monotonic() + HANG_TIMEOUT_SECONDS

@@ -1,4 +1,4 @@
-"""Real workers for tests, and a mail server that says what it has taken."""
+"""Real workers for tests, and a mail server that records the emails it has accepted."""
 
 import os
 import secrets
@@ -27,7 +27,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS, POLL_SECONDS, wait_until
 PROJECT = Path(__file__).parents[1]
 BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
 KEPT = ("HOME", "PATH", "PYTHONDONTWRITEBYTECODE")
-GRACE = 3.0  # seconds in which what must not happen would happen
+GRACE = 3.0  # seconds to wait for what must not happen
 # {% if cookiecutter.database == "none" %}
 URL, STATUS, TASK = "/api/v1/quotes", 200, "quotes.send"
 # {% endif %}
@@ -40,31 +40,30 @@ BASKET = {"currency": "EUR", "lines": LINES, "email": "ada@mail.example"}
 
 @dataclass
 class Mailbox:
-    """What a mail server has taken, and what holds it up."""
+    """The emails that a mail server has accepted, and controls to delay it."""
 
     taken: list[str] = field(default_factory=list)
-    """The Message-ID of each email."""
+    """The Message-ID of each accepted email."""
     go: Event = field(default_factory=Event)
     busy: int = 0
-    """How many emails are put off."""
+    """The number of emails to refuse temporarily (451)."""
     reached: Event = field(default_factory=Event)
-    """Set when an email was read to its end, and not taken yet."""
+    """Set when an email has been read completely, but not accepted yet."""
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Takes emails; one that is read waits for `go` before it is taken."""
+    """Accepts emails on loopback; waits for `go` before it accepts one."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        """Listen on loopback."""
         super().__init__(("127.0.0.1", 0), _Speaker)
         self.box = Mailbox()
         self.box.go.set()
         self.url = f"smtp://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Let a client go away whenever it likes."""
+        """Ignore clients that close the connection early."""
 
 
 class _Speaker(socketserver.StreamRequestHandler):
@@ -83,13 +82,13 @@ class _Speaker(socketserver.StreamRequestHandler):
             name = self.email()
             box.reached.set()
             box.go.wait(HANG_TIMEOUT_SECONDS)
-            # Nobody answers for an email whose sender is gone before it was taken (RFC 5321, 6.1).
+            # The server is not responsible for an email before it sends 250 (RFC 5321, 6.1).
             if name and self.is_alive():
                 box.taken.append(name)
                 self.say(b"250 taken")
 
     def email(self) -> str:
-        """Read an email, and return its name."""
+        """Read an email; return its Message-ID."""
         name = ""
         while part := self.rfile.readline():
             if part.lower().startswith(b"message-id:"):
@@ -99,7 +98,7 @@ class _Speaker(socketserver.StreamRequestHandler):
         return ""
 
     def is_alive(self) -> bool:
-        """Tell whether the sender still waits for an answer."""
+        """Return whether the sender still waits for a reply."""
         self.connection.settimeout(0.2)
         try:
             return bool(self.connection.recv(1))
@@ -111,7 +110,7 @@ class _Speaker(socketserver.StreamRequestHandler):
             self.connection.settimeout(None)
 
     def say(self, words: bytes) -> None:
-        """Answer."""
+        """Send a reply."""
         self.wfile.write(words + b"\r\n")
 
 
@@ -126,39 +125,39 @@ def mail_server() -> Iterator[MailServer]:
 
 @dataclass
 class Worker:
-    """A worker's processes."""
+    """A running worker."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return what it has written, which are log lines and nothing else."""
+        """Return the worker's output, which must consist of JSON log lines only."""
         return [*map(orjson.loads, self.log.read_bytes().splitlines())]
 
     def kill_tasks(self) -> None:
-        """Kill the process that runs tasks, as the kernel does when memory is short."""
+        """Kill the processes that run tasks, as the kernel does when memory runs out."""
         for child in self.children():
             os.kill(child, signal.SIGKILL)
 
     def children(self) -> list[int]:
-        """Return the ids of the processes that it has started."""
+        """Return the ids of the worker's child processes."""
         pid = self.process.pid
         return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())]
 
     def kill(self) -> None:
-        """End all of them at once, as a machine does that loses power."""
+        """Kill all processes of the worker at once, as a power failure does."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> int:
-        """Ask it to end, and return how it did."""
+        """Stop the worker with SIGTERM; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(HANG_TIMEOUT_SECONDS)
 
 
 @contextmanager
 def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker]:
-    """Start a worker; it takes tasks when the block begins, and is gone when it ends."""
+    """Run a worker during the block, which starts when the worker accepts tasks."""
     name = secrets.token_hex(4)
     life, log = folder / f"{name}.life", folder / f"{name}.log"
     told = {"APP_ENV": "testing", "LOG_FORMAT": "json", "WORKER_HEARTBEAT_FILE": str(life)}
@@ -185,23 +184,23 @@ def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker
 
 @dataclass
 class Service:
-    """A service, its mail server and its workers."""
+    """A service with its mail server, and a function that starts workers."""
 
     app: Flask
     client: FlaskClient
     mail: MailServer
     start: Callable[..., AbstractContextManager[Worker]]
     environment: Mapping[str, str]
-    """What other processes of this service are told."""
+    """The environment for other processes of this service."""
 
     def ask(self) -> TestResponse:
-        """Ask for something that ends in an email."""
+        """Send a request that queues an email."""
         answer = self.client.post(URL, json=BASKET)
         assert answer.status_code == STATUS  # noqa: S101  a test's helper
         return answer
 
     def emails_after(self, moment: float = GRACE) -> int:
-        """Count the emails, once there would have been too many."""
+        """Return the number of emails after waiting for duplicates."""
         wait_until(lambda: self.mail.box.taken)
         time.sleep(moment)
         assert len(set(self.mail.box.taken)) == 1  # noqa: S101  a test's helper
@@ -210,7 +209,7 @@ class Service:
 
 @contextmanager
 def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Service]:
-    """Make a service whose workers can be started; skip the test where there is no broker for them."""
+    """Yield a service that can start workers; skip the test without TEST_BROKER_URL."""
     if not BROKER_URL:
         pytest.skip("TEST_BROKER_URL names no broker")
     folder: Path = request.getfixturevalue("tmp_path")

@@ -1,4 +1,4 @@
-"""What administrators see and change; each change leaves an entry in the audit log."""
+"""The API for administrators. Each change is recorded in the audit log."""
 
 from flask import Flask
 

@@ -10,7 +10,7 @@ from app.core.database import Base
 
 
 class AuditEntry(Base, kw_only=True):
-    """Who changed what, and when. Entries are added, never changed."""
+    """A change by an administrator. Entries are only added, never changed or deleted."""
 
     __tablename__ = "audit_entries"
 

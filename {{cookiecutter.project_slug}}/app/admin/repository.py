@@ -1,4 +1,4 @@
-"""The queries of the audit log."""
+"""The queries for the audit log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.core.api.pagination import Position
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """An entry as it is shown."""
+    """An entry as shown to administrators."""
 
     id: UUID
     actor_id: UUID
@@ -27,7 +27,7 @@ Entries = Select[UUID, UUID, str, UUID, datetime]
 
 
 def newest(limit: int, after: Position | None = None) -> Entries:
-    """Return the query for the newest entries, or for the next ones after a position."""
+    """Return the query for the newest entries, or for those after a position."""
     shown = select(
         AuditEntry.id,
         AuditEntry.actor_id,
@@ -39,5 +39,5 @@ def newest(limit: int, after: Position | None = None) -> Entries:
 
 
 def views(connection: Connection, entries: Entries) -> Sequence[EntryView]:
-    """Run a query of entries."""
+    """Execute a query for entries."""
     return [EntryView(*row) for row in connection.execute(entries)]

@@ -1,4 +1,4 @@
-"""`/api/v1/admin`: for callers with the scope `admin` alone."""
+"""`/api/v1/admin`: only for principals with the scope `admin`."""
 
 from typing import NotRequired
 from uuid import UUID
@@ -15,7 +15,7 @@ from app.orders.schemas import OrderPageSchema, OrderSchema
 
 blueprint = Blueprint("admin", __name__, description="Administer the service; every change is kept")
 
-# Before anything else of this blueprint, whatever a route forgets to say.
+# Protects every route of this blueprint, even one without `requires`.
 blueprint.before_request(lambda: access.admit("admin"))
 
 
@@ -28,7 +28,7 @@ class _OrderPage(PageArguments):
 @blueprint.arguments(OrderQuery, location="query")
 @blueprint.response(200, OrderPageSchema)
 def list_all_orders(query: _OrderPage) -> Response:
-    """Return the newest orders of everybody, or of one owner."""
+    """Return a page of all orders, or of one owner's, newest first."""
     page = orders.newest(query["limit"], query.get("cursor"), query.get("owner_id"))
     return json_response(page.shown())
 
@@ -38,7 +38,7 @@ def list_all_orders(query: _OrderPage) -> Response:
 @blueprint.response(200, OrderSchema)
 @blueprint.problems(404, 409)
 def cancel_any_order(order_id: UUID) -> Response:
-    """Cancel an order, whoever placed it."""
+    """Cancel the order of any user."""
     return json_response(service.cancel_order(access.principal().id, order_id))
 
 
@@ -47,6 +47,6 @@ def cancel_any_order(order_id: UUID) -> Response:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, EntryPageSchema)
 def list_audit_entries(query: PageArguments) -> Response:
-    """Return who changed what, newest first."""
+    """Return a page of the audit log, newest first."""
     page = service.entries(query["limit"], query.get("cursor"))
     return json_response(page.shown())

@@ -1,4 +1,4 @@
-"""What administrators ask with and are answered."""
+"""The request and response schemas of administration."""
 
 from marshmallow import fields
 
@@ -7,7 +7,7 @@ from app.core.schemas import UUID, Schema
 
 
 class OrderQuery(PageQuery):
-    """Whose orders are wanted."""
+    """The query parameters for a page of orders."""
 
     owner_id = UUID(metadata={"description": "Leave it out for everybody's"})
 
@@ -23,7 +23,7 @@ class EntrySchema(Schema):
 
 
 class EntryPageSchema(Schema):
-    """Some entries, newest first."""
+    """A page of entries, newest first."""
 
     items = fields.List(fields.Nested(EntrySchema), required=True)
     next_cursor = fields.String(required=True, allow_none=True)

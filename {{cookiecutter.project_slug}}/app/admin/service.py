@@ -1,4 +1,4 @@
-"""The rules of administration. A change and its entry in the audit log are one transaction."""
+"""Administration. A change and its audit log entry are stored in one transaction."""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def audited(actor_id: UUID, action: str, subject_id: UUID) -> Iterator[Session]:
-    """Open a transaction for a change, which is committed with its entry or not at all."""
+    """Open a transaction for a change; commit it together with its audit log entry."""
     with writing() as session:
         yield session
         session.add(
@@ -43,6 +43,6 @@ def entries(limit: int, after: Position | None = None) -> Page[EntryView]:
 
 
 def cancel_order(actor_id: UUID, order_id: UUID) -> OrderView:
-    """Cancel anybody's order; it raises what cancelling one's own does."""
+    """Cancel the order of any user. Raises what `admin_service.cancel` of orders raises."""
     with audited(actor_id, "order.cancel", order_id) as session:
         return orders.cancel(session, order_id)

@@ -1,4 +1,4 @@
-"""Lets people log in, stay so, and come back when they have forgotten how."""
+"""Login, refresh and logout, and the confirmation of emailed links."""
 
 from flask import Flask
 

@@ -43,7 +43,7 @@ class _Reset(_Token):
 @blueprint.response(200, TokensSchema)
 @blueprint.problems(401, 429)
 def log_in(sent: _Credentials) -> Response:
-    """Log in with an e-mail address that is confirmed, and its password."""
+    """Log in with a confirmed e-mail address and its password."""
     return _answer(service.log_in(sent["email"], sent["password"], str(request.remote_addr)))
 
 
@@ -52,7 +52,7 @@ def log_in(sent: _Credentials) -> Response:
 @blueprint.response(200, TokensSchema)
 @blueprint.problems(401)
 def refresh_tokens(sent: _Refresh) -> Response:
-    """Take the refresh token for new tokens; a token that is used again ends its login."""
+    """Exchange a refresh token for new tokens; reusing a refresh token ends its session."""
     return _answer(service.refresh(sent["refresh_token"]))
 
 
@@ -60,7 +60,7 @@ def refresh_tokens(sent: _Refresh) -> Response:
 @blueprint.requires("account")
 @blueprint.response(204)
 def log_out() -> Response:
-    """End the login that the access token came from; the token itself expires soon."""
+    """End the session of the access token; the token itself is valid until it expires."""
     service.log_out(access.principal().session)
     return Response(status=204)
 
@@ -69,7 +69,7 @@ def log_out() -> Response:
 @blueprint.requires("account")
 @blueprint.response(204)
 def log_out_everywhere() -> Response:
-    """End every login of the caller."""
+    """End all sessions of the user."""
     service.log_out_everywhere(access.principal().id)
     return Response(status=204)
 
@@ -79,7 +79,7 @@ def log_out_everywhere() -> Response:
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(429)
 def request_password_reset(sent: _Email) -> Response:
-    """Ask for an email with a link to choose a new password."""
+    """Request an email with a link to choose a new password."""
     users.ask_to_reset_password(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
@@ -89,7 +89,7 @@ def request_password_reset(sent: _Email) -> Response:
 @blueprint.response(204)
 @blueprint.problems(400)
 def confirm_password_reset(sent: _Reset) -> Response:
-    """Choose a new password with the token of the link; every login ends."""
+    """Set a new password with the token of the link; all sessions end."""
     users.reset_password(sent["token"], sent["password"])
     return Response(status=204)
 
@@ -99,7 +99,7 @@ def confirm_password_reset(sent: _Reset) -> Response:
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(429)
 def request_email_verification(sent: _Email) -> Response:
-    """Ask for another email to confirm an address; its link lets the owner choose a password."""
+    """Request another email to confirm an address; its link lets the owner choose a password."""
     users.ask_to_verify_email(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
@@ -119,13 +119,13 @@ def confirm_email_verification(sent: _Token) -> Response:
 @blueprint.response(204)
 @blueprint.problems(400)
 def confirm_email_change(sent: _Token) -> Response:
-    """Use a new address from now on, with the token of the link that was sent there."""
+    """Confirm a change of address with the token of the link that was sent there."""
     users.change_email(sent["token"])
     return Response(status=204)
 
 
 def _answer(login: service.Login) -> Response:
-    """Answer with tokens; every answer is marked to be stored nowhere."""
+    """Return the response with the tokens. All API responses are marked `no-store`."""
     issued = tokens.of(current_app).issue(login.principal)
     return json_response(
         {

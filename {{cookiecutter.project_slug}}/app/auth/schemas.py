@@ -1,4 +1,4 @@
-"""What logging in asks for and answers."""
+"""The request and response schemas of login and refresh."""
 
 from marshmallow import fields, validate
 
@@ -7,7 +7,7 @@ from app.users.schemas import MAX_PASSWORD_LENGTH, MAX_TOKEN_LENGTH, AddressSche
 
 
 class LoginSchema(AddressSchema):
-    """Who is logging in."""
+    """Credentials: an email address and a password."""
 
     password = fields.String(
         required=True,
@@ -17,7 +17,7 @@ class LoginSchema(AddressSchema):
 
 
 class RefreshSchema(Schema):
-    """The refresh token that was handed out last."""
+    """The refresh token that was issued last."""
 
     refresh_token = fields.String(
         required=True,
@@ -27,7 +27,7 @@ class RefreshSchema(Schema):
 
 
 class TokensSchema(Schema):
-    """Tokens as OAuth 2.0 answers them (RFC 6749, section 5.1)."""
+    """A token response of OAuth 2.0 (RFC 6749, section 5.1)."""
 
     access_token = fields.String(required=True)
     token_type = fields.String(required=True, validate=validate.Equal("Bearer"))

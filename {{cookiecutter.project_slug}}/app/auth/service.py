@@ -1,4 +1,4 @@
-"""Logging in and out."""
+"""Login, refresh and logout."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,25 +28,25 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Somebody who is logged in."""
+    """A logged-in principal and the refresh token of their session."""
 
     principal: Principal
     refresh_token: str
 
 
 def log_in(email: str, password: str, address: str, *, max_age: timedelta = timedelta.max) -> Login:
-    """Log somebody in from the address of a client, for no longer than `max_age`.
+    """Log a user in from a client's IP address. The session lasts for `max_age` at most.
 
     Raises:
-        InvalidCredentials: when nobody can log in so.
-        TooManyAttempts: when it was tried too often.
+        InvalidCredentials: when the credentials match no account that can log in.
+        TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
     with auth_log.log_outcome("login"):
         proven = users.authenticate(email, password, address)
         with writing() as transaction:
-            # Looked at again under a lock: a password that is changed at this moment ends every
-            # login, and none may begin behind its back.
+            # Check again under a lock: a concurrent change of the password ends all sessions, and
+            # no session may start after that with the old one.
             users.admit(transaction, proven)
             network = pseudonyms.of_network(address)
             opened = sessions.open_session(transaction, proven.id, network, max_age)
@@ -55,10 +55,10 @@ def log_in(email: str, password: str, address: str, *, max_age: timedelta = time
 
 
 def refresh(refresh_token: str) -> Login:
-    """Go on with a login; its owner may do what the account's role allows now.
+    """Continue a session, with the scopes of the account's current role.
 
     Raises:
-        InvalidRefreshToken: when the login does not go on.
+        InvalidRefreshToken: when the token is invalid, or the session or the account is not active.
 
     """
     with auth_log.log_outcome("refresh"):
@@ -71,13 +71,13 @@ def refresh(refresh_token: str) -> Login:
 
 
 def log_out(session_id: UUID | None) -> None:
-    """End a login; a token that came from none ends none."""
+    """End a session. With None, for a token without a session, do nothing."""
     if session_id:
         sessions.end(session_id)
 
 
 def log_out_everywhere(owner_id: UUID) -> None:
-    """End every login of somebody."""
+    """End all sessions of a user."""
     with writing() as transaction:
         sessions.end_all(transaction, owner_id)
 

@@ -1,4 +1,4 @@
-"""Probes for whoever runs the service: alive, ready, started."""
+"""Health probes for the platform: liveness, readiness and startup."""
 
 from flask import Flask
 
@@ -11,7 +11,7 @@ __all__ = ["HealthSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: HealthSettings) -> None:
-    """Serve the probes, out of sight of what observes and guards requests."""
+    """Serve the probes. They are exempt from observers, such as logs, and from the Host check."""
     checks.of(app).seconds = settings.readiness_timeout_seconds
     app.register_blueprint(blueprint)
     pipeline.of(app).quiet_blueprints.add(blueprint.name)

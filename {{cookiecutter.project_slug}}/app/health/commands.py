@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app app probes`."""
+"""CLI command: `flask --app app probes`."""
 
 import math
 
@@ -10,17 +10,17 @@ from app.health.settings import HealthSettings
 
 
 def init_app(app: Flask, settings: HealthSettings) -> None:
-    """Add the command."""
+    """Register the command."""
 
     @app.cli.command("probes")
     def print_probes() -> None:
-        """Print the health probes that fit the configuration, for the platform's own settings."""
+        """Print the health probes to configure on the platform."""
         for probe in probes(settings):
             click.echo(probe)
 
 
 def probes(settings: HealthSettings) -> list[str]:
-    """Describe the probes that fit these settings, one sentence each."""
+    """Return a description of each probe for these settings."""
     live = (
         f"liveness: GET {PATH} at port {settings.liveness_port} every {PERIOD_SECONDS} s, timeout "
         f"{TIMEOUT_SECONDS} s; restart after {FAILURE_THRESHOLD} failures in a row"

@@ -1,4 +1,4 @@
-"""`/health/live`, `/health/ready` and `/health/startup`, as Kubernetes means them."""
+"""`/health/live`, `/health/ready` and `/health/startup`, with the meaning of Kubernetes' probes."""
 
 from flask import Blueprint, Response, current_app
 
@@ -10,7 +10,7 @@ blueprint = Blueprint("health", __name__, url_prefix="/health")
 
 
 class DependencyUnavailable(Unavailable):
-    """Something this service needs does not answer; `checks` says which."""
+    """A dependency does not respond; the member `checks` names it."""
 
     code = "dependency_unavailable"
     in_api = False
@@ -19,13 +19,13 @@ class DependencyUnavailable(Unavailable):
 
 @blueprint.get("/live")
 def live() -> Response:
-    """Say that the process runs; a restart would not help against a dependency that is down."""
+    """Report that the process runs. Checks no dependency: a restart would not repair one."""
     return json_response({"status": "ok"})
 
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """Say whether to send requests here: everything this service needs answers."""
+    """Report whether this instance can serve requests: all dependencies respond."""
     answered = checks.of(current_app).run()
     results = {name: "ok" if up else "down" for name, up in answered.items()}
     if not all(answered.values()):
@@ -35,7 +35,7 @@ def ready() -> Response:
 
 @blueprint.get("/startup")
 def startup() -> Response:
-    """Say whether the process has been ready once; from then on the other probes decide."""
+    """Report whether the process has been ready once; after that it always succeeds."""
     if not current_app.extensions.get("started"):
         response = ready()
         current_app.extensions["started"] = True

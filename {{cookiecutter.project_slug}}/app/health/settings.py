@@ -6,6 +6,6 @@ from app.core.config import CoreSettings
 
 
 class HealthSettings(CoreSettings):
-    """How long the readiness probe waits."""
+    """The timeout of the readiness probe."""
 
     readiness_timeout_seconds: float = Field(default=2.0, gt=0, le=60)

@@ -1,4 +1,4 @@
-"""Takes orders and keeps them."""
+"""Orders: place, list, show and cancel."""
 
 from flask import Flask
 

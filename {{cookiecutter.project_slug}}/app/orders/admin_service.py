@@ -1,4 +1,4 @@
-"""What administrators may do with anybody's orders."""
+"""Administrators' access to the orders of all users."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from app.orders.repository import OrderView
 def newest(
     limit: int, after: Position | None = None, owner_id: UUID | None = None
 ) -> Page[OrderView]:
-    """Return a page of everybody's orders, or of one owner's, newest first."""
+    """Return a page of all orders, or of one owner's, newest first."""
     query = repository.newest(limit + 1, after)
     if owner_id:
         query = repository.owned(query, owner_id)
@@ -23,13 +23,13 @@ def newest(
 
 
 def cancel(session: Session, order_id: UUID) -> OrderView:
-    """Cancel an order, in the transaction of whoever may.
+    """Cancel an order in the given transaction; the administrator has been authorized already.
 
     Raises:
-        NotFound: when there is none with this id.
-        OrderAlreadyCancelled: when that has been done.
+        NotFound: when no order has this id.
+        OrderAlreadyCancelled: when the order is cancelled already.
         # {% if cookiecutter.webhooks %}
-        OrderAlreadyPaid: when there is money to give back first.
+        OrderAlreadyPaid: when the order is paid and needs a refund first.
         # {% endif %}
 
     """
@@ -37,5 +37,5 @@ def cancel(session: Session, order_id: UUID) -> OrderView:
     if order is None:
         raise NotFound
     service.cancel_entity(order)
-    session.flush()  # the version of the order counts up
+    session.flush()  # increments the order's version
     return service.view(order)

@@ -1,4 +1,4 @@
-"""Which reads of orders are cached, and what makes them outdated."""
+"""The cached read of an order, and its invalidation."""
 
 from typing import cast
 from uuid import UUID
@@ -18,7 +18,7 @@ def key(  # one line where it fits
     owner_id: UUID,
     # {% endif %}
 ) -> str:
-    """Name what is shown of one order to whoever may see it."""
+    """Return the cache key of an order."""
     parts = [
         "orders",
         # {% if cookiecutter.auth != "none" %}
@@ -30,13 +30,13 @@ def key(  # one line where it fits
 
 
 order = caching.cached(key, caching.form_of(OrderView, PricedLine))
-"""Decorates the read of one order, which takes what `key` takes."""
+"""Decorator for the read of one order, which takes the same parameters as `key`."""
 
 
 @event.listens_for(Order, "after_delete")
 @event.listens_for(Order, "after_update")
 def forget(_mapper: Mapper[Order], _connection: Connection, changed: Order) -> None:
-    """Forget an order that is changed or gone, by whatever part of the service."""
+    """Invalidate a changed or deleted order. Applies to every change through the ORM."""
     caching.forget_after_commit(  # one line where it fits
         cast("Session", object_session(changed)),
         key(  # one line where it fits

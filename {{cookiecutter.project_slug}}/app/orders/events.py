@@ -1,4 +1,4 @@
-"""What happens to orders, for those who want to know of it."""
+"""Signals about orders, and the metrics that count them."""
 
 from blinker import Signal
 from flask import Flask, current_app
@@ -9,10 +9,10 @@ placed = Signal("An order is stored; one that was placed before is not placed ag
 
 
 def tell_placed() -> None:
-    """Say so, after the commit."""
+    """Send `placed`. Call it after the commit."""
     placed.send(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
 
 
 def init_app(app: Flask) -> None:
-    """Count orders."""
+    """Register the counter of placed orders."""
     metrics.count(app, placed, "orders_placed_total", "Orders that were stored")

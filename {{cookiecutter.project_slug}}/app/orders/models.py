@@ -12,14 +12,14 @@ from app.core.database import Base
 
 
 class OrderStatus(StrEnum):
-    """How far an order has come."""
+    """The status of an order."""
 
     PLACED = "placed"
     CANCELLED = "cancelled"
 
 
 class Order(Base, kw_only=True):
-    """An order, as it was priced."""
+    """An order, with the prices at the time of ordering."""
 
     __tablename__ = "orders"
 
@@ -27,7 +27,7 @@ class Order(Base, kw_only=True):
     # {% if cookiecutter.auth != "none" %}
     owner_id: Mapped[UUID]
     # {% endif %}
-    # Plain text with a check, because a database's own enumeration is hard to change.
+    # A string with a CHECK constraint, because native enumerations are hard to change.
     status: Mapped[OrderStatus] = mapped_column(
         Enum(
             OrderStatus,
@@ -45,7 +45,7 @@ class Order(Base, kw_only=True):
     # {% if cookiecutter.webhooks %}
     paid_at: Mapped[datetime | None] = mapped_column(default=None)
     # {% endif %}
-    # NULL for whoever sent no key: NULLs are never equal, so the constraint lets them all in.
+    # NULL without an Idempotency-Key: a unique constraint allows any number of NULLs.
     idempotency_key: Mapped[str | None] = mapped_column(
         String(DIGEST_LENGTH), unique=True, default=None
     )
@@ -56,7 +56,7 @@ class Order(Base, kw_only=True):
         order_by="OrderLine.position",
         cascade="all, delete-orphan",
         passive_deletes=True,
-        lazy="raise",  # a query for each order is refused rather than slow
+        lazy="raise",  # fail instead of sending a query for each order
     )
 
     __table_args__ = (
@@ -66,16 +66,16 @@ class Order(Base, kw_only=True):
         # {% endif %}
         CheckConstraint("total_cents >= 0", name="total_cents"),
     )
-    # An UPDATE names the version it has seen: of two changes at once, the second one fails.
+    # Optimistic locking: of two concurrent changes, the second one fails.
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
 
 
 class OrderLine(Base, kw_only=True):
-    """One article of an order and how many of it."""
+    """A line of an order: an article and its quantity."""
 
     __tablename__ = "order_lines"
 
-    # The key begins with the order, so it is also the index of the foreign key.
+    # The primary key starts with this column, so it also serves as the foreign key's index.
     order_id: Mapped[UUID] = mapped_column(
         ForeignKey(Order.id, ondelete="CASCADE"), primary_key=True, init=False
     )

@@ -1,4 +1,4 @@
-"""What a payment means for an order; whoever learns of payments calls this."""
+"""Payments of orders. A feature that receives payments calls `pay`."""
 
 import logging
 from datetime import UTC, datetime
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 class PaymentMismatch(Unprocessable):
-    """Nothing to pay is known by these values."""
+    """No order has this id, amount and currency."""
 
     code = "payment_mismatch"
     detail = "No order matches this payment."
 
 
 class Payment(TypedDict):
-    """What was paid, as the schema lets it through."""
+    """A payment, as validated by the schema."""
 
     order_id: UUID
     amount_cents: int
@@ -29,15 +29,16 @@ class Payment(TypedDict):
 
 
 def pay(session: Session, payment: Payment) -> None:
-    """Mark an order as paid, in the transaction of whoever learned of the payment.
+    """Mark an order as paid, in the given transaction.
 
-    A cancelled order is marked too, since the money has arrived; a warning asks to give it back.
+    A cancelled order is marked too, because the money has arrived. A warning is logged, so that an
+    operator can refund it.
 
     Raises:
-        PaymentMismatch: when there is no such order, or another amount or currency is due.
+        PaymentMismatch: when no order has this id, or its amount or currency differs.
 
     """
-    # Locked, because another payment may arrive at this moment.
+    # Lock the row: another payment may arrive at the same time.
     order = session.get(Order, payment["order_id"], with_for_update=True)
     words = {"order_id": str(payment["order_id"])}
     due = (order.total_cents, order.currency) if order else None

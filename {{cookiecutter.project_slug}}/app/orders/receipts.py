@@ -1,7 +1,7 @@
-"""Receipts: whoever orders and says where to gets one email, sent by a task after the commit.
+"""Receipts: an order with an email address gets one email, sent by a task after the commit.
 
-A row for each receipt says how far it has come. A run claims it, sends the email and marks it as
-sent; a run that died meanwhile leaves a claim, which ends when the run cannot be alive any more.
+A row stores the state of each receipt. A run of the task claims the row, sends the email and marks
+it as sent. If the run dies, its claim expires once the run cannot be alive any more.
 """
 
 import logging
@@ -24,12 +24,12 @@ from app.quotes import emails
 
 logger = logging.getLogger(__name__)
 
-KEEP = timedelta(days=7)  # how long an address is kept for an email that could not be sent
+KEEP = timedelta(days=7)  # how long the address of an unsent receipt is stored
 EVERY_SECONDS = 3_600.0
 
 
 class Receipt(Base, kw_only=True):
-    """A receipt that was asked for. The address is erased when it has served its purpose."""
+    """A requested receipt. The address is erased when it is no longer needed."""
 
     __tablename__ = "receipts"
 
@@ -43,7 +43,7 @@ class Receipt(Base, kw_only=True):
 
 
 class ReceiptSchema(Schema):
-    """What the task is told: no more than which order, since messages pass through other hands."""
+    """The payload of the task: only the order's id, because messages pass through the broker."""
 
     order_id = fields.UUID(required=True)
 
@@ -53,18 +53,18 @@ class _Order(TypedDict):
 
 
 def ask(session: Session, order_id: UUID, email: str) -> None:
-    """Have a receipt sent once the transaction that stores the order is committed."""
+    """Queue a receipt in the transaction that stores the order; it is sent after the commit."""
     session.add(Receipt(order_id=order_id, email=email, erase_at=datetime.now(UTC) + KEEP))
     outbox.of_app().add(session, TASK, {"order_id": order_id})
 
 
 def send(values: _Order) -> None:
-    """Send the receipt of an order, unless that has been done or its recipient has had enough.
+    """Send the receipt of an order, unless it was sent or its recipient has reached the limit.
 
     Raises:
-        RetryLater: while another run has it in hand.
-        PermanentFailure: when the mail server never takes it.
-        OSError: when it was not taken this time.
+        RetryLater: while another run has claimed the receipt.
+        PermanentFailure: when the mail server refuses the email permanently.
+        OSError: when delivery failed temporarily.
 
     """
     order_id = values["order_id"]
@@ -87,9 +87,9 @@ def send(values: _Order) -> None:
 
 
 def _claim(order_id: UUID) -> str | None:
-    """Take a receipt in hand and return where it goes; None when there is nothing to send."""
+    """Claim a receipt and return its address, or None if there is nothing to send."""
     now = datetime.now(UTC)
-    # No run lives longer, not even one whose worker died and left it alone with a slow server.
+    # No run lasts longer, not even one orphaned by its worker and waiting for a slow server.
     until = now + timedelta(seconds=2 * tasks.of_app().settings.task_kill_seconds)
     free = or_(Receipt.claimed_until.is_(None), Receipt.claimed_until <= now)
     mine = update(Receipt).where(Receipt.order_id == order_id, Receipt.email.is_not(None), free)
@@ -112,7 +112,7 @@ def _note(order_id: UUID, **values: object) -> None:
 
 
 def forget_addresses() -> int:
-    """Erase the addresses of receipts that could not be sent for days; return how many."""
+    """Erase the addresses of receipts that could not be sent within `KEEP`; return the number."""
     old = update(Receipt).where(Receipt.erase_at <= datetime.now(UTC))
     with writing() as session:
         done = session.execute(old.values(email=None, erase_at=None))
@@ -123,6 +123,6 @@ TASK = Task("orders.send_receipt", ReceiptSchema(), send)
 
 
 def init_app(app: Flask) -> None:
-    """Let workers send receipts, and erase what is no longer needed."""
+    """Register the task that sends receipts and the schedule that erases old addresses."""
     tasks.of(app).add(TASK)
     schedule.of(app).add("orders.forget_addresses", EVERY_SECONDS, forget_addresses)

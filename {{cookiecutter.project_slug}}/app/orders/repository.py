@@ -1,4 +1,4 @@
-"""The queries of orders: entities for changes, rows of what is shown for reads."""
+"""The queries for orders: ORM entities for changes, plain rows for reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from app.quotes.service import PricedLine
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """An order as it is shown."""
+    """An order as shown to clients."""
 
     id: UUID
     status: OrderStatus
@@ -69,12 +69,12 @@ LINES = (
 
 
 def newest(limit: int, after: Position | None = None) -> Orders:
-    """Return the query for the newest orders, or for the next ones after a position."""
+    """Return the query for the newest orders, or for those after a position."""
     return pagination.newest(SHOWN, Order.created_at, Order.id, limit, after)
 
 
 def views(connection: Connection, orders: Orders) -> list[OrderView]:
-    """Run a query of orders and one for the lines of all of them."""
+    """Execute a query for orders, and one query for the lines of all of them."""
     found = connection.execute(orders).all()
     lines = _lines(connection, [row.id for row in found])
     return [OrderView(*row, lines=lines[row.id]) for row in found]
@@ -87,20 +87,20 @@ def by_id(order_id: UUID) -> Orders:
 
 # {% if cookiecutter.auth != "none" %}
 def owned(orders: Orders, owner_id: UUID) -> Orders:
-    """Narrow a query down to the orders of one owner."""
+    """Restrict a query to the orders of one owner."""
     return orders.where(Order.owner_id == owner_id)
 
 
 # {% endif %}
 def claim_of(connection: Connection, idempotency_key: str) -> Row[UUID, str | None] | None:
-    """Return the id and the fingerprint of the order that was placed with this key."""
+    """Return the id and the idempotency fingerprint of the order placed with this key."""
     return connection.execute(
         select(Order.id, Order.fingerprint).where(Order.idempotency_key == idempotency_key)
     ).one_or_none()
 
 
 def entity(session: Session, order_id: UUID) -> Order | None:
-    """Return an order to change, with its lines."""
+    """Return an order with its lines, as an ORM entity to change."""
     return session.get(Order, order_id, options=[selectinload(Order.lines)])
 
 

@@ -41,7 +41,7 @@ class _Headers(TypedDict):
 @blueprint.arguments(OrderRequestSchema)
 @blueprint.response(201, OrderSchema, headers={**LOCATION, **ETAG})
 def create_order(headers: _Headers, basket: Basket) -> Response:
-    """Price a basket and order it; send an Idempotency-Key to be able to try again."""
+    """Place an order; send an Idempotency-Key to make retries safe."""
     order = service.place(  # one line where it fits
         basket,
         headers.get("idempotency_key"),
@@ -60,7 +60,7 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, OrderPageSchema)
 def list_orders(query: PageArguments) -> Response:
-    """Return the newest orders, a page at a time."""
+    """Return a page of orders, newest first."""
     page = service.newest(  # one line where it fits
         query["limit"],
         query.get("cursor"),
@@ -98,7 +98,7 @@ def get_order(_headers: object, order_id: UUID) -> Response:
 @blueprint.response(200, OrderSchema, headers=ETAG)
 @blueprint.problems(404, 409, 412)
 def cancel_order(_headers: object, order_id: UUID) -> Response:
-    """Cancel an order that is placed; send If-Match to cancel only what you have seen."""
+    """Cancel an order; send If-Match to cancel only the version you have seen."""
     order = service.cancel(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}

@@ -1,4 +1,4 @@
-"""What orders are asked for and answered with."""
+"""The request and response schemas of orders."""
 
 from marshmallow import fields, validate
 
@@ -18,11 +18,11 @@ class OrderRequestSchema(  # one line where it fits
     # {% endif %}
     BasketSchema,
 ):
-    """What is ordered."""
+    """An order to place."""
 
 
 class OrderSchema(QuoteSchema):
-    """An order as it is shown."""
+    """A placed order."""
 
     id = fields.UUID(required=True)
     status = fields.String(
@@ -38,7 +38,7 @@ class OrderSchema(QuoteSchema):
 
 
 class OrderPageSchema(schemas.Schema):
-    """Some orders, newest first."""
+    """A page of orders, newest first."""
 
     items = fields.List(fields.Nested(OrderSchema), required=True)
     next_cursor = fields.String(

@@ -1,4 +1,4 @@
-"""The rules of orders, and their transactions."""
+"""The business rules of orders, and their transactions."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -32,7 +32,7 @@ from app.quotes.service import Basket, PricedLine, Quote
 
 
 class OrderAlreadyCancelled(Conflict):
-    """There is nothing left to cancel."""
+    """The order is cancelled already."""
 
     code = "order_already_cancelled"
     detail = "This order is cancelled already."
@@ -40,7 +40,7 @@ class OrderAlreadyCancelled(Conflict):
 
 # {% if cookiecutter.webhooks %}
 class OrderAlreadyPaid(Conflict):
-    """The customer's money is here."""
+    """The order is paid, so it cannot be cancelled."""
 
     code = "order_already_paid"
     detail = "This order is paid; it cannot be cancelled any more."
@@ -55,10 +55,10 @@ def place(  # one line where it fits
     owner_id: UUID,
     # {% endif %}
 ) -> OrderView:
-    """Price a basket and store it as an order; the same key and basket give the same order.
+    """Price a basket and store it as an order. The same key and basket return the same order.
 
     Raises:
-        IdempotencyKeyReused: when the key came with another basket before.
+        IdempotencyKeyReused: when the key was sent with another basket before.
 
     """
     claim = Claim.of(idempotency_key, basket) if idempotency_key else None
@@ -77,12 +77,11 @@ def place(  # one line where it fits
             session.add(order)
             # {% if cookiecutter.background_tasks %}
             if email := basket.get("email"):
-                session.flush()  # a receipt refers to its order
+                session.flush()  # a receipt has a foreign key to its order
                 receipts.ask(session, order.id, email)
             # {% endif %}
     except IntegrityError:
-        # The constraint decides, because a look beforehand would miss a request that runs at
-        # the same time.
+        # The unique constraint decides: a query beforehand would miss a concurrent request.
         placed = claim and _placed_before(claim)
         if not placed:
             raise
@@ -102,9 +101,9 @@ def find(  # one line where it fits
     """Return one order.
 
     Raises:
-        NotFound: when there is none with this id.
+        NotFound: when no order has this id.
         # {% if cookiecutter.auth != "none" %}
-            Somebody else's is none, so that nobody learns which ids exist.
+            Also for another user's order, so that clients cannot learn which ids exist.
         # {% endif %}
 
     """
@@ -128,7 +127,7 @@ def shown(  # one line where it fits
     owner_id: UUID,
     # {% endif %}
 ) -> Representation:
-    """Return one order as clients see it; it raises what `find` does."""
+    """Return the JSON representation of one order. Raises what `find` raises."""
     order = find(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
@@ -163,14 +162,14 @@ def cancel(  # one line where it fits
     *,
     if_match_holds: Callable[[int], bool] = lambda _version: True,
 ) -> OrderView:
-    """Cancel an order, if its version is one that the caller expects.
+    """Cancel an order, if `if_match_holds` accepts its version.
 
     Raises:
-        NotFound: when there is none with this id.
-        PreconditionFailed: when it has another version.
-        OrderAlreadyCancelled: when that has been done.
+        NotFound: when no order has this id.
+        PreconditionFailed: when the order has another version.
+        OrderAlreadyCancelled: when the order is cancelled already.
         # {% if cookiecutter.webhooks %}
-        OrderAlreadyPaid: when there is money to give back first.
+        OrderAlreadyPaid: when the order is paid and needs a refund first.
         # {% endif %}
 
     """
@@ -189,7 +188,7 @@ def cancel(  # one line where it fits
 
 
 def cancel_entity(order: Order) -> None:
-    """Cancel an order in the transaction that it was read in; it raises what `cancel` does."""
+    """Cancel an order in the transaction that read it. Raises what `cancel` raises."""
     if order.status is OrderStatus.CANCELLED:
         raise OrderAlreadyCancelled
     # {% if cookiecutter.webhooks %}
@@ -200,7 +199,7 @@ def cancel_entity(order: Order) -> None:
 
 
 def view(order: Order) -> OrderView:
-    """Return an order as it is shown."""
+    """Return the view of an order."""
     lines = [
         PricedLine(line.sku, line.quantity, line.unit_price_cents, line.total_cents)
         for line in order.lines

@@ -1,4 +1,4 @@
-"""The pages for people, rendered here: HTML, one style sheet, and no build step."""
+"""Server-rendered HTML pages, with one style sheet and no build step."""
 
 from flask import Flask
 
@@ -8,7 +8,7 @@ from app.quotes.money import shown
 
 
 def init_app(app: Flask) -> None:
-    """Serve the pages, and show problems as pages to browsers."""
+    """Serve the pages, and render problems as pages for browsers."""
     protection.init_app(app)
     app.add_template_global(forms.mistakes)
     app.add_template_filter(shown, "money")

@@ -1,4 +1,4 @@
-"""The page of an account: what is known of it, and its sessions, which its owner can end."""
+"""The account page: facts about the account, and its open sessions, which the user can end."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +42,7 @@ blueprint = Blueprint("account", __name__)
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """A session in the list; without a URL it is the one of this browser, which logs out instead."""
+    """A session in the list. This browser's own session has no URL to end it: the user logs out."""
 
     title: str
     created_at: datetime
@@ -58,7 +58,7 @@ class EndForm(  # one line where it fits
     account_parts.AccountForm,
     # {% endif %}
 ):
-    """The end of one session."""
+    """The confirmation to end one session."""
 
     title = "End a session"
     explanation = "Whoever uses this session is logged out at once."
@@ -68,7 +68,7 @@ class EndForm(  # one line where it fits
 
 
 class EndOthersForm(EndForm):
-    """The end of all sessions but this one."""
+    """The confirmation to end all other sessions."""
 
     title = "End all other sessions"
     explanation = "You stay logged in here, and are logged out everywhere else at once."
@@ -95,7 +95,7 @@ def index() -> Response:
 @blueprint.route("/account/sessions/<uuid:session_id>/end", methods=["GET", "POST"])
 @login_required.only()
 def end_session(session_id: UUID) -> Response:
-    """Ask whether a session shall end, and end it once that is confirmed."""
+    """Ask for confirmation, then end a session."""
     if session_id not in {each.id for each in open_sessions.newest(access.principal().id)}:
         raise NotFound
     if asked := EndForm().confirm():
@@ -107,7 +107,7 @@ def end_session(session_id: UUID) -> Response:
 @blueprint.route("/account/sessions/end-others", methods=["GET", "POST"])
 @login_required.only()
 def end_other_sessions() -> Response:
-    """Ask whether all other sessions shall end, and end them once that is confirmed."""
+    """Ask for confirmation, then end all other sessions."""
     if asked := EndOthersForm().confirm():
         return asked
     principal = access.principal()

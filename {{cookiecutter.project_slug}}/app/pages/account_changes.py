@@ -1,7 +1,7 @@
-"""Changing the password or the address of an account, and closing it.
+"""Forms that change the password or address of an account, or close it.
 
-Each form asks for the current password: a browser may be left open, and a cookie may be stolen. Wrong
-passwords are counted as failed logins are.
+Each form asks for the current password, because a browser may be left unattended and a cookie may
+be stolen. A wrong password counts as a failed login.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ blueprint = Blueprint("account_changes", __name__)
 
 
 class ProofForm(AccountForm):
-    """A form that takes effect only with the current password."""
+    """A form that requires the current password."""
 
     back = ACCOUNT
     current_password = PasswordField(
@@ -43,19 +43,19 @@ class ProofForm(AccountForm):
     )
 
     def proof(self) -> tuple[UUID, str, str]:
-        """Return who is logged in, the password that was typed, and the client's address."""
+        """Return the user's id, the typed password and the client's IP address."""
         return access.principal().id, str(self.current_password.data), str(request.remote_addr)
 
     def prove(self) -> None:
-        """Compare the password."""
+        """Verify the password."""
         service.confirm_password(*self.proof())
 
     def confirm(self) -> Response | None:
-        """Return the page with this form, or None once it was sent with the right password."""
+        """Return the page with this form, or None after it was sent with the right password."""
         return submit(self, self.prove)
 
     def show(self, problem: Problem) -> None:
-        """Put a problem beside the field that it is about, or above the form."""
+        """Show a problem beside its field, or above the form."""
         if isinstance(problem, WrongPassword):
             self.current_password.errors = [problem.detail]
         else:
@@ -64,7 +64,7 @@ class ProofForm(AccountForm):
 
 
 class PasswordForm(ProofForm):
-    """Another password."""
+    """A change of password."""
 
     title = "Change your password"
     explanation = "A new password ends all your other sessions."
@@ -72,7 +72,7 @@ class PasswordForm(ProofForm):
     password = password_field("New password")
 
     def show(self, problem: Problem) -> None:
-        """Put what is wrong with the new password beside it."""
+        """Show the rules that the new password breaks beside its field."""
         if isinstance(problem, WeakPassword):
             self.password.errors = problem.sentences
         else:
@@ -80,7 +80,7 @@ class PasswordForm(ProofForm):
 
 
 class EmailForm(ProofForm):
-    """Another address."""
+    """A change of address."""
 
     title = "Change your e-mail address"
     explanation = (
@@ -92,7 +92,7 @@ class EmailForm(ProofForm):
 
 
 class CloseForm(ProofForm):
-    """The end of an account."""
+    """The confirmation to close an account."""
 
     title = "Close your account"
     explanation = (
@@ -104,7 +104,7 @@ class CloseForm(ProofForm):
 
 
 def submit(form: ProofForm, act: Callable[[], None]) -> Response | None:
-    """Do what a form asks for; return the form again if it is not filled in or is refused."""
+    """Validate a form and call `act`; return the page with the form if either fails, else None."""
     if not form.validate_on_submit():
         return page(form)
     try:
@@ -116,7 +116,7 @@ def submit(form: ProofForm, act: Callable[[], None]) -> Response | None:
 
 
 def facts() -> list[Fact]:
-    """Return what is known of the account of whoever is logged in."""
+    """Return the facts about the user's account."""
     found = service.find(access.principal().id)
     return [
         Fact(
@@ -144,7 +144,7 @@ def facts() -> list[Fact]:
 @blueprint.route("/account/password", methods=["GET", "POST"])
 @login_required.only("account")
 def change_password() -> Response:
-    """Ask for a new password, and change it once it is sent."""
+    """Show the form for a new password, and change it on submission."""
     form = PasswordForm()
 
     def change() -> None:
@@ -161,14 +161,14 @@ def change_password() -> Response:
 @blueprint.route("/account/email", methods=["GET", "POST"])
 @login_required.only("account")
 def change_email() -> Response:
-    """Ask for a new address, and write to it once it is sent."""
+    """Show the form for a new address, and send a link to it on submission."""
     form = EmailForm()
 
     def ask() -> None:
         user_id, current, address = form.proof()
         service.ask_to_change_email(user_id, current, str(form.email.data), address)
 
-    # Nobody learns here whether the address has an account.
+    # The response must not reveal whether the address has an account.
     return submit(form, ask) or _done(
         "If the new address can be used, a message is on its way to it. Follow the link in it."
     )
@@ -177,7 +177,7 @@ def change_email() -> Response:
 @blueprint.route("/account/close", methods=["GET", "POST"])
 @login_required.only("account")
 def close() -> Response:
-    """Ask whether the account shall be closed, and close it once that is confirmed."""
+    """Ask for confirmation, then close the account."""
     form = CloseForm()
     if refused := submit(form, lambda: service.deactivate(*form.proof())):
         return refused

@@ -1,8 +1,8 @@
-"""Making an account, and what the links in its emails lead to.
+"""Registration, password reset, and the pages behind the links in emails.
 
-Following a link changes nothing, since scanners of mail follow links too. It moves the token out of
-the URL into this browser's session and leads on to the page without it: no history, log or referrer
-keeps it. The form on that page uses it.
+Following a link changes nothing, because mail scanners follow links too. The link's token is moved
+from the URL into the browser's session, followed by a redirect to the URL without it, so that no
+history, log or Referer header contains the token. The form on that page uses it.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ blueprint = Blueprint("accounts", __name__)
 
 
 def _normalise(form: FlaskForm, field: EmailField) -> None:
-    """Take an address in the one spelling that is stored."""
+    """Validate an address and replace it with its normalised form."""
     del form
     address = mail.normalised(str(field.data).strip())
     if address is None:
@@ -45,7 +45,7 @@ def _normalise(form: FlaskForm, field: EmailField) -> None:
 
 
 def email_field(label: str = "E-mail address") -> EmailField:
-    """Ask for an address that a message can be sent to."""
+    """Return a required field for an email address."""
     return EmailField(
         label,
         [InputRequired(MISSING), _normalise],
@@ -54,7 +54,7 @@ def email_field(label: str = "E-mail address") -> EmailField:
 
 
 def password_field(label: str) -> PasswordField:
-    """Ask for a password that is to be used from now on."""
+    """Return a required field for a new password."""
     return PasswordField(
         label,
         [InputRequired(MISSING), Length(max=MAX_PASSWORD_LENGTH, message="Is too long.")],
@@ -64,7 +64,7 @@ def password_field(label: str) -> PasswordField:
 
 
 class RegistrationForm(AccountForm):
-    """Who wants an account."""
+    """A registration."""
 
     title = "Make an account"
     explanation = "You get a message with a link that confirms the address."
@@ -74,7 +74,7 @@ class RegistrationForm(AccountForm):
 
 
 class ForgottenForm(AccountForm):
-    """Whom to write to."""
+    """The address of an account whose password is forgotten."""
 
     title = "Forgotten password"
     explanation = "You get a message with a link to choose a new password."
@@ -83,7 +83,7 @@ class ForgottenForm(AccountForm):
 
 
 class NewPasswordForm(AccountForm):
-    """Another password."""
+    """A new password, set with an emailed link."""
 
     title = "New password"
     explanation = "A new password ends all your sessions. Log in with it afterwards."
@@ -92,7 +92,7 @@ class NewPasswordForm(AccountForm):
 
 
 class VerificationForm(AccountForm):
-    """A button."""
+    """The confirmation of a new account's address."""
 
     title = "Confirm your address"
     explanation = "The link in our message shows that the address is yours. Confirm it to log in."
@@ -100,7 +100,7 @@ class VerificationForm(AccountForm):
 
 
 class ChangeForm(AccountForm):
-    """A button."""
+    """The confirmation of a change of address."""
 
     title = "Confirm your new address"
     explanation = (
@@ -112,7 +112,7 @@ class ChangeForm(AccountForm):
 
 @blueprint.route("/account/register", methods=["GET", "POST"])
 def register() -> Response:
-    """Ask for an account; the answer is the same if there is one already."""
+    """Register an account. The response is the same if the address has one already."""
     if not service.registration_open():
         raise RegistrationClosed
     form = RegistrationForm()
@@ -130,7 +130,7 @@ def register() -> Response:
 
 @blueprint.route("/account/forgot-password", methods=["GET", "POST"])
 def forgot_password() -> Response:
-    """Ask for an email; the answer is the same if there is no account."""
+    """Request a password reset. The response is the same if there is no account."""
     form = ForgottenForm()
     if not form.validate_on_submit():
         return page(form)
@@ -142,14 +142,14 @@ def forgot_password() -> Response:
 
 
 def _link(purpose: Purpose) -> Callable[[Callable[[str], Response]], Callable[[], Response]]:
-    """Lead a link to a page, which is given the token that the link had."""
+    """Register a view for the links of a purpose; pass it the token of the followed link."""
 
     def decorate(view: Callable[[str], Response]) -> Callable[[], Response]:
         @blueprint.route(f"/account/{purpose}", methods=["GET", "POST"])
         @wraps(view)
         def linked() -> Response:
             if sent := request.args.get("token"):
-                signed_links.of_app().open(purpose, sent)  # what is not ours is not kept
+                signed_links.of_app().open(purpose, sent)  # store only a valid token
                 session[KEPT] = [purpose, sent]
                 return redirect(request.path, 303)
             kept_for, token = session.get(KEPT, ("", ""))
@@ -164,7 +164,7 @@ def _link(purpose: Purpose) -> Callable[[Callable[[str], Response]], Callable[[]
 
 @_link(Purpose.RESET_PASSWORD)
 def reset_password(token: str) -> Response:
-    """Ask for a new password, and change it once it is sent."""
+    """Show the form for a new password, and set it on submission."""
     form = NewPasswordForm()
     if not form.validate_on_submit():
         return page(form)
@@ -178,7 +178,7 @@ def reset_password(token: str) -> Response:
 
 @_link(Purpose.VERIFY_EMAIL)
 def verify_email(token: str) -> Response:
-    """Show a button, and confirm the address of a new account once it is pressed."""
+    """Ask for confirmation, then confirm the address of a new account."""
     if asked := VerificationForm().confirm():
         return asked
     service.verify_email(token)
@@ -187,7 +187,7 @@ def verify_email(token: str) -> Response:
 
 @_link(Purpose.CHANGE_EMAIL)
 def change_email(token: str) -> Response:
-    """Show a button, and let the account use another address once it is pressed."""
+    """Ask for confirmation, then change the address of the account."""
     if asked := ChangeForm().confirm():
         return asked
     service.change_email(token)
@@ -203,10 +203,9 @@ def _refused(form: AccountForm, problem: Problem) -> Response:
 
 
 def _done(sentence: str) -> Response:
-    """Lead on to the account, or to the page to log in; the link is forgotten."""
-    logged_in = (
-        browser_session.visitor()
-    )  # what ends a session here forgets the sentence of it, too
+    """Redirect to the account, or to the login page, with a message; delete the stored link."""
+    # First, because it may clear the session, and the message with it.
+    logged_in = browser_session.visitor()
     session.pop(KEPT, None)
     flash(sentence, "success")
     return redirect(url_for("pages.account.index") if logged_in else LOGIN, 303)

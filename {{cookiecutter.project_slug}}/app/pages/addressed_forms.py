@@ -1,4 +1,4 @@
-"""Baskets whose answer is also sent by e-mail, if somebody says where to."""
+"""Basket forms with an optional address, to which an email about the basket is sent."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ from app.pages.forms import BasketForm, LineForm
 
 
 def email_field(description: str) -> EmailField:
-    """Ask for an address; it may be left empty."""
+    """Return an optional field for an email address."""
     return EmailField(
         "E-mail address", description=description, render_kw={"autocomplete": "email"}
     )
 
 
 class AddressedForm(BasketForm):
-    """A basket, and where to write to about it."""
+    """A basket with an optional email address."""
 
     names = BasketForm.names | {"email"}
     email: EmailField
 
     def values(self, lines: Sequence[LineForm]) -> dict[str, object]:
-        """Return the basket as the API takes it, with the address if one was typed."""
+        """Return the basket in the form of the API, with the address if it was filled in."""
         email = str(self.email.data or "").strip()
         return super().values(lines) | ({"email": email} if email else {})

@@ -1,4 +1,4 @@
-"""The style sheet, the script and the icon: kept by browsers for as long as they stay the same."""
+"""The style sheet, the script and the icon, with URLs that browsers can cache indefinitely."""
 
 import hashlib
 from functools import lru_cache
@@ -16,13 +16,13 @@ blueprint = Blueprint("assets", __name__)
 
 
 def versioned(name: str) -> str:
-    """Return the URL of a file that changes when the file does."""
+    """Return the URL of a file, with a version that changes with its content."""
     return url_for("pages.assets.asset", name=name, v=_version(name))
 
 
 @blueprint.get("/static/<name>")
 def asset(name: str) -> Response:
-    """Send a file; a URL that names its version is good for ever, any other is asked again."""
+    """Send a file: immutable if the URL has its current version, otherwise to be revalidated."""
     if name not in NAMES:
         raise NotFound
     version = _version(name)
@@ -34,7 +34,7 @@ def asset(name: str) -> Response:
 
 @blueprint.get("/favicon.ico")
 def icon() -> Response:
-    """Send the icon to whoever asks without having read the page."""
+    """Send the icon to clients that request its default URL without reading the page."""
     return asset("icon.svg")
 
 
@@ -44,6 +44,6 @@ def _version(name: str) -> str:
 
 @lru_cache
 def _digest(name: str, changed: int) -> str:
-    """Hash a file; its date is a parameter, so that a change is noticed while one works on it."""
+    """Hash a file. Its modification time is a parameter, so that a change invalidates the cache."""
     del changed
     return hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:16]

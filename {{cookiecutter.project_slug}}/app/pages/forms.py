@@ -1,4 +1,4 @@
-"""The form of a basket. Its rules are the API's: what people typed is held to the same schema."""
+"""The basket form. Its input is validated with the schema of the API."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from app.pages import money
 from app.quotes.schemas import MAXIMUM_LINES, MAXIMUM_UNIT_PRICE, BasketSchema
 from app.quotes.service import Basket
 
-# WTForms reads the numbers of lines with int(), which takes neither "²" nor thousands of digits.
+# WTForms parses line numbers with int(), which fails for "²" and for thousands of digits.
 LINE_NAME = re.compile(r"lines-[0-9]{1,4}-(?:sku|quantity|price)", re.ASCII)
 WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
 MISSING = "Fill this in."
@@ -23,43 +23,43 @@ MISSING = "Fill this in."
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What to correct, for the list above a form."""
+    """An error in a form, for the list above it."""
 
     field_id: str
     sentence: str
 
 
 class LineForm(Form):
-    """One article and how many of it."""
+    """An article and its quantity."""
 
     sku = StringField("Article number")
     quantity = StringField("Quantity", render_kw={"inputmode": "numeric"})
     price = StringField("Price of one", render_kw={"inputmode": "decimal"})
 
     def typed(self) -> dict[str, str]:
-        """Return what was typed, by field."""
+        """Return the text of each field that is filled in."""
         return {field.short_name: text for field in self if (text := _text(field))}
 
 
 class BasketForm(FlaskForm):
-    """Lines in one currency; lines that were left empty do not count."""
+    """Lines in one currency. Empty lines are ignored."""
 
     names: ClassVar[frozenset[str]] = frozenset({"csrf_token", "currency", "key", "add"})
-    """What may be sent besides the fields of lines."""
+    """The form's other fields, apart from those of lines."""
     schema: ClassVar[type[BasketSchema]]
-    """The rules of the API, which this form is held to."""
+    """The schema that validates the basket."""
     currency = StringField("Currency", default="EUR", description="Three emails, such as EUR")
     lines: "FieldList[FormField[LineForm]]" = FieldList(
         FormField(LineForm),
         min_entries=1,
-        max_entries=MAXIMUM_LINES + 1,  # one too many, so that the schema can say so
+        max_entries=MAXIMUM_LINES + 1,  # one over the limit, so that the schema reports the error
     )
 
     def __init__(self) -> None:
-        """Read the form that was sent, if one was.
+        """Parse the submitted form, if any.
 
         Raises:
-            Problem: for a field that this form does not have.
+            Problem: when the request has a field that this form does not have.
 
         """
         if not all(name in self.names or LINE_NAME.fullmatch(name) for name in request.form):
@@ -67,7 +67,7 @@ class BasketForm(FlaskForm):
         super().__init__()
 
     def wants_line(self) -> bool:
-        """Tell whether another line was asked for; then give it."""
+        """Return whether another line was requested, and add it if the limit allows."""
         if "add" not in request.form:
             return False
         if len(self.lines) < MAXIMUM_LINES:
@@ -75,7 +75,7 @@ class BasketForm(FlaskForm):
         return True
 
     def basket(self) -> Basket | None:
-        """Return the basket that was sent; None when none was, or when the form has mistakes."""
+        """Return the submitted basket, or None if nothing was submitted or the form has errors."""
         if not self.validate_on_submit():
             return None
         used = [entry.form for entry in self.lines if entry.form.typed()]
@@ -87,12 +87,12 @@ class BasketForm(FlaskForm):
             return None
 
     def values(self, lines: Sequence[LineForm]) -> dict[str, object]:
-        """Return the basket as the API takes it."""
+        """Return the basket in the form of the API."""
         currency = _text(self.currency).upper()
         return {"currency": currency, "lines": [_line(line, currency) for line in lines]}
 
     def _show(self, messages: Mapping[str, Any], used: list[LineForm]) -> None:
-        """Put the schema's messages beside the fields that they are about."""
+        """Show the schema's messages beside their fields."""
         for name in messages.keys() - {"lines"}:
             self[name].errors = messages[name]
         lines = messages.get("lines", {})
@@ -104,12 +104,12 @@ class BasketForm(FlaskForm):
             fields = {"sku": line.sku, "quantity": line.quantity, "unit_price_cents": line.price}
             for name, sentences in wrong.items():
                 field = fields[name]
-                # A price that is no amount never reached the schema.
+                # A malformed price has an error already and was not passed to the schema.
                 field.errors = field.errors or (sentences if _text(field) else [MISSING])
 
 
 def mistakes(form: FlaskForm) -> Iterator[Mistake]:
-    """Yield what has to be corrected in a form: what concerns all of it, then field by field."""
+    """Yield the errors of a form: first those of the whole form, then those of each field."""
     for sentence in form.form_errors:
         _, first = next(_fields(form))
         yield Mistake(first.id, sentence)
@@ -132,7 +132,7 @@ def _text(field: Field) -> str:
 
 
 def _line(line: LineForm, currency: str) -> dict[str, object]:
-    """Return a line as the API takes it, without what was not typed or is no amount."""
+    """Return a line in the form of the API, without empty fields or a malformed price."""
     found: dict[str, object] = dict(line.typed())
     if WHOLE.fullmatch(_text(line.quantity)):
         found["quantity"] = int(_text(line.quantity))

@@ -1,4 +1,4 @@
-"""Logging in with a password, and out again."""
+"""Login with a password, and logout."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ class LoginForm(FlaskForm):
 
 @blueprint.route(LOGIN, methods=["GET", "POST"])
 def login() -> Response:
-    """Show the form, and once it is sent begin a session and lead on."""
+    """Show the login form; on submission, start a session and redirect to `next`."""
     form = LoginForm(next=request.args.get("next"))
     onward = browser_session.safe_redirect_target(form.next.data or "/")
     if browser_session.visitor():
@@ -66,7 +66,7 @@ def login() -> Response:
 
 @blueprint.post(LOGOUT)
 def logout() -> Response:
-    """End the session, and the login that it came from."""
+    """End the browser's session and the stored session behind it."""
     principal = browser_session.principal()
     if principal and principal.session:
         service.log_out(principal.session)

@@ -1,4 +1,4 @@
-"""Which pages are for people who are logged in, and what the frame offers them."""
+"""The login requirement of pages, and the frame's links for a user."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ from app.core.access import browser_session
 
 LOGIN = "/login"
 LOGOUT = "/logout"
-# Where whoever sent a form without being logged in begins again: nothing of it is kept.
+# The redirect target when a form was sent without a session. The form's data is not kept.
 # {% if cookiecutter.auth == "oidc" %}
-ANEW = "/logged-out"  # with a link, because no redirect leads from a form to another site
+ANEW = "/logged-out"  # has a link: form-action forbids redirecting a form to the provider
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
 ANEW = LOGIN
@@ -35,7 +35,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What the frame shows of the person before the browser: URLs by their labels."""
+    """What the frame shows for a user; links and buttons map labels to URLs."""
 
     name: str | None = None
     links: dict[str, str] = field(default_factory=dict)
@@ -43,9 +43,9 @@ class Personal:
 
 
 def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
-    """Show a page only to people with this scope; whoever is not logged in is sent to do so.
+    """Require this scope for a page; without a session, redirect to the login page.
 
-    Without a scope, everybody who is logged in sees it.
+    Without a scope, every logged-in user may see the page.
     """
 
     def decorate(view: Callable[P, Response]) -> Callable[P, Response]:
@@ -59,12 +59,12 @@ def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable
 
 
 def local(path: str) -> str:
-    """Return the URL of a path of this service, also when that is below a prefix."""
+    """Return the URL of a path of this service, with URL_PREFIX if there is one."""
     return request.script_root + path
 
 
 def personal(*, asks_database: bool = True) -> Personal:
-    """Return the frame's part for this person; without the database, as their cookie has it."""
+    """Return the frame's part for this user. Without the database, trust the name in the cookie."""
     if asks_database:
         browser_session.visitor()
     name = browser_session.cookie_name()

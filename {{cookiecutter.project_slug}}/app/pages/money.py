@@ -1,4 +1,4 @@
-"""Amounts as people type them."""
+"""Parsing of amounts as users type them."""
 
 import re
 
@@ -8,10 +8,10 @@ AMOUNT = re.compile(r"(?P<whole>[0-9]{1,12})(?:[.,](?P<fraction>[0-9]{1,4}))?", 
 
 
 def read(text: str, currency: str, most: int) -> int:
-    """Return the minor units of an amount as it was typed: `4.50` or `4,50`.
+    """Parse an amount such as `4.50` or `4,50` into minor units.
 
     Raises:
-        ValueError: with what an amount looks like, or how large it may be.
+        ValueError: when the amount is malformed or too large; the message is for the user.
 
     """
     digits = DIGITS.get(currency, 2)

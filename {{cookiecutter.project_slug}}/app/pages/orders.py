@@ -1,4 +1,4 @@
-"""The pages of orders: all of them, a new one, one of them."""
+"""The pages of orders: the list, the form for a new order, and a single order."""
 
 from collections.abc import Iterator
 from uuid import UUID, uuid4
@@ -31,7 +31,7 @@ from app.pages import (  # one line where it fits
     rendering,
 )
 
-ORDERS = 20  # on a page
+ORDERS = 20  # per page
 
 blueprint = Blueprint("orders", __name__)
 
@@ -43,7 +43,7 @@ class OrderForm(  # one line where it fits
     forms.BasketForm,
     # {% endif %}
 ):
-    """A basket to order; it is ordered once, however often the button is pressed."""
+    """A basket to order. Its key makes sure that it is ordered once, even if sent repeatedly."""
 
     schema = OrderRequestSchema
     key = HiddenField(default=lambda: str(uuid4()))
@@ -57,7 +57,7 @@ class OrderForm(  # one line where it fits
 @login_required.only("orders:read")
 # {% endif %}
 def index() -> Response:
-    """List the newest orders, a page at a time."""
+    """Show a page of orders, newest first."""
     cursor = request.args.get("cursor")
     try:
         after = pagination.decode_cursor(cursor) if cursor else None
@@ -81,7 +81,7 @@ def index() -> Response:
 @login_required.only("orders:write")
 # {% endif %}
 def new() -> Response:
-    """Show the form of a new order, and place it once it is sent."""
+    """Show the form for a new order, and place the order on submission."""
     form = OrderForm()
     # {% if cookiecutter.background_tasks and cookiecutter.auth == "jwt" %}
     if not form.is_submitted() and (visitor := access.browser_session.visitor()):
@@ -99,7 +99,7 @@ def new() -> Response:
                 # {% endif %}
             )
         except IdempotencyKeyReused:
-            # Somebody went back to a form that they had sent, and changed it.
+            # The user went back to a form that was sent already, and changed it.
             form.key.data = str(uuid4())
             form.form_errors.append("This order was placed before. Send it again to order more.")
         else:
@@ -130,7 +130,7 @@ def order(order_id: UUID) -> Response:
 @login_required.only("orders:write")
 # {% endif %}
 def cancel(order_id: UUID) -> Response:
-    """Cancel an order, and show it."""
+    """Cancel an order and redirect to its page."""
     try:
         service.cancel(  # one line where it fits
             order_id,
@@ -146,7 +146,7 @@ def cancel(order_id: UUID) -> Response:
 
 
 def _facts(order: OrderView) -> Iterator[tuple[str, object]]:
-    """Yield what is told of an order besides its lines; moments are shown as such."""
+    """Yield labels and values for an order. The template formats a datetime."""
     yield "Number", order.id
     yield "Placed", order.created_at
     # {% if cookiecutter.webhooks %}
@@ -155,7 +155,7 @@ def _facts(order: OrderView) -> Iterator[tuple[str, object]]:
 
 
 def _cancellable(order: OrderView) -> bool:
-    """Tell whether a button to cancel makes sense; the service decides when it is pressed."""
+    """Return whether to show a cancel button. The service checks again when it is used."""
     # {% if cookiecutter.webhooks %}
     if order.paid_at:
         return False

@@ -1,7 +1,8 @@
-"""Which requests the pages refuse, whether a form was sent from one of them, and how cookies are signed.
+"""Protection of the pages: CSRF tokens, repeated query parameters, and the signature of cookies.
 
-Pages of other origins are refused already (`app.core.http.cors`). Only pages take cookies, so only their
-forms have tokens too: the API and its likes ask for something that no browser sends by itself.
+`app.core.http.cors` refuses requests from other origins already. Only the pages accept cookies, so
+only their forms need CSRF tokens: other routes require something that browsers do not send by
+themselves.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ csrf = CSRFProtect()
 
 
 class CSRFFailed(Problem):
-    """The token is missing, wrong or too old; it is not told which."""
+    """The CSRF token is missing, wrong or expired. The response does not say which."""
 
     status = 400
     code = "csrf_failed"
@@ -29,7 +30,7 @@ class CSRFFailed(Problem):
 
 
 class RepeatedParameter(Problem):
-    """A query parameter is there twice: parts of a system might each believe another one."""
+    """A query parameter occurs twice. Parts of a system might each use another value."""
 
     status = 400
     code = "repeated_parameter"
@@ -37,33 +38,33 @@ class RepeatedParameter(Problem):
 
 
 class SignedSessions(SecureCookieSessionInterface):
-    """Signs cookies with HMAC-SHA-256 where Flask takes SHA-1 (OWASP ASVS 5.0, 11.4.1)."""
+    """Signs cookies with HMAC-SHA-256 instead of Flask's SHA-1 (OWASP ASVS 5.0, 11.4.1)."""
 
     digest_method = staticmethod(hashlib.sha256)
 
 
 def init_app(app: Flask) -> None:
-    """Say how forms and cookies are protected."""
+    """Configure the protection of forms and cookies."""
     app.session_interface = SignedSessions()
-    # Flask-WTF names no digest for its tokens and asks for none, so theirs is what itsdangerous takes
-    # by default. This is its documented place, and the process's: whoever names a digest is not
-    # concerned.
+    # Flask-WTF has no setting for the digest of its tokens, so it uses the default of itsdangerous.
+    # This is the documented attribute for that. It is global to the process, but does not affect
+    # code that names a digest.
     Signer.default_digest_method = staticmethod(hashlib.sha256)
     app.config.update(
         WTF_CSRF_TIME_LIMIT=FORM_SECONDS,
-        # Not for every route: `refuse_forged_forms` does it for the pages.
+        # Not for every route: `refuse_forged_forms` checks the pages.
         WTF_CSRF_CHECK_DEFAULT=False,
-        # It compares Referer, which people's tools take away; Origin says the same.
+        # It checks Referer, which browser extensions remove; `app.core.http.cors` checks Origin.
         WTF_CSRF_SSL_STRICT=False,
     )
     csrf.init_app(app)
 
 
 def refuse_forged_forms() -> None:
-    """Check every request that may change something (a before_request function).
+    """Check the CSRF token of every unsafe request (a before_request function).
 
     Raises:
-        CSRFFailed: when it does not carry this visitor's token.
+        CSRFFailed: when the request does not carry the token of this browser's session.
 
     """
     if request.method in SAFE_METHODS:
@@ -75,10 +76,12 @@ def refuse_forged_forms() -> None:
 
 
 def refuse_repeated_parameters() -> None:
-    """Check the query (a before_request function); RFC 6749, 3.1 asks for it of a provider's answer.
+    """Refuse repeated query parameters (a before_request function).
+
+    RFC 6749, 3.1 forbids them in responses of OAuth 2.0.
 
     Raises:
-        RepeatedParameter: when a parameter is there more than once.
+        RepeatedParameter: when a parameter occurs more than once.
 
     """
     if any(len(values) > 1 for values in request.args.listvalues()):

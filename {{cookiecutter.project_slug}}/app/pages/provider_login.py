@@ -1,7 +1,7 @@
-"""Logging in at the OpenID provider, and out again.
+"""Login at the OpenID provider, and logout.
 
-What the answer is held to lies in the signed cookie of the browser that asked: an answer to
-anybody else's question is good for nothing here.
+The state, nonce and verifier of an authorization request are stored in the browser's signed session
+cookie, so a callback is accepted only in the browser that started the login.
 """
 
 import hmac
@@ -27,20 +27,20 @@ from app.pages import (  # one line where it fits
 )
 from app.pages.login_required import LOGIN, LOGOUT, local
 
-ASKED = "asked"  # in the cookie
-SECONDS = 600  # how long logging in may take
-MAX_TABS = 3  # tabs in which somebody is logging in at once; a cookie is small
-MAX_LENGTH = 512  # characters of where to lead on to
+ASKED = "asked"  # key in the session cookie
+SECONDS = 600  # maximum time from the authorization request to the callback
+MAX_TABS = 3  # concurrent logins in one browser; the size of a cookie is limited
+MAX_LENGTH = 512  # characters of the redirect target stored in the cookie
 
 blueprint = Blueprint("provider_login", __name__)
 
 
 @blueprint.get(LOGIN)
 def login() -> Response:
-    """Send whoever is not logged in to the provider.
+    """Redirect a browser without a session to the provider.
 
-    By a link and not a form, because browsers follow no redirect from a form to another site
-    (Content Security Policy, form-action).
+    GET rather than POST: form-action in the Content Security Policy forbids a form's redirect to
+    another site.
     """
     onward = browser_session.safe_redirect_target(request.args.get("next", "/"))
     if browser_session.visitor():
@@ -52,7 +52,7 @@ def login() -> Response:
 
 @blueprint.get(CALLBACK)
 def finish() -> Response:
-    """Begin a session for whoever comes back from the provider, and lead on."""
+    """Handle the callback: validate it, start a session, and redirect to `next`."""
     with auth_log.log_outcome("logging in"):
         question, onward = _kept(request.args.get("state", ""))
         principal, name = oidc_login.of_app().finish(question, request.args)
@@ -75,7 +75,7 @@ def logout() -> Response:
 
 @blueprint.get(SIGNED_OUT)
 def logged_out() -> Response:
-    """Offer to log in again, and to log out of the provider as well."""
+    """Offer to log in again, and to log out at the provider."""
     try:
         elsewhere = oidc_login.of_app().logout_url()
     except LoginUnavailable:
@@ -89,10 +89,10 @@ def _keep(question: AuthorizationRequest, onward: str) -> None:
 
 
 def _kept(state: str) -> tuple[AuthorizationRequest, str]:
-    """Take out what is kept of a question, and where to lead on to.
+    """Remove and return a stored authorization request and its redirect target.
 
     Raises:
-        LoginFailed: when this browser has not asked it, or not lately, or has its answer.
+        LoginFailed: when this browser has no request with this state, or it has expired.
 
     """
     asked = session.get(ASKED, [])

@@ -1,4 +1,4 @@
-"""The login behind each browser's session: ending it ends every copy of the cookie."""
+"""The stored session behind a browser's cookie. Ending it invalidates all copies of the cookie."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,13 +10,13 @@ from app.sessions import service
 
 
 def begin(principal: Principal) -> Principal:
-    """Store that somebody has logged in, and return them with the login."""
+    """Store a session, and return the principal with its id."""
     max_age = timedelta(seconds=browser_session.of(current_app).seconds)
     return replace(principal, session=service.begin(principal.id, max_age))
 
 
 def end() -> None:
-    """End the login of whoever is logged in."""
+    """End the stored session of this browser, if any."""
     principal = browser_session.principal()
     if principal and principal.session:
         service.end(principal.session)

@@ -1,4 +1,4 @@
-"""The page that prices a basket; nothing is kept."""
+"""The page that prices a basket. Nothing is stored."""
 
 from flask import (  # one line where it fits
     Blueprint,
@@ -50,7 +50,7 @@ class QuoteForm(  # one line where it fits
 
 @blueprint.route(PATH, methods=["GET", "POST"])
 def quote() -> Response:
-    """Show the form, and once it is sent what the basket costs."""
+    """Show the form, and the priced basket on submission."""
     form = QuoteForm()
     if form.wants_line():
         return rendering.page("quote.html", form=form)

@@ -1,4 +1,4 @@
-"""How a page is made: its frame, its headers, and problems as pages."""
+"""Rendering of pages: the frame, the headers, and problems as pages."""
 
 import math
 import secrets
@@ -18,7 +18,7 @@ from app.pages import (  # one line where it fits
 
 SITE = "{{cookiecutter.project_name}}"
 ABOUT = "{{cookiecutter.description}}"
-# What the frame links to, on every page.
+# The links of the frame, on every page.
 NAVIGATION = {
     # {% if cookiecutter.database != "none" %}
     "Orders": "pages.orders.index",
@@ -26,18 +26,18 @@ NAVIGATION = {
     # {% endif %}
     "Price a basket": "pages.quotes.quote",
 }
-# Scripts run only with the answer's own nonce, which no injected one can know; forms are sent here
-# and nowhere else.
+# Only scripts with the nonce of the response run, which an injected script cannot know. Forms can
+# be sent only to this origin.
 POLICY = (
     "default-src 'none'; script-src 'nonce-{}'; style-src 'self'; img-src 'self'; "
     f"form-action 'self'; {security.POLICY}"
 )
 HTML = "text/html"
-A_MINUTE = 60  # seconds; from there on a time is told in minutes
+A_MINUTE = 60  # seconds; longer times are shown in minutes
 
 
 def page(template: str, status: int = 200, **context: object) -> Response:
-    """Answer with a page."""
+    """Return a response with a rendered page."""
     answer = Response(status=status)
     # {% if cookiecutter.auth != "none" %}
     context["personal"] = login_required.personal()
@@ -47,7 +47,7 @@ def page(template: str, status: int = 200, **context: object) -> Response:
 
 
 def sentence(status: int, detail: str, retry_after: str | None) -> str:
-    """Return what people read of a problem: a time, where the document refers to a header."""
+    """Return a problem's detail for users: a waiting time instead of a reference to Retry-After."""
     seconds = int(retry_after or 0)
     if status != HTTPStatus.TOO_MANY_REQUESTS or not seconds:
         return detail
@@ -59,9 +59,9 @@ def sentence(status: int, detail: str, retry_after: str | None) -> str:
 
 
 def show_problem(answer: Response) -> Response:
-    """Turn a problem document into a page for a browser (an after_request function).
+    """Render a problem document as a page for a browser (an after_request function).
 
-    `app.core.errors` made the document, and the API's answers stay as they are.
+    `app.core.errors` creates the document. Responses of the API are not changed.
     """
     if answer.mimetype != errors.MEDIA_TYPE or request.path.startswith("/api/"):
         return answer
@@ -71,7 +71,7 @@ def show_problem(answer: Response) -> Response:
         detail = sentence(answer.status_code, problem["detail"], answer.headers.get("Retry-After"))
         context: dict[str, object] = {"problem": {**problem, "detail": detail}}
         # {% if cookiecutter.auth != "none" %}
-        # The problem may be that the database is away.
+        # The problem may be that the database is unavailable.
         context["personal"] = login_required.personal(asks_database=False)
         # {% endif %}
         _fill(answer, "problem.html", context)

@@ -1,4 +1,4 @@
-"""Where each page is."""
+"""The blueprint that contains all pages."""
 
 from flask import Blueprint
 

@@ -1,4 +1,4 @@
-"""Prices order lines. It keeps no data."""
+"""Quotes: prices of order lines. Nothing is stored."""
 
 from flask import Flask
 

@@ -1,4 +1,4 @@
-"""What a priced basket looks like in an email."""
+"""Emails that list a priced basket."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ from app.quotes.service import PricedLine
 
 
 class Priced(Protocol):
-    """Whatever has lines and a total."""
+    """Anything with lines and a total, such as a quote or an order."""
 
     @property
     def currency(self) -> str:
@@ -17,15 +17,15 @@ class Priced(Protocol):
 
     @property
     def total_cents(self) -> int:
-        """What it costs together."""
+        """The total of all lines, in minor units."""
 
     @property
     def lines(self) -> Sequence[PricedLine]:
-        """What it consists of."""
+        """The priced lines."""
 
 
 def priced(subject: str, opening: str, basket: Priced) -> Email:
-    """Write down what each line costs, and all of them together."""
+    """Compose an email with the price of each line and the total."""
     lines = [
         f"{line.quantity} x {line.sku}: {shown(line.total_cents, basket.currency)}"
         for line in basket.lines

@@ -1,4 +1,4 @@
-"""Quotes by email: the task that sends one. There is no database, so the message holds it all."""
+"""The task that sends a quote by email. Without a database, the message holds the whole basket."""
 
 from typing import TypedDict
 from uuid import UUID, uuid4
@@ -16,7 +16,7 @@ from app.quotes.service import Basket
 
 
 class MailingSchema(Schema):
-    """What the task is told."""
+    """The payload of the task."""
 
     id = fields.UUID(required=True)
     email = EmailField(required=True)
@@ -30,10 +30,10 @@ class _Mailing(TypedDict):
 
 
 def ask(email: str, basket: Basket) -> None:
-    """Have a quote sent by a worker.
+    """Queue a quote for a worker to send.
 
     Raises:
-        BrokerUnavailable: when it cannot be noted; nothing is sent then.
+        BrokerUnavailable: when the message cannot be published; nothing is sent then.
 
     """
     own = tasks.of_app()
@@ -42,11 +42,11 @@ def ask(email: str, basket: Basket) -> None:
 
 
 def send(values: _Mailing) -> None:
-    """Send a quote, unless its recipient has had enough.
+    """Send a quote, unless its recipient has reached the limit.
 
     Raises:
-        PermanentFailure: when the mail server never takes it.
-        OSError: when it was not taken this time.
+        PermanentFailure: when the mail server refuses the email permanently.
+        OSError: when delivery failed temporarily.
 
     """
     email = emails.priced("Your quote", "What you asked for:", service.price(values["basket"]))
@@ -60,5 +60,5 @@ TASK = Task("quotes.send", MailingSchema(), send)
 
 
 def init_app(app: Flask) -> None:
-    """Let workers send quotes."""
+    """Register the task that sends quotes."""
     tasks.of(app).add(TASK)

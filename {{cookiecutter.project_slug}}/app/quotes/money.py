@@ -1,6 +1,6 @@
-"""Amounts as people write them; inside they are whole minor units."""
+"""Formatting of amounts, which are integers in minor units everywhere else."""
 
-# ISO 4217: how many digits follow the point, where it is not two.
+# ISO 4217: the currencies whose number of decimal digits is not two.
 _CURRENCIES = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
@@ -10,7 +10,7 @@ DIGITS = {code: digits for digits, codes in _CURRENCIES.items() for code in code
 
 
 def shown(minor_units: int, currency: str) -> str:
-    """Return an amount as it is read: `1,234.50 EUR`."""
+    """Return an amount with its currency, such as `1,234.50 EUR`."""
     return f"{plain(minor_units, currency)} {currency}"
 
 

@@ -1,4 +1,4 @@
-"""What a quote is asked with and answered with."""
+"""The request and response schemas of quotes."""
 
 from marshmallow import fields, validate
 
@@ -11,11 +11,11 @@ from app.core import (  # one line where it fits
 
 MAXIMUM_LINES = 100
 MAXIMUM_QUANTITY = 10_000
-MAXIMUM_UNIT_PRICE = 100_000_000  # cents; the largest total still fits 64 bits many times over
+MAXIMUM_UNIT_PRICE = 100_000_000  # in minor units; the largest possible total is far below 2^63
 
 
 class LineSchema(schemas.Schema):
-    """One article and how many of it."""
+    """An article and its quantity."""
 
     sku = fields.String(
         required=True,
@@ -38,7 +38,7 @@ class LineSchema(schemas.Schema):
 
 
 class BasketSchema(schemas.Schema):
-    """What is to be priced: lines in one currency."""
+    """A basket to price: lines in one currency."""
 
     currency = fields.String(
         required=True,
@@ -58,17 +58,17 @@ class QuoteRequestSchema(  # one line where it fits
     # {% endif %}
     BasketSchema,
 ):
-    """What is to be priced."""
+    """A basket to price."""
 
 
 class PricedLineSchema(LineSchema):
-    """A line with what it costs."""
+    """A line with its total."""
 
     total_cents = fields.Integer(required=True, metadata={"example": 900})
 
 
 class QuoteSchema(BasketSchema):
-    """The priced lines and what they cost together."""
+    """The priced lines and their total."""
 
     lines = fields.List(fields.Nested(PricedLineSchema), required=True)
     total_cents = fields.Integer(required=True, metadata={"example": 900})

@@ -1,4 +1,4 @@
-"""The rules of pricing. Money is whole minor units, so that no sum is ever rounded."""
+"""The rules of pricing. Amounts are integers in minor units, so nothing is rounded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import (  # one line where it fits
 
 
 class Line(TypedDict):
-    """One article and how many of it, as the schema lets it through."""
+    """An article and its quantity, as validated by the schema."""
 
     sku: str
     quantity: int
@@ -25,13 +25,13 @@ class Basket(TypedDict):
     lines: Sequence[Line]
     # {% if cookiecutter.background_tasks %}
     email: NotRequired[str]
-    """Where to write to about it."""
+    """The address that an email about the basket goes to."""
     # {% endif %}
 
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """A line with what it costs."""
+    """A line with its total."""
 
     sku: str
     quantity: int
@@ -41,7 +41,7 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a basket costs."""
+    """A priced basket."""
 
     currency: str
     lines: tuple[PricedLine, ...]

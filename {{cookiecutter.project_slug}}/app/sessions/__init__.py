@@ -1,4 +1,4 @@
-"""Keeps track of who is logged in, so that a login can be ended."""
+"""Stored sessions, which can be listed and ended on the server."""
 
 from flask import Flask
 
@@ -15,7 +15,7 @@ __all__ = ["SessionSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: SessionSettings) -> None:
-    """Say how long a login lasts, and let operators forget old ones."""
+    """Set the lifetime of sessions and register the command that deletes old ones."""
     app.extensions[service.LIFE] = settings.session_life
     app.cli.add_command(commands.prune)
     # {% if cookiecutter.web_ui %}

@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app app prune-sessions`."""
+"""CLI command: `flask --app app prune-sessions`."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,6 @@ from app.sessions import service
 @click.option("--days", type=click.IntRange(0), default=90, show_default=True)
 @with_appcontext
 def prune(days: int) -> None:
-    """Forget logins that ended or expired so long ago."""
+    """Delete sessions that ended or expired this many days ago."""
     number = service.forget_before(datetime.now(UTC) - timedelta(days))
     click.echo(f"{number} sessions forgotten")

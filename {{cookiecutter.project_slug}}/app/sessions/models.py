@@ -1,4 +1,4 @@
-"""The table of logins."""
+"""The table of sessions."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from app.core.database import Base
 
 
 class LoginSession(Base, kw_only=True):
-    """One login of one person, on one device."""
+    """A session of one user in one browser or client."""
 
     __tablename__ = "sessions"
 
@@ -21,10 +21,10 @@ class LoginSession(Base, kw_only=True):
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     # {% if cookiecutter.auth == "jwt" %}
     network_digest: Mapped[str] = mapped_column(sa.String(64))
-    # Of the one refresh token that is good; NULL when none was handed out.
+    # Of the one current refresh token; NULL if none was issued.
     refresh_digest: Mapped[str | None] = mapped_column(sa.String(64), default=None)
     replaced_at: Mapped[datetime | None] = mapped_column(default=None)
-    """When that token replaced the one before it."""
+    """When the current refresh token replaced the previous one."""
     # {% endif %}
 
     __table_args__ = (sa.Index(None, "owner_id"),)

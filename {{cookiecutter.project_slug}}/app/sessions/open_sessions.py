@@ -1,4 +1,4 @@
-"""The sessions that somebody has open: listed for their owner, who can end them."""
+"""The open sessions of a user, who can list and end them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ MAX_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as its owner sees it."""
+    """A session as shown to its owner."""
 
     id: UUID
     created_at: datetime
@@ -28,7 +28,7 @@ class SessionView:
 
 
 def newest(owner_id: UUID) -> list[SessionView]:
-    """Return the newest sessions of somebody that have not ended, `MAX_LISTED` at most."""
+    """Return the newest open sessions of a user, at most `MAX_LISTED`."""
     query = (
         select(
             LoginSession.id,
@@ -51,11 +51,11 @@ def newest(owner_id: UUID) -> list[SessionView]:
 
 
 def end_others(owner_id: UUID, keep: UUID | None) -> None:
-    """End every session of somebody but one."""
+    """End all sessions of a user except `keep`."""
     with writing() as transaction:
         service.end_all(transaction, owner_id, keep=keep)
 
 
 def init_app(app: Flask) -> None:
-    """Let a browser's session end with the login that it came from."""
+    """End a browser's session when the stored session behind it ends."""
     browser_session.of(app).is_open = service.is_open

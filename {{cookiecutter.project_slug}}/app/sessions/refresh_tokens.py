@@ -1,12 +1,12 @@
-"""Refresh tokens: each is good once, and hands out the next one.
+"""Refresh tokens with rotation: each token is valid once and is exchanged for its successor.
 
-A token that comes again was copied: by a thief who used it first, or from whoever did. Nobody can
-tell which, so the login ends for both (RFC 9700, section 4.14.2). The token that was just replaced is
-an exception for some seconds: two tabs of a browser refresh at the same moment, and an answer gets lost
-on its way. It hands out the same successor once more, so at any time one token is good.
+A token that is used again has been stolen: either the thief or the owner has used it before. The
+server cannot distinguish them, so it ends the session (RFC 9700, section 4.14.2). The previous
+token is an exception for `GRACE`, because two tabs may refresh at the same moment and a response
+may be lost. It returns the same successor again, so only one token is current at any time.
 
-A token is the id of its login, a secret, and a tag that shows that the secret is one of ours. The id
-alone is no secret: access tokens hold it (`sid`), and logs do.
+A token consists of the session's id, a secret, and a tag that proves that this service issued the
+secret. The id is not secret: access tokens contain it (`sid`), and so do logs.
 """
 
 import base64
@@ -29,11 +29,11 @@ logger = logging.getLogger(__name__)
 
 ID_BYTES, SECRET_BYTES, TAG_BYTES = 16, 32, 12  # together 80 characters, without padding
 GRACE = timedelta(seconds=10)
-"""For how long a token that was replaced hands out its successor once more."""
+"""How long a replaced token still returns its successor."""
 
 
 class InvalidRefreshToken(Unauthenticated):
-    """The token is forged, expired or used, or its login has ended; it is not told which."""
+    """The token is forged, expired or used, or its session ended. The response hides which."""
 
     code = "invalid_refresh_token"
     detail = "This refresh token is not good, or not any more; log in again."
@@ -41,7 +41,7 @@ class InvalidRefreshToken(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """A login that goes on."""
+    """A continued session and its next refresh token."""
 
     session_id: UUID
     owner_id: UUID
@@ -49,21 +49,21 @@ class Renewed:
 
 
 def issue(session: LoginSession) -> str:
-    """Return the first token of a login."""
+    """Return the first refresh token of a session."""
     return _replace(session, secrets.token_bytes(SECRET_BYTES))
 
 
 def rotate(refresh_token: str) -> Renewed:
-    """Take a token and return the next one.
+    """Exchange a refresh token for the next one.
 
     Raises:
-        InvalidRefreshToken: when it is none that is good now.
+        InvalidRefreshToken: when the token is not valid; reuse also ends the session.
 
     """
     session_id, secret, is_ours = _parts(refresh_token)
     now = datetime.now(UTC)
     with writing() as transaction:
-        # Locked, because the same token may come twice at this moment.
+        # Lock the row: the same token may be used twice at the same time.
         session = transaction.get(LoginSession, session_id, with_for_update=True)
         if session is None:
             raise InvalidRefreshToken
@@ -100,7 +100,7 @@ def _token(session_id: UUID, secret: bytes) -> str:
 
 
 def _parts(refresh_token: str) -> tuple[UUID, bytes, bool]:
-    """Return the login, the secret, and whether we have handed it out at any time."""
+    """Return the session's id, the secret, and whether this service ever issued the secret."""
     try:
         held = base64.b64decode(refresh_token.encode("ascii"), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):
@@ -116,7 +116,7 @@ def _tag(session_id: UUID, secret: bytes) -> bytes:
 
 
 def _successor(session_id: UUID, secret: bytes) -> bytes:
-    """Return the secret that follows; it is the same each time, and takes the service's key to know."""
+    """Derive the next secret, which is deterministic and depends on the service's secret key."""
     return _keyed(b"successor", session_id, secret)
 
 
@@ -127,5 +127,5 @@ def _keyed(what: bytes, session_id: UUID, secret: bytes) -> bytes:
 
 
 def _digest(secret: bytes) -> str:
-    """Return what is stored; of 256 random bits a plain digest cannot be guessed back."""
+    """Return the stored digest. It needs no key, because the secret has 256 bits."""
     return hashlib.sha256(secret).hexdigest()

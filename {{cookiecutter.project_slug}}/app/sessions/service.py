@@ -1,4 +1,4 @@
-"""Logins: opened and ended. Whoever changes an account ends them in the same transaction."""
+"""Sessions: opened and ended. A change of an account ends them in the same transaction."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ def open_session(  # one line where it fits
     # {% endif %}
     max_age: timedelta = timedelta.max,
 ) -> LoginSession:
-    """Store that somebody has logged in; the session lasts no longer than `max_age` either."""
+    """Store a session, which lasts for the configured time or `max_age`, whichever is shorter."""
     now = datetime.now(UTC)
     opened = LoginSession(
         id=uuid4(),
@@ -38,7 +38,7 @@ def open_session(  # one line where it fits
 
 # {% if cookiecutter.auth == "oidc" %}
 def begin(owner_id: UUID, max_age: timedelta) -> UUID:
-    """Store that somebody has logged in, and return what the login is called."""
+    """Store a session in a transaction of its own; return its id."""
     with writing() as transaction:
         return open_session(  # one line where it fits
             transaction,
@@ -52,7 +52,7 @@ def begin(owner_id: UUID, max_age: timedelta) -> UUID:
 
 # {% endif %}
 def is_open(session_id: UUID) -> bool:
-    """Tell whether a login still counts."""
+    """Return whether a session has neither ended nor expired."""
     query = exists().where(
         LoginSession.id == session_id,
         LoginSession.ended_at.is_(None),
@@ -64,7 +64,7 @@ def is_open(session_id: UUID) -> bool:
 
 # {% if cookiecutter.auth == "jwt" %}
 def is_known(owner_id: UUID, network_digest: str) -> bool:
-    """Tell whether somebody has logged in from this network before."""
+    """Return whether a user has a stored session, open or not, from this network."""
     query = exists().where(
         LoginSession.owner_id == owner_id, LoginSession.network_digest == network_digest
     )
@@ -74,7 +74,7 @@ def is_known(owner_id: UUID, network_digest: str) -> bool:
 
 # {% endif %}
 def end(session_id: UUID) -> None:
-    """End one login."""
+    """End a session."""
     with writing() as transaction:
         transaction.execute(
             update(LoginSession)
@@ -84,7 +84,7 @@ def end(session_id: UUID) -> None:
 
 
 def end_all(transaction: Session, owner_id: UUID, keep: UUID | None = None) -> None:
-    """End every login of somebody, but for one."""
+    """End all sessions of a user except `keep`."""
     ending = update(LoginSession).where(
         LoginSession.owner_id == owner_id, LoginSession.ended_at.is_(None)
     )
@@ -94,6 +94,6 @@ def end_all(transaction: Session, owner_id: UUID, keep: UUID | None = None) -> N
 
 
 def forget_before(moment: datetime) -> int:
-    """Delete the logins that ended or expired before a moment, and return how many."""
+    """Delete the sessions that ended or expired before a moment; return the number deleted."""
     old = or_(LoginSession.ended_at < moment, LoginSession.expires_at < moment)
     return pruning.delete_all(LoginSession, old)

@@ -8,12 +8,12 @@ from app.core.config import CoreSettings
 
 
 class SessionSettings(CoreSettings):
-    """How long a login lasts."""
+    """The lifetime of sessions."""
 
     session_max_age_days: int = Field(default=30, ge=1, le=365)
-    """However often it is used, a login ends then."""
+    """A session ends then, even if it is in use."""
 
     @property
     def session_life(self) -> timedelta:
-        """The longest that a login lasts."""
+        """The maximum lifetime of a session."""
         return timedelta(days=self.session_max_age_days)

@@ -1,4 +1,4 @@
-"""Keeps accounts: who somebody is, and how they prove it."""
+"""User accounts: registration, passwords, email addresses and roles."""
 
 from flask import Flask
 
@@ -19,7 +19,7 @@ __all__ = ["UserSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: UserSettings) -> None:
-    """Serve `/api/v1/users`, and give operators their commands."""
+    """Serve `/api/v1/users` and register the CLI commands."""
     passwords.init_app(app, settings)
     signed_links.init_app(app, settings)
     app.extensions[service.OPEN] = settings.registration_open

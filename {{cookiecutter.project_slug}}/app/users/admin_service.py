@@ -1,4 +1,4 @@
-"""What administrators may do with anybody's account but their own."""
+"""Administrators' changes to accounts. None of them applies to the administrator's own account."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -29,14 +29,14 @@ __all__ = [
 
 
 class OwnAccount(Conflict):
-    """The last administrator would lock everybody out."""
+    """Administrators cannot change their own account: the last one could lock everyone out."""
 
     code = "own_account"
     detail = "Your own account has to be changed by another administrator."
 
 
 class AccountUnchanged(Conflict):
-    """There is nothing to change, and nothing to keep in the audit log."""
+    """The account is in the requested state already, so the audit log gets no entry."""
 
     code = "account_unchanged"
     detail = "This account is like that already."
@@ -45,7 +45,7 @@ class AccountUnchanged(Conflict):
 def newest(
     limit: int, after: Position | None = None, email: str | None = None
 ) -> Page[AccountView]:
-    """Return a page of accounts, newest first, or the one of an address."""
+    """Return a page of accounts, newest first; with `email`, only the account with this address."""
     query = repository.newest(limit + 1, after)
     if email:
         query = query.where(User.email == email)
@@ -57,7 +57,7 @@ def find(user_id: UUID) -> AccountView:
     """Return an account.
 
     Raises:
-        NotFound: when there is none with this id.
+        NotFound: when no account has this id.
 
     """
     with reading() as connection:
@@ -68,7 +68,7 @@ def find(user_id: UUID) -> AccountView:
 
 
 def deactivate(transaction: Session, actor_id: UUID, user_id: UUID) -> AccountView:
-    """Take an account out of use, and end every login; it raises what `give_role` does."""
+    """Deactivate an account and end all its sessions. Raises what `give_role` raises."""
     user = _to_change(transaction, actor_id, user_id)
     if user.deactivated_at:
         raise AccountUnchanged
@@ -78,7 +78,7 @@ def deactivate(transaction: Session, actor_id: UUID, user_id: UUID) -> AccountVi
 
 
 def activate(transaction: Session, actor_id: UUID, user_id: UUID) -> AccountView:
-    """Let an account be used again; it raises what `give_role` does."""
+    """Reactivate an account. Raises what `give_role` raises."""
     user = _to_change(transaction, actor_id, user_id)
     if not user.deactivated_at:
         raise AccountUnchanged
@@ -87,13 +87,13 @@ def activate(transaction: Session, actor_id: UUID, user_id: UUID) -> AccountView
 
 
 def give_role(transaction: Session, actor_id: UUID, user_id: UUID, role: Role) -> AccountView:
-    """Give an account another role, and end every login, because each goes on with the old one.
+    """Change the role of an account and end all its sessions, whose tokens carry the old role.
 
     Raises:
-        NotFound: when there is none with this id.
-        OwnAccount: when it is the caller's.
-        InsufficientScope: when the caller is no administrator any more, whatever the token says.
-        AccountUnchanged: when it has this role.
+        NotFound: when no account has this id.
+        OwnAccount: when it is the account of the acting administrator.
+        InsufficientScope: when the actor is no longer an administrator, whatever the token says.
+        AccountUnchanged: when the account has this role already.
 
     """
     user = _to_change(transaction, actor_id, user_id)
@@ -105,9 +105,9 @@ def give_role(transaction: Session, actor_id: UUID, user_id: UUID, role: Role) -
 
 
 def _to_change(transaction: Session, actor_id: UUID, user_id: UUID) -> User:
-    """Return an account, locked together with the one of whoever changes it.
+    """Return the account to change; lock its row together with the acting administrator's.
 
-    So of two administrators who take the role from each other, one is an administrator afterwards.
+    If two administrators demote each other at the same time, only the first change succeeds.
     """
     both = select(User).where(User.id.in_([actor_id, user_id])).order_by(User.id)
     found = {user.id: user for user in transaction.scalars(both.with_for_update())}
@@ -117,7 +117,7 @@ def _to_change(transaction: Session, actor_id: UUID, user_id: UUID) -> User:
         raise OwnAccount
     principal = found.get(actor_id)
     if principal is None or principal.deactivated_at or principal.role is not Role.ADMIN:
-        raise InsufficientScope(Role.ADMIN)  # the role has a scope of its name
+        raise InsufficientScope(Role.ADMIN)  # this role and its scope have the same name
     return found[user_id]
 
 

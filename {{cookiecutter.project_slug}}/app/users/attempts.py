@@ -1,7 +1,7 @@
-"""How often something may be tried: for an account from one network, from a network, for an account.
+"""Attempt limits, counted per account and network, per network, and per account.
 
-An attempt is stored before it is looked at, so that many at once are not each the first, and taken
-back when it succeeds. Accounts that do not exist are counted like others.
+An attempt is stored before it is checked, so that concurrent attempts count each other. It is
+withdrawn when it succeeds. Attempts at accounts that do not exist are counted too.
 """
 
 import math
@@ -22,27 +22,28 @@ from app.users.models import Attempt
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Something that is tried, and how often it may be within some time."""
+    """An action with limited attempts: the limits of each scope within a time window."""
 
     name: str
     seconds: int
     pair: int
-    """For one account from one network: a person who mistypes."""
+    """For one account from one network: a user who mistypes a password."""
     network: int
-    """From one network: many people behind one address, or one who tries many accounts."""
+    """From one network: many users behind one address, or an attacker who tries many accounts."""
     account: int = sys.maxsize
-    """For one account from everywhere: many machines that share the work."""
+    """For one account from all networks: a distributed attack."""
 
 
-# NIST SP 800-63B, 3.2.2: no more than a hundred failures in a row for one account.
+# NIST SP 800-63B, 3.2.2: at most 100 consecutive failed attempts for one account.
 LOGIN = Kind("login", seconds=900, pair=5, network=50, account=100)
-# Enough for who does not find the email. What reaches one mailbox is counted by app.core.mail.recipients.
+# Enough for a user who cannot find the email. app.core.mail.recipients limits the emails per
+# mailbox.
 LETTER = Kind("email", seconds=3_600, pair=3, network=20)
-CLOCKS_DIFFER_SECONDS = 30  # of two of our machines, at most
+CLOCKS_DIFFER_SECONDS = 30  # maximum clock skew between two hosts of this service
 
 
 class TooManyAttempts(TooManyRequests):
-    """It was tried too often; it is not told for what."""
+    """An attempt limit is exceeded. The response does not say which one."""
 
     code = "too_many_attempts"
     detail = "Too many attempts; try again after the seconds in Retry-After."
@@ -50,7 +51,7 @@ class TooManyAttempts(TooManyRequests):
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One attempt that is stored."""
+    """A stored attempt."""
 
     id: UUID
     kind: Kind
@@ -76,13 +77,13 @@ def begin(kind: Kind, account: str, network: str) -> Try:
 
 
 def check(begun: Try, *, known: bool = False) -> None:
-    """Let an attempt go on unless it is one too many; then it does not count either.
+    """Check an attempt against the limits of its kind. A refused attempt is withdrawn.
 
-    From a network that the account's owner is known to use, what others do elsewhere does not
-    matter: nobody can lock an owner out.
+    The limit per account does not apply if `known`, from a network that the account's owner has
+    logged in from: attempts from other networks cannot lock the owner out.
 
     Raises:
-        TooManyAttempts: with the seconds until the oldest one that counts is forgotten.
+        TooManyAttempts: with Retry-After, the seconds until the oldest counted attempt expires.
 
     """
     kind = begun.kind
@@ -92,13 +93,13 @@ def check(begun: Try, *, known: bool = False) -> None:
 
 
 def is_granted(begun: Try) -> bool:
-    """Tell whether an email that somebody asks for may be sent; one too many does not count either.
+    """Return whether a requested email may be sent. A refused request is withdrawn.
 
-    Beyond what one network may ask for one account nothing is sent, and nobody is told: a 429 would
-    keep owners and newcomers out whose network or address a stranger has used up.
+    Over the limit for one account from one network, the email is dropped silently: a 429 would lock
+    out owners and new users when another client on their network has used up the limit.
 
     Raises:
-        TooManyAttempts: when too many emails have been asked for from this network.
+        TooManyAttempts: when too many emails have been requested from this network.
 
     """
     over = _exceeded(begun, {"pair": begun.kind.pair, "network": begun.kind.network})
@@ -111,7 +112,7 @@ def is_granted(begun: Try) -> bool:
 
 
 def _exceeded(begun: Try, allowed: Mapping[str, int]) -> dict[str, datetime]:
-    """Return in which scopes there are too many, and when the first one was."""
+    """Return the scopes whose limit is exceeded, with the time of their oldest counted attempt."""
     counted = _counted(begun)
     return {scope: first for scope, number, first in counted if number > allowed.get(scope, number)}
 
@@ -124,20 +125,20 @@ def _refuse(begun: Try, oldest: datetime) -> NoReturn:
 
 
 def withdraw(transaction: Session, attempt_id: UUID) -> None:
-    """Forget one attempt; those of others go on counting."""
+    """Delete one attempt, so that it no longer counts."""
     transaction.execute(delete(Attempt).where(Attempt.id == attempt_id))
 
 
 def forget_old() -> int:
-    """Delete the attempts that no longer count, and return how many there were."""
+    """Delete the attempts that no longer count; return the number deleted."""
     longest = timedelta(seconds=max(LOGIN.seconds, LETTER.seconds))
     return pruning.delete_all(Attempt, Attempt.at < datetime.now(UTC) - longest)
 
 
 def _counted(begun: Try) -> list[tuple[str, int, datetime]]:
-    """Return the number of attempts in each scope and when the first one was, by one query."""
+    """Return each scope with its number of attempts and the time of the oldest, in one query."""
     since = begun.at - timedelta(seconds=begun.kind.seconds)
-    # What was tried before a clock was put back would otherwise count until that time comes again.
+    # Without an upper bound, attempts stored before a clock was set back would count for too long.
     until = begun.at + timedelta(seconds=CLOCKS_DIFFER_SECONDS)
     of_account = Attempt.account_digest == begun.account
     of_network = Attempt.network_digest == begun.network

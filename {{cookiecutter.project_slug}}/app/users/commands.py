@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app app users create-admin`, `flask --app app prune-attempts`."""
+"""CLI commands: `flask --app app users create-admin`, `flask --app app prune-attempts`."""
 
 from typing import TextIO
 
@@ -19,7 +19,7 @@ users = AppGroup("users", help="Manage accounts.")
     help="Where the password is; - reads standard input. Without it you are asked.",
 )
 def create_admin(email: str, password_file: TextIO | None) -> None:
-    """Make the account of an administrator, whose address needs no confirmation."""
+    """Create an administrator's account; its address needs no confirmation."""
     if password_file:
         password = password_file.read().rstrip("\r\n")
     else:
@@ -36,5 +36,5 @@ def create_admin(email: str, password_file: TextIO | None) -> None:
 @click.command("prune-attempts")
 @with_appcontext
 def prune() -> None:
-    """Forget attempts that count no more."""
+    """Delete attempts that no longer count."""
     click.echo(f"{attempts.forget_old()} attempts forgotten")

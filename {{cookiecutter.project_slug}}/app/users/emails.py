@@ -1,4 +1,4 @@
-"""What accounts write to their owners."""
+"""The emails about accounts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,13 +9,14 @@ from app.core.mail.recipients import Share
 from app.users import signed_links
 from app.users.signed_links import Link, Purpose
 
-# Anybody may ask for an email to anybody. As many reach a mailbox within half an hour, the life of the
-# link in each, so an owner who gets no more has some that work.
+# Any client may request an email to any address. The limit applies within half an hour, as long as
+# a reset link lasts by default, so an owner who receives no more emails still has links that work.
 ASKED = Share("asked", most=3)
-# From a network that the owner has logged in from: others cannot use this up.
+# Requests from a network that the owner has logged in from. Clients elsewhere cannot use this share
+# up.
 ASKED_AT_HOME = Share("asked-at-home", most=3)
-# To an address that an account wants to move to. Its link is of no use to a newcomer, so it must not use
-# up the emails that are.
+# To the new address of an account. Its link is of no use to a new user of that address, so these
+# emails must not use up the share of those that are.
 MOVED = Share("moved", most=3)
 NOTICE = Share("notice")
 SHARES = {share.name: share for share in (ASKED, ASKED_AT_HOME, MOVED, NOTICE)}
@@ -23,20 +24,20 @@ SHARES = {share.name: share for share in (ASKED, ASKED_AT_HOME, MOVED, NOTICE)}
 
 @dataclass(frozen=True, slots=True)
 class EmailRequest:
-    """An email about an account, before it is written."""
+    """An email about an account, before it is composed."""
 
     template: str
-    """One of LINKED or NOTICES."""
+    """A key of LINKED or NOTICES."""
     to: str | None
-    """None for nobody, which takes as long."""
+    """The recipient. With None the email is composed but not sent, so timing reveals nothing."""
     share: Share
     account: UUID
     state: str = ""
-    """What the link in it is for, as `links.Link` has it."""
+    """The digest of the account's state, as in `signed_links.Link`."""
 
 
 def verify(to: str | None, url: str) -> Email:
-    """Ask whoever reads this mailbox whether the account is theirs."""
+    """Ask the owner of the address to confirm a new account."""
     return Email(
         to,
         f"Confirm your address for {NAME}",
@@ -46,7 +47,7 @@ def verify(to: str | None, url: str) -> Email:
 
 
 def choose(to: str | None, url: str) -> Email:
-    """Let whoever reads the mailbox of an unconfirmed account choose its password."""
+    """Ask the owner of the address of an unconfirmed account to choose its password."""
     return Email(
         to,
         f"Confirm your address for {NAME}",
@@ -57,7 +58,7 @@ def choose(to: str | None, url: str) -> Email:
 
 
 def taken(to: str | None, url: str) -> Email:
-    """Tell the owner of an account that it exists already."""
+    """Inform the owner of an existing account that its address was used to register."""
     return Email(
         to,
         f"You have an account at {NAME}",
@@ -68,7 +69,7 @@ def taken(to: str | None, url: str) -> Email:
 
 
 def reset(to: str | None, url: str) -> Email:
-    """Let the owner of an account choose a new password."""
+    """Offer the owner of an account a link to choose a new password."""
     return Email(
         to,
         f"Choose a new password for {NAME}",
@@ -78,7 +79,7 @@ def reset(to: str | None, url: str) -> Email:
 
 
 def change(to: str | None, url: str) -> Email:
-    """Ask whoever reads the new mailbox whether the account shall use it."""
+    """Ask the owner of a new address to confirm it for an account."""
     return Email(
         to,
         f"Confirm your new address for {NAME}",
@@ -88,7 +89,7 @@ def change(to: str | None, url: str) -> Email:
 
 
 def changed(to: str | None, what: str) -> Email:
-    """Tell the owner of an account what has been changed, in case it was somebody else."""
+    """Notify the owner of an account of a change, which an attacker may have made."""
     return Email(
         to,
         f"Your account at {NAME} has been changed",
@@ -111,7 +112,7 @@ NOTICES = {
 
 
 def compose(email: EmailRequest) -> Email:
-    """Write an email; the time of its link begins now."""
+    """Compose an email. The lifetime of its link starts now."""
     if sentence := NOTICES.get(email.template):
         return changed(email.to, sentence)
     write, purpose = LINKED[email.template]

@@ -1,4 +1,4 @@
-"""The tables of accounts, and of attempts at them."""
+"""The tables of accounts and of attempts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,19 +14,19 @@ DIGEST_LENGTH = 64
 
 
 class Role(StrEnum):
-    """What somebody is here for; app.core.access.principals says what that allows."""
+    """The role of a user; `app.core.access.principals` maps it to scopes."""
 
     USER = "user"
     ADMIN = "admin"
 
 
 class User(Base, kw_only=True):
-    """An account. One that is confirmed is never deleted, so that nobody else gets its orders."""
+    """An account. A confirmed account is never deleted, so its orders never get another owner."""
 
     __tablename__ = "users"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    # ASCII in lower case, so that every collation takes the same addresses for equal.
+    # Lower-case ASCII, so that addresses compare alike under every collation.
     email: Mapped[str] = mapped_column(String(EMAIL_LENGTH), unique=True)
     email_verified_at: Mapped[datetime | None] = mapped_column(default=None)
     password_hash: Mapped[str] = mapped_column(String(255))
@@ -47,7 +47,7 @@ class User(Base, kw_only=True):
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether nobody has proven to read its mailbox, so that it may be a stranger's."""
+        """Whether the account is active but unconfirmed: anyone may have registered its address."""
         return self.email_verified_at is None and self.deactivated_at is None
 
     __table_args__ = (Index(None, "created_at", "id"),)
@@ -55,7 +55,7 @@ class User(Base, kw_only=True):
 
 
 class Attempt(Base, kw_only=True):
-    """A try that may be one of many: a login that did not succeed, or an email that was asked for."""
+    """An attempt that counts toward a limit: a failed login or a requested email."""
 
     __tablename__ = "attempts"
 

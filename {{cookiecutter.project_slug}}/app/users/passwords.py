@@ -1,6 +1,7 @@
-"""Passwords: what makes a good one, and how they are kept.
+"""Password rules, and hashing with Argon2id.
 
-The rules are those of NIST SP 800-63B: long rather than complicated, any character, never cut off.
+The rules follow NIST SP 800-63B: a minimum length instead of composition rules, any character, and
+no truncation.
 """
 
 import base64
@@ -21,17 +22,17 @@ from app.core.errors import Unprocessable
 MIN_LENGTH, MAX_LENGTH = 12, 128  # characters
 WRONG_LENGTH = f"Must have {MIN_LENGTH} to {MAX_LENGTH} characters."
 MIN_DIFFERENT = 5
-MIN_SCORE = 3  # of zxcvbn's 0 to 4: more than a hundred million guesses
-ESTIMATED = 16  # characters at either end: some long texts take zxcvbn seconds
-MIN_NAME_LENGTH = 4  # a shorter one is in many a good password by chance
-# OWASP Password Storage Cheat Sheet, Argon2id: for so many passes at least so many KiB.
+MIN_SCORE = 3  # of zxcvbn's 0 to 4: at least 10^8 guesses
+ESTIMATED = 16  # characters at each end: zxcvbn takes seconds for some long passwords
+MIN_NAME_LENGTH = 4  # shorter names occur in strong passwords by chance
+# OWASP Password Storage Cheat Sheet, Argon2id: minimum memory in KiB by number of iterations.
 MIN_KIB = {1: 47_104, 2: 19_456, 3: 12_288, 4: 9_216, 5: 7_168}
 USUAL = {"argon2_time_cost": 2, "argon2_memory_kib": MIN_KIB[2]}
-CHEAPEST = {"argon2_time_cost": 1, "argon2_memory_kib": 8}  # tests hash a lot
+CHEAPEST = {"argon2_time_cost": 1, "argon2_memory_kib": 8}  # tests hash many passwords
 
 
 class PasswordSettings(CoreSettings):
-    """What keeping passwords may cost."""
+    """The cost parameters of password hashes."""
 
     argon2_time_cost: int = Field(default=None, ge=1, le=20, validate_default=True)
     argon2_memory_kib: int = Field(default=None, ge=8, le=4_194_304, validate_default=True)
@@ -53,40 +54,38 @@ class PasswordSettings(CoreSettings):
 
 
 class WeakPassword(Unprocessable):
-    """The password is not good enough; everything that is wrong with it is said at once."""
+    """The password breaks one or more rules; `errors` lists all of them."""
 
     code = "weak_password"
     detail = "Choose another password; errors lists what is wrong with this one."
 
     def __init__(self, sentences: list[str]) -> None:
-        """Take what is wrong."""
         self.sentences = sentences
         place = {"in": "body", "pointer": "#/password"}
         super().__init__(members={"errors": [{**place, "detail": each} for each in sentences]})
 
 
 class Passwords:
-    """Hashes passwords with Argon2id and compares them."""
+    """Hashes and verifies passwords with Argon2id."""
 
     def __init__(self, settings: PasswordSettings) -> None:
-        """Take what a hash may cost."""
         passes, memory = settings.argon2_time_cost, settings.argon2_memory_kib
         hasher = Argon2Hasher(time_cost=passes, memory_cost=memory, parallelism=1)
         self._hashes = PasswordHash((hasher,))
         names = {settings.service_name.casefold(), NAME}
         self._names = {name for name in names if len(name) >= MIN_NAME_LENGTH}
-        # The hash of no password: comparing with it takes as long as with any other.
+        # A hash that no password matches. Verifying against it takes as long as against any other.
         salt, nothing = (_unpadded(secrets.token_bytes(size)) for size in (16, 32))
         self._nobody = f"$argon2id$v=19$m={memory},t={passes},p=1${salt}${nothing}"
 
     def check(self, password: str, email: str) -> None:
-        """Let a new password pass.
+        """Check a new password against the rules.
 
         Raises:
-            WeakPassword: with all that is wrong with it.
+            WeakPassword: with every rule that the password breaks.
 
         """
-        # Counted as it was sent, so that the API document can say how long it may be.
+        # The length is checked before normalisation, as the API document describes it.
         fits = MIN_LENGTH <= len(password) <= MAX_LENGTH
         sentences = [] if fits else [WRONG_LENGTH]
         sentences += self._problems(normalised(password).casefold(), email, fits=fits)
@@ -94,13 +93,13 @@ class Passwords:
             raise WeakPassword(sentences)
 
     def hash(self, password: str) -> str:
-        """Return what is stored."""
+        """Return the hash to store."""
         return self._hashes.hash(normalised(password))
 
     def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
-        """Tell whether a password is right, and what to store when hashes have become dearer.
+        """Verify a password; return a new hash if the cost parameters have increased.
 
-        Without a stored one it is wrong, and that takes as long.
+        Without a stored hash the password is wrong, and verifying it takes as long.
         """
         return self._hashes.verify_and_update(normalised(password), stored or self._nobody)
 
@@ -122,17 +121,17 @@ def _is_guessable(password: str) -> bool:
 
 
 def normalised(password: str) -> str:
-    """Return one spelling of what keyboards write in several (NIST SP 800-63B, 3.1.1.2)."""
+    """Return the NFKC form: keyboards encode a character differently (NIST SP 800-63B, 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def of_app() -> Passwords:
-    """Return the passwords of the current application."""
+    """Return the password hasher of the current application."""
     return cast("Passwords", current_app.extensions["passwords"])
 
 
 def init_app(app: Flask, settings: PasswordSettings) -> None:
-    """Let this application keep passwords."""
+    """Set up password hashing."""
     app.extensions["passwords"] = Passwords(settings)
 
 

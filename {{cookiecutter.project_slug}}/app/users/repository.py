@@ -1,4 +1,4 @@
-"""The queries of accounts."""
+"""The queries for accounts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from app.users.models import Role, User
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """An account as its owner sees it."""
+    """An account as shown to its owner."""
 
     id: UUID
     email: str
@@ -25,7 +25,7 @@ class UserView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView(UserView):
-    """An account as administrators see it."""
+    """An account as shown to administrators."""
 
     email_verified_at: datetime | None
     deactivated_at: datetime | None
@@ -45,7 +45,7 @@ SHOWN: Accounts = select(
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a proof of identity is compared with."""
+    """What a login is checked against."""
 
     id: UUID
     email: str
@@ -56,27 +56,27 @@ class Credentials:
 
     @property
     def usable(self) -> bool:
-        """Whether its owner can log in."""
+        """Whether the account is confirmed and active, so that its owner can log in."""
         return self.email_verified_at is not None and self.deactivated_at is None
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether nobody has proven to read its mailbox, so that it may be a stranger's."""
+        """Whether the account is active but unconfirmed: anyone may have registered its address."""
         return self.email_verified_at is None and self.deactivated_at is None
 
 
 def newest(limit: int, after: Position | None = None) -> Accounts:
-    """Return the query for the newest accounts, or for the next ones after a position."""
+    """Return the query for the newest accounts, or for those after a position."""
     return pagination.newest(SHOWN, User.created_at, User.id, limit, after)
 
 
 def accounts(connection: Connection, query: Accounts) -> Sequence[AccountView]:
-    """Run a query of accounts."""
+    """Execute a query for accounts."""
     return [AccountView(*row) for row in connection.execute(query)]
 
 
 def view(user_id: UUID) -> UserView | None:
-    """Return an account that is in use."""
+    """Return an active account, or None."""
     query = select(User.id, User.email, User.role, User.created_at).where(
         User.id == user_id, User.deactivated_at.is_(None)
     )
@@ -86,17 +86,17 @@ def view(user_id: UUID) -> UserView | None:
 
 
 def by_id(user_id: UUID) -> Credentials | None:
-    """Return what the account of this id is proven by."""
+    """Return the credentials of the account with this id, or None."""
     return _credentials(User.id == user_id)
 
 
 def by_email(email: str) -> Credentials | None:
-    """Return what the account of this address is proven by."""
+    """Return the credentials of the account with this address, or None."""
     return _credentials(User.email == email)
 
 
 def unconfirmed(email: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for the account of an address that nobody has confirmed."""
+    """Return the conditions that match the account of an address if it is `unconfirmed`."""
     return User.email == email, User.email_verified_at.is_(None), User.deactivated_at.is_(None)
 
 

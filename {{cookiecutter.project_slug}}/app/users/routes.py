@@ -42,7 +42,7 @@ class _NewEmail(_Proof):
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(403, 429)
 def register_account(sent: _Registration) -> Response:
-    """Ask for an account; an email tells its owner how to go on, also if there is one already."""
+    """Register an account; an email with the next step is sent, even if the account exists."""
     service.register(sent["email"], sent["password"], str(request.remote_addr))
     return Response(status=202)
 
@@ -52,7 +52,7 @@ def register_account(sent: _Registration) -> Response:
 @blueprint.response(200, UserSchema)
 @blueprint.problems(404)
 def get_own_account() -> Response:
-    """Return the caller's account."""
+    """Return the user's own account."""
     return json_response(service.find(access.principal().id))
 
 
@@ -62,7 +62,7 @@ def get_own_account() -> Response:
 @blueprint.response(204)
 @blueprint.problems(404, 429)
 def change_password(sent: _NewPassword) -> Response:
-    """Change the password; every other login ends."""
+    """Change the password; all other sessions end."""
     principal = access.principal()
     service.change_password(
         principal.id,
@@ -80,7 +80,7 @@ def change_password(sent: _NewPassword) -> Response:
 @blueprint.response(202, description=LETTER)
 @blueprint.problems(404, 429)
 def request_email_change(sent: _NewEmail) -> Response:
-    """Ask for another address; it counts once the email that goes there is answered."""
+    """Request a change of address; it takes effect when the link sent there is used."""
     service.ask_to_change_email(
         access.principal().id, sent["current_password"], sent["email"], str(request.remote_addr)
     )
@@ -93,6 +93,6 @@ def request_email_change(sent: _NewEmail) -> Response:
 @blueprint.response(204)
 @blueprint.problems(404, 429)
 def close_account(sent: _Proof) -> Response:
-    """Close the account; every login ends."""
+    """Close the account; all its sessions end."""
     service.deactivate(access.principal().id, sent["current_password"], str(request.remote_addr))
     return Response(status=204)

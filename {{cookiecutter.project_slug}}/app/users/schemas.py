@@ -1,4 +1,4 @@
-"""What accounts are asked for and answered with."""
+"""The request and response schemas of accounts."""
 
 from marshmallow import fields, validate
 
@@ -7,18 +7,18 @@ from app.core.schemas import Schema
 from app.users import passwords
 from app.users.models import Role
 
-MAX_PASSWORD_LENGTH = 1_024  # before its spelling is settled; app.users.passwords has the rules
+MAX_PASSWORD_LENGTH = 1_024  # before normalisation; app.users.passwords has the rules
 MAX_TOKEN_LENGTH = 1_024
 
 
 class AddressSchema(Schema):
-    """Whom to write to."""
+    """An email address."""
 
     email = EmailField(required=True, metadata={"example": "ada@example.com"})
 
 
 class PasswordSchema(Schema):
-    """A password; of a new one all that is wrong is said at once."""
+    """A new password; `app.users.passwords` checks it further."""
 
     password = fields.String(
         required=True,
@@ -34,11 +34,11 @@ class PasswordSchema(Schema):
 
 
 class RegistrationSchema(AddressSchema, PasswordSchema):
-    """Who wants an account."""
+    """A registration."""
 
 
 class CurrentPasswordSchema(Schema):
-    """The caller's proof that the token is not stolen."""
+    """The current password: an access token alone may be stolen."""
 
     current_password = fields.String(
         required=True,
@@ -48,11 +48,11 @@ class CurrentPasswordSchema(Schema):
 
 
 class NewPasswordSchema(CurrentPasswordSchema, PasswordSchema):
-    """Another password."""
+    """A change of password."""
 
 
 class NewEmailSchema(CurrentPasswordSchema, AddressSchema):
-    """Another address."""
+    """A change of address."""
 
 
 class LinkTokenSchema(Schema):
@@ -66,11 +66,11 @@ class LinkTokenSchema(Schema):
 
 
 class ResetSchema(LinkTokenSchema, PasswordSchema):
-    """Another password, from whoever reads the account's mailbox."""
+    """A password reset with the token of an emailed link."""
 
 
 class UserSchema(Schema):
-    """An account as its owner sees it."""
+    """An account as shown to its owner."""
 
     id = fields.UUID(required=True)
     email = EmailField(required=True)

@@ -1,4 +1,4 @@
-"""The rules of accounts. Nothing that anybody is answered tells which addresses have one."""
+"""The rules of accounts. No response reveals which addresses have an account."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -40,18 +40,18 @@ from app.users.signed_links import InvalidLink, Link, Purpose
 
 OPEN = "registration_open"
 NOBODY = UUID(int=0)
-NO_PASSWORD = ""  # no hash, so no password fits
+NO_PASSWORD = ""  # not a hash, so no password matches
 
 
 class InvalidCredentials(Unauthenticated):
-    """Nobody can log in so; it is not told whether the account exists, is confirmed or in use."""
+    """The login failed. The response does not say if the account exists, is confirmed or active."""
 
     code = "invalid_credentials"
     detail = "No account that can be used has this e-mail address and this password."
 
 
 class WrongPassword(Problem):
-    """The caller is known, and has not proven it once more."""
+    """Re-authentication failed: the current password is wrong."""
 
     status = 403
     code = "wrong_password"
@@ -59,41 +59,41 @@ class WrongPassword(Problem):
 
 
 class RegistrationClosed(Problem):
-    """Accounts are made by operators alone."""
+    """Only operators can create accounts."""
 
     status = 403
     code = "registration_closed"
     detail = "This service takes no new accounts."
 
 
-class UnfitAddress(ValueError):  # noqa: N818  it is what the operator is told
-    """An operator named an address that cannot be used."""
+class UnfitAddress(ValueError):  # noqa: N818  its text is shown to the operator
+    """An operator gave an address that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An email that somebody asks for."""
+    """A requested email."""
 
     granted: bool
-    """Whether this network may have one more sent about this account."""
+    """Whether the limit for this account and network allows another email."""
     share: Share
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Somebody who knew the password, as the account was then."""
+    """A user who has given the right password, with the account as it was then."""
 
     id: UUID
     role: Role
     password_hash: str
     renewed_hash: str | None
-    """The same password, hashed as dear as hashes are now."""
+    """A new hash of the same password, if the cost parameters have increased."""
     attempt_id: UUID
 
 
 # {% if not cookiecutter.background_tasks %}
 def send_after_commit(transaction: Session, email: EmailRequest) -> None:
-    """Hand an email to the thread that sends them, once a transaction is committed and only then."""
+    """Queue an email for the sending thread after the transaction commits."""
     composed = emails.compose(email)
     event.listen(transaction, "after_commit", lambda _: mail.of_app().send(composed), once=True)
 
@@ -106,21 +106,21 @@ add_email = stored_emails.add
 
 
 def registration_open() -> bool:
-    """Tell whether this service takes new accounts."""
+    """Return whether users may register."""
     return bool(current_app.extensions[OPEN])
 
 
 def register(email: str, password: str, address: str) -> None:
-    """Make an account that can be used once its address is confirmed.
+    """Create an account that can be used once its address is confirmed.
 
-    Whoever has one already is told so by email, and the caller nothing: the same answer goes out. An
-    account that was never confirmed may be a stranger's, who was first: its password is void from now on,
-    and the link in the email, which goes to the owner of the address, lets them choose one.
+    If the address has an account already, only an email to it says so; the response is the same. An
+    unconfirmed account may have been registered by someone else. Its password is voided, and the
+    email to the owner of the address has a link to choose a new one.
 
     Raises:
-        RegistrationClosed: when this service takes no new accounts.
-        WeakPassword: when the password is not good enough.
-        TooManyAttempts: when too many emails have been asked for from this network.
+        RegistrationClosed: when users may not register.
+        WeakPassword: when the password breaks a rule.
+        TooManyAttempts: when too many emails have been requested from this network.
 
     """
     if not registration_open():
@@ -129,7 +129,7 @@ def register(email: str, password: str, address: str) -> None:
     asked = _ask(email, address, repository.by_email(email))
     user = _new(email, password)
     with writing() as transaction:
-        # As many statements whoever has the address, because each takes a time that can be measured.
+        # The same number of statements in each case: response times must not reveal an account.
         with suppress(IntegrityError), transaction.begin_nested():
             transaction.add(user)
         owner = _contested(transaction, email, keep=user.id)
@@ -138,11 +138,11 @@ def register(email: str, password: str, address: str) -> None:
 
 
 def create_admin(email: str, password: str) -> None:
-    """Make the account of an administrator, also if a stranger has registered the address, unconfirmed.
+    """Create an administrator's account. It replaces an unconfirmed account of the address.
 
     Raises:
-        UnfitAddress: when it is no address, or has an account that its owner has confirmed.
-        WeakPassword: when the password is not good enough.
+        UnfitAddress: when the address is malformed or has a confirmed account.
+        WeakPassword: when the password breaks a rule.
 
     """
     address = mail.normalised(email)
@@ -166,7 +166,7 @@ def find(user_id: UUID) -> UserView:
     """Return an account as its owner sees it.
 
     Raises:
-        NotFound: when there is none in use.
+        NotFound: when no active account has this id.
 
     """
     found = repository.view(user_id)
@@ -176,24 +176,24 @@ def find(user_id: UUID) -> UserView:
 
 
 def role_of(user_id: UUID) -> Role | None:
-    """Return the role of an account, or None when it is not in use."""
+    """Return the role of an account, or None if it is not active."""
     found = repository.view(user_id)
     return found.role if found else None
 
 
 def is_administrator(principal: Principal) -> bool:
-    """Tell whether a caller is an administrator now, by a login that has not ended."""
+    """Return whether a principal is an administrator now and their session, if any, is open."""
     if role_of(principal.id) is not Role.ADMIN:
         return False
     return principal.session is None or sessions.is_open(principal.session)
 
 
 def authenticate(email: str, password: str, address: str) -> Proven:
-    """Return whose address and password these are.
+    """Verify an email address and a password.
 
     Raises:
-        InvalidCredentials: when they are nobody's who can log in.
-        TooManyAttempts: when that has been tried too often.
+        InvalidCredentials: when they do not match an account that can log in.
+        TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
     found = repository.by_email(mail.normalised(email) or "")
@@ -201,10 +201,12 @@ def authenticate(email: str, password: str, address: str) -> Proven:
 
 
 def admit(transaction: Session, proven: Proven) -> User:
-    """Return the account of whoever has proven to be its owner, locked for a change.
+    """Return the account of an authenticated user, its row locked for a change.
+
+    Stores the new hash if there is one, and withdraws the attempt.
 
     Raises:
-        InvalidCredentials: when it has changed since.
+        InvalidCredentials: when the account was deactivated or its password changed meanwhile.
 
     """
     user = transaction.get_one(User, proven.id, with_for_update=True)
@@ -218,11 +220,11 @@ def admit(transaction: Session, proven: Proven) -> User:
 
 # {% if cookiecutter.web_ui %}
 def confirm_password(user_id: UUID, current: str, address: str) -> None:
-    """Ask somebody who is logged in for the password once more.
+    """Re-authenticate a logged-in user with the current password.
 
     Raises:
-        WrongPassword: when it is not right.
-        TooManyAttempts: when that has been tried too often.
+        WrongPassword: when the password is wrong.
+        TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
     proven = _prove_again(user_id, current, address)
@@ -234,12 +236,12 @@ def confirm_password(user_id: UUID, current: str, address: str) -> None:
 def change_password(
     user_id: UUID, current: str, password: str, address: str, *, session_id: UUID | None
 ) -> None:
-    """Change the password, and end every other login.
+    """Change the password and end all other sessions.
 
     Raises:
-        WrongPassword: when the current one is not right.
-        WeakPassword: when the new one is not good enough.
-        TooManyAttempts: when that has been tried too often.
+        WrongPassword: when the current password is wrong.
+        WeakPassword: when the new password breaks a rule.
+        TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
     proven = _prove_again(user_id, current, address)
@@ -253,15 +255,15 @@ def change_password(
 
 
 def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -> None:
-    """Write to a new address; the account uses it once it is confirmed.
+    """Send a confirmation link to a new address. The account uses it once it is confirmed.
 
     Raises:
-        WrongPassword: when the current password is not right.
-        TooManyAttempts: when that has been tried too often.
+        WrongPassword: when the current password is wrong.
+        TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
     proven = _prove_again(user_id, current, address)
-    # Whoever has an account gets no email, and the caller does not learn that.
+    # An address with a confirmed account gets no email; the response must not reveal that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
     asked = replace(_ask(email, address, found), share=emails.MOVED)
@@ -271,10 +273,10 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
 
 
 def change_email(token: str) -> None:
-    """Use the new address that a link was sent to, and tell the old one.
+    """Change the address of an account to the one that a link was sent to, and notify the old one.
 
     Raises:
-        InvalidLink: when the link is not good.
+        InvalidLink: when the link is invalid or has expired.
 
     """
     link = signed_links.of_app().open(Purpose.CHANGE_EMAIL, token)
@@ -286,17 +288,17 @@ def change_email(token: str) -> None:
             user.email_verified_at = datetime.now(UTC)
             transaction.flush()
             _notify(transaction, "address-changed", user, old)
-    except IntegrityError:  # somebody else has taken it meanwhile
+    except IntegrityError:  # another account has taken the address meanwhile
         raise InvalidLink from None
 
 
 def ask_to_verify_email(email: str, address: str) -> None:
-    """Write once more to whoever has not confirmed an address; they choose a password by the link.
+    """Send another link to an unconfirmed address. Its owner chooses a new password with it.
 
-    Whoever asks has proven nothing, and need not be who chose the password of the account.
+    The request is not authenticated, and the account's password may be another person's choice.
 
     Raises:
-        TooManyAttempts: when too many emails have been asked for from this network.
+        TooManyAttempts: when too many emails have been requested from this network.
 
     """
     asked = _ask(email, address, repository.by_email(email))
@@ -307,10 +309,10 @@ def ask_to_verify_email(email: str, address: str) -> None:
 
 
 def verify_email(token: str) -> None:
-    """Take an address for confirmed; its account can be used from now on.
+    """Confirm the address of an account, which can be used from now on.
 
     Raises:
-        InvalidLink: when the link is not good.
+        InvalidLink: when the link is invalid or has expired.
 
     """
     link = signed_links.of_app().open(Purpose.VERIFY_EMAIL, token)
@@ -321,13 +323,14 @@ def verify_email(token: str) -> None:
 
 
 def ask_to_reset_password(email: str, address: str) -> None:
-    """Write to whoever has forgotten a password.
+    """Send a link to choose a new password.
 
-    The links of an unconfirmed account are void before the first such email: nobody can make void what
-    an owner has been sent once no further email is sent.
+    For an unconfirmed account, the first request voids the password and the links of earlier
+    registrations. All links sent from then on carry the same state, so no request voids another's
+    link.
 
     Raises:
-        TooManyAttempts: when too many emails have been asked for from this network.
+        TooManyAttempts: when too many emails have been requested from this network.
 
     """
     asked = _ask(email, address, repository.by_email(email))
@@ -337,11 +340,11 @@ def ask_to_reset_password(email: str, address: str) -> None:
 
 
 def reset_password(token: str, password: str) -> None:
-    """Change the password of whoever reads the account's mailbox, and end every login.
+    """Set a new password with the token of an emailed link, and end all sessions.
 
     Raises:
-        InvalidLink: when the link is not good.
-        WeakPassword: when the password is not good enough; the link stays good.
+        InvalidLink: when the link is invalid or has expired.
+        WeakPassword: when the password breaks a rule; the link stays valid.
 
     """
     link = signed_links.of_app().open(Purpose.RESET_PASSWORD, token)
@@ -356,11 +359,11 @@ def reset_password(token: str, password: str) -> None:
 
 
 def deactivate(user_id: UUID, current: str, address: str) -> None:
-    """Close an account, and end every login.
+    """Close an account and end all its sessions.
 
     Raises:
-        WrongPassword: when the current password is not right.
-        TooManyAttempts: when that has been tried too often.
+        WrongPassword: when the current password is wrong.
+        TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
     proven = _prove_again(user_id, current, address)
@@ -380,9 +383,9 @@ def _new(email: str, password: str) -> User:
 
 
 def _contested(transaction: Session, email: str, keep: UUID = NOBODY) -> User | None:
-    """Return the account of an address; if it is unconfirmed, its password and links are void.
+    """Return the account of an address. If it is unconfirmed, void its password and links first.
 
-    Those of the account `keep` stay: it has just been made.
+    The account `keep` is left alone: it has just been created.
     """
     void = {"password_hash": NO_PASSWORD, "version": User.version + 1}
     others = (*repository.unconfirmed(email), User.id != keep)
@@ -391,12 +394,12 @@ def _contested(transaction: Session, email: str, keep: UUID = NOBODY) -> User | 
 
 
 def _give_way(transaction: Session, email: str) -> None:
-    """Delete the account that has an address without a proof; nobody has ever logged in to it."""
+    """Delete the account of an address if it is unconfirmed: no user can have logged in to it."""
     transaction.execute(delete(User).where(*repository.unconfirmed(email)))
 
 
 def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:
-    """Compare a password; whoever there is or is not, it takes the same queries and a hash."""
+    """Verify a password, with the same queries and one hash whether or not the account exists."""
     if found:
         auth_log.bind(account_id=str(found.id))
     network = pseudonyms.of_network(address)
@@ -411,7 +414,7 @@ def _prove(found: Credentials | None, email: str, password: str, address: str) -
 
 
 def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
-    """Ask for the password although the caller is known: a token may have been stolen."""
+    """Re-authenticate a user with the current password, since a token may be stolen."""
     found = repository.by_id(user_id)
     if found is None:
         raise NotFound
@@ -423,10 +426,10 @@ def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
 
 
 def _ask(email: str, address: str, owner: Credentials | None) -> Asked:
-    """Count that somebody asks for an email to an address, which may have an owner here.
+    """Count a request for an email to an address, which may have an account.
 
     Raises:
-        TooManyAttempts: when too many have been asked for from this network.
+        TooManyAttempts: when too many emails have been requested from this network.
 
     """
     account, network = pseudonyms.of_account(email), pseudonyms.of_network(address)
@@ -436,7 +439,7 @@ def _ask(email: str, address: str, owner: Credentials | None) -> Asked:
 
 
 def _reader(found: Credentials | User | None) -> str | None:
-    """Return to whom an email about an account goes, if to anybody."""
+    """Return the recipient of an email about an account; None if it is missing or deactivated."""
     return found.email if found and not found.deactivated_at else None
 
 
@@ -447,19 +450,19 @@ def _write(
     owner: Credentials | User | None,
     to: str | None,
 ) -> None:
-    """Send an email with a link; what is written to nobody takes as long, and is not sent."""
+    """Send an email with a link; without a recipient, compose it only, for equal timing."""
     account, state = (owner.id, _state(owner)) if owner else (NOBODY, pseudonyms.of_state())
     reader = to if asked.granted else None
     add_email(transaction, EmailRequest(template, reader, asked.share, account, state))
 
 
 def _notify(transaction: Session, template: str, user: User, to: str) -> None:
-    """Tell the owner of an account what has been changed."""
+    """Notify the owner of an account of a change."""
     add_email(transaction, EmailRequest(template, to, emails.NOTICE, user.id))
 
 
 def _follow(transaction: Session, link: Link) -> User:
-    """Return the account that a link is about, locked for the change."""
+    """Return the account of a link, its row locked for a change."""
     user = transaction.get(User, link.account, with_for_update=True)
     if user is None or user.deactivated_at or not link.matches(_state(user)):
         raise InvalidLink

@@ -5,7 +5,7 @@ from app.users.signed_links import LinkSettings
 
 
 class UserSettings(LinkSettings, PasswordSettings):
-    """How accounts are made and kept."""
+    """The settings of registration, links and password hashes."""
 
     registration_open: bool = True
-    """Whether anybody may make an account."""
+    """Whether users may register themselves."""

@@ -1,7 +1,7 @@
-"""Links in emails: signed, each for one purpose, for a time, and only while a state lasts.
+"""Signed links in emails. Each has one purpose and a limited lifetime, and works once.
 
-A link carries the fingerprint of the state that it changes. Following it changes that state, so it
-works once, and whatever else changes the state ends it too.
+A link carries a digest of the account's state. Using the link changes that state, which invalidates
+it, as any other change of the state does.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from app.core.errors import Problem
 
 
 class Purpose(StrEnum):
-    """What a link is for; also its path below /account."""
+    """The purpose of a link, which is also its path below /account."""
 
     VERIFY_EMAIL = "verify-email"
     RESET_PASSWORD = "reset-password"  # noqa: S105  a path
@@ -28,14 +28,14 @@ class Purpose(StrEnum):
 
 
 class LinkSettings(PublicURLSettings):
-    """Where links lead, and for how long."""
+    """The base URL and the lifetimes of links."""
 
     reset_link_ttl_seconds: int = Field(default=1_800, ge=60, le=86_400)
     email_link_ttl_seconds: int = Field(default=86_400, ge=60, le=604_800)
 
 
 class InvalidLink(Problem):
-    """The link is forged, expired, used, or for something else; it is not told which."""
+    """The link is forged, expired, used or for another purpose. The response does not say which."""
 
     status = 400
     code = "invalid_link"
@@ -44,23 +44,22 @@ class InvalidLink(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link says."""
+    """The contents of a link's token."""
 
     account: UUID
     state: str
     email: str
-    """The address that it was sent to."""
+    """The address that the link was sent to."""
 
     def matches(self, state: str) -> bool:
-        """Tell whether the state is still the one that it was made for."""
+        """Return whether the account's state is still the one that the link was made for."""
         return hmac.compare_digest(self.state, state)
 
 
 class Links:
-    """Seals links and opens them."""
+    """Signs links and verifies them."""
 
     def __init__(self, settings: LinkSettings) -> None:
-        """Take the secret, the place and the times."""
         self._secret = settings.secret_key.get_secret_value()
         self._place = settings.public_url
         self._seconds = {
@@ -70,15 +69,15 @@ class Links:
         }
 
     def to(self, purpose: Purpose, link: Link) -> str:
-        """Return the URL to put into an email."""
+        """Return the URL of a link."""
         token = self._serializer(purpose).dumps([link.account.hex, link.state, link.email])
         return f"{self._place}/account/{purpose}?token={token}"
 
     def open(self, purpose: Purpose, token: str) -> Link:
-        """Return what a token says.
+        """Verify a token and return its contents.
 
         Raises:
-            InvalidLink: when it is not one of ours, for this purpose, of late.
+            InvalidLink: when the signature or the purpose is wrong, or the token has expired.
 
         """
         try:
@@ -90,16 +89,16 @@ class Links:
         return Link(UUID(account), state, email)
 
     def _serializer(self, purpose: Purpose) -> URLSafeTimedSerializer:
-        """Log in the name of the purpose, so that a link for one never serves another."""
+        """Salt the key with the purpose, so that a link for one purpose is invalid for another."""
         options = {"digest_method": hashlib.sha256}
         return URLSafeTimedSerializer(self._secret, f"link {purpose}", signer_kwargs=options)
 
 
 def of_app() -> Links:
-    """Return the links of the current application."""
+    """Return the link signer of the current application."""
     return cast("Links", current_app.extensions["links"])
 
 
 def init_app(app: Flask, settings: LinkSettings) -> None:
-    """Let this application send links."""
+    """Set up link signing."""
     app.extensions["links"] = Links(settings)

@@ -1,8 +1,8 @@
-"""Emails about accounts that wait in the database: sent by a task, so that no killed process loses one.
+"""Emails about accounts: stored in the database and sent by a task, so no crash loses one.
 
-The message names a row alone, since messages pass through other hands. The row is stored in the
-transaction that the email belongs to, and deleted when the email is sent or refused for good. An email may
-be sent twice when a worker dies; its Message-ID is then the same.
+The task's message holds only the id of a row, because messages pass through the broker. The row is
+stored in the transaction that the email belongs to, and deleted when the email is sent or
+permanently refused. If a worker dies, an email may be sent twice, with the same Message-ID.
 """
 
 import logging
@@ -24,12 +24,12 @@ from app.users.emails import EmailRequest
 
 logger = logging.getLogger(__name__)
 
-KEEP = timedelta(days=1)  # whoever has waited for so long has asked again
+KEEP = timedelta(days=1)  # a user who waits longer requests another email
 EVERY_SECONDS = 3_600.0
 
 
 class AccountEmail(Base, kw_only=True):
-    """An email that is not sent yet."""
+    """An email that has not been sent yet."""
 
     __tablename__ = "account_emails"
 
@@ -43,7 +43,7 @@ class AccountEmail(Base, kw_only=True):
 
 
 class EmailSchema(Schema):
-    """What the task is told."""
+    """The payload of the task."""
 
     email_id = fields.UUID(required=True)
 
@@ -53,7 +53,7 @@ class _Email(TypedDict):
 
 
 def add(transaction: Session, email: EmailRequest) -> None:
-    """Have an email sent once the transaction is committed; one to nobody is stored like any other."""
+    """Send an email after the transaction commits; it is stored even without a recipient."""
     row = AccountEmail(
         id=uuid4(),
         template=email.template,
@@ -68,11 +68,11 @@ def add(transaction: Session, email: EmailRequest) -> None:
 
 
 def send(values: _Email) -> None:
-    """Send an email, unless that has been done or its recipient has had enough.
+    """Send an email, unless it has been sent or its recipient has reached the limit.
 
     Raises:
-        PermanentFailure: when it can never be delivered.
-        OSError: when it was not taken this time.
+        PermanentFailure: when the mail server refuses it permanently.
+        OSError: when delivery failed temporarily.
 
     """
     email_id = values["email_id"]
@@ -98,7 +98,7 @@ def _forget(email_id: UUID) -> None:
 
 
 def forget_old() -> int:
-    """Delete the emails that could not be sent for long; return how many."""
+    """Delete the emails that could not be sent within `KEEP`; return the number deleted."""
     return pruning.delete_all(AccountEmail, AccountEmail.erase_at <= datetime.now(UTC))
 
 
@@ -106,6 +106,6 @@ TASK = Task("users.send_email", EmailSchema(), send)
 
 
 def init_app(app: Flask) -> None:
-    """Let workers send emails, and forget those that are too old."""
+    """Register the task that sends emails and the schedule that deletes old ones."""
     tasks.of(app).add(TASK)
     schedule.of(app).add("users.forget_emails", EVERY_SECONDS, forget_old)

@@ -1,4 +1,4 @@
-"""Takes signed events from other services; each one counts once."""
+"""Receives signed webhooks from other services, and processes each event once."""
 
 from flask import Flask
 
@@ -21,12 +21,12 @@ __all__ = ["WebhookSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: WebhookSettings) -> None:
-    """Serve `/webhooks`, outside of the versioned API: the form of an event is its sender's."""
+    """Serve `/webhooks`, outside of the versioned API: the sender defines the event format."""
     app.extensions["webhooks"] = routes.DeliveryVerifier(
         Verifier(settings), settings.webhook_max_bytes
     )
     # {% if cookiecutter.database == "none" %}
-    # A timestamp may lie as far ahead as behind.
+    # A timestamp may be off by the tolerance in both directions.
     app.extensions["webhook_replay_cache"] = replay_cache.ReplayCache(
         2 * settings.webhook_tolerance_seconds
     )

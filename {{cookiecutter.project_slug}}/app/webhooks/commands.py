@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app app prune-webhooks`."""
+"""CLI command: `flask --app app prune-webhooks`."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,6 @@ from app.webhooks import service
 @click.option("--days", type=click.IntRange(1), default=30, show_default=True)
 @with_appcontext
 def prune(days: int) -> None:
-    """Forget deliveries that no sender tries again."""
+    """Delete records of deliveries older than this; no sender retries those."""
     number = service.forget_before(datetime.now(UTC) - timedelta(days))
     click.echo(f"{number} deliveries forgotten")

@@ -1,4 +1,4 @@
-"""What becomes of deliveries, for those who want to know of it."""
+"""The signal sent for each delivery, and the metric that counts it."""
 
 from http import HTTPStatus
 
@@ -11,9 +11,9 @@ received = Signal("A delivery has been answered; `outcome` is accepted, refused,
 
 
 def tell(response: Response) -> Response:
-    """Send what became of a delivery (an after_request function).
+    """Send the outcome of a delivery (an after_request function).
 
-    `refused` did not prove who sent it, `unfit` means nothing to us, `failed` is our own fault.
+    `refused`: the signature is invalid. `unfit`: any other 4xx response. `failed`: a 5xx response.
     """
     match response.status_code:
         case HTTPStatus.FORBIDDEN:
@@ -27,7 +27,7 @@ def tell(response: Response) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Count deliveries."""
+    """Register the counter of deliveries."""
     metrics.count(
         app, received, "webhooks_total", "Deliveries, by what became of them", ["outcome"]
     )

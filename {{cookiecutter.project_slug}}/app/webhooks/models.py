@@ -1,4 +1,4 @@
-"""The table of deliveries."""
+"""The table of processed deliveries."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from app.core.database import Base
 
 
 class Delivery(Base, kw_only=True):
-    """A delivery whose effect is stored; the digest, because ids differ by case alone."""
+    """A processed delivery. Its id is stored as a digest, because collations may ignore case."""
 
     __tablename__ = "webhook_deliveries"
 

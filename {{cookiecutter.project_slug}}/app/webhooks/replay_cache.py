@@ -1,4 +1,4 @@
-"""Remembers deliveries in this process, as long as their timestamp would let them in again."""
+"""Replay protection without a database: the ids of deliveries, in the memory of this process."""
 
 import logging
 import time
@@ -11,11 +11,11 @@ from flask import current_app
 
 logger = logging.getLogger(__name__)
 
-MAX_DELIVERIES = 10_000  # deliveries remembered; only senders who hold a secret get this far
+MAX_DELIVERIES = 10_000  # ids stored; only senders with a valid signature add any
 
 
 class Payment(TypedDict):
-    """What was paid, as the schema lets it through."""
+    """A payment, as validated by the schema."""
 
     order_id: UUID
     amount_cents: int
@@ -23,16 +23,15 @@ class Payment(TypedDict):
 
 
 class ReplayCache:
-    """The ids of the last deliveries."""
+    """The ids of recent deliveries, each stored for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
-        """Take how long an id is remembered."""
         self._seconds = seconds
         self._until: OrderedDict[str, float] = OrderedDict()
         self._lock = Lock()
 
     def first(self, delivery_id: str) -> bool:
-        """Tell whether this id comes for the first time, and remember it."""
+        """Return whether this id is new, and store it."""
         now = time.monotonic()
         with self._lock:
             if self._until.get(delivery_id, now) > now:
@@ -45,7 +44,7 @@ class ReplayCache:
 
 
 def payment_succeeded(delivery_id: str, payment: Payment) -> None:
-    """Log the payment, once."""
+    """Log a payment, once for each delivery id."""
     replays: ReplayCache = current_app.extensions["webhook_replay_cache"]
     if replays.first(delivery_id):
         logger.info(

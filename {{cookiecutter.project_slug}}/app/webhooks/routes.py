@@ -34,8 +34,8 @@ blueprint.after_request(events.tell)
 
 
 BODIES = [*map(type, schemas.EVENTS.values()), schemas.EventSchema]
-# Documented by hand: the signature is checked over the bytes of the body before they are parsed, and
-# the type of an event says how it is read.
+# Documented by hand: the signature is verified over the raw body before it is parsed, and the
+# schema depends on the type of the event.
 CONTRACT = {
     "parameters": signatures.PARAMETERS,
     "requestBody": {
@@ -48,7 +48,7 @@ CONTRACT = {
 
 @dataclass(frozen=True, slots=True)
 class DeliveryVerifier:
-    """What every delivery has to pass."""
+    """The signature verifier and the size limit of deliveries."""
 
     verifier: Verifier
     max_bytes: int
@@ -63,14 +63,14 @@ def _parse(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
 @blueprint.problems(413, 415, 422)
 @blueprint.doc(**CONTRACT)
 def receive_payment() -> Response:
-    """Take an event about a payment; 204 tells the sender not to send it again."""
+    """Receive an event about a payment; 204 means that the sender need not retry."""
     door: DeliveryVerifier = current_app.extensions["webhooks"]
     request.max_content_length = door.max_bytes
-    # The bytes as they came are what is signed, so nothing is parsed before.
+    # The raw bytes are signed, so verify them before parsing.
     delivery_id = door.verifier.verify(request.headers, api.raw_body(request))
     kind = _parse(schemas.EventSchema())["type"]
     if kind not in schemas.EVENTS:
-        # A sender may add types at any time, and would send a refused one again and again.
+        # A sender may add event types at any time, and would retry a refused one again and again.
         words = {"webhook_id": delivery_id, "event_type": kind}
         logger.warning("webhook of an unknown type", extra=words)
         return Response(status=204)

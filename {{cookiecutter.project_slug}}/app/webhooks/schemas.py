@@ -1,4 +1,4 @@
-"""What events look like, by their type. Senders add fields as they grow, so others are let pass."""
+"""The schemas of events, by type. Unknown fields are ignored, because senders add fields."""
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -8,7 +8,7 @@ from app.core.schemas import MAX_INTEGER, UUID, FullMatch, Integer, Timestamp
 
 class _Growing(ma.Schema):
     class Meta:
-        """Take what is known and leave the rest."""
+        """Ignore unknown fields."""
 
         unknown = ma.EXCLUDE
 
@@ -19,7 +19,7 @@ class _Envelope(_Growing):
 
 
 class PaymentSchema(_Growing):
-    """Which order was paid, and how much."""
+    """The paid order and the amount."""
 
     order_id = UUID(required=True)
     amount_cents = Integer(required=True, validate=validate.Range(0, MAX_INTEGER))

@@ -1,4 +1,4 @@
-"""What events bring about. A delivery counts once, however often it comes."""
+"""The effects of events. Each delivery takes effect once, even if it is sent again."""
 
 import logging
 from collections.abc import Callable
@@ -16,27 +16,27 @@ from app.webhooks.models import Delivery
 logger = logging.getLogger(__name__)
 
 
-class _SeenBefore(Exception):  # noqa: N818  it ends a transaction, and is no error
-    """The delivery is stored already."""
+class _SeenBefore(Exception):  # noqa: N818  not an error: it rolls a transaction back
+    """The delivery has been processed already."""
 
 
 def payment_succeeded(delivery_id: str, payment: Payment) -> None:
     """Mark the order as paid.
 
     Raises:
-        PaymentMismatch: when no order matches; nothing is stored, so the sender tries again.
+        PaymentMismatch: when no order matches. Nothing is stored, so a retry is processed again.
 
     """
     _once(delivery_id, partial(pay, payment=payment))
 
 
 def forget_before(moment: datetime) -> int:
-    """Delete older deliveries and return how many there were."""
+    """Delete the deliveries received before a moment; return the number deleted."""
     return pruning.delete_all(Delivery, Delivery.received_at < moment)
 
 
 def _once(delivery_id: str, effect: Callable[[Session], None]) -> None:
-    """Store the delivery and its effect in one transaction; the unique key decides who is first."""
+    """Store a delivery and its effect in one transaction; the primary key rejects duplicates."""
     try:
         with writing() as session:
             session.add(

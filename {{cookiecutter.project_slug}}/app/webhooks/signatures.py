@@ -1,4 +1,4 @@
-"""Signatures of webhooks as Standard Webhooks 1.0 has them, both ways: sign ours, check theirs."""
+"""Signatures of Standard Webhooks 1.0: sign outgoing webhooks, verify incoming ones."""
 
 import base64
 import binascii
@@ -19,16 +19,16 @@ from app.core.errors import Problem
 
 PREFIX = "whsec_"
 MIN_LENGTH, MAX_LENGTH = 24, 64  # bytes of a secret
-MAX_SIGNATURES = 10  # in one header: each is compared with each secret
+MAX_SIGNATURES = 10  # in one header; each is compared for each secret
 MAKE_ONE = (
     "make one with: python -c 'import base64, secrets; "
     f'print("{PREFIX}" + base64.b64encode(secrets.token_bytes(32)).decode())\''
 )
 ADVICE = f"each must be {PREFIX} and base64 of {MIN_LENGTH} to {MAX_LENGTH} bytes; {MAKE_ONE}"
 DEVELOPMENT_SECRET = f"{PREFIX}ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24="
-ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no full stop: it separates what is signed
+ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no full stop: it is the separator of the signed content
 TIMESTAMP = re.compile(r"[0-9]{1,11}")
-# In the terms of OpenAPI
+# OpenAPI: a security scheme and header parameters.
 SCHEME = {
     "type": "apiKey",
     "in": "header",
@@ -54,10 +54,10 @@ PARAMETERS = [
 
 
 def key(secret: str) -> bytes:
-    """Return the bytes behind `whsec_…`.
+    """Decode the key of a `whsec_…` secret.
 
     Raises:
-        ValueError: for anything but base64 of 24 to 64 bytes after the prefix.
+        ValueError: without the prefix, or without base64 of 24 to 64 bytes after it.
 
     """
     encoded = secret.removeprefix(PREFIX)
@@ -74,10 +74,10 @@ Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split)]
 
 
 class WebhookSettings(CoreSettings):
-    """What webhooks can be told."""
+    """The settings of webhooks."""
 
     webhook_secrets: Secrets = Field(default=(), validate_default=True)
-    """The sender's, and while it is being changed the new one too."""
+    """The sender's secret; during a rotation, the old and the new one."""
     webhook_tolerance_seconds: int = Field(default=300, ge=1, le=3_600)
     webhook_max_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
 
@@ -97,7 +97,7 @@ class WebhookSettings(CoreSettings):
 
 
 class InvalidSignature(Problem):
-    """A delivery that does not prove who sent it and when; it is not told what was wrong."""
+    """The signature or timestamp of a delivery is invalid. The response does not say which."""
 
     status = 403
     code = "invalid_signature"
@@ -105,14 +105,14 @@ class InvalidSignature(Problem):
 
 
 def sign(secret: bytes, delivery_id: str, timestamp: int, body: bytes) -> str:
-    """Return the signature `v1,…` of a body, for one secret."""
+    """Return the signature of a body with one key, as `v1,…`."""
     content = b".".join([delivery_id.encode(), str(timestamp).encode(), body])
     digest = hmac.digest(secret, content, hashlib.sha256)
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def headers(secrets: Iterable[bytes], delivery_id: str, body: bytes) -> dict[str, str]:
-    """Return the headers to send a body with; sent again, it keeps its id."""
+    """Return the headers to send a body with, signed with each key. A retry uses the same id."""
     now = int(time.time())
     return {
         "webhook-id": delivery_id,
@@ -122,22 +122,21 @@ def headers(secrets: Iterable[bytes], delivery_id: str, body: bytes) -> dict[str
 
 
 class Verifier:
-    """Checks deliveries against the secrets in force."""
+    """Verifies deliveries with the configured secrets and clock tolerance."""
 
     def __init__(self, settings: WebhookSettings) -> None:
-        """Take the secrets and how far a sender's clock may be off."""
         self._keys = [key(secret.get_secret_value()) for secret in settings.webhook_secrets]
         self._tolerance = settings.webhook_tolerance_seconds
 
     def verify(self, sent: Headers, body: bytes) -> str:
-        """Return the delivery's id.
+        """Verify a delivery and return its id.
 
-        Every signature is compared with every secret in constant time, so that the time an answer
-        takes tells nothing about either.
+        Every signature is compared for every secret, in constant time, so that response times
+        reveal nothing about either.
 
         Raises:
             InvalidSignature: when a header is missing or malformed, the timestamp is off by more
-                than the tolerance, or no signature fits.
+                than the tolerance, or no signature matches.
 
         """
         delivery_id = sent.get("webhook-id", "")

@@ -1,4 +1,4 @@
-"""What administrators do with accounts."""
+"""Administration of accounts."""
 
 from app.admin.accounts import routes
 

@@ -1,4 +1,4 @@
-"""`/api/v1/admin/users`: routes of the blueprint that lets in administrators alone."""
+"""`/api/v1/admin/users`, on the blueprint that only administrators may use."""
 
 from typing import NotRequired, TypedDict
 from uuid import UUID
@@ -33,7 +33,7 @@ class _Role(TypedDict):
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, AccountPageSchema)
 def list_accounts(query: _AccountPage) -> Response:
-    """Return the newest accounts, or the one with an e-mail address."""
+    """Return a page of accounts, newest first, or the account with an e-mail address."""
     page = users.newest(query["limit"], query.get("cursor"), query.get("email"))
     return json_response(page.shown())
 
@@ -43,7 +43,7 @@ def list_accounts(query: _AccountPage) -> Response:
 @blueprint.response(200, AccountSchema)
 @blueprint.problems(404)
 def get_account(user_id: UUID) -> Response:
-    """Return an account, whether or not it is in use."""
+    """Return an account, active or not."""
     return json_response(users.find(user_id))
 
 
@@ -52,7 +52,7 @@ def get_account(user_id: UUID) -> Response:
 @blueprint.response(200, AccountSchema)
 @blueprint.problems(404, 409)
 def deactivate_account(user_id: UUID) -> Response:
-    """Take somebody else's account out of use; every login of it ends."""
+    """Deactivate another user's account; all its sessions end."""
     return json_response(service.deactivate(access.principal().id, user_id))
 
 
@@ -61,7 +61,7 @@ def deactivate_account(user_id: UUID) -> Response:
 @blueprint.response(200, AccountSchema)
 @blueprint.problems(404, 409)
 def activate_account(user_id: UUID) -> Response:
-    """Let an account be used again."""
+    """Reactivate an account."""
     return json_response(service.activate(access.principal().id, user_id))
 
 
@@ -71,5 +71,5 @@ def activate_account(user_id: UUID) -> Response:
 @blueprint.response(200, AccountSchema)
 @blueprint.problems(404, 409)
 def set_account_role(sent: _Role, user_id: UUID) -> Response:
-    """Give somebody else another role; every login of theirs ends."""
+    """Change the role of another user; all their sessions end."""
     return json_response(service.give_role(access.principal().id, user_id, Role(sent["role"])))

@@ -1,4 +1,4 @@
-"""What administrators of accounts ask with and are answered."""
+"""The request and response schemas of account administration."""
 
 from marshmallow import fields, validate
 
@@ -10,26 +10,26 @@ from app.users.schemas import UserSchema
 
 
 class AccountQuery(PageQuery):
-    """Whose account is wanted."""
+    """The query parameters for a page of accounts."""
 
     email = EmailField(metadata={"description": "The whole address; leave it out for all"})
 
 
 class RoleChangeSchema(Schema):
-    """Another role."""
+    """A change of role."""
 
     role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
 
 
 class AccountSchema(UserSchema):
-    """An account as administrators see it."""
+    """An account as shown to administrators."""
 
     email_verified_at = fields.AwareDateTime(required=True, allow_none=True)
     deactivated_at = fields.AwareDateTime(required=True, allow_none=True)
 
 
 class AccountPageSchema(Schema):
-    """Some accounts, newest first."""
+    """A page of accounts, newest first."""
 
     items = fields.List(fields.Nested(AccountSchema), required=True)
     next_cursor = fields.String(required=True, allow_none=True)

@@ -1,4 +1,4 @@
-"""Changes of accounts, each with its entry in the audit log."""
+"""Changes of accounts, each with its audit log entry."""
 
 from uuid import UUID
 
@@ -8,18 +8,18 @@ from app.users.admin_service import AccountView, Role
 
 
 def deactivate(actor_id: UUID, user_id: UUID) -> AccountView:
-    """Take an account out of use; every login of it ends."""
+    """Deactivate an account; all its sessions end."""
     with audited(actor_id, "user.deactivate", user_id) as session:
         return users.deactivate(session, actor_id, user_id)
 
 
 def activate(actor_id: UUID, user_id: UUID) -> AccountView:
-    """Let an account be used again."""
+    """Reactivate an account."""
     with audited(actor_id, "user.activate", user_id) as session:
         return users.activate(session, actor_id, user_id)
 
 
 def give_role(actor_id: UUID, user_id: UUID, role: Role) -> AccountView:
-    """Give an account a role, which the entry names; every login of it ends."""
+    """Change the role of an account, which the audit log names; all its sessions end."""
     with audited(actor_id, f"user.role.{role}", user_id) as session:
         return users.give_role(session, actor_id, user_id, role)

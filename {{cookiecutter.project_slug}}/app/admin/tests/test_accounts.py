@@ -29,7 +29,7 @@ def admin(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def ann(app: Flask) -> UUID:
-    """Return the id of an account of an ordinary user."""
+    """Store the account of an ordinary user; return its id."""
     return make(app, "ann@shop.example", created_at=NOON + timedelta(1))
 
 
@@ -104,7 +104,8 @@ def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
 ) -> None:
     login = logged_in(client, "ann@shop.example")
 
-    with count_queries(5):  # the administrator, both accounts, this one, its logins, the entry
+    # the administrator, both accounts, this one, its sessions, the audit entry
+    with count_queries(5):
         closed = change(admin, ann, "deactivate")
 
     assert body(closed)["deactivated_at"]

@@ -97,7 +97,7 @@ def test_a_route_that_forgets_to_say_whom_it_lets_in_lets_in_administrators_alon
 ) -> None:
     app = make_app()
     app.add_url_rule("/forgotten", "admin.forgotten", lambda: "open")
-    app.test_client_class = FlaskClient  # the route is in no document
+    app.test_client_class = FlaskClient  # the route is not in the API document
     principals = (("", 401), (authorization(app), 403), (authorization(app, "admin"), 200))
     for header, status in principals:
         with subtests.test(status=status):

@@ -1,1 +1,1 @@
-"""Tests of logging in."""
+"""Tests of login, refresh and logout."""

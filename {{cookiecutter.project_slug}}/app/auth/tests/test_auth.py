@@ -31,7 +31,7 @@ AUTH = "/api/v1/auth"
 
 @pytest.fixture
 def email(app: Flask) -> str:
-    """Return the address of an account."""
+    """Store an account; return its address."""
     address = new_address()
     make(app, address)
     return address
@@ -290,7 +290,8 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
     answers += [log_in(client, email, OTHER_PASSWORD).json or {} for _ in range(6)]
     refresh(client, {"refresh_token": "A" * 64})
     log_in(client, new_address(), OTHER_PASSWORD)
-    log_in(client, PASSWORD, OTHER_PASSWORD)  # it happens that somebody types it there
+    # Users sometimes type the password into the address field.
+    log_in(client, PASSWORD, OTHER_PASSWORD)
 
     tries = [(line["message"], line["outcome"]) for line in log_lines if "outcome" in line]
     known, unknown = tries[:10], tries[10:]

@@ -10,7 +10,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 
 @pytest.fixture(autouse=True)
 def _as_if_new(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test begin with an application that depends on nothing yet."""
+    """Start each test with an application without dependencies."""
     monkeypatch.setitem(app.extensions, "checks", checks.Checks(HANG_TIMEOUT_SECONDS))
     monkeypatch.setitem(app.extensions, "started", None)
 

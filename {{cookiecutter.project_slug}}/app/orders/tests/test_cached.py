@@ -40,7 +40,7 @@ from tests import (  # one line where it fits
 
 @pytest.fixture
 def location(client: FlaskClient) -> str:
-    """Place an order that is read once, and return where it is."""
+    """Place an order and read it once; return its location."""
     location = client.post(URL, json=BASKET).headers["Location"]
     assert body(client.get(location))["status"] == "placed"
     return location
@@ -95,7 +95,7 @@ def test_what_is_read_while_a_change_commits_is_forgotten_after_it(
         assert order
         service.cancel_entity(order)
         session.flush()
-        # The old row is still what everybody else sees, and it may be kept until the commit.
+        # Until the commit, other transactions see the old row and may cache it.
         assert body(client.get(location))["status"] == "placed"
 
     assert body(client.get(location))["status"] == "cancelled"
@@ -133,7 +133,7 @@ def test_nobody_reads_what_is_kept_for_somebody_else(
             answer = client.get(location, headers={"Authorization": header, "If-None-Match": '"1"'})
             assert answer.status_code == status
             assert "ETag" not in answer.headers
-    # Neither did they take anything from its owner.
+    # The owner still has access.
     assert client.get(location).status_code == 200
     with app.app_context():
         assert service.shown(id_of(location), user_id(app)).version == 1
@@ -201,7 +201,7 @@ def test_a_hundred_who_ask_at_once_are_answered_from_one_read(
     count_queries: database.CountQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # However busy the machine is.
+    # A busy machine must not exceed these.
     monkeypatch.setattr(cache, "LEASE_SECONDS", 60)
     monkeypatch.setattr(cache, "WAIT_SECONDS", 60)
     placed = client.post(URL, json=BASKET)

@@ -137,7 +137,7 @@ def test_a_page_takes_two_queries_however_many_orders_it_has(
 
 
 def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -> None:
-    # Servers rather sort, when there are few.
+    # With few rows, database servers prefer a sort to the index.
     rows = 500 if database.reading_engine(app).dialect.name == "sqlite" else 5_000
     with app.app_context(), database.writing() as session:
         session.execute(
@@ -146,7 +146,7 @@ def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -
                 {
                     **ORDER,
                     "id": uuid4(),
-                    # Not in the order in which they are stored: passing over orders would be cheap.
+                    # Not in insertion order, because skipping rows would be cheap then.
                     "created_at": NOON + timedelta(seconds=number * 2_741 % rows),
                     # {% if cookiecutter.auth != "none" %}
                     "owner_id": UUID(int=number % 10),

@@ -128,7 +128,7 @@ def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> N
     def slow_cancel(order_id: UUID) -> str:
         with Session(reading_engine(app)) as slow:
             order = slow.get_one(Order, order_id)
-            # Somebody was faster.
+            # A concurrent request commits first.
             service.cancel(  # one line where it fits
                 order_id,
                 # {% if cookiecutter.auth != "none" %}
@@ -136,7 +136,7 @@ def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> N
                 # {% endif %}
             )
             order.status = OrderStatus.CANCELLED
-            return slow.scalars(select(Order.currency)).one()  # the change is sent first
+            return slow.scalars(select(Order.currency)).one()  # autoflush sends the change first
 
     order_id = body(client.post(URL, json=BASKET))["id"]
     answer = client.post(f"/slow-cancel/{order_id}")

@@ -16,7 +16,7 @@ BASKET = {
 
 @pytest.fixture
 def other(app: Flask) -> FlaskClient:
-    """Return a client of somebody else."""
+    """Return a client of another user."""
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = authorization(app, "other")
     return client

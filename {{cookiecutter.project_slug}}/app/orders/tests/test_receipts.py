@@ -29,10 +29,10 @@ BASKET = {"currency": "EUR", "lines": LINES, "email": "Ada@Mail.example"}
 
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
-    """Return the emails that are sent from here on."""
+    """Return the emails sent during the test."""
     kept = app.extensions["mail"].kept
     kept.clear()
-    return kept  # type: ignore[no-any-return]  # a deque, which is as good
+    return kept  # type: ignore[no-any-return]  # a deque
 
 
 def receipt(app: Flask) -> Any:  # noqa: ANN401  a row
@@ -112,7 +112,8 @@ def test_nobody_floods_a_mailbox_with_receipts(
     assert waiting(app) == []
     with app.app_context(), reading() as connection:
         rows = connection.execute(select(Receipt)).all()
-    assert {row.email for row in rows} == {None}  # nothing is kept for what is not sent
+    # The addresses of receipts over the limit are erased, too.
+    assert {row.email for row in rows} == {None}
     assert sum(row.sent_at is not None for row in rows) == 6
 
 

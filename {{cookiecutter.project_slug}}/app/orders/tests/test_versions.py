@@ -48,7 +48,7 @@ def test_only_what_was_seen_is_cancelled(client: FlaskClient) -> None:
 
 
 def test_a_weak_tag_of_the_present_version_is_refused_and_told_why(client: FlaskClient) -> None:
-    """RFC 9110, 13.1.1: strong comparison; who reads it again would get the same tag for ever."""
+    """RFC 9110, 13.1.1: strong comparison. A client that reads again gets the same weak tag."""
     placed = client.post(URL, json=BASKET)
     location, etag = placed.headers["Location"], placed.headers["ETag"]
     weak = {"If-Match": f"W/{etag}"}
@@ -64,7 +64,7 @@ def test_a_weak_tag_of_the_present_version_is_refused_and_told_why(client: Flask
 def test_a_tag_that_names_the_coding_of_a_proxy_is_that_of_its_version(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    """Apache's mod_deflate compresses whatever an answer says, and whoever reads again gets the same."""
+    """Apache's mod_deflate adds a suffix to the ETag of every response that it compresses."""
     location = client.post(URL, json=BASKET).headers["Location"]
 
     for coded in ("%s-gzip", "%s-br", "%s-zstd", "%s-deflate", "%s--gzip", "%s;gzip"):
@@ -91,7 +91,7 @@ Ask = Callable[..., HTTPResponse]
 def ask(
     port: int, usual: dict[str, str], method: str, path: str, sent: object = None, **more: str
 ) -> HTTPResponse:
-    """Send a request and read its answer, whose headers are what matters."""
+    """Send a request; return the response, for its headers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
     connection.request(method, path, json.dumps(sent) if sent else None, usual | more)
     answer = connection.getresponse()
@@ -102,7 +102,7 @@ def ask(
 
 @pytest.fixture
 def compressing(app: Flask) -> Iterator[Ask]:
-    """Serve the application behind nginx as others configure it: it compresses all that it may."""
+    """Serve the application behind an nginx that compresses as much as it can."""
     usual = {
         "Accept-Encoding": "gzip",
         "Content-Type": "application/json",

@@ -43,7 +43,7 @@ def _account(app: Flask) -> None:
 # {% endif %}
 @pytest.fixture
 def browser(app: Flask) -> FlaskClient:
-    """Return a browser whose session is stored."""
+    """Return a browser with a stored session."""
     return with_session(app)
 
 
@@ -52,7 +52,7 @@ def path_of(session_id: UUID) -> str:
 
 
 def offered(client: FlaskClient) -> list[UUID]:
-    """Return the sessions that the page offers to end."""
+    """Return the ids of the sessions that the page offers to end."""
     page = client.get("/account").text
     return [
         UUID(found) for found in re.findall('href="/account/sessions/([0-9a-f-]{36})/end"', page)

@@ -30,7 +30,7 @@ WRONG = {"current_password": "a guess, not more"}
 
 @pytest.fixture
 def email(app: Flask) -> str:
-    """Return the address of an account."""
+    """Store an account; return its address."""
     address = new_address()
     make(app, address)
     return address
@@ -38,7 +38,7 @@ def email(app: Flask) -> str:
 
 @pytest.fixture
 def browser(app: Flask, email: str) -> FlaskClient:
-    """Return a browser in which its owner is logged in."""
+    """Return a browser in which the account's owner is logged in."""
     return logged_in(app, email)
 
 

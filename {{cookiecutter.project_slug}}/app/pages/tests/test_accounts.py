@@ -32,20 +32,20 @@ NEW = {"password": OTHER_PASSWORD}
 
 
 def follow(client: FlaskClient, path: str, link: str) -> TestResponse:
-    """Open a link as a browser does, and return what it leads to."""
+    """Open a link and follow its redirect; return the page."""
     answer = client.get(path, query_string={"token": link}, headers=ACCEPT)
     assert (answer.status_code, answer.location) == (303, path)
     return client.get(path, headers=ACCEPT)
 
 
 def reset_link(app: Flask, client: FlaskClient, email: str) -> str:
-    """Forget a password, and return the token in the email."""
+    """Request a password reset; return the token in the email."""
     send(client, FORGOT, {"email": email})
     return token(app, email, "reset-password")
 
 
 def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
-    """Ask for another address, and return the token in the email that goes there."""
+    """Request a change of address; return the token in the email sent there."""
     headers = bearer(logged_in(client, email))
     sent = {"email": new, "current_password": PASSWORD}
     client.post("/api/v1/users/me/email", json=sent, headers=headers)
@@ -123,7 +123,7 @@ def test_whoever_has_forgotten_a_password_chooses_another_one(
     assert answer.location == "/login"
     assert "Your password is changed." in client.get("/login").text
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
-    assert browser.get("/").status_code == 303  # every login has ended
+    assert browser.get("/").status_code == 303  # all sessions have ended
 
 
 def test_an_account_uses_another_address_once_it_is_confirmed(
@@ -229,7 +229,8 @@ def test_a_link_works_once(app: Flask, client: FlaskClient) -> None:
 
     assert again.status_code == 400
     assert "not good" in again.text
-    assert client.get(RESET, headers=ACCEPT).status_code == 400  # forgotten by this browser
+    # The browser's session no longer has the link.
+    assert client.get(RESET, headers=ACCEPT).status_code == 400
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
 
 

@@ -63,7 +63,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture
 def pages(app: Flask) -> dict[str, TestResponse]:
-    """Return every page once; who is logged in is not asked to log in."""
+    """Return the response of each page for a logged-in user; the login page without a session."""
     # {% if cookiecutter.auth == "jwt" %}
     keep_account(app, SOME_ID, "ann@shop.example")
     # {% endif %}
@@ -148,7 +148,7 @@ def test_scripts_keep_nothing_in_a_browser(client: FlaskClient) -> None:
             "caches",
             "cookie",
             "serviceWorker",
-            "persistAuthorization",  # Swagger UI's own word for it
+            "persistAuthorization",  # an option of Swagger UI
         ):
             assert store not in script, path
 

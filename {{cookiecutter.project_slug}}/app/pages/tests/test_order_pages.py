@@ -40,7 +40,7 @@ FORM = {"currency": "EUR", **line("TEA-100", "2", "4.50")}
 
 @pytest.fixture
 def browser(app: Flask) -> FlaskClient:
-    """Return a browser of somebody who may order."""
+    """Return the browser of a user who may place orders."""
     return visitor(app)
 
 
@@ -233,7 +233,7 @@ def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subt
 
 @pytest.mark.attack
 def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> None:
-    """The token of the client's Authorization header does not count: pages take cookies alone."""
+    """The Authorization header of the client has no effect: pages accept only cookies."""
     for method, path, onward in (
         ("GET", "/", "/login?next=%2F"),
         ("GET", "/?cursor=a", "/login?next=%2F%3Fcursor%3Da"),

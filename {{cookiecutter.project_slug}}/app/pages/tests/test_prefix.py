@@ -1,4 +1,4 @@
-"""All pages below a path of their host (URL_PREFIX)."""
+"""Tests of all pages below a path prefix (URL_PREFIX)."""
 
 import re
 from html import unescape
@@ -24,7 +24,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 def _walk(client: FlaskClient) -> set[str]:
-    """Follow every link from the start and from a page that is not there; return the URLs."""
+    """Follow every link from the start page and from a missing page; return the URLs."""
     waiting, seen = [f"{PREFIX}/", f"{PREFIX}/nowhere", f"{PREFIX}/logged-out"], set[str]()
     while waiting:
         url = waiting.pop()
@@ -32,7 +32,7 @@ def _walk(client: FlaskClient) -> set[str]:
             continue
         seen.add(url)
         answer = client.get(url, headers=browsers.ACCEPT)
-        # Somebody who is logged in, and has no account: there is a page, and nothing to show on it.
+        # The user has no stored account, so the account page is a problem page.
         assert answer.status_code < 400 or url.endswith(("/nowhere", "/logged-out", "/account")), (
             url
         )
@@ -41,7 +41,7 @@ def _walk(client: FlaskClient) -> set[str]:
             found += map(unescape, re.findall(r'(?:href|src)="([^"#][^"]*)"', answer.text))
             actions = list(map(unescape, re.findall(r'action="([^"]*)"', answer.text)))
             assert all(action.startswith(f"{PREFIX}/") for action in actions), actions
-            # There is something that takes forms, and it wants a token.
+            # Each URL accepts forms and requires a CSRF token.
             assert {client.post(action).status_code for action in actions} <= {400}, actions
         own = [link for link in found if not link.startswith("http")]  # not the OpenID provider's
         assert [link for link in own if not link.startswith(f"{PREFIX}/")] == [], url
@@ -82,7 +82,7 @@ def test_services_below_several_paths_of_a_host_do_not_share_a_cookie(
         "session",
         PREFIX,
     )
-    # A name with __Host- asks for the path /.
+    # The __Host- prefix requires the path /.
     names = set()
     for prefix in ("", "/shop", "/shop/new", "/shop-new", "/shop.new"):
         config = make_app(**production, url_prefix=prefix).config

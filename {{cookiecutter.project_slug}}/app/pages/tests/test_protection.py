@@ -60,7 +60,7 @@ def test_a_token_that_is_too_old_is_refused(
 
 
 def signed(text: str, key: bytes, digest: str) -> str:
-    """Sign as itsdangerous does: what comes before the last dot."""
+    """Sign a value as itsdangerous does: the part before the last dot."""
     body = text.rpartition(".")[0]
     signature = urlsafe_b64encode(hmac.digest(key, body.encode(), digest))
     return f"{body}.{signature.decode().rstrip('=')}"

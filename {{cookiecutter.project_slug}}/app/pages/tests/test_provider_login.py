@@ -35,15 +35,15 @@ from tests.provider import (
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
 INJECTED = "\"'><script>alert(1)</script>"
-HINT = "abcdefgh"  # an access token; nobody here reads it
+HINT = "abcdefgh"  # an access token, which this service does not read
 
 
 def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
-    """Make an application where people log in at a realm."""
+    """Create an application whose users log in at a realm."""
     realm.know()
     app = make_app(oidc_issuer=realm.issuer, **values)
     # {% if cookiecutter.auth == "jwt" %}
-    for name in ("login", "logout"):  # instead of accounts of the service's own
+    for name in ("login", "logout"):  # replace the routes of local accounts
         found = app.view_functions[f"pages.provider_login.{name}"]
         app.view_functions[f"pages.login.{name}"] = found
     # {% endif %}
@@ -58,18 +58,18 @@ def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
 
 @pytest.fixture(scope="module")
 def realm(openid_provider: OpenIDProvider) -> Realm:
-    """Return an issuer that stays as it is."""
+    """Return an issuer that no test changes."""
     return openid_provider.realm(KEY)
 
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp, realm: Realm) -> Flask:
-    """Return an application where people log in there."""
+    """Return an application whose users log in at that realm."""
     return serving(make_app, realm)
 
 
 def said(realm: Realm, url: str, subject: str = "ann", **others: object) -> dict[str, Any]:
-    """Return what an ordinary ID token says, for whoever was sent to this URL."""
+    """Return the claims of an ordinary ID token for an authorization URL."""
     (nonce,) = parse_qs(urlsplit(url).query)["nonce"]
     found = {**claims(realm.issuer, subject), "aud": CLIENT["id"], "nonce": nonce, **others}
     return {name: value for name, value in found.items() if value is not None}
@@ -80,14 +80,14 @@ def token(told: dict[str, Any], key: Key = KEY, **header: object) -> str:
 
 
 def start(client: FlaskClient, onward: str = "/") -> str:
-    """Begin to log in, and return where the provider is."""
+    """Start a login; return the authorization URL."""
     answer = client.get("/login", query_string={"next": onward}, headers=ACCEPT)
     assert answer.status_code == 303
     return answer.location
 
 
 def back(realm: Realm, url: str, id_token: str | None = None, **more: object) -> str:
-    """Log in at the provider, and return where it sends the browser."""
+    """Log in at the provider; return the callback URL."""
     given = {"id_token": id_token or token(said(realm, url)), "access_token": HINT, **more}
     returned = realm.login(url, given)
     assert returned.startswith(CLIENT["redirect_uri"])
@@ -95,7 +95,7 @@ def back(realm: Realm, url: str, id_token: str | None = None, **more: object) ->
 
 
 def finish(client: FlaskClient, path: str, **changes: str | None) -> TestResponse:
-    """Come back from the provider, with changes to the parameters."""
+    """Request the callback URL, with changes to its parameters."""
     place, _, query = path.partition("?")
     parameters = {**dict(parse_qsl(query)), **changes}
     kept = {name: value for name, value in parameters.items() if value is not None}
@@ -108,7 +108,7 @@ def login(client: FlaskClient, realm: Realm, **others: Any) -> TestResponse:  # 
 
 
 def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> None:
-    """Hold an answer to what strangers get: a page that tells nothing, and no session."""
+    """Assert that a login was refused: an error page and no session."""
     assert answer.status_code == status
     assert answer.mimetype == "text/html"
     assert "visitor" not in session_of(client)
@@ -123,7 +123,7 @@ def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: 
 
     assert answer.status_code == 303
     assert answer.location == "/inside?a=b"
-    # The same person as for the API, whose tokens come from the same provider.
+    # The same user id as in the API, whose tokens come from the same provider.
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "ann")
     assert client.get("/inside").text == str(ann)
     assert client.get("/login?next=/inside").location == "/inside"
@@ -194,7 +194,7 @@ def test_whoever_signs_out_may_logout_of_the_provider_too(
 
 
 def test_a_form_leads_to_a_page_and_not_to_another_site(client: FlaskClient) -> None:
-    """SessionPolicy follow no redirect from a form to a site that its policy does not name."""
+    """Browsers follow no redirect from a form to a site that form-action does not list."""
     assert client.post("/inside").location == login_required.ANEW
     assert client.get("/logged-out").status_code == 200
 
@@ -277,7 +277,7 @@ def test_an_answer_to_no_question_of_this_browser_is_refused(
     with subtests.test("without a question"):
         client = app.test_client()
         is_refused(client, finish(client, theirs))
-    assert finish(other, theirs).status_code == 303  # it was good for its own browser
+    assert finish(other, theirs).status_code == 303  # valid in its own browser
     with subtests.test("once more"):
         other.delete_cookie("session")
         is_refused(other, finish(other, theirs))
@@ -461,7 +461,7 @@ def test_while_the_provider_fails_nobody_is_half_logged_in(
 ) -> None:
     realm = openid_provider.realm(KEY)
     app = serving(make_app, realm)
-    login(app.test_client(), realm)  # its keys are known from here on
+    login(app.test_client(), realm)  # its keys are cached from here on
     answers: dict[str, tuple[list[str], dict[str, Any]]] = {
         "no JSON": (["<html>"], {}),
         "no object": (["[]"], {}),
@@ -498,7 +498,7 @@ def test_nobody_waits_for_headers_in_drops(
         def handle(self) -> None:
             self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
             while not waited.is_set():
-                with contextlib.suppress(OSError):  # the client has hung up
+                with contextlib.suppress(OSError):  # the client has closed the connection
                     self.wfile.write(b"x")
                 time.sleep(0.05)
 

@@ -12,7 +12,7 @@ BASKET = {"currency": "EUR", **line("TEA-100", "2", "4.50")}
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
     app = make_app()
-    tasks.of(app).ledger = None  # this is for services without a database
+    tasks.of(app).ledger = None  # as in services without a database
     return app
 
 

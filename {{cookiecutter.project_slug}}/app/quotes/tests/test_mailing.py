@@ -21,16 +21,16 @@ BASKET = {
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
     app = make_app()
-    tasks.of(app).ledger = None  # this is for services without a database
+    tasks.of(app).ledger = None  # as in services without a database
     return app
 
 
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
-    """Return the emails that are sent from here on."""
+    """Return the emails sent during the test."""
     kept = app.extensions["mail"].kept
     kept.clear()
-    return kept  # type: ignore[no-any-return]  # a deque, which is as good
+    return kept  # type: ignore[no-any-return]  # a deque
 
 
 def test_a_quote_is_sent_to_whoever_says_where(

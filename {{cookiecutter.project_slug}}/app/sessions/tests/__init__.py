@@ -1,1 +1,1 @@
-"""Tests of logins."""
+"""Tests of sessions."""

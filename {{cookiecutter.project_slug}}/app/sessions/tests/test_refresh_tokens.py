@@ -27,7 +27,7 @@ def stored(refresh_token: str) -> LoginSession:
 
 
 def later(refresh_token: str, seconds: float) -> None:
-    """Let the last refresh of a login be longer ago."""
+    """Move the last refresh of a session into the past."""
     session_id = stored(refresh_token).id
     with writing() as transaction:
         session = transaction.get_one(LoginSession, session_id)
@@ -76,7 +76,7 @@ def test_a_token_used_again_ends_the_login_for_thief_and_owner(
                 rotate(token)
 
         assert stored(newest).ended_at
-        rotate(other)  # another login goes on
+        rotate(other)  # another session continues
     (warning,) = log_lines
     assert warning["message"] == "refresh token used again, login ended"
     assert warning["user_id"] == str(owner)

@@ -1,4 +1,4 @@
-"""Tests of accounts; how to make one, and how to read its emails."""
+"""Tests of accounts, and helpers to create accounts and to read their emails."""
 
 import re
 from datetime import UTC, datetime
@@ -16,17 +16,17 @@ from app.users.models import User
 if TYPE_CHECKING:
     from app.core.mail import Outbox
 
-PASSWORD = "correct horse battery staple"  # noqa: S105  of nobody
+PASSWORD = "correct horse battery staple"  # noqa: S105  of no account
 OTHER_PASSWORD = "another long one for tests"  # noqa: S105
 
 
 def new_address() -> str:
-    """Return an address that no other test uses."""
+    """Return a unique email address."""
     return f"{uuid4().hex}@mail.example"
 
 
 def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any column
-    """Store an account that can be used, with these values instead of usual ones."""
+    """Store a confirmed account, with these values instead of the defaults; return its id."""
     now = datetime.now(UTC)
     with app.app_context():
         usual = {
@@ -43,9 +43,9 @@ def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any co
 
 
 def emails(app: Flask, to: str) -> list[tuple[str, str]]:
-    """Return the subject and the text of every email to an address, since the last look."""
+    """Return the subject and text of each email to an address since the last call."""
     outbox: Outbox = app.extensions["mail"]
-    outbox.thread.submit(lambda: None).result()  # all before it are written now
+    outbox.thread.submit(lambda: None).result()  # waits for all emails queued before
     found = [email for email in outbox.kept if email["To"] == to]
     for email in found:
         outbox.kept.remove(email)
@@ -53,7 +53,7 @@ def emails(app: Flask, to: str) -> list[tuple[str, str]]:
 
 
 def tokens(app: Flask, to: str) -> list[tuple[str, str]]:
-    """Return the purpose and the token of the link in each email to an address, oldest first."""
+    """Return the purpose and token of the link in each email to an address, oldest first."""
     link = re.compile(r"^http://127.0.0.1:8000/account/([a-z-]+)\?token=(\S+)$", re.MULTILINE)
     return [found for _, text in emails(app, to) for found in link.findall(text)]
 
@@ -61,22 +61,22 @@ def tokens(app: Flask, to: str) -> list[tuple[str, str]]:
 def token(app: Flask, to: str, purpose: str) -> str:
     """Return the token in the only email to an address."""
     ((found, token),) = tokens(app, to)
-    assert found == purpose  # noqa: S101  what tests do
+    assert found == purpose  # noqa: S101  a test's helper
     return token
 
 
 def log_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
-    """Log in as anybody would."""
+    """Log in through the API."""
     return client.post("/api/v1/auth/login", json={"email": email, "password": password})
 
 
 def logged_in(client: FlaskClient, email: str, password: str = PASSWORD) -> dict[str, str]:
     """Log in and return the tokens."""
     tokens = log_in(client, email, password).json or {}
-    assert "access_token" in tokens, tokens  # noqa: S101  what tests do
+    assert "access_token" in tokens, tokens  # noqa: S101  a test's helper
     return tokens
 
 
 def bearer(tokens: dict[str, str]) -> dict[str, str]:
-    """Return the header that an access token is sent in."""
+    """Return the Authorization header for an access token."""
     return {"Authorization": f"Bearer {tokens['access_token']}"}

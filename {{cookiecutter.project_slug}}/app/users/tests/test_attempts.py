@@ -32,7 +32,7 @@ def count(app: Flask) -> int:
 
 
 def later(app: Flask, seconds: float) -> None:
-    """Let all attempts be older."""
+    """Set the time of all attempts to this many seconds ago."""
     with app.app_context(), writing() as transaction:
         then = datetime.now(UTC) - timedelta(seconds=seconds)
         transaction.execute(update(Attempt).values(at=then))
@@ -54,10 +54,10 @@ def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
         assert refused.json is not None
         assert refused.json["code"] == "too_many_attempts"
         assert 890 <= int(refused.headers["Retry-After"]) <= 900
-    # From elsewhere the owner is let in, and that forgives nothing at home.
+    # The owner can log in from another network, which does not reset the count of this one.
     assert log_in(client, existing, ELSEWHERE, PASSWORD).status_code == 200
     assert log_in(client, existing, HOME, PASSWORD).status_code == 429
-    assert count(app) == 10  # what was refused or went well does not count
+    assert count(app) == 10  # refused and successful attempts do not count
 
     later(app, attempts.LOGIN.seconds - 2)
     assert int(log_in(client, existing, HOME, PASSWORD).headers["Retry-After"]) <= 2
@@ -70,7 +70,7 @@ def test_a_clock_that_is_put_back_keeps_nobody_out(app: Flask, client: FlaskClie
     make(app, email)
     for _ in range(6):
         log_in(client, email, HOME)
-    later(app, -10)  # the clocks of two machines differ a little
+    later(app, -10)  # within the allowed clock skew
     assert log_in(client, email, HOME, PASSWORD).status_code == 429
 
     later(app, -3_600)
@@ -172,7 +172,7 @@ def test_the_time_of_a_refusal_does_not_tell_what_there_is(
     app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts, "check", lambda *_, **__: None)
-    # Dear enough to stand out from what all the rest of a request takes.
+    # A hash must dominate the time of the request.
     client = make_app(argon2_memory_kib=8_192, argon2_time_cost=2).test_client()
     existing, closed = new_address(), new_address()
     with client.application.app_context():
@@ -180,7 +180,7 @@ def test_the_time_of_a_refusal_does_not_tell_what_there_is(
         make(client.application, closed, deactivated_at=datetime.now(UTC))
 
     def seconds(email: str) -> float:
-        # Of computing, because the machine that tests run on does other things too.
+        # CPU time, because the test machine may be busy.
         before = time.thread_time()
         log_in(client, email, HOME)
         return time.thread_time() - before

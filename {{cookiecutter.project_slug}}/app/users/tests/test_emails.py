@@ -14,14 +14,14 @@ from app.users.tests import new_address
 
 
 def fail_after(act: Callable[[Session], None]) -> None:
-    """Do something in a transaction that is not committed."""
+    """Call a function in a transaction that is rolled back."""
     with writing() as transaction:
         act(transaction)
         raise IntegrityError("", {}, Exception())
 
 
 def holds_its_promise(app: Flask, add: Callable[[Session, EmailRequest], None]) -> bool:
-    """Add an email to a transaction that is committed, and to one that is not."""
+    """Return whether an email is sent after a commit and only then."""
     to = new_address()
     email = EmailRequest("password-changed", to, emails.NOTICE, uuid4())
     with app.app_context():

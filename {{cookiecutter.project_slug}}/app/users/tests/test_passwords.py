@@ -47,7 +47,7 @@ def test_any_long_text_is_a_good_password(ours: Passwords) -> None:
         "a b c d e f ",
     ):
         ours.check(good, EMAIL)
-    ours.check("abode of adam 1815", "ad@mail.example")  # too short a name to matter
+    ours.check("abode of adam 1815", "ad@mail.example")  # names this short are ignored
 
 
 def test_a_password_may_have_64_characters_and_no_more_than_128(ours: Passwords) -> None:
@@ -69,8 +69,8 @@ def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
         (f"my {EMAIL.upper()}", ["the e-mail address"]),
         ("Ada.Lovelace1815", ["the e-mail address"]),
         ("My Tea-House 1815", ["the name of this service"]),
-        ("\ufb01" * 12, ["5 different", "harder to guess"]),  # one character that becomes two
-        ("\ufb01" * 6, ["12 to 128", "5 different"]),  # and counts as one
+        ("\ufb01" * 12, ["5 different", "harder to guess"]),  # NFKC turns this character into two
+        ("\ufb01" * 6, ["12 to 128", "5 different"]),  # but the length counts it as one
     ):
         with pytest.raises(WeakPassword) as refused:
             ours.check(bad, EMAIL)
@@ -107,7 +107,7 @@ def test_a_password_with_one_good_end_is_not_easy_to_guess(ours: Passwords) -> N
 
 
 def test_no_password_takes_long_to_look_at(ours: Passwords) -> None:
-    # Nine ways to write each email: all 72 characters that zxcvbn takes would keep it for seconds.
+    # Many substitutions of letters: zxcvbn would take seconds for the 72 characters it accepts.
     hardest = "4@8({[<369>1!|l710+5$xzZ2" * 5
 
     before = time.process_time()

@@ -41,7 +41,7 @@ def register(client: FlaskClient, email: str, password: str = PASSWORD) -> TestR
 
 
 def ask(client: FlaskClient, url: str, email: str, address: str, **more: str) -> TestResponse:
-    """Ask for an email from a network."""
+    """Request an email from a network."""
     sent = {"email": email, **more}
     return client.post(url, json=sent, environ_base={"REMOTE_ADDR": address})
 
@@ -90,12 +90,12 @@ def test_registering_does_not_tell_which_addresses_are_taken(
     answers = [register(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
 
     assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
-    # Nor does logging in afterwards.
+    # Nor does a later login.
     tries = [log_in(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
     assert {(each.status_code, (each.json or {})["code"]) for each in tries} == {
         (401, "invalid_credentials")
     }
-    # The mailbox alone does.
+    # Only the mailbox does.
     assert emails(app, taken)[0][0].startswith("You have an account")
     assert emails(app, free)[0][0].startswith("Confirm your address")
     assert emails(app, closed) == []
@@ -131,7 +131,7 @@ def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
     sent = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
     client.post(url, json=sent)
 
-    # Whichever of all these emails the owner follows, and whatever else after that.
+    # Whichever of these links the owner follows, and in whatever order.
     signed_links = tokens(app, email)
     assert len(signed_links) == 3
     for purpose, link in signed_links:
@@ -180,7 +180,8 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
     email = new_address()
     user_id = make(app, email)
     held = logged_in(client, email)
-    with app.app_context(), writing() as transaction:  # by whatever way that came about
+    # In whatever way the address became unconfirmed.
+    with app.app_context(), writing() as transaction:
         transaction.get_one(User, user_id).email_verified_at = None
     client.post(RESET, json={"email": email})
     reset = token(app, email, "reset-password")
@@ -253,7 +254,7 @@ def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClie
 def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_many(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emails_module, "ASKED", Share("asked"))  # six
+    monkeypatch.setattr(emails_module, "ASKED", Share("asked"))  # the default limit, six
     email = new_address()
     make(app, email)
 
@@ -263,7 +264,7 @@ def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_
     assert len(emails(app, email)) == attempts.LETTER.pair
     others = [ask(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
     statuses = [answer.status_code for answer in others]
-    assert statuses == [202] * 17 + [429] * 3  # what is one too many does not count
+    assert statuses == [202] * 17 + [429] * 3  # refused requests do not count
     assert 3_590 <= int(others[-1].headers["Retry-After"]) <= 3_600
 
 
@@ -272,10 +273,10 @@ def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient)
     email, other = new_address(), new_address()
     for each in (email, other):
         make(app, each)
-        logged_in(client, each)  # from 127.0.0.1, which is known from now on
+        logged_in(client, each)  # from 127.0.0.1, a known network from now on
     for number in range(12):
         ask(client, RESET, email, STRANGERS[number % 2])
-    # A stranger with an account of their own, in a network that is known for that one.
+    # An attacker with another account, in a network that is known for that account.
     sent = {"current_password": PASSWORD, "email": email}
     client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, other)))
     of_strangers = emails(app, email)

@@ -23,7 +23,7 @@ def register(client: FlaskClient, email: str) -> None:
 
 
 def waiting(app: Flask) -> list[str | None]:
-    """Return the recipients of what is not sent yet."""
+    """Return the recipients of emails that have not been sent yet."""
     with app.app_context(), reading() as connection:
         return list(connection.execute(select(AccountEmail.recipient)).scalars())
 

@@ -27,7 +27,7 @@ CONFIRM = "/api/v1/auth/email-change/confirm"
 
 @pytest.fixture
 def email(app: Flask) -> str:
-    """Return the address of an account."""
+    """Store an account; return its address."""
     address = new_address()
     make(app, address)
     return address
@@ -35,7 +35,7 @@ def email(app: Flask) -> str:
 
 @pytest.fixture
 def me(client: FlaskClient, email: str) -> dict[str, str]:
-    """Return the header of its owner."""
+    """Return the Authorization header of the account's owner."""
     return bearer(logged_in(client, email))
 
 
@@ -169,7 +169,7 @@ def test_changing_the_address_does_not_tell_which_ones_are_taken(
 
     assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
     assert emails(app, taken) == emails(app, email) == []
-    # Taken after the email went out: the link is no good any more.
+    # The link is invalid if another account has taken the address since.
     make(app, free)
     assert client.post(CONFIRM, json={"token": token(app, free, "change-email")}).status_code == 400
     assert log_in(client, email).status_code == 200

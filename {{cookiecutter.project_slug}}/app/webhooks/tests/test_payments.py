@@ -84,7 +84,7 @@ def test_a_payment_of_another_amount_changes_nothing(
         assert answer.json["code"] == "payment_mismatch", wrong
         assert log_lines[-2]["message"] == "payment does not match an order", wrong
     assert shown(client, order)["paid_at"] is None
-    assert deliveries(app) == 0  # so the sender's next try is looked at again
+    assert deliveries(app) == 0  # so a retry is processed again
 
 
 @pytest.mark.attack

@@ -47,7 +47,7 @@ def test_ids_are_forgotten_after_their_time_and_when_there_are_too_many(
     seen = ReplayCache(seconds=10)
 
     assert [seen.first(name) for name in "abcabc"] == [True] * 3 + [False] * 3
-    assert seen.first("d")  # the oldest makes room
+    assert seen.first("d")  # the oldest id has been removed
     assert seen.first("a")
     assert not seen.first("d")
     now += 10

@@ -14,7 +14,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
 def forgeries(body: bytes) -> Iterator[tuple[str, bytes, dict[str, str]]]:
-    """Yield what an attacker would make of a delivery: a name for it, the body and the headers."""
+    """Yield forged deliveries: a label, the body and the headers."""
     good = signed(body)
     signature = good["webhook-signature"]
     for name in good:
@@ -32,7 +32,7 @@ def forgeries(body: bytes) -> Iterator[tuple[str, bytes, dict[str, str]]]:
         other = signature[:number] + chr(ord(signature[number]) ^ 1) + signature[number + 1 :]
         yield f"signature bit {number} flipped", body, {**good, "webhook-signature": other}
     now = int(good["webhook-timestamp"])
-    for seconds in (-301, 600, -86_400, 10**9, -now):  # these tries take a while
+    for seconds in (-301, 600, -86_400, 10**9, -now):  # these attempts take a while
         words = signatures.sign(SECRET, good["webhook-id"], now + seconds, body)
         sent = {"webhook-timestamp": str(now + seconds), "webhook-signature": words}
         yield f"{seconds} seconds away", body, {**good, **sent}
@@ -47,7 +47,7 @@ def forgeries(body: bytes) -> Iterator[tuple[str, bytes, dict[str, str]]]:
         signature.lower(),
         signature.rstrip("="),
         " ".join([signature.replace("v1,", "v1a,")] * 3),
-        " ".join([*["v1,AAAA"] * 10, signature]),  # too many to compare them all
+        " ".join([*["v1,AAAA"] * 10, signature]),  # more signatures than are compared
     ):
         yield f"signature {made_up[:20]}", body, {**good, "webhook-signature": made_up}
     foreign = signatures.sign(b"x" * 32, good["webhook-id"], now, body)
