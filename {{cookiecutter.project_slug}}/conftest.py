@@ -35,7 +35,14 @@ from tests import (  # one line where it fits
 )
 
 # Headers that clients may act on. A response with one of them must document it.
-TOLD = ["ETag", "Location", "RateLimit-Limit", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
+DOCUMENTED_HEADERS = [
+    "ETag",
+    "Location",
+    "RateLimit-Limit",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-ID",
+]
 
 
 class Contract:
@@ -73,7 +80,7 @@ class Contract:
         }
         missing = {name for name in required if name not in answer.headers}
         assert not missing, f"{what} lacks {missing}"
-        told = {name for name in TOLD if name in answer.headers} - described.keys()
+        told = {name for name in DOCUMENTED_HEADERS if name in answer.headers} - described.keys()
         assert not told, f"{what} does not describe {told}"
 
     def _resolved(self, node: dict[str, Any]) -> dict[str, Any]:

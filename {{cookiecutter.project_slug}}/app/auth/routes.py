@@ -14,7 +14,7 @@ from app.users.schemas import AddressSchema, LinkTokenSchema, ResetSchema
 
 blueprint = Blueprint("auth", __name__, description="Log in and out, and prove an e-mail address")
 
-LETTER = "An email is on its way, if this address can have one"
+EMAIL_SENT = "An email is on its way, if this address can have one"
 
 
 class _Credentials(TypedDict):
@@ -76,7 +76,7 @@ def log_out_everywhere() -> Response:
 
 @blueprint.route("/password-reset", methods=["POST"])
 @blueprint.arguments(AddressSchema)
-@blueprint.response(202, description=LETTER)
+@blueprint.response(202, description=EMAIL_SENT)
 @blueprint.problems(429)
 def request_password_reset(sent: _Email) -> Response:
     """Request an email with a link to choose a new password."""
@@ -96,7 +96,7 @@ def confirm_password_reset(sent: _Reset) -> Response:
 
 @blueprint.route("/email-verification", methods=["POST"])
 @blueprint.arguments(AddressSchema)
-@blueprint.response(202, description=LETTER)
+@blueprint.response(202, description=EMAIL_SENT)
 @blueprint.problems(429)
 def request_email_verification(sent: _Email) -> Response:
     """Request another email to confirm an address; its link lets the owner choose a password."""

@@ -51,7 +51,7 @@ def log_in(email: str, password: str, address: str, *, max_age: timedelta = time
             network = pseudonyms.of_network(address)
             opened = sessions.open_session(transaction, proven.id, network, max_age)
             refresh_token = refresh_tokens.issue(opened)
-    return Login(_caller(proven.id, proven.role, opened.id), refresh_token)
+    return Login(_principal(proven.id, proven.role, opened.id), refresh_token)
 
 
 def refresh(refresh_token: str) -> Login:
@@ -66,7 +66,7 @@ def refresh(refresh_token: str) -> Login:
         role = users.role_of(renewed.owner_id)
         if role is None:
             raise InvalidRefreshToken
-    principal = _caller(renewed.owner_id, role, renewed.session_id)
+    principal = _principal(renewed.owner_id, role, renewed.session_id)
     return Login(principal, renewed.refresh_token)
 
 
@@ -82,5 +82,5 @@ def log_out_everywhere(owner_id: UUID) -> None:
         sessions.end_all(transaction, owner_id)
 
 
-def _caller(owner_id: UUID, role: str, session_id: UUID) -> Principal:
+def _principal(owner_id: UUID, role: str, session_id: UUID) -> Principal:
     return Principal(owner_id, access.SCOPES[role], session_id)

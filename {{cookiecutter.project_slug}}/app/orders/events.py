@@ -8,7 +8,7 @@ from app.core.observability import metrics
 placed = Signal("An order is stored; one that was placed before is not placed again.")
 
 
-def tell_placed() -> None:
+def send_placed() -> None:
     """Send `placed`. Call it after the commit."""
     placed.send(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
 

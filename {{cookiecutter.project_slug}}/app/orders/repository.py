@@ -92,7 +92,9 @@ def owned(orders: Orders, owner_id: UUID) -> Orders:
 
 
 # {% endif %}
-def claim_of(connection: Connection, idempotency_key: str) -> Row[UUID, str | None] | None:
+def find_by_idempotency_key(
+    connection: Connection, idempotency_key: str
+) -> Row[UUID, str | None] | None:
     """Return the id and the idempotency fingerprint of the order placed with this key."""
     return connection.execute(
         select(Order.id, Order.fingerprint).where(Order.idempotency_key == idempotency_key)

@@ -87,7 +87,7 @@ def place(  # one line where it fits
             raise
         return placed
     # {% if cookiecutter.metrics %}
-    events.tell_placed()
+    events.send_placed()
     # {% endif %}
     return view(order)
 
@@ -244,7 +244,7 @@ def _priced(  # one line where it fits
 
 def _placed_before(claim: Claim) -> OrderView | None:
     with reading() as connection:
-        placed = repository.claim_of(connection, claim.key)
+        placed = repository.find_by_idempotency_key(connection, claim.key)
         if placed is None:
             return None
         if placed.fingerprint != claim.fingerprint:

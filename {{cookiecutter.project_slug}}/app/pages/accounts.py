@@ -28,7 +28,7 @@ from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import RegistrationClosed
 from app.users.signed_links import InvalidLink, Purpose
 
-LETTER = "An email is on its way, if this address can have one. It says how to go on."
+EMAIL_SENT = "An email is on its way, if this address can have one. It says how to go on."
 KEPT = "link"
 
 blueprint = Blueprint("accounts", __name__)
@@ -125,7 +125,7 @@ def register() -> Response:
         return page(form, weak)
     except TooManyAttempts as problem:
         return _refused(form, problem)
-    return _done(LETTER)
+    return _done(EMAIL_SENT)
 
 
 @blueprint.route("/account/forgot-password", methods=["GET", "POST"])
@@ -138,7 +138,7 @@ def forgot_password() -> Response:
         service.ask_to_reset_password(str(form.email.data), str(request.remote_addr))
     except TooManyAttempts as problem:
         return _refused(form, problem)
-    return _done(LETTER)
+    return _done(EMAIL_SENT)
 
 
 def _link(purpose: Purpose) -> Callable[[Callable[[str], Response]], Callable[[], Response]]:

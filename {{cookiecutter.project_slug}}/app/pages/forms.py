@@ -22,7 +22,7 @@ MISSING = "Fill this in."
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class FormError:
     """An error in a form, for the list above it."""
 
     field_id: str
@@ -48,7 +48,7 @@ class BasketForm(FlaskForm):
     """The form's other fields, apart from those of lines."""
     schema: ClassVar[type[BasketSchema]]
     """The schema that validates the basket."""
-    currency = StringField("Currency", default="EUR", description="Three emails, such as EUR")
+    currency = StringField("Currency", default="EUR", description="Three letters, such as EUR")
     lines: "FieldList[FormField[LineForm]]" = FieldList(
         FormField(LineForm),
         min_entries=1,
@@ -108,14 +108,14 @@ class BasketForm(FlaskForm):
                 field.errors = field.errors or (sentences if _text(field) else [MISSING])
 
 
-def mistakes(form: FlaskForm) -> Iterator[Mistake]:
+def form_errors(form: FlaskForm) -> Iterator[FormError]:
     """Yield the errors of a form: first those of the whole form, then those of each field."""
     for sentence in form.form_errors:
         _, first = next(_fields(form))
-        yield Mistake(first.id, sentence)
+        yield FormError(first.id, sentence)
     for label, field in _fields(form):
         for sentence in field.errors:
-            yield Mistake(field.id, f"{label}: {sentence}")
+            yield FormError(field.id, f"{label}: {sentence}")
 
 
 def _fields(form: Form, prefix: str = "") -> Iterator[tuple[str, Field]]:

@@ -22,10 +22,12 @@ LOGIN = "/login"
 LOGOUT = "/logout"
 # The redirect target when a form was sent without a session. The form's data is not kept.
 # {% if cookiecutter.auth == "oidc" %}
-ANEW = "/logged-out"  # has a link: form-action forbids redirecting a form to the provider
+AFTER_LOST_SESSION = (
+    "/logged-out"  # has a link: form-action forbids redirecting a form to the provider
+)
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
-ANEW = LOGIN
+AFTER_LOST_SESSION = LOGIN
 # {% endif %}
 
 ENDED = "Your session has ended, so the form was not sent. Log in and fill it in again."
@@ -80,6 +82,6 @@ def personal(*, asks_database: bool = True) -> Personal:
 def _to_login() -> Response:
     if request.method not in {"GET", "HEAD"}:
         flash(ENDED, "failure")
-        return redirect(ANEW, 303)
+        return redirect(AFTER_LOST_SESSION, 303)
     wanted = request.full_path.removesuffix("?")
     return redirect(f"{LOGIN}?{urlencode({'next': wanted})}", 303)

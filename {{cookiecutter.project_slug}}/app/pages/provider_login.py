@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from app.core.access import auth_log, browser_session, oidc_login
 from app.core.access.oidc_login import (
     CALLBACK,
-    SIGNED_OUT,
+    LOGGED_OUT,
     AuthorizationRequest,
     LoginFailed,
     LoginUnavailable,
@@ -27,7 +27,7 @@ from app.pages import (  # one line where it fits
 )
 from app.pages.login_required import LOGIN, LOGOUT, local
 
-ASKED = "asked"  # key in the session cookie
+PENDING = "asked"  # key in the session cookie
 SECONDS = 600  # maximum time from the authorization request to the callback
 MAX_TABS = 3  # concurrent logins in one browser; the size of a cookie is limited
 MAX_LENGTH = 512  # characters of the redirect target stored in the cookie
@@ -45,8 +45,8 @@ def login() -> Response:
     onward = browser_session.safe_redirect_target(request.args.get("next", "/"))
     if browser_session.visitor():
         return redirect(onward, 303)
-    url, question = oidc_login.of_app().start()
-    _keep(question, onward if len(onward) <= MAX_LENGTH else "/")
+    url, authorization = oidc_login.of_app().start()
+    _store_request(authorization, onward if len(onward) <= MAX_LENGTH else "/")
     return redirect(url, 303)
 
 
@@ -54,8 +54,8 @@ def login() -> Response:
 def finish() -> Response:
     """Handle the callback: validate it, start a session, and redirect to `next`."""
     with auth_log.log_outcome("logging in"):
-        question, onward = _kept(request.args.get("state", ""))
-        principal, name = oidc_login.of_app().finish(question, request.args)
+        authorization, onward = _take_request(request.args.get("state", ""))
+        principal, name = oidc_login.of_app().finish(authorization, request.args)
         # {% if cookiecutter.database != "none" %}
         principal = provider_sessions.begin(principal)
         # {% endif %}
@@ -70,10 +70,10 @@ def logout() -> Response:
     provider_sessions.end()
     # {% endif %}
     browser_session.logout()
-    return redirect(SIGNED_OUT, 303)
+    return redirect(LOGGED_OUT, 303)
 
 
-@blueprint.get(SIGNED_OUT)
+@blueprint.get(LOGGED_OUT)
 def logged_out() -> Response:
     """Offer to log in again, and to log out at the provider."""
     try:
@@ -83,22 +83,22 @@ def logged_out() -> Response:
     return rendering.page("provider/logged_out.html", elsewhere=elsewhere, login=local(LOGIN))
 
 
-def _keep(question: AuthorizationRequest, onward: str) -> None:
-    kept = {**asdict(question), "next": onward, "asked": int(time.time())}
-    session[ASKED] = [*session.get(ASKED, []), kept][-MAX_TABS:]
+def _store_request(authorization: AuthorizationRequest, onward: str) -> None:
+    kept = {**asdict(authorization), "next": onward, "asked": int(time.time())}
+    session[PENDING] = [*session.get(PENDING, []), kept][-MAX_TABS:]
 
 
-def _kept(state: str) -> tuple[AuthorizationRequest, str]:
+def _take_request(state: str) -> tuple[AuthorizationRequest, str]:
     """Remove and return a stored authorization request and its redirect target.
 
     Raises:
         LoginFailed: when this browser has no request with this state, or it has expired.
 
     """
-    asked = session.get(ASKED, [])
+    asked = session.get(PENDING, [])
     for kept in asked:
         if hmac.compare_digest(kept["state"].encode(), state.encode()):
-            session[ASKED] = [each for each in asked if each is not kept]
+            session[PENDING] = [each for each in asked if each is not kept]
             if time.time() > kept["asked"] + SECONDS:
                 break
             return AuthorizationRequest(kept["state"], kept["nonce"], kept["verifier"]), kept[

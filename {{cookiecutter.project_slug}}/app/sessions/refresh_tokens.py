@@ -40,7 +40,7 @@ class InvalidRefreshToken(Unauthenticated):
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class RotatedToken:
     """A continued session and its next refresh token."""
 
     session_id: UUID
@@ -53,7 +53,7 @@ def issue(session: LoginSession) -> str:
     return _replace(session, secrets.token_bytes(SECRET_BYTES))
 
 
-def rotate(refresh_token: str) -> Renewed:
+def rotate(refresh_token: str) -> RotatedToken:
     """Exchange a refresh token for the next one.
 
     Raises:
@@ -71,14 +71,14 @@ def rotate(refresh_token: str) -> Renewed:
         if session.ended_at or session.expires_at <= now:
             raise InvalidRefreshToken
         successor = _successor(session_id, secret)
-        if _is_good(session, secret):
+        if _is_current(session, secret):
             session.replaced_at = now
-            return Renewed(session.id, session.owner_id, _replace(session, successor))
+            return RotatedToken(session.id, session.owner_id, _replace(session, successor))
         if not is_ours:
             raise InvalidRefreshToken
-        replaced = _is_good(session, successor) and session.replaced_at
+        replaced = _is_current(session, successor) and session.replaced_at
         if replaced and now - replaced <= GRACE:
-            return Renewed(session.id, session.owner_id, _token(session_id, successor))
+            return RotatedToken(session.id, session.owner_id, _token(session_id, successor))
         session.ended_at = now
     words = {"user_id": str(session.owner_id), "session_id": str(session.id)}
     logger.warning("refresh token used again, login ended", extra=words)
@@ -90,7 +90,7 @@ def _replace(session: LoginSession, secret: bytes) -> str:
     return _token(session.id, secret)
 
 
-def _is_good(session: LoginSession, secret: bytes) -> bool:
+def _is_current(session: LoginSession, secret: bytes) -> bool:
     return hmac.compare_digest(session.refresh_digest or "", _digest(secret))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.core.database import pruning, reading, writing
 from app.sessions.models import LoginSession
 
-LIFE = "session_life"
+MAX_AGE = "session_max_age"
 
 
 def open_session(  # one line where it fits
@@ -27,7 +27,7 @@ def open_session(  # one line where it fits
         id=uuid4(),
         owner_id=owner_id,
         created_at=now,
-        expires_at=now + min(current_app.extensions[LIFE], max_age),
+        expires_at=now + min(current_app.extensions[MAX_AGE], max_age),
         # {% if cookiecutter.auth == "jwt" %}
         network_digest=network_digest,
         # {% endif %}

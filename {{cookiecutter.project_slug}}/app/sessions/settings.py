@@ -14,6 +14,6 @@ class SessionSettings(CoreSettings):
     """A session ends then, even if it is in use."""
 
     @property
-    def session_life(self) -> timedelta:
+    def session_max_age(self) -> timedelta:
         """The maximum lifetime of a session."""
         return timedelta(days=self.session_max_age_days)

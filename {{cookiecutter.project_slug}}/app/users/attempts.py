@@ -21,7 +21,7 @@ from app.users.models import Attempt
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Limit:
     """An action with limited attempts: the limits of each scope within a time window."""
 
     name: str
@@ -35,11 +35,11 @@ class Kind:
 
 
 # NIST SP 800-63B, 3.2.2: at most 100 consecutive failed attempts for one account.
-LOGIN = Kind("login", seconds=900, pair=5, network=50, account=100)
+LOGIN = Limit("login", seconds=900, pair=5, network=50, account=100)
 # Enough for a user who cannot find the email. app.core.mail.recipients limits the emails per
 # mailbox.
-LETTER = Kind("email", seconds=3_600, pair=3, network=20)
-CLOCKS_DIFFER_SECONDS = 30  # maximum clock skew between two hosts of this service
+EMAIL = Limit("email", seconds=3_600, pair=3, network=20)
+CLOCK_SKEW_SECONDS = 30  # maximum clock skew between two hosts of this service
 
 
 class TooManyAttempts(TooManyRequests):
@@ -50,19 +50,19 @@ class TooManyAttempts(TooManyRequests):
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class StoredAttempt:
     """A stored attempt."""
 
     id: UUID
-    kind: Kind
+    kind: Limit
     account: str
     network: str
     at: datetime
 
 
-def begin(kind: Kind, account: str, network: str) -> Try:
+def begin(kind: Limit, account: str, network: str) -> StoredAttempt:
     """Store an attempt."""
-    begun = Try(uuid4(), kind, account, network, datetime.now(UTC))
+    begun = StoredAttempt(uuid4(), kind, account, network, datetime.now(UTC))
     with writing() as transaction:
         transaction.add(
             Attempt(
@@ -76,7 +76,7 @@ def begin(kind: Kind, account: str, network: str) -> Try:
     return begun
 
 
-def check(begun: Try, *, known: bool = False) -> None:
+def check(begun: StoredAttempt, *, known: bool = False) -> None:
     """Check an attempt against the limits of its kind. A refused attempt is withdrawn.
 
     The limit per account does not apply if `known`, from a network that the account's owner has
@@ -92,7 +92,7 @@ def check(begun: Try, *, known: bool = False) -> None:
         _refuse(begun, max(over.values()))
 
 
-def is_granted(begun: Try) -> bool:
+def is_granted(begun: StoredAttempt) -> bool:
     """Return whether a requested email may be sent. A refused request is withdrawn.
 
     Over the limit for one account from one network, the email is dropped silently: a 429 would lock
@@ -111,13 +111,13 @@ def is_granted(begun: Try) -> bool:
     return not over
 
 
-def _exceeded(begun: Try, allowed: Mapping[str, int]) -> dict[str, datetime]:
+def _exceeded(begun: StoredAttempt, allowed: Mapping[str, int]) -> dict[str, datetime]:
     """Return the scopes whose limit is exceeded, with the time of their oldest counted attempt."""
     counted = _counted(begun)
     return {scope: first for scope, number, first in counted if number > allowed.get(scope, number)}
 
 
-def _refuse(begun: Try, oldest: datetime) -> NoReturn:
+def _refuse(begun: StoredAttempt, oldest: datetime) -> NoReturn:
     with writing() as transaction:
         withdraw(transaction, begun.id)
     seconds = (oldest - begun.at).total_seconds() + begun.kind.seconds
@@ -131,15 +131,15 @@ def withdraw(transaction: Session, attempt_id: UUID) -> None:
 
 def forget_old() -> int:
     """Delete the attempts that no longer count; return the number deleted."""
-    longest = timedelta(seconds=max(LOGIN.seconds, LETTER.seconds))
+    longest = timedelta(seconds=max(LOGIN.seconds, EMAIL.seconds))
     return pruning.delete_all(Attempt, Attempt.at < datetime.now(UTC) - longest)
 
 
-def _counted(begun: Try) -> list[tuple[str, int, datetime]]:
+def _counted(begun: StoredAttempt) -> list[tuple[str, int, datetime]]:
     """Return each scope with its number of attempts and the time of the oldest, in one query."""
     since = begun.at - timedelta(seconds=begun.kind.seconds)
     # Without an upper bound, attempts stored before a clock was set back would count for too long.
-    until = begun.at + timedelta(seconds=CLOCKS_DIFFER_SECONDS)
+    until = begun.at + timedelta(seconds=CLOCK_SKEW_SECONDS)
     of_account = Attempt.account_digest == begun.account
     of_network = Attempt.network_digest == begun.network
     scopes: dict[str, tuple[ColumnElement[bool], ...]] = {

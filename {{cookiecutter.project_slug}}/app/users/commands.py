@@ -28,7 +28,7 @@ def create_admin(email: str, password_file: TextIO | None) -> None:
         service.create_admin(email, password)
     except WeakPassword as weak:
         raise click.ClickException("\n".join([weak.detail, *weak.sentences])) from None
-    except service.UnfitAddress as unfit:
+    except service.InvalidAddress as unfit:
         raise click.ClickException(str(unfit)) from None
     click.echo("The administrator can log in.")
 

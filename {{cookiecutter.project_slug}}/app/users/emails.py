@@ -14,12 +14,12 @@ from app.users.signed_links import Link, Purpose
 ASKED = Share("asked", most=3)
 # Requests from a network that the owner has logged in from. Clients elsewhere cannot use this share
 # up.
-ASKED_AT_HOME = Share("asked-at-home", most=3)
+REQUESTED_FROM_KNOWN_NETWORK = Share("asked-at-home", most=3)
 # To the new address of an account. Its link is of no use to a new user of that address, so these
 # emails must not use up the share of those that are.
 MOVED = Share("moved", most=3)
 NOTICE = Share("notice")
-SHARES = {share.name: share for share in (ASKED, ASKED_AT_HOME, MOVED, NOTICE)}
+SHARES = {share.name: share for share in (ASKED, REQUESTED_FROM_KNOWN_NETWORK, MOVED, NOTICE)}
 
 
 @dataclass(frozen=True, slots=True)

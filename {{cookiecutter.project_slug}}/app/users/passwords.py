@@ -27,8 +27,8 @@ ESTIMATED = 16  # characters at each end: zxcvbn takes seconds for some long pas
 MIN_NAME_LENGTH = 4  # shorter names occur in strong passwords by chance
 # OWASP Password Storage Cheat Sheet, Argon2id: minimum memory in KiB by number of iterations.
 MIN_KIB = {1: 47_104, 2: 19_456, 3: 12_288, 4: 9_216, 5: 7_168}
-USUAL = {"argon2_time_cost": 2, "argon2_memory_kib": MIN_KIB[2]}
-CHEAPEST = {"argon2_time_cost": 1, "argon2_memory_kib": 8}  # tests hash many passwords
+DEFAULT_COST = {"argon2_time_cost": 2, "argon2_memory_kib": MIN_KIB[2]}
+TEST_COST = {"argon2_time_cost": 1, "argon2_memory_kib": 8}  # tests hash many passwords
 
 
 class PasswordSettings(CoreSettings):
@@ -41,11 +41,15 @@ class PasswordSettings(CoreSettings):
     @classmethod
     def _usual(cls, value: object, info: ValidationInfo) -> object:
         testing = info.data.get("app_env") is Environment.TESTING
-        return (CHEAPEST if testing else USUAL)[str(info.field_name)] if value is None else value
+        return (
+            (TEST_COST if testing else DEFAULT_COST)[str(info.field_name)]
+            if value is None
+            else value
+        )
 
     @field_validator("argon2_memory_kib")
     @classmethod
-    def _dear_enough(cls, value: int, info: ValidationInfo) -> int:
+    def _min_memory(cls, value: int, info: ValidationInfo) -> int:
         passes = min(info.data.get("argon2_time_cost", 1), max(MIN_KIB))
         if info.data.get("app_env") is Environment.PRODUCTION and value < MIN_KIB[passes]:
             message = f"must be {MIN_KIB[passes]} or more with these ARGON2_TIME_COST (OWASP)"

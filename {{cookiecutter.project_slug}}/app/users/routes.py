@@ -17,7 +17,7 @@ from app.users.schemas import (
 
 blueprint = Blueprint("users", __name__, description="Make an account and look after it")
 
-LETTER = "An email is on its way, if this address can have one"
+EMAIL_SENT = "An email is on its way, if this address can have one"
 
 
 class _Registration(TypedDict):
@@ -39,7 +39,7 @@ class _NewEmail(_Proof):
 
 @blueprint.route("", methods=["POST"])
 @blueprint.arguments(RegistrationSchema)
-@blueprint.response(202, description=LETTER)
+@blueprint.response(202, description=EMAIL_SENT)
 @blueprint.problems(403, 429)
 def register_account(sent: _Registration) -> Response:
     """Register an account; an email with the next step is sent, even if the account exists."""
@@ -77,7 +77,7 @@ def change_password(sent: _NewPassword) -> Response:
 @blueprint.route("/me/email", methods=["POST"])
 @blueprint.requires("account")
 @blueprint.arguments(NewEmailSchema)
-@blueprint.response(202, description=LETTER)
+@blueprint.response(202, description=EMAIL_SENT)
 @blueprint.problems(404, 429)
 def request_email_change(sent: _NewEmail) -> Response:
     """Request a change of address; it takes effect when the link sent there is used."""

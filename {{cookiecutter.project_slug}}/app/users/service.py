@@ -39,7 +39,7 @@ from app.users.repository import Credentials, UserView
 from app.users.signed_links import InvalidLink, Link, Purpose
 
 OPEN = "registration_open"
-NOBODY = UUID(int=0)
+NO_USER = UUID(int=0)
 NO_PASSWORD = ""  # not a hash, so no password matches
 
 
@@ -66,12 +66,12 @@ class RegistrationClosed(Problem):
     detail = "This service takes no new accounts."
 
 
-class UnfitAddress(ValueError):  # noqa: N818  its text is shown to the operator
+class InvalidAddress(ValueError):  # noqa: N818  its text is shown to the operator
     """An operator gave an address that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EmailPermission:
     """A requested email."""
 
     granted: bool
@@ -80,7 +80,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class AuthenticatedUser:
     """A user who has given the right password, with the account as it was then."""
 
     id: UUID
@@ -132,7 +132,7 @@ def register(email: str, password: str, address: str) -> None:
         # The same number of statements in each case: response times must not reveal an account.
         with suppress(IntegrityError), transaction.begin_nested():
             transaction.add(user)
-        owner = _contested(transaction, email, keep=user.id)
+        owner = _void_unconfirmed(transaction, email, keep=user.id)
         template = "choose" if owner and owner.unconfirmed else "taken"
         _write(transaction, asked, "verify" if owner is user else template, owner, _reader(owner))
 
@@ -141,25 +141,25 @@ def create_admin(email: str, password: str) -> None:
     """Create an administrator's account. It replaces an unconfirmed account of the address.
 
     Raises:
-        UnfitAddress: when the address is malformed or has a confirmed account.
+        InvalidAddress: when the address is malformed or has a confirmed account.
         WeakPassword: when the password breaks a rule.
 
     """
     address = mail.normalised(email)
     if address is None:
         message = "That is no e-mail address."
-        raise UnfitAddress(message)
+        raise InvalidAddress(message)
     passwords.of_app().check(password, address)
     user = _new(address, password)
     user.role = Role.ADMIN
     user.email_verified_at = user.created_at
     try:
         with writing() as transaction:
-            _give_way(transaction, address)
+            _delete_unconfirmed(transaction, address)
             transaction.add(user)
     except IntegrityError:
         message = "This address has an account already."
-        raise UnfitAddress(message) from None
+        raise InvalidAddress(message) from None
 
 
 def find(user_id: UUID) -> UserView:
@@ -188,7 +188,7 @@ def is_administrator(principal: Principal) -> bool:
     return principal.session is None or sessions.is_open(principal.session)
 
 
-def authenticate(email: str, password: str, address: str) -> Proven:
+def authenticate(email: str, password: str, address: str) -> AuthenticatedUser:
     """Verify an email address and a password.
 
     Raises:
@@ -197,10 +197,10 @@ def authenticate(email: str, password: str, address: str) -> Proven:
 
     """
     found = repository.by_email(mail.normalised(email) or "")
-    return _prove(found, email.lower(), password, address)
+    return _authenticate(found, email.lower(), password, address)
 
 
-def admit(transaction: Session, proven: Proven) -> User:
+def admit(transaction: Session, proven: AuthenticatedUser) -> User:
     """Return the account of an authenticated user, its row locked for a change.
 
     Stores the new hash if there is one, and withdraws the attempt.
@@ -227,7 +227,7 @@ def confirm_password(user_id: UUID, current: str, address: str) -> None:
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _prove_again(user_id, current, address)
+    proven = _reauthenticate(user_id, current, address)
     with writing() as transaction:
         admit(transaction, proven)
 
@@ -244,7 +244,7 @@ def change_password(
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _prove_again(user_id, current, address)
+    proven = _reauthenticate(user_id, current, address)
     new_hash = passwords.of_app().hash(password)
     with writing() as transaction:
         user = admit(transaction, proven)
@@ -262,7 +262,7 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _prove_again(user_id, current, address)
+    proven = _reauthenticate(user_id, current, address)
     # An address with a confirmed account gets no email; the response must not reveal that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
@@ -283,7 +283,7 @@ def change_email(token: str) -> None:
     try:
         with writing() as transaction:
             user = _follow(transaction, link)
-            _give_way(transaction, link.email)
+            _delete_unconfirmed(transaction, link.email)
             old, user.email = user.email, link.email
             user.email_verified_at = datetime.now(UTC)
             transaction.flush()
@@ -303,7 +303,7 @@ def ask_to_verify_email(email: str, address: str) -> None:
     """
     asked = _ask(email, address, repository.by_email(email))
     with writing() as transaction:
-        found = _contested(transaction, email)
+        found = _void_unconfirmed(transaction, email)
         to = email if found and found.unconfirmed else None
         _write(transaction, asked, "choose", found, to)
 
@@ -335,7 +335,7 @@ def ask_to_reset_password(email: str, address: str) -> None:
     """
     asked = _ask(email, address, repository.by_email(email))
     with writing() as transaction:
-        found = _contested(transaction, email)
+        found = _void_unconfirmed(transaction, email)
         _write(transaction, asked, "reset", found, _reader(found))
 
 
@@ -366,7 +366,7 @@ def deactivate(user_id: UUID, current: str, address: str) -> None:
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _prove_again(user_id, current, address)
+    proven = _reauthenticate(user_id, current, address)
     with writing() as transaction:
         user = admit(transaction, proven)
         user.deactivated_at = datetime.now(UTC)
@@ -382,7 +382,7 @@ def _new(email: str, password: str) -> User:
     )
 
 
-def _contested(transaction: Session, email: str, keep: UUID = NOBODY) -> User | None:
+def _void_unconfirmed(transaction: Session, email: str, keep: UUID = NO_USER) -> User | None:
     """Return the account of an address. If it is unconfirmed, void its password and links first.
 
     The account `keep` is left alone: it has just been created.
@@ -393,39 +393,41 @@ def _contested(transaction: Session, email: str, keep: UUID = NOBODY) -> User | 
     return transaction.scalars(select(User).where(User.email == email)).one_or_none()
 
 
-def _give_way(transaction: Session, email: str) -> None:
+def _delete_unconfirmed(transaction: Session, email: str) -> None:
     """Delete the account of an address if it is unconfirmed: no user can have logged in to it."""
     transaction.execute(delete(User).where(*repository.unconfirmed(email)))
 
 
-def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:
+def _authenticate(
+    found: Credentials | None, email: str, password: str, address: str
+) -> AuthenticatedUser:
     """Verify a password, with the same queries and one hash whether or not the account exists."""
     if found:
         auth_log.bind(account_id=str(found.id))
     network = pseudonyms.of_network(address)
     attempt = attempts.begin(attempts.LOGIN, pseudonyms.of_account(email), network)
-    known = sessions.is_known(found.id if found else NOBODY, network)
+    known = sessions.is_known(found.id if found else NO_USER, network)
     attempts.check(attempt, known=known)
     stored = found.password_hash if found and found.usable else None
     right, renewed = passwords.of_app().verify(password, stored)
     if found is None or not right:
         raise InvalidCredentials
-    return Proven(found.id, found.role, found.password_hash, renewed, attempt.id)
+    return AuthenticatedUser(found.id, found.role, found.password_hash, renewed, attempt.id)
 
 
-def _prove_again(user_id: UUID, password: str, address: str) -> Proven:
+def _reauthenticate(user_id: UUID, password: str, address: str) -> AuthenticatedUser:
     """Re-authenticate a user with the current password, since a token may be stolen."""
     found = repository.by_id(user_id)
     if found is None:
         raise NotFound
     with auth_log.log_outcome("re-authentication"):
         try:
-            return _prove(found, found.email, password, address)
+            return _authenticate(found, found.email, password, address)
         except InvalidCredentials:
             raise WrongPassword from None
 
 
-def _ask(email: str, address: str, owner: Credentials | None) -> Asked:
+def _ask(email: str, address: str, owner: Credentials | None) -> EmailPermission:
     """Count a request for an email to an address, which may have an account.
 
     Raises:
@@ -433,9 +435,9 @@ def _ask(email: str, address: str, owner: Credentials | None) -> Asked:
 
     """
     account, network = pseudonyms.of_account(email), pseudonyms.of_network(address)
-    granted = attempts.is_granted(attempts.begin(attempts.LETTER, account, network))
-    known = sessions.is_known(owner.id if owner else NOBODY, network)
-    return Asked(granted, emails.ASKED_AT_HOME if known else emails.ASKED)
+    granted = attempts.is_granted(attempts.begin(attempts.EMAIL, account, network))
+    known = sessions.is_known(owner.id if owner else NO_USER, network)
+    return EmailPermission(granted, emails.REQUESTED_FROM_KNOWN_NETWORK if known else emails.ASKED)
 
 
 def _reader(found: Credentials | User | None) -> str | None:
@@ -445,13 +447,13 @@ def _reader(found: Credentials | User | None) -> str | None:
 
 def _write(
     transaction: Session,
-    asked: Asked,
+    asked: EmailPermission,
     template: str,
     owner: Credentials | User | None,
     to: str | None,
 ) -> None:
     """Send an email with a link; without a recipient, compose it only, for equal timing."""
-    account, state = (owner.id, _state(owner)) if owner else (NOBODY, pseudonyms.of_state())
+    account, state = (owner.id, _state(owner)) if owner else (NO_USER, pseudonyms.of_state())
     reader = to if asked.granted else None
     add_email(transaction, EmailRequest(template, reader, asked.share, account, state))
 

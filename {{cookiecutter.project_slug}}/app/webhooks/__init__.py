@@ -22,7 +22,7 @@ __all__ = ["WebhookSettings", "init_app"]
 
 def init_app(app: Flask, settings: WebhookSettings) -> None:
     """Serve `/webhooks`, outside of the versioned API: the sender defines the event format."""
-    app.extensions["webhooks"] = routes.DeliveryVerifier(
+    app.extensions["webhooks"] = routes.WebhookEndpoint(
         Verifier(settings), settings.webhook_max_bytes
     )
     # {% if cookiecutter.database == "none" %}

@@ -47,7 +47,7 @@ CONTRACT = {
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryVerifier:
+class WebhookEndpoint:
     """The signature verifier and the size limit of deliveries."""
 
     verifier: Verifier
@@ -64,10 +64,10 @@ def _parse(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
 @blueprint.doc(**CONTRACT)
 def receive_payment() -> Response:
     """Receive an event about a payment; 204 means that the sender need not retry."""
-    door: DeliveryVerifier = current_app.extensions["webhooks"]
-    request.max_content_length = door.max_bytes
+    endpoint: WebhookEndpoint = current_app.extensions["webhooks"]
+    request.max_content_length = endpoint.max_bytes
     # The raw bytes are signed, so verify them before parsing.
-    delivery_id = door.verifier.verify(request.headers, api.raw_body(request))
+    delivery_id = endpoint.verifier.verify(request.headers, api.raw_body(request))
     kind = _parse(schemas.EventSchema())["type"]
     if kind not in schemas.EVENTS:
         # A sender may add event types at any time, and would retry a refused one again and again.

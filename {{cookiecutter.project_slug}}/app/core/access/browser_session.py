@@ -165,7 +165,7 @@ def _is_recent(kept: Mapping[str, Any]) -> bool:
 def safe_redirect_target(target: str) -> str:
     """Return where to go on this site; the start, when the target may lead elsewhere.
 
-    SessionPolicy drop tabs and line breaks, and read a backslash as a slash (WHATWG URL), so that what
+    Browsers drop tabs and line breaks, and read a backslash as a slash (WHATWG URL), so that what
     looks like a path here would be another site there. What is percent-encoded is looked at too, for proxies that decode it.
     """
     plain = unquote(target)

@@ -2,7 +2,7 @@
 
 The provider sends a browser back with a code. The state says that this browser was sent there, the
 verifier (PKCE, RFC 7636) and the client's secret that the code is spent by whom it was made for, and
-the nonce that the ID token is the answer to this question.
+the nonce that the ID token is the answer to this authorization.
 """
 
 import hmac
@@ -31,7 +31,7 @@ from app.core.errors import Problem, Unavailable
 logger = logging.getLogger(__name__)
 
 CALLBACK = "/login/callback"
-SIGNED_OUT = "/logged-out"
+LOGGED_OUT = "/logged-out"
 NAMES = ("preferred_username", "email", "sub")  # what a person is called, best first
 MAX_NAME_LENGTH = 100
 # Of an access token's hash, by the end of the ID token's algorithm (OpenID Connect Core, 3.1.3.6).
@@ -86,7 +86,7 @@ class LoginUnavailable(Unavailable):
 
 
 class LoginFailed(Problem):
-    """The provider refused, or what came back is not the answer to a question of this browser."""
+    """The provider refused, or what came back is not the answer to a authorization of this browser."""
 
     status = 400
     code = "login_failed"
@@ -96,7 +96,7 @@ class LoginFailed(Problem):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What the answer to one question is held to; nobody can guess it."""
+    """What the answer to one authorization is held to; nobody can guess it."""
 
     state: str
     nonce: str
@@ -126,18 +126,18 @@ class OIDCLogin:
             ProviderUnavailable: when it is not known where that is.
 
         """
-        question = AuthorizationRequest(*(secrets.token_urlsafe(32) for _ in range(3)))
+        authorization = AuthorizationRequest(*(secrets.token_urlsafe(32) for _ in range(3)))
         asked = {
             "response_type": "code",
             "client_id": self._client,
             "redirect_uri": f"{self._place}{CALLBACK}",
             "scope": self._scopes,
-            "state": question.state,
-            "nonce": question.nonce,
-            "code_challenge": _encoded(sha256(question.verifier.encode()).digest()),
+            "state": authorization.state,
+            "nonce": authorization.nonce,
+            "code_challenge": _encoded(sha256(authorization.verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
-        return _with(self._endpoint("authorization_endpoint"), asked), question
+        return _with(self._endpoint("authorization_endpoint"), asked), authorization
 
     def finish(
         self, request: AuthorizationRequest, answer: Mapping[str, str]
@@ -145,7 +145,7 @@ class OIDCLogin:
         """Return who has logged in, and their name, from the parameters of the answer.
 
         Raises:
-            LoginFailed: when the provider has refused, or the answer is none to this question.
+            LoginFailed: when the provider has refused, or the answer is none to this authorization.
             ProviderUnavailable: when the provider does not say.
 
         """
@@ -184,7 +184,7 @@ class OIDCLogin:
             place = self._endpoint("end_session_endpoint")
         except ProviderUnavailable:
             return None
-        back = f"{self._place}{SIGNED_OUT}"
+        back = f"{self._place}{LOGGED_OUT}"
         return _with(place, {"client_id": self._client, "post_logout_redirect_uri": back})
 
     def _endpoint(self, name: str) -> str:
@@ -225,7 +225,7 @@ class OIDCLogin:
         """Return what an ID token says (OpenID Connect Core, section 3.1.3.7).
 
         Raises:
-            NO_GOOD: when it is not good, or not the answer to the question with this nonce.
+            NO_GOOD: when it is not good, or not the answer to the authorization with this nonce.
 
         """
         found = self._tokens.open(given["id_token"])

@@ -1,7 +1,7 @@
 """Which other origins' pages may use the API: those named in CORS_ORIGINS, or none.
 
 The API takes no cookies, so credentials are never allowed: a page has to hold a token of its own.
-SessionPolicy ask before they let a page read an answer or send JSON, and not before a form or a POST
+Browsers ask before they let a page read an answer or send JSON, and not before a form or a POST
 without a body; so what may change something is looked at here.
 """
 
@@ -105,7 +105,7 @@ class Cors:
 def _is_foreign() -> bool:
     """Tell whether a browser says so, in headers that no page can write; other clients send neither.
 
-    Fetch metadata (W3C) is right behind any proxy. SessionPolicy send it to HTTPS and to this machine
+    Fetch metadata (W3C) is right behind any proxy. Browsers send it to HTTPS and to this machine
     alone, so otherwise Origin (RFC 6454) is compared, and only its host: the scheme may end at a
     proxy.
     """

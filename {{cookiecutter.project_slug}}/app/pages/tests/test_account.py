@@ -197,5 +197,5 @@ def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> N
             form = {**PROOF, "csrf_token": token(stranger, "/quote")}
             if path != "/account":
                 answer = stranger.post(path, data=form, headers=SENT)
-                assert answer.location == login_required.ANEW
-                assert login_required.ENDED in stranger.get(login_required.ANEW).text
+                assert answer.location == login_required.AFTER_LOST_SESSION
+                assert login_required.ENDED in stranger.get(login_required.AFTER_LOST_SESSION).text

@@ -27,7 +27,7 @@ FORGOT = "/account/forgot-password"
 RESET = "/account/reset-password"
 VERIFY = "/account/verify-email"
 CHANGE = "/account/change-email"
-LETTER = "An email is on its way"
+EMAIL_SENT = "An email is on its way"
 NEW = {"password": OTHER_PASSWORD}
 
 
@@ -60,7 +60,7 @@ def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
     answer = send(client, REGISTER, {"email": f" {email.upper()}", "password": PASSWORD})
 
     assert (answer.status_code, answer.location) == (303, "/login")
-    assert LETTER in client.get("/login").text
+    assert EMAIL_SENT in client.get("/login").text
     page = follow(client, VERIFY, token(app, email, "verify-email"))
     assert "Confirm the address" in page.text
     assert log_in(client, email).status_code == 401
@@ -179,8 +179,8 @@ def test_mistakes_are_named_and_a_link_survives_them(app: Flask, client: FlaskCl
 def test_too_many_emails_from_one_network_stay_on_the_page(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         network = pseudonyms.of_network("127.0.0.1")
-        for number in range(attempts.LETTER.network):
-            attempts.begin(attempts.LETTER, f"account {number}", network)
+        for number in range(attempts.EMAIL.network):
+            attempts.begin(attempts.EMAIL, f"account {number}", network)
     for path in (FORGOT, REGISTER):
         answer = send(client, path, {"email": new_address(), "password": PASSWORD})
 

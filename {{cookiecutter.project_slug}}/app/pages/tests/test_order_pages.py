@@ -240,8 +240,8 @@ def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> N
         ("GET", "/orders/new", "/login?next=%2Forders%2Fnew"),
         ("HEAD", "/orders/new", "/login?next=%2Forders%2Fnew"),
         ("GET", f"/orders/{SOME_ID}", f"/login?next=%2Forders%2F{SOME_ID}"),
-        ("POST", "/orders/new", login_required.ANEW),
-        ("POST", f"/orders/{SOME_ID}/cancel", login_required.ANEW),
+        ("POST", "/orders/new", login_required.AFTER_LOST_SESSION),
+        ("POST", f"/orders/{SOME_ID}/cancel", login_required.AFTER_LOST_SESSION),
     ):
         with subtests.test(f"{method} {path}"):
             stranger = app.test_client()

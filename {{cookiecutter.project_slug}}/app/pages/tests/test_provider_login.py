@@ -195,7 +195,7 @@ def test_whoever_signs_out_may_logout_of_the_provider_too(
 
 def test_a_form_leads_to_a_page_and_not_to_another_site(client: FlaskClient) -> None:
     """Browsers follow no redirect from a form to a site that form-action does not list."""
-    assert client.post("/inside").location == login_required.ANEW
+    assert client.post("/inside").location == login_required.AFTER_LOST_SESSION
     assert client.get("/logged-out").status_code == 200
 
 
@@ -274,7 +274,7 @@ def test_an_answer_to_no_question_of_this_browser_is_refused(
         client = app.test_client()
         start(client)
         is_refused(client, finish(client, theirs))
-    with subtests.test("without a question"):
+    with subtests.test("without a authorization"):
         client = app.test_client()
         is_refused(client, finish(client, theirs))
     assert finish(other, theirs).status_code == 303  # valid in its own browser
@@ -358,7 +358,7 @@ def test_nobody_is_logged_in_by_an_id_token_that_is_not_good(
 ) -> None:
     for name, others in {
         "of another client": {"aud": "another"},
-        "for another question": {"nonce": "n" * 43},
+        "for another authorization": {"nonce": "n" * 43},
     }.items():
         with subtests.test(name):
             client = app.test_client()

@@ -201,5 +201,5 @@ def test_attempts_that_count_no_more_can_be_forgotten(app: Flask, client: FlaskC
     invoke = app.test_cli_runner().invoke
 
     assert invoke(args=["prune-attempts"]).output == "0 attempts forgotten\n"
-    later(app, attempts.LETTER.seconds + 1)
+    later(app, attempts.EMAIL.seconds + 1)
     assert invoke(args=["prune-attempts"]).output == "1 attempts forgotten\n"

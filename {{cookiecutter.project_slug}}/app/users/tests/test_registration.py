@@ -261,7 +261,7 @@ def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_
     answers = [ask(client, RESET, email, STRANGERS[0]) for _ in range(5)]
 
     assert {answer.status_code for answer in answers} == {202}
-    assert len(emails(app, email)) == attempts.LETTER.pair
+    assert len(emails(app, email)) == attempts.EMAIL.pair
     others = [ask(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
     statuses = [answer.status_code for answer in others]
     assert statuses == [202] * 17 + [429] * 3  # refused requests do not count

@@ -37,7 +37,7 @@ def test_our_own_failure_is_told_apart(make_app: MakeApp) -> None:
 
 
 def _broken(app: Flask) -> Flask:
-    app.extensions["webhooks"] = routes.DeliveryVerifier(
+    app.extensions["webhooks"] = routes.WebhookEndpoint(
         app.extensions["webhooks"].verifier,
         max_bytes=None,  # type: ignore[arg-type]
     )

@@ -25,7 +25,7 @@ from app.settings import Settings
 from conftest import LogLines
 from tests.tls_server import certify
 
-LETTER = Email("ada@mail.example", "Gr\u00fc\u00dfe", "Hello Ada,\n.\n\u00e4 \u4e0a\n")
+EMAIL = Email("ada@mail.example", "Gr\u00fc\u00dfe", "Hello Ada,\n.\n\u00e4 \u4e0a\n")
 LOGIN = base64.b64encode(b"\0user@shop\0pass:word").decode()
 
 
@@ -127,7 +127,7 @@ def test_a_emails_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
         ("smtp", "", ()),
     ):
         with server(certified, offers=offers, encrypted=scheme == "smtps") as (heard, port):
-            sent(outbox(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), LETTER)
+            sent(outbox(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), EMAIL)
 
         assert log_lines == []
         # Commands have no case (RFC 5321, 2.4), and Python has changed its own.
@@ -160,7 +160,7 @@ def test_certificates_are_read_once_and_only_where_they_are_needed(
     monkeypatch.setattr(smtp, "ssl", seen)
     for offers, times in (((), 0), (("STARTTLS",), 1)):
         with server(certified, offers=offers) as (heard, port):
-            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), LETTER, LETTER)
+            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), EMAIL, EMAIL)
 
         assert heard.email.count("Message-ID:") == 2
         assert seen.create_default_context.call_count == times
@@ -171,7 +171,7 @@ def test_a_password_is_never_sent_in_the_clear(
     certified: ssl.SSLContext, log_lines: LogLines
 ) -> None:
     with server(certified) as (heard, port):
-        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), LETTER)
+        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
 
     assert not [line for line in heard.lines if line.startswith("AUTH")]
     assert heard.email == ""
@@ -186,7 +186,7 @@ def test_a_server_that_cannot_prove_its_name_gets_nothing(
     with server(certified, offers=("STARTTLS",)) as (heard, port):
         # Its thread meets the refusal too.
         monkeypatch.setattr(socketserver.BaseServer, "handle_error", lambda *_: None)
-        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), LETTER)
+        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
 
     assert heard.email == ""
     assert log_lines[-1]["reason"] == "SSLCertVerificationError"
@@ -195,7 +195,7 @@ def test_a_server_that_cannot_prove_its_name_gets_nothing(
 def test_a_server_that_is_away_is_logged_without_the_address(log_lines: LogLines) -> None:
     box = outbox(mail_url="smtp://127.0.0.1:1")
 
-    sent(box, LETTER, LETTER)
+    sent(box, EMAIL, EMAIL)
 
     assert [line["message"] for line in log_lines] == ["email not sent"] * 2
     assert log_lines[0]["reason"] == "ConnectionRefusedError"
@@ -211,7 +211,7 @@ def test_no_request_waits_for_a_slow_server_and_emails_beyond_the_bound_are_drop
     box.thread.submit(barrier.wait)
 
     for _ in range(4):
-        box.send(LETTER)
+        box.send(EMAIL)
 
     assert len(box.kept) == 0
     assert [line["message"] for line in log_lines] == ["email dropped, because too many wait"] * 2
@@ -229,7 +229,7 @@ def test_a_emails_to_nobody_goes_nowhere() -> None:
 
 
 def test_development_shows_emails_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    sent(outbox(app_env="development"), LETTER)
+    sent(outbox(app_env="development"), EMAIL)
 
     shown = capsys.readouterr().err
     assert "ada@mail.example" in shown
@@ -344,7 +344,7 @@ def test_a_permanent_refusal_is_a_log_line_of_its_own(
     box = outbox()
     monkeypatch.setattr(box, "_deliver", Mock(side_effect=error))
 
-    sent(box, LETTER)
+    sent(box, EMAIL)
 
     (line,) = log_lines
     assert (line["message"], line.get("smtp_code")) == (message, code)
@@ -390,7 +390,7 @@ def test_a_mail_server_may_have_an_authority_of_its_own(
         ((), {"mail_ca_file": ca_file}, False),  # it would be sent in the clear
     ):
         with server(certified, offers=offers) as (heard, port):
-            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}", **told), LETTER)
+            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}", **told), EMAIL)
 
         assert bool(heard.email) is delivered
         assert any(line["message"] == "email not sent" for line in log_lines) is not delivered
