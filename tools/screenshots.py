@@ -31,7 +31,7 @@ def photograph(visit: browsing.Visit, name: str, screen: ViewportSize = LAPTOP) 
 def login(visit: browsing.Visit) -> None:
     """Log in as the person of the pictures."""
     visit.goto("/login")
-    visit.write("E-mail address", PERSON)
+    visit.write("Email address", PERSON)
     visit.write("Password", PASSWORD)
     visit.press("Log in")
     visit.reads(PERSON)

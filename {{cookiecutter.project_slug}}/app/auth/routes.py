@@ -12,9 +12,9 @@ from app.core.api import Blueprint, json_response
 from app.users import service as users
 from app.users.schemas import AddressSchema, LinkTokenSchema, ResetSchema
 
-blueprint = Blueprint("auth", __name__, description="Log in and out, and prove an e-mail address")
+blueprint = Blueprint("auth", __name__, description="Log in and out, and prove an email address")
 
-EMAIL_SENT = "An email is on its way, if this address can have one"
+EMAIL_SENT = "If an account exists for this address, an email is on its way"
 
 
 class _Credentials(TypedDict):
@@ -43,7 +43,7 @@ class _Reset(_Token):
 @blueprint.response(200, TokensSchema)
 @blueprint.problems(401, 429)
 def log_in(sent: _Credentials) -> Response:
-    """Log in with a confirmed e-mail address and its password."""
+    """Log in with a confirmed email address and its password."""
     return _answer(service.log_in(sent["email"], sent["password"], str(request.remote_addr)))
 
 

@@ -24,21 +24,21 @@ VALIDATION_FAILED = "validation_failed"
 DETAILS = {
     400: "The request could not be understood.",
     # {% if cookiecutter.auth != "none" %}
-    401: "Send an access token that is good: Authorization: Bearer <token>.",
+    401: "A valid access token is required: Authorization: Bearer <token>.",
     # {% endif %}
-    403: "You may not do this.",
-    404: "Nothing is found at this URL.",
-    405: "This URL does not take this method; the Allow header lists those it takes.",
+    403: "You are not allowed to do this.",
+    404: "There is no resource at this URL.",
+    405: "This URL does not support the method. The Allow header lists the supported ones.",
     409: "The request conflicts with the current state.",
     # {% if cookiecutter.database != "none" %}
-    412: "This has changed since you read it; read it again.",
+    412: "The resource has changed since you read it. Read it again.",
     # {% endif %}
     413: "The request body is larger than this service accepts.",
     415: "Send the body as application/json, in UTF-8 and not compressed.",
-    422: "Some values are not valid; every one of them is listed in errors.",
-    429: "Too many requests; try again after the seconds in Retry-After.",
+    422: "Some values are invalid. `errors` lists each of them.",
+    429: "Too many requests. Try again after the number of seconds in Retry-After.",
     500: "The service failed. Quote request_id when you report it.",
-    503: "The service cannot answer now; try again soon.",
+    503: "The service is temporarily unavailable. Try again shortly.",
 }
 
 

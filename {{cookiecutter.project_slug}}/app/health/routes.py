@@ -14,7 +14,7 @@ class DependencyUnavailable(Unavailable):
 
     code = "dependency_unavailable"
     in_api = False
-    detail = "Something that this service needs does not answer."
+    detail = "A dependency of this service is unavailable."
 
 
 @blueprint.get("/live")

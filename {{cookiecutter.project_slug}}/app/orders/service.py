@@ -35,7 +35,7 @@ class OrderAlreadyCancelled(Conflict):
     """The order is cancelled already."""
 
     code = "order_already_cancelled"
-    detail = "This order is cancelled already."
+    detail = "The order is cancelled already."
 
 
 # {% if cookiecutter.webhooks %}
@@ -43,7 +43,7 @@ class OrderAlreadyPaid(Conflict):
     """The order is paid, so it cannot be cancelled."""
 
     code = "order_already_paid"
-    detail = "This order is paid; it cannot be cancelled any more."
+    detail = "The order is paid and cannot be cancelled."
 
 
 # {% endif %}

@@ -82,7 +82,7 @@ def index() -> Response:
     # {% if cookiecutter.auth == "oidc" %}
     facts = [
         account_parts.Fact("Name", access.browser_session.cookie_name() or ""),
-        account_parts.Fact("Password and e-mail address", hint="You change them where you log in."),
+        account_parts.Fact("Password and email address", hint="You change them where you log in."),
     ]
     # {% endif %}
     # {% if cookiecutter.auth == "jwt" %}

@@ -82,13 +82,13 @@ class PasswordForm(ProofForm):
 class EmailForm(ProofForm):
     """A change of address."""
 
-    title = "Change your e-mail address"
+    title = "Change your email address"
     explanation = (
         "You get a message at the new address. The link in it makes the change; until then you log in "
         "with the present one."
     )
     button = "Send the link"
-    email = email_field("New e-mail address")
+    email = email_field("New email address")
 
 
 class CloseForm(ProofForm):
@@ -120,7 +120,7 @@ def facts() -> list[Fact]:
     found = service.find(access.principal().id)
     return [
         Fact(
-            "E-mail address",
+            "Email address",
             found.email,
             change="Change the address",
             href=url_for(f"{HERE}.change_email"),

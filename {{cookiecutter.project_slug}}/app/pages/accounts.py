@@ -28,7 +28,7 @@ from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import RegistrationClosed
 from app.users.signed_links import InvalidLink, Purpose
 
-EMAIL_SENT = "An email is on its way, if this address can have one. It says how to go on."
+EMAIL_SENT = "If the address can receive an email, one is on its way. It says what to do next."
 KEPT = "link"
 
 blueprint = Blueprint("accounts", __name__)
@@ -44,7 +44,7 @@ def _normalise(form: FlaskForm, field: EmailField) -> None:
     field.data = address
 
 
-def email_field(label: str = "E-mail address") -> EmailField:
+def email_field(label: str = "Email address") -> EmailField:
     """Return a required field for an email address."""
     return EmailField(
         label,

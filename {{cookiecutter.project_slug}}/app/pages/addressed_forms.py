@@ -9,9 +9,7 @@ from app.pages.forms import BasketForm, LineForm
 
 def email_field(description: str) -> EmailField:
     """Return an optional field for an email address."""
-    return EmailField(
-        "E-mail address", description=description, render_kw={"autocomplete": "email"}
-    )
+    return EmailField("Email address", description=description, render_kw={"autocomplete": "email"})
 
 
 class AddressedForm(BasketForm):

@@ -20,10 +20,10 @@ blueprint = Blueprint("login", __name__)
 
 
 class LoginForm(FlaskForm):
-    """An e-mail address and a password."""
+    """An email address and a password."""
 
     email = EmailField(
-        "E-mail address",
+        "Email address",
         [InputRequired(MISSING), Length(max=254, message="Is too long.")],
         render_kw={"autocomplete": "username"},
     )

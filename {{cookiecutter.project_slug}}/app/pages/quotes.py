@@ -58,7 +58,7 @@ def quote() -> Response:
         # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
         if email := basket.get("email"):
             mailing.ask(email, basket)
-            flash("The quote is on its way to the e-mail address.", "success")
+            flash("The quote is on its way to the email address.", "success")
         # {% endif %}
         return rendering.page("quote.html", form=form, quote=service.price(basket))
     return rendering.page("quote.html", 422 if form.is_submitted() else 200, form=form)

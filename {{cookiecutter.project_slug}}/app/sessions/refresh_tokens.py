@@ -36,7 +36,7 @@ class InvalidRefreshToken(Unauthenticated):
     """The token is forged, expired or used, or its session ended. The response hides which."""
 
     code = "invalid_refresh_token"
-    detail = "This refresh token is not good, or not any more; log in again."
+    detail = "The refresh token is invalid or has expired. Log in again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,14 @@ class OwnAccount(Conflict):
     """Administrators cannot change their own account: the last one could lock everyone out."""
 
     code = "own_account"
-    detail = "Your own account has to be changed by another administrator."
+    detail = "Only another administrator can change your account."
 
 
 class AccountUnchanged(Conflict):
     """The account is in the requested state already, so the audit log gets no entry."""
 
     code = "account_unchanged"
-    detail = "This account is like that already."
+    detail = "The account is in this state already."
 
 
 def newest(

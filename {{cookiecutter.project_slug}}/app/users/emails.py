@@ -107,7 +107,7 @@ LINKED: dict[str, tuple[Callable[[str | None, str], Email], Purpose]] = {
 }
 NOTICES = {
     "password-changed": "Your password has been changed.",
-    "address-changed": "Your account uses another e-mail address now.",
+    "address-changed": "Your account uses another email address now.",
 }
 
 

@@ -61,7 +61,7 @@ class WeakPassword(Unprocessable):
     """The password breaks one or more rules; `errors` lists all of them."""
 
     code = "weak_password"
-    detail = "Choose another password; errors lists what is wrong with this one."
+    detail = "Choose another password. `errors` lists the rules that this one breaks."
 
     def __init__(self, sentences: list[str]) -> None:
         self.sentences = sentences
@@ -114,7 +114,7 @@ class Passwords:
             yield "Must be harder to guess: it is a common password, a pattern, or little more."
         local, _, _ = email.partition("@")
         if email in password or (len(local) >= MIN_NAME_LENGTH and local in password):
-            yield "Must not contain the e-mail address."
+            yield "Must not contain the email address."
         if any(name in password for name in self._names):
             yield "Must not contain the name of this service."
 

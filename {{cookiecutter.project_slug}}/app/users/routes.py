@@ -17,7 +17,7 @@ from app.users.schemas import (
 
 blueprint = Blueprint("users", __name__, description="Make an account and look after it")
 
-EMAIL_SENT = "An email is on its way, if this address can have one"
+EMAIL_SENT = "If an account exists for this address, an email is on its way"
 
 
 class _Registration(TypedDict):

@@ -27,7 +27,7 @@ class PasswordSchema(Schema):
         ),
         metadata={
             "format": "password",
-            "description": "Hard to guess, and without the e-mail address and this service's name",
+            "description": "Hard to guess, and without the email address and this service's name",
             "example": "correct horse battery staple",
         },
     )

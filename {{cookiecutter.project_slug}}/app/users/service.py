@@ -47,7 +47,7 @@ class InvalidCredentials(Unauthenticated):
     """The login failed. The response does not say if the account exists, is confirmed or active."""
 
     code = "invalid_credentials"
-    detail = "No account that can be used has this e-mail address and this password."
+    detail = "The email address or the password is wrong, or the account cannot log in."
 
 
 class WrongPassword(Problem):
@@ -55,7 +55,7 @@ class WrongPassword(Problem):
 
     status = 403
     code = "wrong_password"
-    detail = "The current password is not right."
+    detail = "The current password is wrong."
 
 
 class RegistrationClosed(Problem):
@@ -63,7 +63,7 @@ class RegistrationClosed(Problem):
 
     status = 403
     code = "registration_closed"
-    detail = "This service takes no new accounts."
+    detail = "Registration is closed."
 
 
 class InvalidAddress(ValueError):  # noqa: N818  its text is shown to the operator
@@ -147,7 +147,7 @@ def create_admin(email: str, password: str) -> None:
     """
     address = mail.normalised(email)
     if address is None:
-        message = "That is no e-mail address."
+        message = "Not a valid email address."
         raise InvalidAddress(message)
     passwords.of_app().check(password, address)
     user = _new(address, password)

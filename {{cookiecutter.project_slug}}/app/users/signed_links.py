@@ -39,7 +39,7 @@ class InvalidLink(Problem):
 
     status = 400
     code = "invalid_link"
-    detail = "This link is not good, or not any more; ask for a new one."
+    detail = "This link is invalid or has expired. Request a new one."
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class InvalidSignature(Problem):
 
     status = 403
     code = "invalid_signature"
-    detail = "The signature of this webhook is missing, wrong or too old."
+    detail = "The signature of the webhook is missing, invalid or too old."
 
 
 def sign(secret: bytes, delivery_id: str, timestamp: int, body: bytes) -> str:

@@ -33,7 +33,7 @@ class _Role(TypedDict):
 @blueprint.arguments(AccountQuery, location="query")
 @blueprint.response(200, AccountPageSchema)
 def list_accounts(query: _AccountPage) -> Response:
-    """Return a page of accounts, newest first, or the account with an e-mail address."""
+    """Return a page of accounts, newest first, or the account with an email address."""
     page = users.newest(query["limit"], query.get("cursor"), query.get("email"))
     return json_response(page.shown())
 

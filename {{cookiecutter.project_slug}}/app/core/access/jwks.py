@@ -54,7 +54,7 @@ class ProviderUnavailable(errors.Unavailable):
     """The provider would have to be asked, and does not answer."""
 
     code = "identity_provider_unavailable"
-    detail = "Who you are cannot be checked now; try again soon."
+    detail = "The identity provider is unavailable. Try again shortly."
 
 
 class UnfitAnswer(Exception):  # noqa: N818  the answer is at fault

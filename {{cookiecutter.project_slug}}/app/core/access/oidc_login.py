@@ -82,7 +82,7 @@ class LoginUnavailable(Unavailable):
 
     code = "login_unavailable"
     in_api = False
-    detail = "Nobody can log in here; the log says what is not set."
+    detail = "Login is not configured. The service's log names the missing settings."
 
 
 class LoginFailed(Problem):
@@ -91,7 +91,7 @@ class LoginFailed(Problem):
     status = 400
     code = "login_failed"
     in_api = False
-    detail = "You are not logged in. Go to the start and try again."
+    detail = "The login failed. Go to the start page and try again."
 
 
 @dataclass(frozen=True, slots=True)

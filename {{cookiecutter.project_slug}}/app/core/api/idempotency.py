@@ -28,7 +28,7 @@ class IdempotencyKeyReused(Unprocessable):
     """The key belongs to another request."""
 
     code = "idempotency_key_reused"
-    detail = "This Idempotency-Key was sent before with another body; use a new key."
+    detail = "The Idempotency-Key was used with another body. Use a new key."
 
 
 class IdempotencyHeaders(Schema):

@@ -23,7 +23,7 @@ class DatabaseUnavailable(Unavailable):
     """The database is away, has no connection left for us or takes too long."""
 
     code = "database_unavailable"
-    detail = "The database does not answer now; try again soon."
+    detail = "The database is unavailable. Try again shortly."
 
 
 class DatabaseReadOnly(Exception):  # noqa: N818  a state that the readiness probe meets

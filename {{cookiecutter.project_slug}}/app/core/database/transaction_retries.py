@@ -40,7 +40,7 @@ class Collision(Unavailable):
     """The database ended the transaction, in favour of another one that wants the same rows."""
 
     code = "collision"
-    detail = "Others are changing the same data at this moment; try again soon."
+    detail = "Another request is changing the same data. Try again shortly."
 
 
 def committed() -> None:

@@ -55,7 +55,7 @@ class CrossOriginRequest(Problem):
 
     status = 403
     code = "cross_origin_request"
-    detail = "This request was sent by a page of another site."
+    detail = "The request was sent by a page of another site."
 
 
 class Cors:

@@ -46,7 +46,7 @@ def normalised(email: str) -> str | None:
 
 
 class EmailField(fields.String):
-    """An e-mail address, in the one spelling that is stored."""
+    """An email address, in the one spelling that is stored."""
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
         """Describe an address in the API document."""

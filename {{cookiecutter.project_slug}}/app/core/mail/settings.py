@@ -35,6 +35,6 @@ class MailSettings(RecipientSettings):
             required_in_production(None, info)
             return DEVELOPMENT_FROM
         if normalised(value) is None:
-            message = "must be an e-mail address"
+            message = "must be an email address"
             raise ValueError(message)
         return value

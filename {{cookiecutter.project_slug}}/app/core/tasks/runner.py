@@ -40,7 +40,7 @@ class BrokerUnavailable(Unavailable):
     """The broker is away or takes too long."""
 
     code = "broker_unavailable"
-    detail = "What has to be done later cannot be noted now; try again soon."
+    detail = "The task could not be queued. Try again shortly."
 
 
 class RetryLater(Exception):  # noqa: N818  it is no error

@@ -163,7 +163,7 @@ def test_nobody_changes_an_account_without_its_password(
             answer = send(browser, path, {**WRONG, **more})
 
             assert answer.status_code == 403
-            assert "The current password is not right." in answer.text
+            assert "The current password is wrong." in answer.text
             assert WRONG["current_password"] not in answer.text
     assert browser.get("/account").status_code == 200
     assert other.get("/account").status_code == 200

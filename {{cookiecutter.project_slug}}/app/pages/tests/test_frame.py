@@ -207,7 +207,7 @@ def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
 
 
 def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None:
-    detail = "Too many requests; try again after the seconds in Retry-After."
+    detail = "Too many requests. Try again after the number of seconds in Retry-After."
     for seconds, told in (
         ("1", "1 second."),
         ("60", "60 seconds."),

@@ -46,7 +46,7 @@ def test_mistakes_are_named(client: FlaskClient) -> None:
     answer = send(client, "/login", {"email": "", "password": "x" * 2_000})
 
     assert answer.status_code == 422
-    assert "E-mail address: Fill this in." in answer.text
+    assert "Email address: Fill this in." in answer.text
     assert "Password: Is too long." in answer.text
     assert "xxx" not in answer.text
 
@@ -56,7 +56,7 @@ def test_wrong_credentials_and_too_many_attempts_stay_on_the_page(client: FlaskC
     answers = [send(client, "/login", wrong) for _ in range(attempts.LOGIN.pair + 1)]
 
     assert [answer.status_code for answer in answers] == [401] * attempts.LOGIN.pair + [429]
-    assert "No account that can be used" in answers[0].text
+    assert "email address or the password is wrong" in answers[0].text
     assert "Too many" in answers[-1].text
     assert int(answers[-1].headers["Retry-After"]) > 0
     for answer in answers:

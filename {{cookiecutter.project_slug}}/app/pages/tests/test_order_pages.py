@@ -91,7 +91,7 @@ def test_a_receipt_goes_to_the_address_in_the_form(app: Flask, browser: FlaskCli
 
     wrong = send(browser, "/orders/new", {**FORM, "email": "ada"})
     assert wrong.status_code == 422
-    assert '<a href="#email">E-mail address: Must be' in wrong.text
+    assert '<a href="#email">Email address: Must be' in wrong.text
     assert 'value="ada"' in wrong.text
     assert send(browser, "/orders/new", {**FORM, "email": " "}).status_code == 303
     assert not kept
@@ -149,7 +149,7 @@ def test_an_order_is_cancelled_once(app: Flask, browser: FlaskClient) -> None:
     page = f"/orders/{place(app)}"
     form = {"csrf_token": token(browser, page)}
 
-    for sentence in ("The order is cancelled.", "This order is cancelled already."):
+    for sentence in ("The order is cancelled.", "The order is cancelled already."):
         answer = browser.post(f"{page}/cancel", data=form, headers=SENT)
         assert answer.status_code == 303
         shown = browser.get(answer.location).text

@@ -23,7 +23,7 @@ def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
     wrong = send(client, PATH, {**BASKET, "email": "ada"})
     without = send(client, PATH, {**BASKET, "email": " "})
     assert (wrong.status_code, without.status_code) == (422, 200)
-    assert '<a href="#email">E-mail address: Must be' in wrong.text
+    assert '<a href="#email">Email address: Must be' in wrong.text
     assert not kept
     answer = send(client, PATH, {**BASKET, "email": " Ada@Mail.example"})
 
