@@ -1,4 +1,4 @@
-"""Gunicorn's configuration for this application; its settings are part of the service's settings.
+"""Gunicorn's configuration; the values that vary come from the service's settings.
 
 Importing the settings below also loads the application's modules in the master, so that workers
 share their memory and start quickly. Each worker creates the application itself, after the fork:
@@ -119,7 +119,7 @@ def post_worker_init(worker: object) -> None:
     liveness.serve()
 
 
-# A worker's heartbeat changes a file; with a slow disk it could come too late.
+# A worker's heartbeat touches a file; on a slow disk it could come too late.
 worker_tmp_dir = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
 # The socket would be created in the home directory, which a read-only container does not have.
 control_socket_disable = True

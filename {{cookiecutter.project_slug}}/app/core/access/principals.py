@@ -44,7 +44,7 @@ SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The subject of a valid token or browser session, and its scopes."""
+    """The authenticated user or client of a request, and its scopes."""
 
     id: UUID
     scopes: frozenset[str]

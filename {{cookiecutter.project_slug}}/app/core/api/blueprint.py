@@ -81,7 +81,7 @@ class Blueprint(flask_smorest.Blueprint):
     def arguments(
         self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json"
     ) -> Callable[[Callable[P, R]], Callable[..., R]]:
-        """Read arguments; document the problems 413 and 415 where they come from the body."""
+        """Read arguments; for a JSON body, document the problems 413 and 415."""
         read = super().arguments(schema, location=location)
         refusals = (413, 415) if location == "json" else ()
         return lambda view: self.problems(*refusals)(read(view))

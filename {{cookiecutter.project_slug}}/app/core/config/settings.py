@@ -115,7 +115,7 @@ class CoreSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     slow_request_ms: int = Field(default=1_000, ge=0)
-    """Requests that take at least this long are logged as warnings; 0: none."""
+    """Requests that take at least this many milliseconds are logged as warnings; 0: none."""
 
     host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)

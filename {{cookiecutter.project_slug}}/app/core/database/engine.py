@@ -109,7 +109,7 @@ def reading_engine(app: Flask) -> Engine:
 
 
 def migration_engine(app: Flask) -> Engine:
-    """Return an engine for migrations: without a pool, and with no time limit but that for locks.
+    """Return an engine for migrations: no pool, and no time limit except for waiting for locks.
 
     Migrating a large table may take longer than a request is allowed to. The wait for a lock is
     limited, because other queries queue behind a migration that waits for one. SQLite's foreign

@@ -46,7 +46,7 @@ class DatabaseSettings(CoreSettings):
     database_transaction_pooling: bool = False
     """Whether DATABASE_URL points to a pooler in transaction mode."""
     database_prepared_statements: bool | None = None
-    """Whether the driver prepares frequent statements; unset: except in transaction pooling."""
+    """Whether the driver prepares frequent statements; unset: yes, unless pooled as above."""
     # {% endif %}
     # {% if cookiecutter.database != "sqlite" %}
     database_migration_url: SecretURL | None = None
@@ -55,7 +55,7 @@ class DatabaseSettings(CoreSettings):
     database_migration_lock_timeout_seconds: int = Field(default=10, ge=1, le=3_600)
     database_migration_wait_timeout_seconds: int = Field(default=600, ge=0, le=86_400)
     slow_query_ms: int = Field(default=500, ge=0)
-    """Queries that take at least this long are logged; 0: none."""
+    """Queries that take at least this many milliseconds are logged; 0: none."""
 
     @field_validator("database_url")
     @classmethod

@@ -76,7 +76,7 @@ class RateLimitSettings(RedisSettings):
 
 
 class LocalCounters:
-    """Counts in this process; at most the clients of the longest window take memory.
+    """Counts in this process; their number is limited by the clients in the longest window.
 
     The memory storage of `limits` would do, but it starts a thread every few requests.
     """

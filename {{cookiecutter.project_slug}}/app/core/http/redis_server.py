@@ -106,7 +106,7 @@ def pool(url: SecretURL, ca_file: Path | None = None) -> "ConnectionPool":
             **server.tls,
             socket_timeout=REDIS_SECONDS,
             socket_connect_timeout=REDIS_SECONDS,
-            # No retries: requests can do without Redis sooner than wait for a second attempt.
+            # No retries: a request falls back at once instead of waiting for a second attempt.
             retry=Retry(NoBackoff(), 0),
         )
         # Create a connection object to check the parameters; it does not connect.
