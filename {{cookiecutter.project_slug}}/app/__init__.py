@@ -52,10 +52,10 @@ from app.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make one application; without settings, from the environment.
+    """Create the application. Without `settings`, read them from the environment.
 
     Raises:
-        InvalidSettings: when the environment lacks or misstates something.
+        InvalidSettings: when a setting in the environment is missing or invalid.
 
     """
     if settings is None:

@@ -1,4 +1,4 @@
-"""Everything this service can be told, in one typed value."""
+"""All settings of this service, in one typed class."""
 
 from app import (  # one line where it fits
     health,
@@ -64,4 +64,4 @@ class Settings(  # one line where it fits
     webhooks.WebhookSettings,
     # {% endif %}
 ):
-    """The settings of the core and of each domain; each keeps its own beside its code."""
+    """The settings of the core and of every domain, each declared next to its code."""

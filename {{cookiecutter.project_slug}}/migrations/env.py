@@ -1,4 +1,4 @@
-"""How Alembic reaches this service's database; `flask db` runs it inside the application."""
+"""Alembic's environment for this service's database; `flask db` runs it in the application."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from app.core.database import UTCDateTime, db, migration_engine, migration_lock,
 
 
 def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:
-    """Write our own column type by its short name, with its import."""
+    """Render our own column type by its short name, and add its import."""
     if kind == "type" and isinstance(item, UTCDateTime):
         autogenerate.imports.add("\nfrom app.core.database import UTCDateTime\n")
         return "UTCDateTime()"
@@ -25,7 +25,7 @@ def drop_empty(
     revision: str | Iterable[str | None],
     scripts: list[MigrationScript],
 ) -> None:
-    """Write no file when the models match the database already."""
+    """Create no migration if the database already matches the models."""
     del migration, revision
     automatic = getattr(context.config.cmd_opts, "autogenerate", False)
     changes = scripts[0].upgrade_ops
@@ -36,7 +36,7 @@ def drop_empty(
 OPTIONS: dict[str, Any] = {
     "target_metadata": db.metadata,
     "compare_type": True,
-    "render_as_batch": True,  # SQLite changes a table by copying it
+    "render_as_batch": True,  # SQLite can alter a table only by copying it
     "render_item": render_item,
     "process_revision_directives": drop_empty,
 }

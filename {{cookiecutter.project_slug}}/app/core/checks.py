@@ -1,4 +1,4 @@
-"""What this process depends on, asked with a time limit: the readiness probe's list."""
+"""The readiness checks: the dependencies of this process, probed with a time limit."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -8,15 +8,15 @@ from typing import cast
 from flask import Flask
 
 Probe = Callable[[], None]
-"""Asks one dependency; raises when it is away."""
+"""Checks one dependency; raises an exception when it is unavailable."""
 
 
 @dataclass(slots=True)
 class Checks:
-    """The dependencies of one application, by name."""
+    """The probes of an application's dependencies, by name."""
 
     seconds: float = 2.0
-    """How long they may take together."""
+    """The time limit for all probes together."""
     probes: dict[str, Probe] = field(default_factory=dict)
     _running: dict[str, Future[None]] = field(default_factory=dict)
     _threads: ThreadPoolExecutor = field(
@@ -24,9 +24,9 @@ class Checks:
     )
 
     def run(self) -> dict[str, bool]:
-        """Ask every dependency at once; whoever has not answered in time is down."""
+        """Run all probes at once; return for each whether it succeeded in time."""
         for name, probe in self.probes.items():
-            # A probe that still hangs from last time is not asked again: it would only pile up.
+            # A probe that is still running from last time is not started again: they would pile up.
             if name not in self._running or self._running[name].done():
                 self._running[name] = self._threads.submit(probe)
         wait(self._running.values(), timeout=self.seconds)
@@ -37,5 +37,5 @@ class Checks:
 
 
 def of(app: Flask) -> Checks:
-    """Return the checks of this application; features add their probe here."""
+    """Return the checks of this application, to which features add their probes."""
     return cast("Checks", app.extensions.setdefault("checks", Checks()))

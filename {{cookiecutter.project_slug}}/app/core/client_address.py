@@ -1,12 +1,12 @@
-"""The address of a client: read in one place, for limits, logs, traces and internal routes alike.
+"""The address of a client, read in one place for limits, logs, traces and internal routes.
 
-The server or the trusted proxy says who the client is. Some gateways write the client's port too
-(`203.0.113.6:4711`, as Azure's do), and a client chooses its port anew for each request: whoever
-counts by that text counts nothing. So `ClientAddress` puts the bare address into the request before
-anything else looks, and nothing where there is none.
+The server or the trusted proxy states the client's address. Some gateways add the client's port
+(`203.0.113.6:4711`, as Azure's do), which may differ in each request, so that a limit by that text
+would have no effect. So `ClientAddress` puts the bare address into the request before anything else
+reads it, or an empty text if there is none.
 
-X-Forwarded-For is split at its commas alone. Werkzeug's `ProxyFix` honours quotes, and finds nothing in
-a header where a client has opened one that it does not close: the client would have the proxy's address.
+X-Forwarded-For is split at its commas only. Werkzeug's `ProxyFix` honours quotes, and finds nothing
+in a header where a client has sent an unclosed quote: the client would get the proxy's address.
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 logger = logging.getLogger(__name__)
 
-# An address as RFC 7239 (6) and gateways write it: with a port, in brackets, in quotes.
+# An address in the forms of RFC 7239 (6) and of gateways: with a port, in brackets, in quotes.
 SPELLINGS = re.compile(
     r'"?(?:(?P<v4>[0-9.]{7,15})(?::[0-9]{1,5})?'
     r"|\[(?P<bracketed>[0-9A-Fa-f:.]{2,45})(?:%[^\]]{1,32})?\](?::[0-9]{1,5})?"
@@ -32,18 +32,18 @@ SPELLINGS = re.compile(
 )
 # {% if cookiecutter.rate_limiting or cookiecutter.auth == "jwt" %}
 UNKNOWN = "unknown"
-"""The one share of all clients without an address: what is no address is not a network."""
+"""The network of all clients without a valid address, which share one limit."""
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv4 addresses as a translator shows them to a server of IPv6 alone (RFC 6052, 2.1)."""
+"""IPv4 addresses as a NAT64 translator shows them to an IPv6-only server (RFC 6052, 2.1)."""
 # {% endif %}
 
 
 @lru_cache(maxsize=4_096)
 def parsed(text: str) -> Address | None:
-    """Read an address; None when there is none.
+    """Parse an address; return None if it is invalid.
 
-    A port, brackets and a zone are left out, and IPv4 inside IPv6 (RFC 4291, 2.5.5.2), as a socket
-    for both kinds shows it, is IPv4.
+    A port, brackets and a zone are dropped. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2), as a
+    dual-stack socket shows it, becomes IPv4.
     """
     found = SPELLINGS.fullmatch(text.strip())
     if found is None:
@@ -60,8 +60,8 @@ def parsed(text: str) -> Address | None:
 def network_of(text: str) -> str:
     """Return an IPv4 address, an IPv6 network of 64 bits, or UNKNOWN.
 
-    One customer usually holds a whole /64 (RFC 6177), and can use every address in it. Behind a
-    translator all of IPv4 is one /64, so there its own addresses count.
+    One customer usually has a whole /64 (RFC 6177), and can use every address in it. Behind a NAT64
+    translator all of IPv4 is in one /64, so the IPv4 address is returned instead.
     """
     found = parsed(text)
     if found is None:
@@ -75,10 +75,12 @@ def network_of(text: str) -> str:
 
 # {% endif %}
 class ClientAddress:
-    """The WSGI layer that puts the client's address into REMOTE_ADDR, or an empty text."""
+    """WSGI middleware that sets REMOTE_ADDR to the client's address, or to an empty text.
+
+    `hops` is the number of trusted proxies that add to X-Forwarded-For.
+    """
 
     def __init__(self, wsgi_app: "WSGIApplication", hops: int) -> None:
-        """Take what is called with it, and how many proxies of ours have written the header."""
         self._wsgi_app = wsgi_app
         self._hops = hops
         self._warned = False
@@ -98,9 +100,9 @@ class ClientAddress:
         return self._wsgi_app(environ, start_response)
 
     def _written(self, environ: "WSGIEnvironment") -> str:
-        """Return what the first of our proxies wrote, or what the server did.
+        """Return the entry of the first trusted proxy, or the address from the server.
 
-        With fewer entries the request did not come through all of our proxies.
+        A request with fewer entries has not passed through all trusted proxies.
         """
         header: str = environ.get("HTTP_X_FORWARDED_FOR", "")
         entries = header.split(",") if header.strip() else []

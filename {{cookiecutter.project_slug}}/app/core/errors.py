@@ -1,4 +1,4 @@
-"""Every error leaves as one problem document (RFC 9457), and none tells what went on inside."""
+"""Every error response is a problem document (RFC 9457) without internal details."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 VALIDATION_FAILED = "validation_failed"
 
-# What each status means here, to clients and in the API document.
+# The meaning of each status, for clients and for the OpenAPI document.
 DETAILS = {
     400: "The request could not be understood.",
     # {% if cookiecutter.auth != "none" %}
@@ -42,32 +42,32 @@ DETAILS = {
 }
 
 
-class Problem(Exception):  # noqa: N818  it is what the client is told, and not always an error
-    """Something to tell the caller; services raise it and know nothing of HTTP.
+class Problem(Exception):  # noqa: N818  a response to the client, not always an error
+    """A problem response. Services raise it and need to know nothing of HTTP.
 
-    A subclass names one situation: its `detail` is fixed text, so that nothing of the request is
-    ever repeated, and its `code` is what a program compares.
+    A subclass stands for one situation. Its `detail` is fixed text, so that nothing of the
+    request is repeated; its `code` is for programs to compare. `headers` are those that the
+    status requires, and `members` are added to the document (RFC 9457, 3.2).
     """
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
     detail: ClassVar[str] = DETAILS[400]
     in_api: ClassVar[bool] = True
-    """Whether the API document lists it; False for what pages and probes alone answer."""
+    """Whether the OpenAPI document lists it; False for problems of pages and probes only."""
 
     def __init__(
         self,
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, object] | None = None,
     ) -> None:
-        """Take the headers that this status calls for, and members to add to the document."""
         super().__init__(self.detail)
         self.headers = dict(headers or {})
         self.members = dict(members or {})
 
 
 class NotFound(Problem):
-    """What was asked for does not exist, or not for this caller."""
+    """The resource does not exist, or not for this principal."""
 
     status = 404
     code = "not_found"
@@ -75,7 +75,7 @@ class NotFound(Problem):
 
 
 class Conflict(Problem):
-    """The request is fine, but not in the state that things are in."""
+    """The request is valid, but conflicts with the current state."""
 
     status = 409
     code = "conflict"
@@ -83,7 +83,7 @@ class Conflict(Problem):
 
 
 class Unprocessable(Problem):
-    """The values are well formed and make no sense together."""
+    """The values are well formed, but cannot be processed."""
 
     status = 422
     code = "unprocessable"
@@ -91,7 +91,7 @@ class Unprocessable(Problem):
 
 
 class TooManyRequests(Problem):
-    """The caller has used up its share."""
+    """The client has exceeded a rate limit."""
 
     status = 429
     code = "too_many_requests"
@@ -99,7 +99,7 @@ class TooManyRequests(Problem):
 
 
 class Unavailable(Problem):
-    """Something this service cannot do without is away for the moment."""
+    """A dependency that the request needs is temporarily unavailable."""
 
     status = 503
     code = "unavailable"
@@ -107,7 +107,7 @@ class Unavailable(Problem):
 
 
 def codes() -> dict[int, dict[str, str]]:
-    """Return the `code` and `detail` of each problem that this service can answer, by status.
+    """Return the `code` and `detail` of each problem that this service can return, by status.
 
     They are those of the statuses themselves and of every subclass of `Problem` in the service.
     """
@@ -127,7 +127,7 @@ def _kinds(kind: type[Problem]) -> Iterator[type[Problem]]:
 
 
 class FieldErrorSchema(ma.Schema):
-    """One value that is not valid."""
+    """One invalid value."""
 
     location = ma.fields.String(
         required=True,
@@ -164,7 +164,7 @@ class ProblemSchema(ma.Schema):
 
 
 def init_app(app: Flask) -> None:
-    """Answer every error in one format, with TESTING on as with it off."""
+    """Answer every error with a problem document, whether TESTING is on or off."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
     # A missing form field stays a plain 400 in debug mode too.
     app.config["TRAP_BAD_REQUEST_ERRORS"] = False
@@ -181,7 +181,7 @@ def _from_http(error: HTTPException) -> Response | HTTPException:
     status = error.code or 500
     if status < HTTPStatus.BAD_REQUEST:
         return error  # a redirect
-    # An instance's description may repeat what the client sent; the texts above never do.
+    # An exception's description may repeat what the client sent; the texts above never do.
     detail = DETAILS.get(status) or phrase(status)
     data: Mapping[str, Any] = getattr(error, "data", None) or {}
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
@@ -210,7 +210,8 @@ def _document(
 def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, object]:
     """Return the members that every problem document has."""
     return {
-        # RFC 9457, 4.2.1: the title is then the status phrase; `code` tells problems apart.
+        # With about:blank the title is the status phrase (RFC 9457, 4.2.1); `code` tells
+        # problems apart.
         "type": "about:blank",
         "title": phrase(status),
         "status": status,
@@ -221,13 +222,13 @@ def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, o
 
 
 def phrase(status: int) -> str:
-    """Return the title of a problem that has no type of its own."""
+    """Return the status phrase: the title of a problem without a type of its own."""
     # Werkzeug's table, because Python's own changed some names in 3.13.
     return HTTP_STATUS_CODES.get(status, "Unknown Error")
 
 
 def code_of(status: int) -> str:
-    """Return the code of a problem that says no more than its status."""
+    """Return the code of a problem that states no more than its status."""
     return re.sub(r"\W+", "_", phrase(status).lower())
 
 
@@ -239,11 +240,11 @@ def _field_errors(messages: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def _leaves(tree: object, pointer: str) -> Iterator[tuple[str, str]]:
-    """Walk marshmallow's nested messages down to (pointer, sentence) pairs."""
+    """Flatten marshmallow's nested messages to (pointer, sentence) pairs."""
     if isinstance(tree, Mapping):
         for key, below in tree.items():
-            # The name of an unknown field is the client's own text, so the object that holds it
-            # is pointed at instead.
+            # The name of an unknown field is client input, so the pointer names the object that
+            # contains the field.
             unknown = isinstance(below, list) and below[0].startswith(UNKNOWN_FIELD)
             here = pointer if unknown or key == "_schema" else f"{pointer}/{key}"
             yield from _leaves(below, here)

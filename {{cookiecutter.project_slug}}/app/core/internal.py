@@ -1,4 +1,4 @@
-"""The boundary around internal routes: to the outside there is nothing here."""
+"""Restrict internal routes to internal networks; other clients get a 404."""
 
 import ipaddress
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ from app.core.errors import NotFound
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# A proxy adds one of these, and what came through a proxy came from outside.
+# A proxy adds one of these headers, and a request through a proxy comes from outside.
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,7 +40,7 @@ def _network(value: object) -> object:
 
 
 class InternalSettings(CoreSettings):
-    """Who is inside."""
+    """The networks that are internal."""
 
     internal_networks: Annotated[
         tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(split)
@@ -48,7 +48,7 @@ class InternalSettings(CoreSettings):
 
 
 def guard(blueprint: Blueprint, settings: InternalSettings) -> None:
-    """Answer a blueprint's routes only to direct callers from the internal networks."""
+    """Serve a blueprint's routes only to clients that connect directly from internal networks."""
     networks = settings.internal_networks
 
     @blueprint.before_request
@@ -58,7 +58,7 @@ def guard(blueprint: Blueprint, settings: InternalSettings) -> None:
 
 
 def is_inside(environ: "WSGIEnvironment", networks: tuple[Network, ...]) -> bool:
-    """Tell whether an internal address calls the process itself, not a proxy."""
+    """Return whether a client connects from an internal network, and not through a proxy."""
     if any(name in environ for name in FORWARDED):
         return False
     address = client_address.parsed(environ.get("REMOTE_ADDR", ""))

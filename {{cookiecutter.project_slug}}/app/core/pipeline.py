@@ -1,7 +1,7 @@
-"""One pass over every request, told to whatever observes requests.
+"""The request pipeline: notifies observers when a request is routed and when its response ends.
 
-The pipeline sits at the WSGI level, so it also sees what Flask never routes, and it counts a
-response as finished when its body has been sent and closed. It knows no feature by name.
+It is WSGI middleware, so it also sees requests that Flask never routes. A response counts as
+finished when its body has been sent and closed. The pipeline knows no feature by name.
 """
 
 import re
@@ -19,58 +19,58 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 KEY = "app.request_info"
-# Letters, digits and a few separators: safe in a log line, a header and a shell.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Letters, digits and a few separators: safe in a log line, a header and a shell.
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}", re.ASCII)
 
 
 @dataclass(slots=True)
 class RequestInfo:
-    """One request with its response, as every observer sees it."""
+    """A request and its response, as observers see them."""
 
     environ: "WSGIEnvironment"
     request_id: str
     method: str
-    """One of METHODS; `_OTHER` for any other, because a client can make them up."""
+    """One of METHODS; `_OTHER` for any other method, because clients can invent them."""
     started_ns: int = field(default_factory=time.time_ns)
     started_clock: int = field(default_factory=time.perf_counter_ns)
     route: str | None = None
     """The route's template (`/api/v1/orders/<uuid:order_id>`), never the raw path."""
     quiet: bool = False
-    """Whether observers leave this request out, as they do for health probes."""
+    """Whether observers ignore this request, as they do health probes."""
     status: int = 500
     sent_bytes: int = 0
     seconds: float = 0.0
     error: BaseException | None = None
-    """The bug behind a 500."""
+    """The unhandled exception behind a 500."""
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     """Headers that guards and observers add to the response."""
     log_fields: dict[str, str] = field(default_factory=dict)
-    """What every log line of this request carries."""
+    """The fields of every log line of this request."""
     begun: bool = False
 
 
 class Observer(Protocol):
-    """Something told once when a request is routed and once when its response is finished."""
+    """Is notified once when a request is routed, and once when its response is finished."""
 
     def began(self, info: RequestInfo) -> None:
-        """Learn of a request whose route is now known."""
+        """Handle the start of a request whose route is now known."""
 
     def finished(self, info: RequestInfo) -> None:
-        """Learn how it ended; status, bytes and seconds are set."""
+        """Handle the end of a request; `status`, `sent_bytes` and `seconds` are set."""
 
 
 _current: ContextVar[RequestInfo | None] = ContextVar("request_info", default=None)
 
 
 def current_or_none() -> RequestInfo | None:
-    """Return the request that this thread is serving, or None outside a request."""
+    """Return the request that this thread is serving; None outside a request."""
     return _current.get()
 
 
 # {% if cookiecutter.background_tasks %}
 def replace(info: RequestInfo | None) -> RequestInfo | None:
-    """Let this thread serve another request, and return the one it served before."""
+    """Set the request that this thread is serving, and return the previous one."""
     before = _current.get()
     _current.set(info)
     return before
@@ -79,7 +79,7 @@ def replace(info: RequestInfo | None) -> RequestInfo | None:
 # {% endif %}
 @dataclass(slots=True)
 class Pipeline:
-    """The WSGI layer around one Flask application."""
+    """The WSGI middleware around one Flask application."""
 
     wsgi_app: "WSGIApplication"
     observers: list[Observer] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Pipeline:
         try:
             body = self.wsgi_app(environ, self._starter(info, start_response))
         except BaseException as error:
-            # Only what no handler may swallow gets here: a worker's time limit, an interrupt.
+            # Only what no error handler catches gets here: a worker's timeout, an interrupt.
             info.error = error
             self._finish(info)
             raise
@@ -148,7 +148,7 @@ class Pipeline:
 
 
 class _Body:
-    """The response's body, which tells when it has been closed and how much was sent."""
+    """The response's body; counts the bytes sent, and calls `finish` when it is closed."""
 
     def __init__(
         self, body: Iterable[bytes], info: RequestInfo, finish: Callable[[RequestInfo], None]
@@ -175,7 +175,10 @@ class _Body:
 
 
 def _request_id(environ: "WSGIEnvironment") -> str:
-    """Keep the caller's id when it is well formed, so that one id follows a call across services."""
+    """Return the client's id if it is well formed, so that one id follows a call across services.
+
+    Otherwise return a new one.
+    """
     offered: str = environ.get("HTTP_X_REQUEST_ID", "")
     return offered if WELL_FORMED_ID.fullmatch(offered) else secrets.token_hex(16)
 
@@ -191,7 +194,7 @@ def current() -> RequestInfo:
 
 
 def init_app(app: Flask) -> None:
-    """Put the pipeline around the application, outermost, before any other feature."""
+    """Wrap the application in the pipeline. Call this before any other feature is set up."""
     pipeline = Pipeline(app.wsgi_app)
     app.extensions["pipeline"] = pipeline
     app.wsgi_app = pipeline  # type: ignore[method-assign]  # Flask's documented way to wrap it

@@ -1,7 +1,7 @@
-"""What is stored in place of an email address or a network: it can be compared, and not read.
+"""Pseudonyms: keyed digests that are stored in place of email addresses and networks.
 
-The digests are keyed, because all four thousand million addresses of IPv4 are hashed in minutes.
-They have one length and compare alike under every collation.
+They can be compared, but not reversed. They are keyed, because all four billion addresses of IPv4
+can be hashed in minutes. They have a fixed length, and compare the same under every collation.
 """
 
 import hashlib
@@ -18,26 +18,27 @@ LENGTH = 64  # characters
 
 # {% if cookiecutter.auth == "jwt" %}
 def of_account(email: str) -> str:
-    """Return the digest of an account, whether or not it exists."""
+    """Return the pseudonym of an account, whether or not it exists."""
     return _keyed("account", email)
 
 
 def of_network(address: str) -> str:
-    """Return the digest of the network that a client comes from."""
+    """Return the pseudonym of a client's network."""
     return _keyed("network", client_address.network_of(address))
 
 
 def of_state(*parts: object) -> str:
-    """Return the digest of a state, to tell later whether it is still the same."""
+    """Return the keyed digest of a state, to detect later whether it has changed."""
     return _keyed("state", "\n".join(map(str, parts)))
 
 
 # {% endif %}
 def of_recipient(email: str) -> str:
-    """Return the digest of the mailbox that an email goes to.
+    """Return the pseudonym of a recipient's mailbox.
 
-    What follows a plus is a tag of its owner's (RFC 5233), and the largest mail service ignores dots: there
-    a mailbox has as many spellings as anybody likes. Where they tell people apart, these share a count.
+    The text after a plus is a subaddress (RFC 5233), and the largest mail service ignores dots, so
+    one mailbox has any number of addresses. All of them share a count, even at services where
+    dots or subaddresses distinguish people.
     """
     local, _, domain = email.partition("@")
     mailbox = local.partition("+")[0].replace(".", "")

@@ -1,4 +1,4 @@
-"""The base of every schema, and fields that accept exactly what the API document says of them.
+"""The base class of all schemas, and fields that accept exactly what the OpenAPI document states.
 
 Unknown fields are refused, and messages never repeat the input.
 """
@@ -23,7 +23,7 @@ Validators = Callable[[Any], Any] | Iterable[Callable[[Any], Any]]
 
 
 class Schema(ma.Schema):
-    """A schema that takes exactly the fields it names."""
+    """A schema that accepts only the fields it declares; the error for another field lists them."""
 
     class Meta:
         """Settings that every schema inherits."""
@@ -31,7 +31,6 @@ class Schema(ma.Schema):
         unknown = ma.RAISE
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
-        """Name the fields that may be sent, for whoever mistyped one."""
         super().__init__(**options)
         known = ", ".join(
             sorted(field.data_key or name for name, field in self.load_fields.items())
@@ -43,22 +42,22 @@ class Schema(ma.Schema):
 
 
 class FullMatch(validate.Validator):
-    r"""Accepts a text that a pattern describes from its first to its last character.
+    r"""Accepts a text that a pattern matches from its first to its last character.
 
-    Python's `$` alone lets a final line break through. The pattern stands in the API document, so
-    it has to compile everywhere (RE2, ECMA-262): no lookaround, no backreference, no `\Z`.
+    Python's `$` alone allows a final line break. The pattern is part of the OpenAPI document, so
+    it must compile everywhere (RE2, ECMA-262): no lookaround, no backreference, no `\Z`. `pattern`
+    has no anchors; `error` is the message for a text that does not match.
     """
 
     def __init__(self, pattern: str, *, error: str) -> None:
-        """Take the pattern without anchors, and the sentence for what it does not describe."""
-        self.regex = re.compile(f"^{pattern}$")  # where apispec finds what it documents
+        self.regex = re.compile(f"^{pattern}$")  # apispec documents this attribute
         self.sentence = error
 
     def __call__(self, value: str) -> str:
         """Return the text.
 
         Raises:
-            ValidationError: when the pattern does not describe all of it.
+            ValidationError: when the pattern does not match all of it.
 
         """
         if not self.regex.fullmatch(value):
@@ -69,11 +68,10 @@ class FullMatch(validate.Validator):
 class Integer(fields.Integer):
     """An integer as JSON Schema defines it (2020-12, validation, 6.1.1): 1.0 is one, "1" is not.
 
-    Without a range of its own it takes what every reader of JSON takes for the same number.
+    Without a range of its own it accepts integers that every JSON parser represents exactly.
     """
 
     def __init__(self, *, validate: Validators | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
-        """Take the range, and marshmallow's options."""
         super().__init__(strict=True, validate=validate or _exact(), **options)
 
     def _deserialize(
@@ -88,10 +86,9 @@ class Integer(fields.Integer):
 
 
 class IntegerParameter(fields.Integer):
-    """An integer in a URL or a header, written as JSON writes it: no +, no spaces, no 1_000."""
+    """An integer in a URL or a header, written as in JSON: no +, no spaces, no 1_000."""
 
     def __init__(self, *, validate: Validators | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
-        """Take the range, and marshmallow's options."""
         super().__init__(validate=validate or _exact(), **options)
 
     def _deserialize(
@@ -107,7 +104,7 @@ class IntegerParameter(fields.Integer):
 
 
 class UUID(fields.UUID):
-    """A UUID in the form of RFC 9562, section 4, as `format: uuid` of JSON Schema has it."""
+    """A UUID in the form of RFC 9562, section 4, which is `format: uuid` of JSON Schema."""
 
     def _deserialize(
         self,
@@ -123,7 +120,7 @@ class UUID(fields.UUID):
 
 
 class Timestamp(fields.AwareDateTime):
-    """A moment as RFC 3339 writes it, which is `format: date-time` of JSON Schema."""
+    """A date and time in the form of RFC 3339, which is `format: date-time` of JSON Schema."""
 
     def _deserialize(
         self,

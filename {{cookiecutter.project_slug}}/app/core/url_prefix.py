@@ -1,9 +1,9 @@
-"""A service below a path of its host: `URL_PREFIX=/shop`, the one place that says so.
+"""Serve the application below a path of its host: `URL_PREFIX=/shop`.
 
-Proxies pass the path on as it came, or without the prefix, and probes ask without it: the service
-answers both. What it hands out has the prefix: links and redirects by SCRIPT_NAME (PEP 3333), which
-`url_for` puts before each URL, and the API document, cookies and links in emails by the setting. No
-header of a request counts (X-Forwarded-Prefix): whoever sends one could choose where links lead.
+Proxies pass on the path with or without the prefix, and probes omit it: the service answers both.
+All URLs that it generates have the prefix: links and redirects through SCRIPT_NAME (PEP 3333),
+which `url_for` prepends to each URL; the OpenAPI document, cookies and links in emails through the
+setting. X-Forwarded-Prefix is ignored, because a client could use it to choose where links lead.
 """
 
 import re
@@ -23,10 +23,10 @@ KEY = "URL_PREFIX"
 
 
 class Flask(flask.Flask):
-    """A Flask application whose redirects to its own paths have the prefix, as `url_for` has."""
+    """A Flask application that adds the prefix to redirects to its own paths, as `url_for` does."""
 
     def redirect(self, location: str, code: int = 302) -> Response:
-        """Answer with a redirect; `flask.redirect` calls this."""
+        """Return a redirect; `flask.redirect` calls this method."""
         own = location.startswith("/") and not location.startswith("//")
         if own and not is_below(re.split("[?#]", location)[0], request.script_root):
             location = request.script_root + location
@@ -34,13 +34,13 @@ class Flask(flask.Flask):
 
 
 class Mounted:
-    """The WSGI layer that takes the prefix off the path of a request.
+    """WSGI middleware that removes the prefix from the path of a request.
 
-    Without a setting the prefix is what the server says, for an application that is mounted there.
+    The prefix starts with `/`, and does not end with one. Without URL_PREFIX this middleware is not
+    used, and the server's SCRIPT_NAME applies.
     """
 
     def __init__(self, wsgi_app: "WSGIApplication", prefix: str) -> None:
-        """Take the prefix: `/` and segments, without a `/` at its end."""
         self._wsgi_app = wsgi_app
         self._prefix = prefix
 
@@ -56,21 +56,21 @@ class Mounted:
 
 
 def is_below(path: str, prefix: str) -> bool:
-    """Tell whether a path is the prefix, or leads on from it."""
+    """Return whether a path is the prefix or below it."""
     return f"{path}/".startswith(f"{prefix}/")
 
 
 def of(app: flask.Flask) -> str:
-    """Return the prefix that is set for this application."""
+    """Return the prefix of this application; empty if there is none."""
     return str(app.config[KEY])
 
 
 def mount(app: flask.Flask, settings: CoreSettings) -> flask.Flask:
-    """Serve an application below the prefix, if there is one, when all its routes are registered.
+    """Serve an application below its prefix, if any. Call it after all routes are registered.
 
     Raises:
-        InvalidSettings: when a route begins as the prefix does: a path that comes without the prefix
-            could not be told from one that comes with it.
+        InvalidSettings: when a route starts with the first segment of the prefix: paths with and
+            without the prefix could not be distinguished.
 
     """
     app.config[KEY] = settings.url_prefix

@@ -1,4 +1,4 @@
-"""Who is calling, and what they may do."""
+"""Authentication and authorization: the principal of a request, and its scopes."""
 
 from flask import Flask
 
@@ -66,11 +66,11 @@ class Settings(  # one line where it fits
     tokens.TokenSettings,
     # {% endif %}
 ):
-    """The settings of access."""
+    """The settings of authentication."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Let the application recognise who is calling."""
+    """Set up the application's authentication."""
     # {% if cookiecutter.auth == "oidc" %}
     oidc.init_app(app, settings)
     # {% endif %}

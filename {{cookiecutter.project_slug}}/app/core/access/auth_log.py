@@ -1,6 +1,6 @@
-"""Tries to log in, each a line of the log: how it ended and, where that is known, whose account it was.
+"""Log each login attempt: its outcome and, where it is known, the account.
 
-What was typed is never in it: people type their password into the wrong field.
+User input is never logged: people type their password into the wrong field.
 """
 
 import logging
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def log_outcome(what: str) -> Iterator[None]:
-    """Log how a try ends, with what `bind` says of it; the client is told nothing more."""
+    """Log the outcome of an attempt, with the ids from `bind`; clients do not receive them."""
     try:
         yield
     except Problem as refused:
@@ -25,6 +25,6 @@ def log_outcome(what: str) -> Iterator[None]:
 
 
 def bind(**ids: str) -> None:
-    """Say whose account this request is about; each line from here on has it, its last one too."""
+    """Add the ids of an account to all further log lines of this request."""
     if info := pipeline.current_or_none():
         info.log_fields.update(ids)

@@ -1,7 +1,7 @@
-"""Who is logged in with this browser: kept in Flask's signed cookie, its times checked here.
+"""Browser sessions: the logged-in user, in Flask's signed cookie. The timeouts are checked here.
 
-The cookie proves that this service wrote it, and not that it is still wanted: whoever keeps logins
-says so through `SessionPolicy.is_open`.
+The signature proves that this service wrote the cookie, but not that the login is still valid: a
+domain that stores logins checks that through `SessionPolicy.is_open`.
 """
 
 import re
@@ -20,56 +20,56 @@ from app.core.access import principals
 from app.core.access.principals import Principal
 from app.core.config import CoreSettings
 
-REFRESH_SECONDS = 60  # how often a cookie is written anew while it is used
-# A path of this site as RFC 3986 spells it, and nothing that a browser would repair.
+REFRESH_SECONDS = 60  # how often the cookie is renewed while it is used
+# A path of this site (RFC 3986), without characters that a browser would change.
 PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*", re.ASCII)
 REPAIRED = re.compile(r"[\x00-\x20\x7f\\]|^//")
 
 
 class BrowserSettings(CoreSettings):
-    """What the sessions of browsers can be told."""
+    """The settings of browser sessions."""
 
     session_browser_idle_timeout_seconds: int = Field(default=3_600, ge=60, le=86_400)
-    """How long a visitor may do nothing before having to log in again."""
+    """How long a user may be inactive before having to log in again."""
     session_browser_max_age_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
-    """How long a login lasts at most."""
+    """The maximum duration of a session."""
 
 
 @dataclass(slots=True)
 class SessionPolicy:
-    """The rules of browsers' sessions."""
+    """The timeouts of browser sessions, and the check of stored logins."""
 
     idle_seconds: int
     seconds: int
     is_open: Callable[[UUID], bool] = lambda _login: True
-    """Tells whether a login has not been ended elsewhere; set by whoever keeps logins."""
+    """Returns whether a login has not been ended elsewhere; set by a domain that stores logins."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserUser:
-    """Whoever is logged in, and the name to show."""
+    """The logged-in user, and the name to show."""
 
     principal: Principal
     name: str
 
 
 def init_app(app: Flask, settings: BrowserSettings) -> None:
-    """Take how long sessions last."""
+    """Set up the session policy."""
     app.extensions["browsers"] = SessionPolicy(
         settings.session_browser_idle_timeout_seconds, settings.session_browser_max_age_seconds
     )
 
 
 def of(app: Flask) -> SessionPolicy:
-    """Return the rules of this application."""
+    """Return the session policy of this application."""
     return cast("SessionPolicy", app.extensions["browsers"])
 
 
 def login(principal: Principal, name: str) -> None:
-    """Begin a session.
+    """Start a session.
 
-    Nothing of the one before is kept, its form token neither: what somebody else planted in this
-    browser is worth nothing afterwards (OWASP ASVS 5.0, 7.2.4).
+    The previous session is discarded with its CSRF token, so that values which an attacker planted
+    in this browser become useless (OWASP ASVS 5.0, 7.2.4).
     """
     logout()
     now = int(time.time())
@@ -84,30 +84,30 @@ def login(principal: Principal, name: str) -> None:
 
 
 def logout() -> None:
-    """End the session in this browser; end the login too where logins are kept."""
+    """End the session in this browser. Where logins are stored, end the login as well."""
     session.clear()
-    for name in ("visitor", "csrf_token"):  # what this request remembers of it
+    for name in ("visitor", "csrf_token"):  # cached for this request
         g.pop(name, None)
 
 
 def visitor() -> BrowserUser | None:
-    """Return who is logged in, if the session is neither too old nor ended elsewhere."""
+    """Return the logged-in user; None if the session has expired or was ended elsewhere."""
     if "visitor" not in g:
         g.visitor = _visitor()
     return cast("BrowserUser | None", g.visitor)
 
 
 def principal() -> Principal | None:
-    """Return for whom this request acts, if somebody is logged in."""
+    """Return the principal of the session; None if nobody is logged in."""
     found = visitor()
     return found.principal if found else None
 
 
 def cookie_name() -> str | None:
-    """Return the name in this browser's cookie, unless it is too old; None when nobody is logged in.
+    """Return the name in the session's cookie; None if it has expired or nobody is logged in.
 
-    No query is sent, so a page about a failure can show it while the database is away. Whether the
-    session was ended elsewhere is only known where this request has asked for the visitor.
+    It runs no query, so error pages can show the name while the database is unavailable. Whether
+    the session was ended elsewhere is known only if this request has called `visitor`.
     """
     if "visitor" in g:
         found = visitor()
@@ -117,18 +117,18 @@ def cookie_name() -> str | None:
 
 
 def rename(name: str) -> None:
-    """Show another name from now on to the visitor who is logged in."""
+    """Change the name of the logged-in user in the session."""
     session["visitor"] = {**session["visitor"], "name": name}
     g.pop("visitor", None)
 
 
 def admit(scope: str | None = None) -> bool:
-    """Let the request go on for whoever is logged in, if they have this scope; tell if somebody is.
+    """Admit the logged-in user if they have this scope; return whether a user is logged in.
 
-    Without a scope everybody who is logged in may go on.
+    Without a scope every logged-in user is admitted.
 
     Raises:
-        InsufficientScope: when somebody is, and may not do this.
+        InsufficientScope: when the user does not have the scope.
 
     """
     found = visitor()
@@ -156,19 +156,20 @@ def _visitor() -> BrowserUser | None:
 
 
 def _is_recent(kept: Mapping[str, Any]) -> bool:
-    """Tell whether neither of a session's times has run out."""
+    """Return whether a session has exceeded neither of its timeouts."""
     rules, now = of(current_app), int(time.time())
     idle, age = now - int(kept["seen"]), now - int(kept["began"])
     return idle <= rules.idle_seconds and age <= rules.seconds
 
 
 def safe_redirect_target(target: str) -> str:
-    """Return where to go on this site; the start, when the target may lead elsewhere.
+    """Return the target if it is a path of this site, and `/` otherwise.
 
-    Browsers drop tabs and line breaks, and read a backslash as a slash (WHATWG URL), so that what
-    looks like a path here would be another site there. What is percent-encoded is looked at too, for proxies that decode it.
+    Browsers drop tabs and line breaks, and treat a backslash as a slash (WHATWG URL), so a target
+    that looks like a path here could lead to another site. The percent-decoded target is checked
+    too, for proxies that decode it.
     """
     plain = unquote(target)
-    # A segment of dots leads out of a prefix, to other services of this host.
+    # A segment of dots could lead out of URL_PREFIX, to other services of this host.
     good = PATH.fullmatch(target) and not REPAIRED.search(plain) and "/.." not in plain
     return target if good else "/"

@@ -1,7 +1,7 @@
-"""What an OpenID provider publishes: asked for when it is first needed, and kept for a while.
+"""The metadata and keys of an OpenID provider, fetched when first needed, and cached.
 
-One request at most asks at a time, and those that need the answer wait for it, never longer than
-FETCH_SECONDS. While the provider is away, the keys that are known go on being believed.
+At most one fetch runs at a time; requests that need its result wait at most FETCH_SECONDS. While
+the provider is unavailable, cached keys remain trusted until they are OLDEST_SECONDS old.
 """
 
 import ipaddress
@@ -31,38 +31,38 @@ from app.core import (  # one line where it fits
 
 logger = logging.getLogger(__name__)
 
-FRESH_SECONDS = 300.0  # then the keys are asked for anew
-OLDEST_SECONDS = 14_400.0  # so long they are believed when the provider does not answer
-PAUSE_SECONDS = 10.0  # between two questions after a failure, or for keys that are unknown
-FETCH_SECONDS = 3.0  # for one question
-MAX_BYTES = 262_144  # bytes of an answer
+FRESH_SECONDS = 300.0  # the age at which keys are fetched again
+OLDEST_SECONDS = 14_400.0  # the age up to which they are trusted if the provider is unavailable
+PAUSE_SECONDS = 10.0  # between two fetches after a failure, or for unknown keys
+FETCH_SECONDS = 3.0  # the time limit of a fetch
+MAX_BYTES = 262_144  # of a response
 # {% if cookiecutter.web_ui %}
-MAX_POSTS = 8  # at once
+MAX_POSTS = 8  # at the same time
 # {% endif %}
 NEVER = float("-inf")
 MIN_RSA_BITS = 2_048  # bits (RFC 7518, section 3.3)
 CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-EDWARDS = frozenset({"EdDSA", "Ed25519"})  # the same thing, under the old name and that of RFC 9864
+EDWARDS = frozenset({"EdDSA", "Ed25519"})  # the same algorithm: the old name, and that of RFC 9864
 RSA_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 ALGORITHMS = RSA_ALGORITHMS | EDWARDS | set(CURVES.values())
-"""Signatures that are made with a private key and checked with a public one."""
+"""Asymmetric signature algorithms: a private key signs, and a public key verifies."""
 PUBLIC = ("kty", "n", "e", "crv", "x", "y")
-"""The public members of a key (RFC 7518, section 6; RFC 8037); no other one is read."""
+"""The public members of a key (RFC 7518, section 6; RFC 8037); no others are read."""
 
 
 class ProviderUnavailable(errors.Unavailable):
-    """The provider would have to be asked, and does not answer."""
+    """The request needs a response from the provider, which is unavailable."""
 
     code = "identity_provider_unavailable"
     detail = "The identity provider is unavailable. Try again shortly."
 
 
-class UnfitAnswer(Exception):  # noqa: N818  the answer is at fault
-    """What the provider sent is not what OpenID Connect Discovery or RFC 7517 describe."""
+class UnfitAnswer(Exception):  # noqa: N818  the response is at fault
+    """The provider's response does not conform to OpenID Connect Discovery or RFC 7517."""
 
 
 def reachable(url: str, *, securely: bool) -> bool:
-    """Tell whether this is a URL to fetch: https, or http to this machine or if that will do."""
+    """Return whether a URL may be fetched: https, or http to this machine or if not `securely`."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -84,7 +84,7 @@ def _is_this_machine(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key, and the algorithms that it is believed with (RFC 8725, section 3.1)."""
+    """A key, and the algorithms that it may be used with (RFC 8725, section 3.1)."""
 
     key: Key
     algorithms: frozenset[str]
@@ -100,7 +100,10 @@ class _Known:
 
 
 class Provider:
-    """What one application knows of its provider; all of its threads share it."""
+    """The cached metadata and keys of an application's provider, shared by all of its threads.
+
+    Nothing is fetched when it is created.
+    """
 
     def __init__(
         self,
@@ -110,7 +113,6 @@ class Provider:
         ca_file: Path | None = None,
         securely: bool = True,
     ) -> None:
-        """Take who the provider is; nothing is asked yet."""
         self._issuer = issuer
         self._algorithms = frozenset(algorithms)
         self._verify = str(ca_file) if ca_file else True
@@ -126,18 +128,18 @@ class Provider:
         # {% if cookiecutter.web_ui %}
         self._posting = ThreadPoolExecutor(MAX_POSTS, thread_name_prefix="openid-provider-post")
         # {% endif %}
-        self._lock = Lock()  # over the four below
+        self._lock = Lock()  # for the four attributes below
         self._asking: Future[None] | None = None
         self._asked_at = NEVER
         self._asked_for_unknown_at = NEVER
         self._failed_at = NEVER
 
     def key(self, kid: str) -> PublicKey:
-        """Return the provider's key of this name.
+        """Return the provider's key with this id.
 
         Raises:
             KeyError: when the provider has no such key.
-            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+            ProviderUnavailable: when it does not respond and no cached data is recent enough.
 
         """
         return self._learn(lambda known: kid in known.keys).keys[kid]
@@ -147,7 +149,7 @@ class Provider:
         """Return the provider's discovery document.
 
         Raises:
-            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+            ProviderUnavailable: when it does not respond and no cached data is recent enough.
 
         """
         return self._learn(lambda _known: True).document
@@ -155,13 +157,13 @@ class Provider:
     def post(
         self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None
     ) -> tuple[int, dict[str, Any]]:
-        """Send a form to the provider, and return the status and the JSON object of the answer.
+        """Post a form to the provider; return the status and the JSON object of the response.
 
         Raises:
-            ProviderUnavailable: when there is no such answer in time.
+            ProviderUnavailable: when there is no such response in time.
 
         """
-        # In a thread, because a client of HTTP waits for each byte of a header anew.
+        # In a thread, because the HTTP client's timeout restarts at each byte of a header.
         sent = self._posting.submit(copy_context().run, self._post, url, form, auth)
         try:
             return sent.result(FETCH_SECONDS)
@@ -192,10 +194,10 @@ class Provider:
 
     # {% endif %}
     def _learn(self, enough: Callable[[_Known], bool]) -> _Known:
-        """Return what is known: at once if that is enough, or else when the provider was asked.
+        """Return the cached data if it is fresh and `enough` accepts it; otherwise fetch first.
 
         Raises:
-            ProviderUnavailable: when it cannot be asked, and nothing recent enough is known.
+            ProviderUnavailable: when it does not respond and no cached data is recent enough.
 
         """
         known = self._known
@@ -210,32 +212,33 @@ class Provider:
         raise _unavailable()
 
     def _ask(self, enough: Callable[[_Known], bool]) -> tuple[Future[None], float]:
-        """Return the question that is under way or was the last, and how long to wait for it.
+        """Return the fetch that is running or was the last, and the seconds to wait for it.
 
-        Anybody can invent names of keys, so those bring about one question in PAUSE_SECONDS. They
-        are counted apart, so that a change of keys right after the last question is seen at once.
+        Clients can invent key ids, so unknown ids cause at most one fetch in PAUSE_SECONDS. Those
+        fetches are limited separately, so that a key rotation right after any other fetch is
+        noticed at once.
         """
         with self._lock:
             now = time.monotonic()
             fresh = now < self._known.since + FRESH_SECONDS
-            learned = fresh and enough(self._known)  # while this thread waited for the lock
+            learned = fresh and enough(self._known)  # fetched while this thread waited for the lock
             last = self._asked_for_unknown_at if fresh else self._failed_at
             due = now >= last + PAUSE_SECONDS and not learned
             if self._asking is None or (due and self._asking.done()):
                 self._asked_at = now
-                self._failed_at = now  # until it has succeeded
+                self._failed_at = now  # reset when it succeeds
                 if fresh:
                     self._asked_for_unknown_at = now
-                # In the name of the request that asks: its lines and spans belong to it.
+                # In the context of this request, to which the log lines and spans belong.
                 self._asking = self._threads.submit(copy_context().run, self._fetch, now)
-            # Whoever comes late waits for the rest of the time only, and not at all once it is up.
+            # A thread that joins a running fetch waits only for the rest of its time limit.
             return self._asking, max(0.0, self._asked_at + FETCH_SECONDS - now)
 
     def _fetch(self, now: float) -> None:
-        """Learn the keys.
+        """Fetch the discovery document and the keys.
 
         Raises:
-            Exception: whatever went wrong; it is logged, and what was known stays.
+            Exception: any failure; it is logged, and the cached data remains.
 
         """
         try:
@@ -265,7 +268,7 @@ class Provider:
             self._failed_at = NEVER
 
     def _get(self, url: str, began: float) -> dict[str, Any]:
-        """Fetch a JSON object: from this URL and no other, in little time and of limited size."""
+        """Fetch a JSON object from this URL: no redirects, limited time and size."""
         with (
             self._session() as session,
             session.get(url, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as answer,
@@ -279,16 +282,16 @@ class Provider:
         # {% if cookiecutter.tracing %}
         observability.http_client_spans.observe(session)
         # {% endif %}
-        # The shell's proxies, netrc and certificates are not meant for this.
+        # Ignore the proxies, netrc and certificates of the environment; they are not for this.
         session.trust_env = False
         session.verify = self._verify
         session.headers["Accept"] = "application/json"
-        session.headers["Accept-Encoding"] = "identity"  # so that what comes is what is counted
+        session.headers["Accept-Encoding"] = "identity"  # so that MAX_BYTES limits the document
         return session
 
 
 def _object(answer: requests.Response, began: float) -> dict[str, Any]:
-    """Read a JSON object of limited size, in what is left of the time."""
+    """Read a JSON object of limited size, in the rest of the time limit."""
     body = b""
     while part := answer.raw.read1(16_384):
         body += part
@@ -307,7 +310,7 @@ def _unavailable() -> ProviderUnavailable:
 
 
 def discovery_url(issuer: str) -> str:
-    """Return where a provider describes itself (OpenID Connect Discovery 1.0, section 4)."""
+    """Return the URL of the discovery document (OpenID Connect Discovery 1.0, section 4)."""
     return f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
 
 
@@ -318,9 +321,10 @@ def _refuse(sentence: str) -> NoReturn:
 def _fit_keys(
     described: Mapping[str, Any], believed: frozenset[str]
 ) -> Iterator[tuple[str, PublicKey]]:
-    """Yield the keys that may check a signature; a set may hold keys for other uses, and new kinds.
+    """Yield the keys that may verify signatures, by id.
 
-    Keys without a name are left out too: nothing says which token is signed with them.
+    A key set may also contain keys for other uses and of new types. Keys without an id are skipped
+    too, because no token can name them.
     """
     listed = described.get("keys")
     for member in listed if isinstance(listed, list) else ():
@@ -336,9 +340,9 @@ def _fit_keys(
 
 
 def _is_for_signatures(member: Mapping[str, Any]) -> bool:
-    """Tell whether a key has a name and is meant for checking signatures (RFC 7517, section 4).
+    """Return whether a key has an id and is meant for signatures (RFC 7517, section 4).
 
-    With one whose private half is published, anybody signs.
+    A key that is published with its private part is refused: anyone could sign with it.
     """
     operations = member.get("key_ops", ["verify"])
     return (
@@ -351,7 +355,7 @@ def _is_for_signatures(member: Mapping[str, Any]) -> bool:
 
 
 def _algorithms(key: Key, stated: object) -> frozenset[str]:
-    """Return what a key can be used with, no more than it states itself."""
+    """Return the algorithms that a key can be used with, restricted to the one that it states."""
     match key:
         case RSAKey() if key.raw_value.key_size >= MIN_RSA_BITS:
             possible = RSA_ALGORITHMS

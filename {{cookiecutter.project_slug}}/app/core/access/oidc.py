@@ -1,7 +1,8 @@
-"""Access tokens of an OpenID provider: whoever shows one that is meant for this service is known.
+"""Access tokens that an OpenID provider issues for this service.
 
-What a token says is mapped to what this service knows, its roles of `app.core.access.principals`: a user needs
-what OIDC_USER_REQUIRES lists (nothing, unless set), an administrator what OIDC_ADMIN_REQUIRES lists besides.
+The scopes and roles in a token are mapped to the roles of `app.core.access.principals`: a user
+needs everything in OIDC_USER_REQUIRES (by default nothing), an administrator also everything in
+OIDC_ADMIN_REQUIRES.
 """
 
 import re
@@ -23,15 +24,13 @@ from app.core.access.principals import InvalidToken, Principal
 from app.core.config import CoreSettings, Environment, Names, required_in_production
 from app.core.config.tls import CAFile
 
-MAX_LENGTH = (
-    8_192  # characters of a token that is worth looking at; Gunicorn takes no longer header
-)
+MAX_LENGTH = 8_192  # characters of a token; Gunicorn accepts no longer header
 ACCESS_TOKENS = {"at+jwt", "application/at+jwt"}  # RFC 9068, section 4
-ANY_TOKENS = {"jwt", "application/jwt", ""}  # of providers that do not tell access tokens apart
+ANY_TOKENS = {"jwt", "application/jwt", ""}  # of providers that do not mark access tokens
 # Claims of ID tokens (OpenID Connect Core, sections 2 and 3.3.2.11) and logout tokens
 # (Back-Channel Logout 1.0, section 2.4).
 OF_OTHER_TOKENS = {"nonce", "at_hash", "c_hash", "s_hash", "events"}
-# What a token that is not good brings about, in this module and in joserfc.
+# The exceptions that an invalid token causes, in this module and in joserfc.
 NO_GOOD = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 NEED = re.compile(r"scope:[\x21\x23-\x5b\x5d-\x7e]+|role:.+")  # RFC 6749, section 3.3
 
@@ -68,7 +67,7 @@ def _algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class OidcSettings(CoreSettings):
-    """What the service can be told about its OpenID provider."""
+    """The settings of the OpenID provider."""
 
     oidc_issuer: Annotated[str | None, AfterValidator(_issuer)] = Field(
         default=None, validate_default=True
@@ -76,7 +75,7 @@ class OidcSettings(CoreSettings):
     oidc_audience: Annotated[str | None, AfterValidator(_audience)] = Field(
         default=None, validate_default=True
     )
-    """What this API is called at the provider; never a client's id, for that is in ID tokens."""
+    """The name of this API at the provider; never a client id, because ID tokens contain that."""
     oidc_algorithms: Annotated[Names, AfterValidator(_algorithms)] = (
         "RS256",
         "PS256",
@@ -103,7 +102,7 @@ class OidcSettings(CoreSettings):
         return value
 
     def warnings(self) -> list[str]:
-        """Say that nobody can call this service."""
+        """Return the warnings, with one if every access token is refused."""
         found = super().warnings()
         if self.oidc_issuer is None:
             found.append("OIDC_ISSUER is not set: every access token is refused.")
@@ -111,33 +110,35 @@ class OidcSettings(CoreSettings):
 
 
 class _Signatures(JWSRegistry):
-    """What is checked of a token's header besides what `SignedTokens` looks at."""
+    """The checks of a token's header, in addition to those of `SignedTokens`."""
 
-    max_header_length = MAX_LENGTH  # some providers send certificates along; they are not looked at
+    max_header_length = MAX_LENGTH  # some providers include certificates, which are ignored
 
     def get_alg(self, name: str) -> Any:  # noqa: ANN401  its type is not public
-        """Return how to check a signature; EdDSA is the old name of Ed25519 (RFC 9864)."""
+        """Return the signature algorithm; EdDSA is the old name of Ed25519 (RFC 9864)."""
         return super().get_alg("Ed25519" if name == "EdDSA" else name)
 
 
 class SignedTokens:
-    """Opens what one provider has signed."""
+    """Verifies the signatures of one provider's tokens.
+
+    `kinds` are the values that a token's header may have as `typ`, in lower case.
+    """
 
     def __init__(self, settings: OidcSettings, provider: Provider, kinds: Collection[str]) -> None:
-        """Take how it may be signed, whose keys are believed, and what a header may call it."""
         self._provider = provider
         self._kinds = kinds
         self._registry = _Signatures(
             algorithms=settings.oidc_algorithms,
-            strict_check_header=False,  # what is not known is ignored (RFC 7515, section 4)
+            strict_check_header=False,  # unknown parameters are ignored (RFC 7515, section 4)
         )
 
     def open(self, token: str) -> Token:
-        """Return what a token says.
+        """Verify a token's signature, and return its header and claims.
 
         Raises:
-            NO_GOOD: when the provider did not sign it so.
-            ProviderUnavailable: when its key is unknown, and the provider does not answer.
+            NO_GOOD: when the token has no valid signature of the provider.
+            ProviderUnavailable: when its key is unknown and the provider is unavailable.
 
         """
         if len(token) > MAX_LENGTH:
@@ -145,10 +146,10 @@ class SignedTokens:
         return jwt.decode(token, self._key, registry=self._registry)
 
     def _key(self, token: GuestProtocol) -> Key:
-        """Return the provider's key that a token names, and never one that it brings along.
+        """Return the provider's key that a token names, never a key contained in the token.
 
         Raises:
-            KeyError: when there is none, or it is not for the token's algorithm.
+            KeyError: when there is no such key, or it is not for the token's algorithm.
 
         """
         header = token.headers()
@@ -161,10 +162,9 @@ class SignedTokens:
 
 
 class Principals:
-    """Tells of whom a token speaks, and what they may do here."""
+    """Maps the claims of a token to a principal."""
 
     def __init__(self, settings: OidcSettings) -> None:
-        """Take whose subjects they are, and how their claims are read."""
         self._ids = uuid5(NAMESPACE_URL, str(settings.oidc_issuer))
         self._scope_path = _path(settings.oidc_scope_claim)
         self._role_path = _path(settings.oidc_role_claim or "")
@@ -172,18 +172,18 @@ class Principals:
         self._admin_needs = frozenset(settings.oidc_admin_requires)
 
     def of(self, claims: Mapping[str, Any]) -> Principal:
-        """Return whom these claims speak for.
+        """Return the principal of these claims.
 
-        The id of a caller comes of issuer and subject, so that orders have one type of owner
-        whoever tells who people are. Subjects differ by case (OpenID Connect Core, section 2), and
-        text in MySQL would not.
+        Its id is derived from the issuer and the subject, so that the owner of an order has one
+        type for every provider. Subjects are case-sensitive (OpenID Connect Core, section 2), which
+        text in MySQL is not.
         """
         return Principal(uuid5(self._ids, claims["sub"]), self._scopes(claims))
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """Return what a caller may do here."""
+        """Return the scopes of the principal in this service."""
         scopes, roles = _at(claims, self._scope_path), _at(claims, self._role_path)
-        # RFC 6749, section 3.3: scopes in a text are separated by spaces; a role may contain them.
+        # Scopes in a text are separated by spaces (RFC 6749, section 3.3); a role may contain them.
         said = {f"scope:{scope}" for scope in _texts(scopes, separator=" ")}
         said |= {f"role:{role}" for role in _texts(roles)}
         if not self._user_needs <= said:
@@ -194,10 +194,9 @@ class Principals:
 
 
 class Verifier:
-    """Checks access tokens of one provider."""
+    """Verifies the access tokens of one provider."""
 
     def __init__(self, settings: OidcSettings, provider: Provider) -> None:
-        """Take what a token has to say, and whose keys are believed."""
         self._tokens = SignedTokens(settings, provider, ACCESS_TOKENS | ANY_TOKENS)
         self._principals = Principals(settings)
         self._claims = JWTClaimsRegistry(
@@ -209,11 +208,11 @@ class Verifier:
         )
 
     def verify(self, token: str) -> Principal:
-        """Return whom a token speaks for.
+        """Return the principal of a token.
 
         Raises:
-            InvalidToken: for any token that is not good here and now.
-            ProviderUnavailable: when its key is unknown, and the provider does not answer.
+            InvalidToken: for any token that is not valid for this service now.
+            ProviderUnavailable: when its key is unknown and the provider is unavailable.
 
         """
         try:
@@ -226,21 +225,21 @@ class Verifier:
 
 
 def _kind(header: Mapping[str, Any]) -> str:
-    # A media type, so compared without case (RFC 7515, section 4.1.9).
+    # A media type, so the comparison ignores case (RFC 7515, section 4.1.9).
     return cast("str", header.get("typ", "")).lower()
 
 
 def _refuse_other_tokens(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
-    """Refuse what the provider signed for another use.
+    """Refuse tokens that the provider signed for another use.
 
-    An ID token tells a client who has logged in, and lets nobody in. Its audience is that client,
-    so the audience keeps it out; where the header does not say what a token is, so do the claims
-    that only other tokens have, and what Keycloak writes into the claim `typ`. The claim `azp` says
+    An ID token identifies a user to a client, and grants no access. Its audience is that client, so
+    the check of the audience refuses it. Where the header does not state the type, claims that only
+    other tokens have and Keycloak's claim `typ` are checked as well. The claim `azp` distinguishes
     nothing: several providers put it into both.
 
     Raises:
-        KeyError: when it is no access token, or is bound to a key (RFC 7800) that nobody here asks
-            for, so that whoever stole it would be let in.
+        KeyError: when it is not an access token, or is bound to a key (RFC 7800): this service does
+            not check the possession of that key, so a stolen token would be accepted.
 
     """
     typed = _kind(header) in ACCESS_TOKENS
@@ -250,7 +249,7 @@ def _refuse_other_tokens(header: Mapping[str, Any], claims: Mapping[str, Any]) -
 
 
 def _path(claim: str) -> tuple[str, ...]:
-    """Return the names that lead to a claim; one that is a URL (RFC 7519, section 4.2) is whole."""
+    """Return the path to a claim; a name that is a URL (RFC 7519, section 4.2) is not split."""
     return (claim,) if ":" in claim else tuple(claim.split("."))
 
 
@@ -262,17 +261,17 @@ def _at(claims: Mapping[str, Any], path: Iterable[str]) -> object:
 
 
 def _texts(value: object, separator: str | None = None) -> list[str]:
-    """Return the words of a claim: a list's texts as they are, or those in one text."""
+    """Return the texts in a claim: those of a list, or the parts of a single text."""
     if isinstance(value, str):
         return value.split(separator) if separator else [value]
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def init_app(app: Flask, settings: OidcSettings) -> None:
-    """Let in whoever shows a token of the provider; nobody, in development without one.
+    """Accept access tokens of the provider; without one, in development, refuse every token.
 
-    There is no readiness probe for the provider. Keys that are known last for hours without it, and
-    to take every process out of service would help nobody, and stop what needs no token as well.
+    There is no readiness probe for the provider: cached keys last for hours without it, and taking
+    every process out of service would also stop requests that need no token.
     """
     if settings.oidc_issuer is None:
         principals.init_app(app, _refuse)

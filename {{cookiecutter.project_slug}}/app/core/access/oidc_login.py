@@ -1,8 +1,8 @@
-"""People who log in at the OpenID provider: its authorization code flow (OpenID Connect Core, 3.1).
+"""Login at the OpenID provider, by the authorization code flow (OpenID Connect Core, 3.1).
 
-The provider sends a browser back with a code. The state says that this browser was sent there, the
-verifier (PKCE, RFC 7636) and the client's secret that the code is spent by whom it was made for, and
-the nonce that the ID token is the answer to this authorization.
+The provider redirects the browser back with a code. The state proves that this browser started the
+login. The verifier (PKCE, RFC 7636) and the client secret prove that the code is redeemed by the
+client it was issued to. The nonce proves that the ID token belongs to this authorization request.
 """
 
 import hmac
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 CALLBACK = "/login/callback"
 LOGGED_OUT = "/logged-out"
-NAMES = ("preferred_username", "email", "sub")  # what a person is called, best first
+NAMES = ("preferred_username", "email", "sub")  # claims for the name to show, in this order
 MAX_NAME_LENGTH = 100
-# Of an access token's hash, by the end of the ID token's algorithm (OpenID Connect Core, 3.1.3.6).
+# The hash in `at_hash`, by the end of the ID token's algorithm (OpenID Connect Core, 3.1.3.6).
 HASHES = {"256": sha256, "384": sha384, "512": sha512, "EdDSA": sha512, "Ed25519": sha512}
 
 
@@ -58,19 +58,19 @@ def _scopes(value: str) -> str:
 
 
 class ClientSettings(OidcSettings, PublicURLSettings):
-    """What the provider knows this service as, where people log in."""
+    """The settings of this service as a client of the provider."""
 
     oidc_client_id: Annotated[str | None, AfterValidator(_client_id)] = Field(
         default=None, validate_default=True
     )
-    # A server can keep a secret, so in production it has to (RFC 9700, section 2.5).
+    # A server can keep a secret, so production requires one (RFC 9700, section 2.5).
     oidc_client_secret: Annotated[SecretStr | None, AfterValidator(required_in_production)] = Field(
         default=None, validate_default=True
     )
     oidc_client_scopes: Annotated[str, AfterValidator(_scopes)] = "openid profile email"
 
     def warnings(self) -> list[str]:
-        """Say that nobody can log in."""
+        """Return the warnings, with one if nobody can log in."""
         found = super().warnings()
         if self.oidc_client_id is None:
             found.append("OIDC_CLIENT_ID is not set: nobody can log in.")
@@ -78,7 +78,7 @@ class ClientSettings(OidcSettings, PublicURLSettings):
 
 
 class LoginUnavailable(Unavailable):
-    """In development, nobody has said which client of the provider this service is."""
+    """In development, OIDC_CLIENT_ID is not set."""
 
     code = "login_unavailable"
     in_api = False
@@ -86,7 +86,7 @@ class LoginUnavailable(Unavailable):
 
 
 class LoginFailed(Problem):
-    """The provider refused, or what came back is not the answer to a authorization of this browser."""
+    """The provider denied the login, or the callback does not belong to this browser's request."""
 
     status = 400
     code = "login_failed"
@@ -96,7 +96,7 @@ class LoginFailed(Problem):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What the answer to one authorization is held to; nobody can guess it."""
+    """The random values of an authorization request, which the response is checked against."""
 
     state: str
     nonce: str
@@ -104,10 +104,9 @@ class AuthorizationRequest:
 
 
 class OIDCLogin:
-    """Sends people to the provider, and learns from it who they are."""
+    """Sends users to the provider to log in, and verifies who they are."""
 
     def __init__(self, settings: ClientSettings, provider: Provider) -> None:
-        """Take which client this service is, and of which provider."""
         self._provider = provider
         self._issuer = str(settings.oidc_issuer)
         self._client = str(settings.oidc_client_id)
@@ -120,10 +119,10 @@ class OIDCLogin:
         self._principals = Principals(settings)
 
     def start(self) -> tuple[str, AuthorizationRequest]:
-        """Return where to send a browser, and what to keep in it.
+        """Return the URL to redirect the browser to, and the request to store in its session.
 
         Raises:
-            ProviderUnavailable: when it is not known where that is.
+            ProviderUnavailable: when the provider's authorization endpoint is not known.
 
         """
         authorization = AuthorizationRequest(*(secrets.token_urlsafe(32) for _ in range(3)))
@@ -142,14 +141,14 @@ class OIDCLogin:
     def finish(
         self, request: AuthorizationRequest, answer: Mapping[str, str]
     ) -> tuple[Principal, str]:
-        """Return who has logged in, and their name, from the parameters of the answer.
+        """Return the principal and its name, from the parameters of the callback.
 
         Raises:
-            LoginFailed: when the provider has refused, or the answer is none to this authorization.
-            ProviderUnavailable: when the provider does not say.
+            LoginFailed: when the provider denied the login, or the response is not to this request.
+            ProviderUnavailable: when the provider does not issue a token.
 
         """
-        # Another provider must not pass its code off as this one's, or learn this one's (RFC 9207).
+        # The issuer prevents mix-up attacks, which pass one provider's code to another (RFC 9207).
         named = self._provider.described().get("authorization_response_iss_parameter_supported")
         if answer.get("iss", "" if named is True else self._issuer) != self._issuer:
             raise LoginFailed
@@ -158,11 +157,11 @@ class OIDCLogin:
         return self.identify(self._spend(answer["code"], request.verifier), request.nonce)
 
     def identify(self, given: Mapping[str, Any], nonce: str) -> tuple[Principal, str]:
-        """Return who has logged in, and their name, from what was given for a code.
+        """Return the principal and its name, from the token response.
 
         Raises:
-            LoginFailed: when the ID token is not good, or not the answer to this nonce.
-            ProviderUnavailable: when its key is unknown, and the provider does not answer.
+            LoginFailed: when the ID token is invalid or has another nonce.
+            ProviderUnavailable: when its key is unknown and the provider is unavailable.
 
         """
         try:
@@ -175,9 +174,9 @@ class OIDCLogin:
             raise LoginFailed from None
 
     def logout_url(self) -> str | None:
-        """Return where people log out of the provider too, if it has such a place.
+        """Return the URL to log out at the provider; None if it has none.
 
-        It asks them whether they want to, since no ID token is kept to prove it
+        The provider asks users to confirm, because no ID token is stored to send as a hint
         (RP-Initiated Logout 1.0, section 2).
         """
         try:
@@ -194,11 +193,11 @@ class OIDCLogin:
         return place
 
     def _spend(self, code: str, verifier: str) -> dict[str, Any]:
-        """Return what the provider gives for a code.
+        """Redeem a code, and return the token response.
 
         Raises:
-            LoginFailed: when it does not know the code, or not from here.
-            ProviderUnavailable: when it gives anything else.
+            LoginFailed: when the code is not valid for this client (`invalid_grant`).
+            ProviderUnavailable: for any other error.
 
         """
         form = {
@@ -222,10 +221,10 @@ class OIDCLogin:
         return given
 
     def _claims(self, given: Mapping[str, Any], nonce: str) -> dict[str, Any]:
-        """Return what an ID token says (OpenID Connect Core, section 3.1.3.7).
+        """Verify an ID token, and return its claims (OpenID Connect Core, section 3.1.3.7).
 
         Raises:
-            NO_GOOD: when it is not good, or not the answer to the authorization with this nonce.
+            NO_GOOD: when it is invalid or has another nonce.
 
         """
         found = self._tokens.open(given["id_token"])
@@ -238,7 +237,7 @@ class OIDCLogin:
             exp={"essential": True},
             iat={"essential": True},
         ).validate(claims)
-        # A token for several is good for the party that it names; the value is Keycloak's.
+        # A token with several audiences is valid for its authorized party; `typ` is Keycloak's.
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         party = claims.get("azp", None if several else self._client)
         if party != self._client or claims["nonce"] != nonce or claims.get("typ", "ID") != "ID":
@@ -257,7 +256,7 @@ def _is_hash(said: str, token: str, algorithm: str) -> bool:
 
 
 def _name(claims: Mapping[str, Any]) -> str:
-    """Return what to call a person; JSON may hold half a character, which no page or cookie can."""
+    """Return the name to show, without unpaired surrogates, which pages and cookies cannot hold."""
     names = (claims.get(name) for name in NAMES)
     texts = (name.encode(errors="ignore").decode() for name in names if isinstance(name, str))
     return next(text for text in texts if text)[:MAX_NAME_LENGTH]
@@ -268,15 +267,15 @@ def _encoded(value: bytes) -> str:
 
 
 def _with(place: str, parameters: Mapping[str, str]) -> str:
-    """Add parameters to a URL that may have some (RFC 6749, section 3.1)."""
+    """Add parameters to a URL that may already have some (RFC 6749, section 3.1)."""
     return f"{place}{'&' if '?' in place else '?'}{urlencode(parameters)}"
 
 
 def of_app() -> OIDCLogin:
-    """Return how people log in to the current application.
+    """Return the OpenID login of the current application.
 
     Raises:
-        LoginUnavailable: in development, when nobody has said how.
+        LoginUnavailable: in development, when OIDC_CLIENT_ID is not set.
 
     """
     found = current_app.extensions["code_flow"]
@@ -286,7 +285,7 @@ def of_app() -> OIDCLogin:
 
 
 def init_app(app: Flask, settings: ClientSettings) -> None:
-    """Let people log in at the provider; nobody, in development without a client of it."""
+    """Set up login at the provider; in development without OIDC_CLIENT_ID it is unavailable."""
     app.extensions["code_flow"] = (
         OIDCLogin(settings, app.extensions["openid_provider"]) if settings.oidc_client_id else None
     )

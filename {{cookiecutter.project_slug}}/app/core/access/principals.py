@@ -1,6 +1,6 @@
-"""Who is calling, and what they may do: settled before anything that they sent is read.
+"""The principal of a request and its scopes, checked before the request's arguments are read.
 
-A route says what its callers need: `@blueprint.requires("orders:read")`.
+A route declares the scope that it requires: `@blueprint.requires("orders:read")`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from app.core.errors import DETAILS, Problem
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}  # as OpenAPI names it
+SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}  # for the OpenAPI document
 SCOPES = {
     "user": frozenset(
         {
@@ -39,65 +39,65 @@ SCOPES = {
         }
     ),
 }
-"""What each role may do."""
+"""The scopes of each role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever a valid token speaks for."""
+    """The authenticated user or client of a request, and its scopes."""
 
     id: UUID
     scopes: frozenset[str]
     session: UUID | None = None
-    """The login that the token came from, where this service keeps logins."""
+    """The login that the token belongs to, where this service stores logins."""
 
 
 class Unauthenticated(Problem):
-    """There is no token, or none that is good; it is not told what is wrong with it."""
+    """There is no valid token; the response does not state what is wrong with it.
+
+    `challenge` is the value of WWW-Authenticate (RFC 6750, section 3).
+    """
 
     status = 401
     code = "unauthenticated"
     detail = DETAILS[401]
 
     def __init__(self, challenge: str = "Bearer") -> None:
-        """Take the challenge (RFC 6750, section 3)."""
         super().__init__(headers={"WWW-Authenticate": challenge})
 
 
 class InvalidToken(Unauthenticated):
-    """There is a token, and it is malformed, forged, expired or meant for somebody else."""
+    """The token is malformed, forged, expired or for another audience (RFC 6750, section 3.1)."""
 
     code = "invalid_token"
 
     def __init__(self) -> None:
-        """Name the error that RFC 6750, section 3.1 has for it."""
         super().__init__('Bearer error="invalid_token"')
 
 
 class InsufficientScope(Problem):
-    """The caller is known, and may not do this."""
+    """The principal lacks a scope, which the challenge names (RFC 6750, section 3.1)."""
 
     status = 403
     code = "insufficient_scope"
     detail = DETAILS[403]
 
     def __init__(self, scope: str) -> None:
-        """Name the scope that is missing (RFC 6750, section 3.1)."""
         challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
         super().__init__(headers={"WWW-Authenticate": challenge})
 
 
 Verify = Callable[[str], Principal]
-"""Turns a token into its caller, or raises `InvalidToken`."""
+"""Returns the principal of a token, or raises `InvalidToken`."""
 # {% if cookiecutter.auth == "jwt" %}
 
 StillHolds = Callable[[Principal], bool]
-"""Tells whether a caller still holds a scope that a token names."""
+"""Returns whether a principal still has the scope that its token contains."""
 # {% endif %}
 
 
 def init_app(app: Flask, verify: Verify) -> None:
-    """Let in whom `verify` recognises."""
+    """Authenticate requests with `verify`."""
     app.extensions["access"] = verify
     # {% if cookiecutter.auth == "jwt" %}
     app.extensions["access.looked_up"] = {}
@@ -106,20 +106,21 @@ def init_app(app: Flask, verify: Verify) -> None:
 
 # {% if cookiecutter.auth == "jwt" %}
 def look_up(app: Flask, scope: str, still_holds: StillHolds) -> None:
-    """Ask on each request that needs this scope, instead of believing the token until it expires.
+    """Check this scope on each request that needs it, not only when the token is issued.
 
-    A withdrawn permission then ends at once (OWASP ASVS 5.0, 8.3.2), for a query a request.
+    A revoked permission then ends at once (OWASP ASVS 5.0, 8.3.2), at the cost of a query per
+    request.
     """
     app.extensions["access.looked_up"][scope] = still_holds
 
 
 # {% endif %}
 def admit(scope: str) -> None:
-    """Let the request go on if its caller has this scope.
+    """Authenticate the request, and check that its principal has this scope.
 
     Raises:
-        Unauthenticated: when nobody is recognised.
-        InsufficientScope: when somebody is, and may not do this.
+        Unauthenticated: when there is no valid token.
+        InsufficientScope: when the principal does not have the scope.
 
     """
     found = g.get("principal") or _authenticate()
@@ -135,7 +136,7 @@ def admit(scope: str) -> None:
 
 
 def guarded(scope: str, view: Callable[P, R]) -> Callable[P, R]:
-    """Return a view that lets in only callers with this scope."""
+    """Return a view that requires this scope."""
 
     @wraps(view)
     def guarded_view(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -146,7 +147,7 @@ def guarded(scope: str, view: Callable[P, R]) -> Callable[P, R]:
 
 
 def principal() -> Principal:
-    """Return whoever was let in."""
+    """Return the principal of this request."""
     return cast("Principal", g.principal)
 
 

@@ -1,8 +1,8 @@
-"""Access tokens of this service's own: signed, short-lived, and checked without a query.
+"""Access tokens that this service issues: signed, short-lived, and verified without a query.
 
-They are JSON web tokens as RFC 9068 profiles them. Keys are a JSON Web Key Set (RFC 7517): the first
-one signs, every one is believed. So a key is changed without ending a login: put the new one in
-front, and take the old one away when the last token it signed has expired.
+They are JSON Web Tokens in the profile of RFC 9068. The keys are a JSON Web Key Set (RFC 7517): the
+first key signs, and all keys verify. To rotate keys without ending logins, put the new key first,
+and remove the old one when the last token that it signed has expired.
 """
 
 import base64
@@ -26,9 +26,9 @@ from app.core.access.principals import InvalidToken, Principal
 from app.core.config import NAME, CoreSettings, Environment, required_in_production
 from app.core.config.secret_strength import is_guessable
 
-KIND = "at+jwt"  # RFC 9068, so that no other token of ours is taken for an access token
-LEEWAY = 5  # seconds that the clocks of two of our machines may differ
-MAX_LENGTH = 4_096  # characters of a token that is worth looking at
+KIND = "at+jwt"  # RFC 9068, so that no other token of ours is accepted as an access token
+LEEWAY = 5  # seconds of clock skew between our machines
+MAX_LENGTH = 4_096  # characters of a token; longer ones are refused unread
 MIN_SECRET_LENGTH = 32  # bytes (RFC 7518, section 3.2)
 MIN_RSA_BITS = 2_048  # bits (RFC 7518, section 3.3)
 FIT = (
@@ -44,7 +44,7 @@ DEVELOPMENT_KEYS = (
 
 
 class TokenSettings(CoreSettings):
-    """What tokens can be told."""
+    """The settings of access tokens."""
 
     jwt_keys: SecretStr = Field(default=SecretStr(""), validate_default=True)
     """A JSON Web Key Set; the first key signs."""
@@ -70,7 +70,7 @@ def read_keys(text: str) -> list[Key]:
     """Read a JSON Web Key Set.
 
     Raises:
-        ValueError: with what makes a key unfit, and never with a part of it.
+        ValueError: states why a key cannot be used, without quoting it.
 
     """
     try:
@@ -78,7 +78,7 @@ def read_keys(text: str) -> list[Key]:
         keys = KeySet.import_key_set(described).keys
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         raise ValueError(ADVICE) from None
-    # joserfc leaves out a key of a kind that it does not know.
+    # joserfc skips keys of an unknown type.
     if len(keys) < len(described["keys"]) or not all(map(algorithm, keys)):
         message = f"holds an unfit key: each must be {FIT}"
         raise ValueError(message)
@@ -92,14 +92,14 @@ def read_keys(text: str) -> list[Key]:
 
 
 def _secret(key: Key) -> bytes:
-    """Return the bytes of a key that nobody else may know (RFC 7518, section 6); a public one has none."""
+    """Return the secret bytes of a key (RFC 7518, section 6); empty for a public key."""
     members = key.as_dict(private=key.is_private)
     encoded = str(members.get("k") or members.get("d") or "")
     return base64.urlsafe_b64decode(encoded + "==")
 
 
 def algorithm(key: Key) -> str | None:
-    """Return the one algorithm that a key is used with (RFC 8725, section 3.1), if it is fit."""
+    """Return the only algorithm for a key (RFC 8725, section 3.1); None if the key is unfit."""
     match key:
         case OctKey() if len(key.raw_value) >= MIN_SECRET_LENGTH:
             return "HS256"
@@ -115,17 +115,16 @@ def algorithm(key: Key) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """An access token, and for how many seconds it is good."""
+    """An access token, and its lifetime in seconds."""
 
     value: str
     seconds: int
 
 
 class Tokens:
-    """Issues access tokens and checks them."""
+    """Issues and verifies access tokens."""
 
     def __init__(self, settings: TokenSettings) -> None:
-        """Take the keys, and what the tokens say about who issued them for whom."""
         keys = read_keys(settings.jwt_keys.get_secret_value())
         self._keys = {str(key.kid): (key, str(algorithm(key))) for key in keys}
         self._algorithms = {signed_with for _, signed_with in self._keys.values()}
@@ -145,7 +144,7 @@ class Tokens:
         )
 
     def issue(self, principal: Principal) -> IssuedToken:
-        """Return a token that speaks for a caller."""
+        """Return a new token for a principal."""
         now = int(time.time())
         claims: dict[str, object] = {
             "iss": self._issuer,
@@ -166,10 +165,10 @@ class Tokens:
         return IssuedToken(value, self._seconds)
 
     def verify(self, token: str) -> Principal:
-        """Return whom a token speaks for.
+        """Return the principal of a token.
 
         Raises:
-            InvalidToken: for any token that this service would not issue now.
+            InvalidToken: for any token that is not valid now.
 
         """
         if len(token) > MAX_LENGTH:
@@ -187,11 +186,11 @@ class Tokens:
             raise InvalidToken from None
 
     def _key(self, token: GuestProtocol) -> Key:
-        """Return the key that a token names; the key says how it signs, never the token.
+        """Return the key that a token names; the key determines the algorithm, never the token.
 
         Raises:
-            KeyError: when the token names no key of ours, another algorithm (RFC 8725, section
-                3.1) or another kind of token (section 3.11).
+            KeyError: when the token names an unknown key, another algorithm (RFC 8725, section
+                3.1) or another type of token (section 3.11).
 
         """
         header = token.headers()
@@ -202,12 +201,12 @@ class Tokens:
 
 
 def of(app: Flask) -> Tokens:
-    """Return the issuer of this application's tokens."""
+    """Return the object that issues and verifies this application's tokens."""
     return cast("Tokens", app.extensions["tokens"])
 
 
 def init_app(app: Flask, settings: TokenSettings) -> None:
-    """Let in whoever shows a token of this service."""
+    """Accept access tokens of this service, and add the command that creates keys."""
     app.extensions["tokens"] = issuer = Tokens(settings)
     principals.init_app(app, issuer.verify)
     app.cli.add_command(new_keys)
@@ -215,6 +214,6 @@ def init_app(app: Flask, settings: TokenSettings) -> None:
 
 @click.command("new-jwt-keys")
 def new_keys() -> None:
-    """Print a new key set for JWT_KEYS; to change keys, put its key in front of the old one."""
+    """Print a new key set for JWT_KEYS; to rotate keys, put its key before the old one."""
     key = OctKey.generate_key(256, {"kid": secrets.token_hex(4)})
     click.echo(json.dumps({"keys": [key.as_dict()]}))

@@ -1,4 +1,4 @@
-"""The versioned API: its blueprints, how bodies are read, and its OpenAPI document."""
+"""The versioned API: blueprints, parsing of requests, and the OpenAPI document."""
 
 from flask import Flask
 
@@ -28,6 +28,6 @@ __all__ = [  # one line where it fits
 
 
 def init_app(app: Flask, settings: ApiSettings) -> None:
-    """Read and write JSON by orjson, and serve the OpenAPI document."""
+    """Read and write JSON with orjson, and serve the OpenAPI document."""
     app.json = ORJSONProvider(app)
     documentation.init_app(app, settings)

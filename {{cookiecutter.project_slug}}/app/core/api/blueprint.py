@@ -1,4 +1,4 @@
-"""Blueprints of the API: strict arguments, documented problems and who may call."""
+"""Blueprints of the API, with strict arguments and documented problems."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from app.core.api import openapi
 from app.core.api.parsing import Parser
 from app.core.http.cors import SAFE_METHODS
 
-# The problems of any route: a Host that is not ours, a share that is used up.
+# Problems that any route may return: a Host that is not allowed, too many requests.
 ANYWHERE = [
     400,
     # {% if cookiecutter.rate_limiting %}
@@ -37,9 +37,9 @@ class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = Parser()
 
     def route(self, rule: str, **options: Any) -> Callable[[Route], Route]:  # noqa: ANN401  Flask's signature
-        """Serve a view, and document its name and that pages of other sites may change nothing.
+        """Serve a view; document its operationId and, for unsafe methods, the cross-origin 403.
 
-        The view's name becomes the operationId: call it by a verb and a noun, `list_orders`.
+        The operationId is made from the view's name: use a verb and a noun, `list_orders`.
         """
         serve = super().route(rule, **options)
         reads = SAFE_METHODS.issuperset(options.get("methods", SAFE_METHODS))
@@ -53,10 +53,10 @@ class Blueprint(flask_smorest.Blueprint):
 
     # {% if cookiecutter.auth != "none" %}
     def requires(self, scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Let in only callers with this scope, and say so in the document.
+        """Require this scope, and document the requirement.
 
-        It belongs right below `route`, above what reads arguments: a stranger then learns nothing
-        of them.
+        Place it directly below `route`, above `arguments`: unauthenticated clients then learn
+        nothing about the arguments.
         """
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
@@ -74,20 +74,20 @@ class Blueprint(flask_smorest.Blueprint):
         description: str | None = None,
         headers: Mapping[str, Mapping[str, object]] | None = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Document a route's own answer, and the problems that any route may answer."""
+        """Document a route's own response, and the problems that any route may return."""
         document = super().response(status_code, schema, description=description, headers=headers)
         return lambda view: self.problems(*ANYWHERE)(document(view))
 
     def arguments(
         self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json"
     ) -> Callable[[Callable[P, R]], Callable[..., R]]:
-        """Read arguments, and document how a body may be refused."""
+        """Read arguments; for a JSON body, document the problems 413 and 415."""
         read = super().arguments(schema, location=location)
         refusals = (413, 415) if location == "json" else ()
         return lambda view: self.problems(*refusals)(read(view))
 
     def problems(self, *statuses: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Document the problems that a route answers besides those that any route may.
+        """Document a route's problems, in addition to those that any route may return.
 
         Raises:
             LookupError: for a status that app.core.errors does not describe.

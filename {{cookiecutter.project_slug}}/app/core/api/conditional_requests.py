@@ -1,6 +1,7 @@
 """Conditional requests (RFC 9110, 13).
 
-What a client holds already is not sent again, and a change can be bound to what was seen.
+A representation that the client already has is not sent again, and a change can be restricted to
+the version that the client has seen.
 """
 
 import re
@@ -15,20 +16,20 @@ from werkzeug.http import parse_etags
 from app.core.errors import DETAILS, Problem
 from app.core.schemas import Schema
 
-# Proxies that compress name the content coding in a tag: "1-gzip" (Apache), "1--gzip" (Jetty).
+# Proxies that compress append the content coding to an ETag: "1-gzip" (Apache), "1--gzip" (Jetty).
 CODING = re.compile(r'(?:--?|;)(?:gzip|deflate|br|zstd)(?=")')
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """What is shown of something (RFC 9110, 3.2), as JSON, and the version that it shows."""
+    """The representation of a resource (RFC 9110, 3.2) as JSON, and its version."""
 
     version: int
     json: bytes
 
 
 class PreconditionFailed(Problem):
-    """Somebody has changed it since the client looked."""
+    """The resource has changed since the client read it."""
 
     status = 412
     code = "precondition_failed"
@@ -36,7 +37,7 @@ class PreconditionFailed(Problem):
 
 
 class WeakETag(PreconditionFailed):
-    """What the client holds is the present version, by a tag that something on the way made weak."""
+    """The client has the current version, but an intermediary made its ETag weak."""
 
     code = "weak_etag"
     detail = (
@@ -46,7 +47,7 @@ class WeakETag(PreconditionFailed):
 
 
 class ReadConditions(Schema):
-    """The header of a client that holds an answer already."""
+    """The header of a client that already has a representation."""
 
     if_none_match = fields.String(
         data_key="If-None-Match",
@@ -55,7 +56,7 @@ class ReadConditions(Schema):
 
 
 class ChangeConditions(Schema):
-    """The header of a client that wants to change exactly what it has seen."""
+    """The header of a client that changes only the version it has seen."""
 
     if_match = fields.String(
         data_key="If-Match",
@@ -67,11 +68,12 @@ ETAG = {"ETag": {"description": "Names this version", "schema": {"type": "string
 
 
 def versioned(response: Response, version: int) -> Response:
-    """Name the version that a response shows; its caller may keep it, but must ask again.
+    """Set the ETag of this version; the client may store the response, but must revalidate it.
 
-    Nothing on the way may compress it: its ETag would become a weak one (RFC 9110, 8.8.3), and no
-    If-Match could ever hold. `no-transform` says so (RFC 9110, 7.7). nginx does not know it, and leaves
-    alone what has a Content-Encoding; `identity` means none. Apache knows neither (see CODING).
+    Intermediaries must not compress it: its ETag would become weak (RFC 9110, 8.8.3), and no
+    If-Match could hold. `no-transform` forbids it (RFC 9110, 7.7). nginx ignores that, but does not
+    compress a response with a Content-Encoding; `identity` means none. Apache ignores both (see
+    CODING).
     """
     response.set_etag(str(version))
     response.headers["Cache-Control"] = "private, no-cache, no-transform"
@@ -80,10 +82,10 @@ def versioned(response: Response, version: int) -> Response:
 
 
 def respond_conditionally(shown: Representation) -> Response:
-    """Answer with what is shown, or with its version alone if the caller holds that already.
+    """Return the representation, or 304 if the client already has this version.
 
     Raises:
-        PreconditionFailed: when the caller asks for another version.
+        PreconditionFailed: when If-Match does not hold.
 
     """
     if not if_match_holds(shown.version):
@@ -98,12 +100,12 @@ def respond_conditionally(shown: Representation) -> Response:
 
 
 def if_match_holds(version: int) -> bool:
-    """Tell whether the caller, if it said what it has seen, has seen this version.
+    """Return whether If-Match names this version or is absent.
 
-    Only a strong ETag counts (RFC 9110, 13.1.1); what is not well formed fits nothing.
+    Only a strong ETag matches (RFC 9110, 13.1.1); a malformed one matches nothing.
 
     Raises:
-        WeakETag: when the caller has seen it, and holds its ETag as a weak one.
+        WeakETag: when If-Match names this version by a weak ETag.
 
     """
     seen = _tags("If-Match")
@@ -115,8 +117,8 @@ def if_match_holds(version: int) -> bool:
 
 
 def _tags(header: str) -> ETags:
-    """Read the ETags in a header, as this service wrote them.
+    """Return the ETags in a header, without content codings that proxies have appended.
 
-    A tag with a content coding is a strong one of the same version: whoever holds it has seen that.
+    A strong ETag with a content coding names the same version, which the client has seen.
     """
     return parse_etags(CODING.sub("", request.headers.get(header, "")))

@@ -31,7 +31,7 @@ LICENSE = Path(__file__).with_name("license.json")
 ASSETS = Path(str(files("flask_swagger_ui"))) / "dist"
 PAGE = Path(__file__).parent / "docs_page"
 DOCS_FILES = {"start.js": PAGE, "swagger-ui.css": ASSETS, "swagger-ui-bundle.js": ASSETS}
-# Swagger UI styles its elements inline; scripts come from files of this service alone.
+# Swagger UI uses inline styles; scripts are loaded only from files of this service.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     f"img-src 'self' data:; connect-src 'self'; {security.POLICY}"
@@ -44,7 +44,7 @@ SCHEMES = "api.security_schemes"
 
 
 class ApiSettings(CoreSettings):
-    """What the API can be told."""
+    """The settings of the API."""
 
     api_docs_enabled: bool = True
 
@@ -56,14 +56,14 @@ class _Document(flask_smorest.Api):
 
 
 def _problem(name: str) -> dict[str, object]:
-    """Describe a problem that this service answers, by the name of its status."""
+    """Describe a problem response, by the name of its status."""
     status = HTTPStatus.__members__.get(name)
     detail = errors.DETAILS[status] if status else "Any other problem."
     return {"description": detail, "content": {errors.MEDIA_TYPE: {"schema": PROBLEM}}}
 
 
 def init_app(app: Flask, settings: ApiSettings) -> None:
-    """Serve `/api/openapi.json` and its page `/api/docs`, unless they are switched off."""
+    """Serve `/api/openapi.json` and the page `/api/docs`, unless they are disabled."""
     # {% if cookiecutter.auth == "none" and cookiecutter.webhooks %}
     app.extensions[SCHEMES] = {}
     # {% endif %}
@@ -80,7 +80,7 @@ def init_app(app: Flask, settings: ApiSettings) -> None:
 
 # {% if cookiecutter.webhooks %}
 def security_scheme(app: Flask, name: str, scheme: dict[str, str]) -> None:
-    """Add a security scheme to the document: what `security` of an operation may name."""
+    """Add a security scheme to the document, for the `security` of operations to name."""
     app.extensions[SCHEMES][name] = scheme
 
 
@@ -88,8 +88,7 @@ def security_scheme(app: Flask, name: str, scheme: dict[str, str]) -> None:
 def document(app: Flask) -> dict[str, Any]:
     """Build the OpenAPI 3.1 document of the API blueprints that this application serves.
 
-    It takes milliseconds, so it waits until somebody asks: a process that serves or runs a command
-    rarely needs it.
+    This takes milliseconds, so it is done on demand: most processes never need the document.
     """
     about = {"title": TITLE, "version": "v1", "openapi_version": "3.1.0"}
     info = {
@@ -97,7 +96,7 @@ def document(app: Flask) -> dict[str, Any]:
         "contact": {"name": AUTHOR},
         "license": orjson.loads(LICENSE.read_bytes()),
     }
-    # An application of its own, because flask-smorest registers a handler of errors with it.
+    # A separate application, because flask-smorest registers an error handler on it.
     built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
     built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
     built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
@@ -110,17 +109,17 @@ def document(app: Flask) -> dict[str, Any]:
             blueprint.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
             built.spec.tag({"name": name, "description": blueprint.description})
     described = built.spec.to_dict()
-    # Relative to the document's own URL (OpenAPI 3.1, 4.8.5): right on every host.
+    # Relative to the document's own URL (OpenAPI 3.1, 4.8.5), so it is correct on every host.
     described["servers"] = [{"url": url_prefix.of(app) or "/"}]
     components = described["components"]
     components["responses"] = {name: _problem(name) for name in components["responses"]}
-    # flask-smorest describes its own pagination even where none is used.
+    # flask-smorest describes its own pagination even if it is not used.
     components["schemas"].pop("PaginationMetadata", None)
     return openapi.complete(described)
 
 
 def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
-    """Return a blueprint of its own for each application: the document is the application's."""
+    """Return a new blueprint for each application, because each has its own document."""
     blueprint = FlaskBlueprint("api_document", __name__)
     rendered = cache(lambda: orjson.dumps(document(app)))
 

@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: a request that is sent again does not happen again.
+"""`Idempotency-Key`: a request that is sent again takes effect only once.
 
-The key is kept in the row that the request creates, under a unique constraint: whoever comes
-second, a second later or at the same instant, finds the row of the first.
+The key is stored in the row that the request creates, under a unique constraint. A second request
+with the same key, later or at the same time, finds the row of the first.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ WELL_FORMED_KEY = r'"?[A-Za-z0-9][A-Za-z0-9._:~+/=-]{7,127}"?'
 
 
 class IdempotencyKeyReused(Unprocessable):
-    """The key belongs to another request."""
+    """The key was used before, with another body."""
 
     code = "idempotency_key_reused"
     detail = "The Idempotency-Key was used with another body. Use a new key."
 
 
 class IdempotencyHeaders(Schema):
-    """The header, plain or in quotes as draft-ietf-httpapi-idempotency-key-header writes it."""
+    """The header, plain or in quotes as in draft-ietf-httpapi-idempotency-key-header."""
 
     idempotency_key = fields.String(
         data_key="Idempotency-Key",
@@ -40,8 +40,8 @@ class IdempotencyHeaders(Schema):
             WELL_FORMED_KEY,
             error="Must be 8 to 128 letters, digits or any of . _ : ~ + / = -, such as a UUID.",
         ),
-        # No example: pages that send requests fill it in, and each try after the first one would
-        # answer with the result of the first.
+        # No example: API consoles fill it in, and every request after the first would return the
+        # result of the first.
         metadata={
             "description": "A UUID of your own: the same key and body give the same result again"
         },
@@ -50,9 +50,10 @@ class IdempotencyHeaders(Schema):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the first request stores, and what the next one is compared with.
+    """The digests of a request's key and body: stored first, compared when it is sent again.
 
-    Digests have one length, compare alike under every collation and keep no text of the client.
+    Digests have a fixed length, compare the same under every collation, and contain no text of the
+    client.
     """
 
     key: str
@@ -60,7 +61,7 @@ class Claim:
 
     # {% if cookiecutter.auth != "none" %}
     def owned_by(self, owner: object) -> Self:
-        """Return the claim of this owner: whoever else chooses the same key has another one."""
+        """Return the claim of this owner: another owner's claim with the same key differs."""
         return replace(self, key=digest(f"{owner} {self.key}".encode()))
 
     # {% endif %}
@@ -72,5 +73,5 @@ class Claim:
 
 
 def digest(value: bytes) -> str:
-    """Return what is stored in place of a client's own text."""
+    """Return the SHA-256 digest that is stored in place of a client's text."""
     return hashlib.sha256(value).hexdigest()

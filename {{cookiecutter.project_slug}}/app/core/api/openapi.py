@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of every operation: servers, headers, security and problems."""
+"""The parts of the OpenAPI document that all operations share: headers, security and problems."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from app.core import errors
 Node = dict[str, Any]
 
 WITHOUT_NUL = r"^[^\x00]*$"
-WIDE = 2**31  # the first number that a signed integer of 32 bits does not hold
+WIDE = 2**31  # the first number that does not fit in a signed 32-bit integer
 REQUEST_ID = "8d78f5a25f2739f46112f4bc173e230b"  # in examples
 FIELD_ERROR = {"in": "body", "pointer": "#/name", "detail": "Missing data for required field."}
 
@@ -73,14 +73,14 @@ BY_STATUS = {
 
 
 def complete(document: Node) -> Node:
-    """Return a document with what holds for all of its operations.
+    """Add what all operations share to a document, and return the document.
 
-    View functions cannot say any of this: it is the same for each of them.
+    View functions do not state it, because it is the same for each of them.
     """
     components = document["components"]
     components["headers"] = HEADERS
     for operation in operations(document):
-        operation.setdefault("security", [])  # open, and not what a default would say
+        operation.setdefault("security", [])  # public, whatever the document's default
         for status, response in operation["responses"].items():
             if "$ref" not in response:
                 response["headers"] = {**response.get("headers", {}), **_headers(status)}
@@ -97,10 +97,10 @@ def complete(document: Node) -> Node:
         "enum": names,
         "description": "What this version answers; more may come",
     }
-    for name in ("Problem", "FieldError"):  # nobody sends these
+    for name in ("Problem", "FieldError"):  # clients never send these
         for described in schemas[name]["properties"].values():
             described.pop("pattern", None)
-    # Open on purpose: a client that was made from this document survives a new code.
+    # Open on purpose: a client generated from this document must accept a new code.
     problem = schemas["Problem"]["properties"]["code"]
     del problem["type"]
     problem["anyOf"] = [{"$ref": "#/components/schemas/ProblemCode"}, {"type": "string"}]
@@ -120,13 +120,16 @@ def operation_id(name: str) -> str:
 
 
 def text_without_nul(_converter: object, field: ma.fields.Field[Any], ret: Node) -> Node:
-    """Describe a text of no other pattern: no part of a request may hold a NUL (apispec's signature)."""
+    """Add a pattern without NUL to a text that has none, as requests must not contain NUL.
+
+    The signature is that of apispec's attribute functions.
+    """
     described = {"pattern", "enum"} & ret.keys() or ret.get("format", "password") != "password"
     return {"pattern": WITHOUT_NUL} if isinstance(field, ma.fields.String) and not described else {}
 
 
 def wide_integer(_converter: object, field: ma.fields.Field[Any], ret: Node) -> Node:
-    """Say that an integer may need 64 bits: clients in Java, Go and C# take 32 otherwise."""
+    """Mark an integer that may need 64 bits: clients in Java, Go and C# assume 32 otherwise."""
     bounds = [ret.get(name, WIDE) for name in ("minimum", "maximum")]
     fits = all(-WIDE <= bound < WIDE for bound in bounds)
     return {"format": "int64"} if isinstance(field, ma.fields.Integer) and not fits else {}
@@ -140,7 +143,7 @@ def _headers(status: str) -> Node:
 def _examples(
     described: Mapping[int, Mapping[str, str]], status: str
 ) -> Iterator[tuple[str, Node]]:
-    """Yield an example for each code of a status; the default stands for those of a server at fault."""
+    """Yield an example for each code of a status; `default` covers server errors (500, 503)."""
     chosen = [int(status)] if status != "default" else [500, 503]
     for number in chosen:
         for code, detail in sorted(described[number].items()):

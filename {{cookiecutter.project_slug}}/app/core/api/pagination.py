@@ -1,4 +1,4 @@
-"""Keyset pagination: a page begins after the last row of the one before, however deep it is."""
+"""Keyset pagination: a page starts after the last row of the previous page, without an offset."""
 
 import base64
 import binascii
@@ -24,28 +24,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _KEY = struct.Struct(">q16s")
 _SEAL_BYTES = 12
-# 36 bytes are 48 characters without padding, and each character counts.
+# 36 bytes are exactly 48 characters of base64: no padding, and no unused bits.
 _CURSOR_BYTES = _KEY.size + _SEAL_BYTES
 _CURSOR_PATTERN = "^[A-Za-z0-9_-]{48}$"
 
 
 class Position(NamedTuple):
-    """Where a page ends: the key of its last row, in the order of the list."""
+    """The end of a page: the key of its last row, in the order of the list."""
 
     created_at: datetime
     id: UUID
 
 
 class Row(Protocol):
-    """What can be listed: it has a key, which is also its place in the order."""
+    """A row that can be listed; its key is also its position in the order."""
 
     @property
     def created_at(self) -> datetime:
-        """When it came to be."""
+        """When the row was created."""
 
     @property
     def id(self) -> UUID:
-        """What tells it from others of that moment."""
+        """Distinguishes rows that were created at the same time."""
 
 
 Item = TypeVar("Item", bound=Row)
@@ -54,23 +54,23 @@ Columns = TypeVarTuple("Columns")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Some rows of a list, and where the next ones begin."""
+    """Some rows of a list, and the position after which the next ones start."""
 
     items: Sequence[Item]
     next: Position | None
 
     @classmethod
     def of(cls, found: Sequence[Item], limit: int) -> "Page[Item]":
-        """Make a page of what was found when one row more than wanted was asked for.
+        """Build a page from the result of a query for one row more than `limit`.
 
-        That row tells whether there is a next page, without counting them all.
+        The extra row shows that there is a next page, without counting all rows.
         """
         items = found[:limit]
         more = len(found) > limit
         return cls(items, Position(items[-1].created_at, items[-1].id) if more else None)
 
     def shown(self) -> dict[str, object]:
-        """Return the page as it is answered."""
+        """Return the page in the form of the response."""
         return {"items": self.items, "next_cursor": self.next and encode_cursor(self.next)}
 
 
@@ -81,12 +81,12 @@ def newest(
     limit: int,
     after: Position | None = None,
 ) -> Select[*Columns]:
-    """Narrow a query down to the newest rows, or to the next ones after a position."""
+    """Restrict a query to the newest rows, or to the next ones after a position."""
     page = rows.order_by(created_at.desc(), identity.desc()).limit(limit)
     if after is None:
         return page
-    # Said so that every database enters its index at this moment, which none but PostgreSQL
-    # does for a comparison of pairs.
+    # In this form every database starts at this position of its index; for a comparison of pairs
+    # only PostgreSQL does.
     return page.where(
         created_at <= after.created_at,
         or_(created_at < after.created_at, identity < after.id),
@@ -94,17 +94,17 @@ def newest(
 
 
 def encode_cursor(position: Position) -> str:
-    """Return the cursor that continues the list of this request after a position."""
+    """Return a cursor that continues this request's list after a position."""
     microseconds = (position.created_at - _EPOCH) // _MICROSECOND
     key = _KEY.pack(microseconds, position.id.bytes)
     return base64.urlsafe_b64encode(key + _signature(key)).decode()
 
 
 def decode_cursor(cursor: str) -> Position:
-    """Return the position that a cursor of this list holds.
+    """Return the position in a cursor of this list.
 
     Raises:
-        ValueError: for anything that this list did not hand out.
+        ValueError: for a cursor that this list did not issue.
 
     """
     try:
@@ -120,13 +120,13 @@ def decode_cursor(cursor: str) -> Position:
 
 
 def _signature(key: bytes) -> bytes:
-    """Sign with the list's name: a cursor then fits no other list, and nobody makes one up."""
+    """Sign the key with the list's name: a cursor cannot be forged, or used with another list."""
     secret = str(current_app.secret_key).encode()
     return hmac.digest(secret, f"cursor {request.endpoint} ".encode() + key, "sha256")[:_SEAL_BYTES]
 
 
 class CursorField(fields.String):
-    """A cursor, as text outside and as a `Position` inside."""
+    """A cursor: text in the request, a `Position` in Python."""
 
     def _deserialize(
         self,
@@ -134,7 +134,7 @@ class CursorField(fields.String):
         attr: str | None,
         data: Mapping[str, Any] | None,
         **kwargs: Any,  # noqa: ANN401  marshmallow's own
-    ) -> Any:  # noqa: ANN401  a field of text that holds more than text
+    ) -> Any:  # noqa: ANN401  a text field that returns a Position
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
             return decode_cursor(text)
@@ -144,7 +144,7 @@ class CursorField(fields.String):
 
 
 class PageQuery(Schema):
-    """Which part of a list is wanted."""
+    """The query parameters of a list."""
 
     limit = IntegerParameter(
         load_default=DEFAULT_LIMIT,
@@ -160,7 +160,7 @@ class PageQuery(Schema):
 
 
 class PageArguments(TypedDict):
-    """What `PageQuery` loads."""
+    """The arguments that `PageQuery` loads."""
 
     limit: int
     cursor: NotRequired[Position]

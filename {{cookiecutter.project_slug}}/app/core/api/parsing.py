@@ -1,4 +1,4 @@
-"""How arguments of a request are read: strictly, so that nothing a client sends is dropped in silence."""
+"""Strict parsing of a request's arguments: nothing that a client sends is silently ignored."""
 
 import json
 from typing import Any, NoReturn
@@ -12,18 +12,19 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, Unsup
 
 from app.core.http import text
 
-MAXIMUM_DEPTH = 32  # arrays and objects within each other, in a body
+MAXIMUM_DEPTH = 32  # nested arrays and objects in a body
 TWICE = "Was sent more than once."
 
 
-class RepeatedName(ValueError):  # noqa: N818  it is what a body has
-    """A JSON object has two members with one name."""
+class RepeatedName(ValueError):  # noqa: N818  a property of a body
+    """A JSON object has two members with the same name."""
 
 
 class Parser(FlaskParser):
-    """Reads arguments strictly: nothing that a client sends is dropped in silence.
+    """Parses arguments strictly: nothing that a client sends is silently ignored.
 
-    Unknown query parameters, repeated ones, members with one name and other media types are refused.
+    It rejects unknown and repeated query parameters, members with the same name, and other media
+    types.
     """
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {  # noqa: RUF012  webargs declares it so
@@ -32,7 +33,7 @@ class Parser(FlaskParser):
     }
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ANN401, ARG002
-        """Parse the body; a body of another media type is a 415, not an empty one."""
+        """Parse the body; another media type is a 415, not an empty body."""
         body = raw_body(req)
         if not body:
             return missing
@@ -45,25 +46,25 @@ class Parser(FlaskParser):
         if body.count(b"[") + body.count(b"{") > MAXIMUM_DEPTH and _is_deep(value):
             _refuse_body(f"The body is nested deeper than {MAXIMUM_DEPTH} levels.")
         try:
-            # orjson keeps the last of two members with one name. A proxy that checks bodies may keep
-            # the first, so such objects are refused (RFC 7493, 2.3).
+            # orjson keeps the last of two members with the same name. A proxy that checks bodies
+            # may keep the first, so these objects are rejected (RFC 7493, 2.3).
             json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
         except RepeatedName:
             _refuse_body("An object in the body has two members with the same name.")
-        # JSON writes a NUL in no other way (RFC 8259, 7), so most bodies are not walked through.
+        # JSON has no other form for NUL (RFC 8259, 7), so most bodies need not be traversed.
         if rb"\u0000" in body and (wrong := text.nul_errors(value)):
             abort(422, messages={"json": wrong})
         return value
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ANN401
-        """Read the query; a parameter that is no list may be there once.
+        """Read the query; only parameters that are lists may be repeated.
 
         Raises:
-            ValidationError: names the parameters that are there more often.
+            ValidationError: names the other parameters that are repeated.
 
         """
         repeated = {name for name, values in req.args.lists() if len(values) > 1}
-        # Those that are unknown are refused as such, without their names.
+        # Unknown parameters are rejected as unknown, without their names.
         found = sorted(repeated & _single(schema)) if repeated else []
         if found:
             raise ma.ValidationError({name: [TWICE] for name in found})
@@ -71,7 +72,7 @@ class Parser(FlaskParser):
 
 
 def _single(schema: ma.Schema) -> set[str]:
-    """Return the names of fields that hold one value."""
+    """Return the names of fields that take a single value."""
     return {
         field.data_key or name
         for name, field in schema.fields.items()
@@ -85,7 +86,7 @@ def _once(members: list[tuple[str, object]]) -> None:
 
 
 def _is_plain_json(request: Request) -> bool:
-    """Tell whether the body says it is JSON in UTF-8 (RFC 8259, 8.1), not compressed."""
+    """Return whether the body is declared as JSON in UTF-8 (RFC 8259, 8.1), not compressed."""
     return (
         request.mimetype == "application/json"
         and request.mimetype_params.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
@@ -94,7 +95,7 @@ def _is_plain_json(request: Request) -> bool:
 
 
 def _is_deep(value: object) -> bool:
-    """Tell whether a value is nested too deeply for what walks it later, one call a level."""
+    """Return whether a value is nested too deeply for code that recurses through it later."""
     level = [value]
     for _ in range(MAXIMUM_DEPTH):
         level = [
@@ -107,11 +108,11 @@ def _is_deep(value: object) -> bool:
 
 
 def raw_body(request: Request) -> bytes:
-    """Return the body as it came.
+    """Return the body, unchanged.
 
     Raises:
-        ClientDisconnected: when the rest of it does not come.
-        RequestEntityTooLarge: also for a chunked body, which werkzeug cuts off at the limit.
+        ClientDisconnected: when the client does not send all of it.
+        RequestEntityTooLarge: also for a chunked body, which werkzeug truncates at the limit.
 
     """
     body = request.get_data()

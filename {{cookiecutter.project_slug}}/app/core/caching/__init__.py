@@ -1,4 +1,4 @@
-"""Answers that are kept for a while, so that they need not be made each time."""
+"""A cache of responses, so that they need not be computed for each request."""
 
 from flask import Flask
 
@@ -14,7 +14,7 @@ __all__ = ["CacheSettings", "cached", "forget_after_commit", "form_of", "init_ap
 
 
 def init_app(app: Flask, settings: CacheSettings) -> None:
-    """Give the application its cache."""
+    """Set up the application's cache."""
     cache.init_app(app, settings)
     # {% if cookiecutter.metrics %}
     cache_metrics.init_app(app)

@@ -1,17 +1,17 @@
-"""Answers to reads, kept for a while in Redis; in development in this process, unless one is named.
+"""A read-through cache of responses: in Redis or, in development without REDIS_URL, in the process.
 
-An answer that is outdated is never stored, and one recompute serves all who wait for it. Both come
-from one token: whoever finds nothing leaves a lease in its place, reads the database, and stores
-the answer only where its own lease still lies.
+An outdated response is never stored, and one computation serves all concurrent readers. Both rely
+on leases: a reader that finds no entry leaves a lease in its place, reads the database, and stores
+the response only if its own lease is still there.
 
-- A change takes away whatever lies there, after its commit. A reader that read the old row before
-  it finds its lease gone and stores nothing; a reader that comes later reads the new row.
-- Whoever finds a lease waits for the answer, for a bounded time, and then reads for itself. A lease
-  ends by itself, so a process that dies with one holds nobody up for long.
+- A change deletes the entry or lease, after its commit. A reader that read the old row before the
+  commit finds its lease gone and stores nothing; a later reader reads the new row.
+- A reader that finds a lease waits a limited time for the response, and then reads the database
+  itself. Leases expire, so a process that dies does not block other readers for long.
 
-While Redis does not answer, everything is read from the database, and changes cannot be told. So a
-process that has seen Redis fail begins a new generation before it reads again: what was stored
-before is then found by nobody.
+While Redis is unavailable, all reads go to the database, and entries cannot be invalidated. So a
+process that has seen Redis fail starts a new generation before it reads from Redis again: entries
+of earlier generations are never found.
 """
 
 import hashlib
@@ -45,15 +45,15 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from redis import ConnectionPool
 
-LEASE_SECONDS = 5.0  # how long an answer may be in the making; a later one is not stored
-# How long a request waits for somebody else's. Reading takes milliseconds, and the other process may have
-# been killed: until its lease ends, every reader of that answer waits for so long.
+LEASE_SECONDS = 5.0  # the time to compute a response; a later one is not stored
+# How long a request waits for another reader's response. A read takes milliseconds, but the other
+# process may have been killed: until its lease expires, every reader of this entry waits this long.
 WAIT_SECONDS = 0.25
 POLL_SECONDS = 0.01
-MAX_ENTRIES = 1_000  # answers that a process keeps by itself
+MAX_ENTRIES = 1_000  # in the memory of a process
 
 FORGET = "caching.forget"
-LEASE = b"?"  # begins a lease, and no answer
+LEASE = b"?"  # the prefix of leases; no response has it
 HIT, MISS, BYPASS = OUTCOMES = ("hit", "miss", "bypass")
 
 P = ParamSpec("P")
@@ -61,7 +61,7 @@ R = TypeVar("R")
 
 
 class CacheSettings(RedisSettings):
-    """For how long answers are kept, and where."""
+    """Where responses are cached, and for how long."""
 
     cache_ttl_seconds: int = Field(default=60, ge=1, le=86_400)
 
@@ -70,47 +70,46 @@ class CacheSettings(RedisSettings):
     def _shared_in_production(
         cls, value: SecretURL | None, info: ValidationInfo
     ) -> SecretURL | None:
-        """Refuse production without Redis: processes would not learn of each other's changes."""
+        """Require Redis in production: without it no process invalidates another's entries."""
         return cast("SecretURL | None", required_in_production(value, info))
 
 
 class Store(Protocol):
-    """Where answers lie. Each method is one step that nothing comes between."""
+    """Where entries are stored. Each method is atomic."""
 
     errors: tuple[type[Exception], ...]
-    """What is raised when it is away."""
+    """The exceptions that are raised when the store is unavailable."""
     pool: "ConnectionPool | None"
-    """Connections to it."""
+    """The connections to the store."""
 
     def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        """Return the place of a key and what lies there, after leaving a lease if nothing does.
+        """Return where a key is stored and the value there; store the lease if there is no value.
 
-        An answer in another form is nothing.
+        A response in another form counts as no value.
         """
 
     def settle(self, place: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
-        """Put an answer in the place of this lease, if it still lies there; without one, nothing."""
+        """Replace this lease by a response, if it is still there; delete it if that is empty."""
 
     def forget(self, keys: list[str]) -> None:
-        """Take away what lies there, answers and leases."""
+        """Delete the responses and leases of these keys."""
 
     def renew(self) -> None:
-        """Begin a new generation, which finds nothing of the one before."""
+        """Start a new generation, in which no earlier entry is found."""
 
 
 class InProcess:
-    """Answers of one process."""
+    """A store in the memory of one process."""
 
     errors: tuple[type[Exception], ...] = ()
     pool: "ConnectionPool | None" = None
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._lock = Lock()
         self._kept: dict[bytes, tuple[bytes, float]] = {}
 
     def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        """Return the key as its place, and what lies there."""
+        """Return the key itself and its value; store the lease if there is no value."""
         place, now = key.encode(), time.monotonic()
         with self._lock:
             found, ends = self._kept.get(place, (b"", 0.0))
@@ -120,24 +119,24 @@ class InProcess:
         return place, lease
 
     def settle(self, place: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
-        """Put an answer in the place of this lease, if it still lies there."""
+        """Replace this lease by a response, if it is still there."""
         with self._lock:
             if self._kept.get(place, (b"", 0.0))[0] == lease:
                 self._put(place, answer, time.monotonic() + milliseconds / 1e3)
 
     def forget(self, keys: list[str]) -> None:
-        """Take away what lies there."""
+        """Delete the responses and leases of these keys."""
         with self._lock:
             for key in keys:
                 self._kept.pop(key.encode(), None)
 
     def renew(self) -> None:
-        """Take away everything."""
+        """Delete everything."""
         with self._lock:
             self._kept.clear()
 
     def _put(self, place: bytes, content: bytes, ends: float) -> None:
-        """Put the latest last; the one put longest ago makes room."""
+        """Store a value as the newest; delete the oldest if there are too many."""
         self._kept.pop(place, None)
         self._kept[place] = content, ends
         if len(self._kept) > MAX_ENTRIES:
@@ -145,7 +144,10 @@ class InProcess:
 
 
 class InRedis:
-    """Answers that all processes share, each under the generation that it was stored in."""
+    """A store that all processes share; each entry belongs to the generation that stored it.
+
+    It connects at the first request. `prefix` separates its keys from those of others.
+    """
 
     LOOK = """
         local generation = redis.call('GET', KEYS[1])
@@ -183,8 +185,7 @@ class InRedis:
     def __init__(
         self, url: SecretURL, prefix: str = f"{NAME}/cache", ca_file: Path | None = None
     ) -> None:
-        """Connect to nothing yet: the first request does. The prefix keeps others' keys apart."""
-        # Imported here because it takes long to load, which only those who use it should pay.
+        # Imported here because it is slow to load, and not every process uses it.
         from redis import Redis, RedisError  # noqa: PLC0415
 
         self.errors: tuple[type[Exception], ...] = (RedisError,)
@@ -204,34 +205,36 @@ class InRedis:
         self._generation = f"{prefix}/generation"
 
     def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        """Return where a key lies in this generation, and what lies there: one round trip."""
+        """Return where a key is stored in this generation and its value, in one round trip."""
         keys, lasts = [self._generation, self._named(key)], int(LEASE_SECONDS * 1e3)
         return cast("tuple[bytes, bytes]", self._look(keys, [form, lease, lasts]))
 
     def settle(self, place: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
-        """Put an answer in the place of this lease, if it still lies there."""
+        """Replace this lease by a response, if it is still there."""
         self._settle([place], [lease, answer, milliseconds])
 
     def forget(self, keys: list[str]) -> None:
-        """Take away what lies there in this generation."""
+        """Delete the responses and leases of these keys in this generation."""
         self._forget([self._generation, *map(self._named, keys)])
 
     def renew(self) -> None:
-        """Let what was stored before end unread."""
+        """Start a new generation; earlier entries expire unread."""
         self._set(self._generation, secrets.token_hex(8))
 
     def _named(self, key: str) -> str:
-        """Return what a key begins with there; the generation follows."""
+        """Return the start of a key's name in Redis; the generation follows."""
         return f"{self._prefix}/{key}/"
 
 
 class Cache:
-    """Reads through a store, and does without it while it is away."""
+    """Reads through a store, and without it while it is unavailable.
+
+    `seconds` is how long responses are stored.
+    """
 
     def __init__(self, store: Store, seconds: int) -> None:
-        """Take where answers are kept and for how long."""
         self.observers: list[Callable[[str], None]] = [_note]
-        """Who is told what became of each read: one of OUTCOMES."""
+        """Functions that are called with the outcome of each read: one of OUTCOMES."""
         self._store = store
         self._milliseconds = seconds * 1_000
         self._availability = Availability("what is cached is read from the database", store.pool)
@@ -239,9 +242,10 @@ class Cache:
         self._lock = Lock()
 
     def read(self, key: str, form: bytes, make: Callable[[], Representation]) -> Representation:
-        """Return what is stored under a key in this form, or make it; the exceptions are `make`'s.
+        """Return the response stored under a key in this form, or make it.
 
-        It waits for somebody else who makes it for WAIT_SECONDS, and for Redis for REDIS_SECONDS.
+        It waits at most WAIT_SECONDS for another reader to make it, and REDIS_SECONDS for each
+        reply of Redis. Exceptions raised by `make` propagate.
         """
         lease = LEASE + secrets.token_bytes(16)
         waits_until = time.monotonic() + WAIT_SECONDS
@@ -261,9 +265,9 @@ class Cache:
         return make()
 
     def forget(self, keys: list[str]) -> None:
-        """Let the next read of each key be a new one; if Redis is away, the next one of any key.
+        """Invalidate these keys or, if Redis is unavailable, all keys once it is available again.
 
-        Redis is not spared this while it is left alone: other processes may be reading there again.
+        Redis is tried even in the pause after a failure: other processes may be using it again.
         """
         self._ask(partial(self._store.forget, keys), insists=True)
 
@@ -279,7 +283,7 @@ class Cache:
             made = make()
             answer = b"%b %d %b" % (form, made.version, made.json)
         finally:
-            # A tenth less for some, so that what was stored together does not end together.
+            # Up to a tenth less, so that entries stored together do not expire together.
             spread = secrets.randbelow(self._milliseconds // 10)
             self._ask(
                 partial(self._store.settle, place, lease, answer, self._milliseconds - spread)
@@ -287,7 +291,7 @@ class Cache:
         return made
 
     def _ask(self, question: Callable[[], R], *, insists: bool = False) -> R | None:
-        """Ask the store, which is None while it is away."""
+        """Run an operation of the store; return None while the store is unavailable."""
         if not (insists or self._availability.if_match_holds()):
             return None
         try:
@@ -298,25 +302,25 @@ class Cache:
             return None
 
     def _begin_anew_after_failures(self) -> None:
-        """Begin a new generation before the first question that follows a failure."""
+        """Start a new generation before the first operation that follows a failure."""
         with self._lock:
-            # Counted before: a change that cannot be told meanwhile asks for one more.
+            # Read before `renew`: an invalidation that fails meanwhile requires another renewal.
             if self._renewed != (failures := self._availability.failures):
                 self._store.renew()
                 self._renewed = failures
 
 
 def _note(outcome: str) -> None:
-    """Let log lines and spans of this request say what became of its cached read."""
+    """Add the outcome of a cached read to this request's log lines and spans."""
     if info := pipeline.current_or_none():
         info.log_fields["cache"] = outcome
 
 
 def form_of(*shapes: "type[DataclassInstance]") -> bytes:
-    """Name the form of an answer by the fields that it is made of.
+    """Return a digest of the fields that a response is made of: its form.
 
-    The form is stored with the answer, not in its key: while two releases run side by side, each
-    must take away what the other one stored, and read only its own.
+    The form is stored with the response, not in its key: while two releases run side by side, each
+    must invalidate the other's entries, and read only its own.
     """
     named = [(each.name, str(each.type)) for shape in shapes for each in fields(shape)]
     return hashlib.sha256(repr(named).encode()).hexdigest()[:12].encode()
@@ -325,9 +329,9 @@ def form_of(*shapes: "type[DataclassInstance]") -> bytes:
 def cached(
     key: Callable[P, str], form: bytes
 ) -> Callable[[Callable[P, Representation]], Callable[P, Representation]]:
-    """Read through the cache, under the key that the arguments make.
+    """Read through the cache, under the key that `key` makes from the arguments.
 
-    A key names everything that the answer depends on, above all whose it is.
+    A key must include everything that the response depends on, above all its owner.
     """
 
     def decorate(read: Callable[P, Representation]) -> Callable[P, Representation]:
@@ -342,13 +346,13 @@ def cached(
 
 
 def forget_after_commit(session: Session, key: str) -> None:
-    """Forget what is stored under a key once the transaction of this session has ended."""
+    """Invalidate a key once the transaction of this session has ended."""
     session.info.setdefault(FORGET, set()).add(key)
 
 
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
-    """Forget after a rollback too: a commit whose answer was lost looks like one."""
+    """Invalidate after a rollback too: a commit whose reply was lost looks like one."""
     if transaction.parent is None and (keys := session.info.pop(FORGET, None)):
         of(current_app).forget(sorted(keys))
 
@@ -359,7 +363,7 @@ def of(app: Flask) -> Cache:
 
 
 def init_app(app: Flask, settings: CacheSettings) -> None:
-    """Give the application its cache."""
+    """Set up the application's cache."""
     url, ca_file = settings.redis_url, settings.redis_ca_file
     store = InRedis(url, ca_file=ca_file) if url else InProcess()
     app.extensions["caching"] = Cache(store, settings.cache_ttl_seconds)

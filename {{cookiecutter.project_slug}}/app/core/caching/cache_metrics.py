@@ -1,4 +1,4 @@
-"""What became of cached reads, counted."""
+"""A counter of cached reads, by outcome."""
 
 from flask import Flask
 
@@ -7,7 +7,7 @@ from app.core.observability import metrics
 
 
 def init_app(app: Flask) -> None:
-    """Count each read by its outcome; all begin at zero, because a rate needs a start."""
+    """Count each read by its outcome; all counters start at zero, as a rate needs a first value."""
     counter = metrics.of(app).counter(
         "cache_reads_total", "Cached reads, by what became of them", ["outcome"]
     )

@@ -1,4 +1,4 @@
-"""Typed settings from the environment and from files, checked before anything starts."""
+"""Typed settings from the environment and from files, validated before anything starts."""
 
 from app.core.config.settings import (
     NAME,

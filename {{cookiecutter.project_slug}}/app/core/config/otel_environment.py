@@ -1,10 +1,10 @@
-"""OpenTelemetry's environment variables that the SDK reads by itself, made fit before it is imported.
+"""Sanitise the environment variables that OpenTelemetry's SDK reads itself, before it is imported.
 
-The specification asks for a warning, and for the default in place of a number that is none
+For an invalid number the specification asks for a warning and the default
 (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). The SDK raises
-for some, at import or at the first span, so they are taken away before it is imported. So are the
-variables for traces alone that have a setting for all signals: the SDK would read one past the
-settings, and log the headers that it cannot parse.
+for some of them, at import or at the first span, so they are removed before it is imported. So are
+the variables for traces only where a setting covers all signals: the SDK would bypass the setting,
+and log headers that it cannot parse.
 """
 
 import os
@@ -30,7 +30,7 @@ FOR_TRACES = {
 
 
 def clean(environment: MutableMapping[str, str]) -> list[str]:
-    """Take away what this service or the SDK would not take, and say so, one sentence each."""
+    """Remove variables that this service or the SDK cannot use; return one sentence for each."""
     found = [
         f"{name} is ignored: set {instead}."
         for name, instead in FOR_TRACES.items()
@@ -40,9 +40,9 @@ def clean(environment: MutableMapping[str, str]) -> list[str]:
         value = environment.get(name, "unset").strip()
         if _is_number(value, least) or (value == "unset" and least == 0):
             continue
-        if environment.pop(name, ""):  # an empty one is none (section "Parsing empty value")
+        if environment.pop(name, ""):  # an empty value is unset (section "Parsing empty value")
             found.append(f"{name} is ignored: it must be a whole number, {least} or more.")
-    # No batch can be larger than the queue that it is taken from.
+    # A batch cannot be larger than the queue.
     if QUEUE in environment:
         batch = min(int(environment.get(BATCH, DEFAULT_BATCH)), int(environment[QUEUE]))
         environment[BATCH] = str(batch)

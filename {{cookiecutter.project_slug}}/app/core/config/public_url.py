@@ -1,4 +1,4 @@
-"""Where this service is for its visitors."""
+"""The URL of this service for its users."""
 
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ DEVELOPMENT_URL = "http://127.0.0.1:8000"
 
 
 def _is_place(text: str) -> bool:
-    """Tell whether this is a host, perhaps with a port, and nothing after a path."""
+    """Return whether this is a host with an optional port and path, and nothing else."""
     try:
         parts = urlsplit(f"//{text}")
         fits = bool(parts.hostname) and parts.port != 0
@@ -20,10 +20,10 @@ def _is_place(text: str) -> bool:
 
 
 class PublicURLSettings(CoreSettings):
-    """Where URLs lead that this service hands out."""
+    """The base of the URLs that this service sends to users."""
 
     public_url: str = Field(default="", validate_default=True)
-    """With URL_PREFIX at its end. Never taken from a request: whoever sends one chooses its Host
+    """It ends in URL_PREFIX. It is never taken from a request, whose Host the client chooses
     (CWE-640)."""
 
     @field_validator("public_url")

@@ -1,7 +1,7 @@
-"""How strong a secret must be in production: one check for all that this service signs with.
+"""The strength of secrets in production: one check for all secrets that this service signs with.
 
-Those are SECRET_KEY, the keys of tokens and the secrets of webhooks. Passwords and client secrets
-that another system chooses are not checked here.
+These are SECRET_KEY, the keys of tokens and the secrets of webhooks. Passwords and client secrets
+that another system chooses are not checked.
 """
 
 import base64
@@ -19,15 +19,15 @@ STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def is_guessable(secret: bytes) -> bool:
-    """Tell whether a secret was not drawn at random, by its bytes and by those that it encodes.
+    """Return whether a secret appears not to be random, as it is or decoded.
 
-    It finds few distinct bytes, a shorter secret repeated, a sequence, and words of examples.
+    It detects few distinct bytes, a repeated shorter secret, a sequence, and words from examples.
     """
     return any(map(_is_regular, _readings(secret)))
 
 
 def _readings(secret: bytes) -> Iterator[bytes]:
-    """Yield the bytes, and what they are in hexadecimal and in base64 with either alphabet."""
+    """Yield the bytes, and the bytes decoded from hexadecimal and base64 (either alphabet)."""
     yield secret
     with suppress(binascii.Error):
         yield binascii.unhexlify(secret)

@@ -1,4 +1,4 @@
-"""URLs with secrets in them, such as DATABASE_URL: they never print those, wherever they appear."""
+"""URLs that contain secrets, such as DATABASE_URL; the secrets are masked wherever they print."""
 
 import re
 from urllib.parse import SplitResult, urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Secret
 
 MASK = "***"
-PLAIN = re.compile(r"[\w.:/%+-]*", re.ASCII)  # no character that could begin another parameter
+PLAIN = re.compile(r"[\w.:/%+-]*", re.ASCII)  # no character that could start another parameter
 SHOWN_PARAMETERS = frozenset(
     {
         "application_name",
@@ -43,14 +43,14 @@ SHOWN_PARAMETERS = frozenset(
         "unix_socket",
     }
 )
-"""The parameters of a URL that are known to hold no secret; every other one is masked."""
+"""The parameters of a URL that are known to contain no secret; all others are masked."""
 
 
 def masked_url(url: str) -> str:
-    """Write a URL without what may be secret in it: its user, unknown parameters, its fragment.
+    """Return a URL with its user info, unknown parameters and fragment masked.
 
-    It is rebuilt from its parts (RFC 3986). `***` stands for a URL that is not understood, and for
-    one with an `@` behind its host: a password with a raw `/`, `?` or `#` looks like that.
+    It is rebuilt from its parts (RFC 3986). A URL that cannot be parsed becomes `***`, and so does
+    one with an `@` after its host: a password with an unencoded `/`, `?` or `#` looks like that.
     """
     try:
         parts = urlsplit(url)
@@ -79,13 +79,13 @@ def _masked_parameter(parameter: str) -> str:
 
 
 class SecretURL(Secret[str]):
-    """A URL that never prints what may be secret in it."""
+    """A URL whose secrets are masked when it is printed."""
 
     def _display(self) -> str:
         return masked_url(self.get_secret_value())
 
     def parts(self, *schemes: str) -> SplitResult | None:
-        """Return the parts of a URL with one of these schemes, a host and a fit port, if it is one."""
+        """Return the URL's parts; None without one of these schemes, a host and a valid port."""
         try:
             parts = urlsplit(self.get_secret_value())
             fits = parts.scheme in schemes and parts.hostname and parts.port != 0

@@ -1,7 +1,7 @@
-"""Settings out of a secret in AWS Secrets Manager, for what neither variable nor file names.
+"""Settings from a secret in AWS Secrets Manager, for those that no variable or file sets.
 
-The secret is a JSON object whose keys are names of settings: `{"SECRET_KEY": "…"}`. It needs the
-extra `aws` of this service (docs/secrets.md); nobody else pays for it.
+The secret is a JSON object whose keys are names of settings: `{"SECRET_KEY": "…"}`. It requires the
+optional dependencies `aws` of this service (docs/secrets.md).
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ NAME = "AWS_SECRETS_MANAGER_ID"
 
 
 def read(cls: type[BaseSettings], secret_id: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the settings that a secret holds, and what is wrong with it; never what is in it."""
+    """Return the settings in a secret, and its problems, which never quote its content."""
     try:
         found = AWSSecretsManagerSettingsSource(cls, secret_id, case_sensitive=False)()
     except ImportError:
         return {}, {NAME: "needs boto3; install requirements-aws.txt instead of requirements.txt"}
     except Exception as error:  # noqa: BLE001  a process with half its settings must not start
-        # Its kind alone, because some texts repeat what was sent or found.
+        # The type only, because some messages quote what was sent or found.
         return {}, {
             NAME: (
                 f"names a secret that cannot be read ({type(error).__name__}); it must be a JSON "

@@ -1,7 +1,7 @@
-"""URLs of the servers that processes share, Redis and RabbitMQ, and how TLS verifies them.
+"""The URLs of shared servers (Redis and RabbitMQ), and their verification by TLS.
 
-A server's certificate and name are always verified, unless the URL says otherwise by name:
-`?ssl_cert_reqs=none` or `?ssl_check_hostname=false`, as redis-py calls it.
+A server's certificate and host name are always verified, unless the URL disables that explicitly:
+`?ssl_cert_reqs=none` or `?ssl_check_hostname=false`, the names of redis-py.
 """
 
 import re
@@ -23,16 +23,16 @@ DATABASE = re.compile(r"/?\d*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ServerURL:
-    """What a URL says."""
+    """A parsed URL of a server."""
 
     url: str
-    """Without what it says about TLS."""
+    """The URL without its TLS parameters."""
     tls: dict[str, str | bool]
-    """How the server is verified, by redis-py's names; empty without TLS."""
+    """The TLS parameters, by redis-py's names; empty without TLS."""
 
     @property
     def verified(self) -> bool:
-        """Whether another server cannot pass for this one, as far as TLS is used."""
+        """Whether TLS, where it is used, verifies the server's certificate and name."""
         return not self.tls or (
             self.tls["ssl_cert_reqs"] == "required" and bool(self.tls["ssl_check_hostname"])
         )
@@ -42,7 +42,7 @@ def read(url: SecretURL, ca_file: Path | None = None) -> ServerURL:
     """Read a URL of Redis or RabbitMQ.
 
     Raises:
-        ValueError: with what is wrong about it, and never with a part of it.
+        ValueError: states what is wrong with the URL, without quoting it.
 
     """
     text = url.get_secret_value()
@@ -61,7 +61,7 @@ def read(url: SecretURL, ca_file: Path | None = None) -> ServerURL:
             message = f"has an unknown parameter of TLS; known are {options}, {', '.join(FILES)}"
             raise ValueError(message)
     if parts.scheme not in ENCRYPTED:
-        # The clients know their schemes in lower case alone (RFC 3986, 3.1, takes any).
+        # The client libraries accept schemes in lower case only; RFC 3986, 3.1, allows any case.
         return ServerURL(parts.scheme + text[len(parts.scheme) :], {})
     rest = urlencode([(name, value) for name, value in parameters if name not in said])
     return ServerURL(parts._replace(query=rest).geturl(), _verification(said, ca_file))
@@ -77,10 +77,10 @@ def _verification(said: dict[str, str], ca_file: Path | None) -> dict[str, str |
 
 
 def check(url: SecretURL) -> None:
-    """Refuse a URL that cannot be read, and one that names files that TLS cannot use.
+    """Check that a URL is valid, and that TLS can use the files that it names.
 
     Raises:
-        ValueError: with what is wrong about it, and never with a part of it.
+        ValueError: states what is wrong with the URL, without quoting it.
 
     """
     said = read(url).tls
@@ -89,7 +89,7 @@ def check(url: SecretURL) -> None:
         if certificates:
             ssl.create_default_context(cafile=certificates)
         if certificate or key:
-            # Without a password; a key that has one would be asked for in the terminal.
+            # An empty password; otherwise OpenSSL would ask for an encrypted key's in the terminal.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.load_cert_chain(certificate, key or None, password=lambda: "")
     except OSError:
@@ -98,10 +98,10 @@ def check(url: SecretURL) -> None:
 
 
 def needs_tls(value: Path | None, info: ValidationInfo, url: str) -> Path | None:
-    """Refuse certificates for a connection without TLS: whoever names them expects it.
+    """Refuse a CA file for a connection without TLS, where it would have no effect.
 
     Raises:
-        ValueError: with what to do about it.
+        ValueError: names the URL schemes that use TLS.
 
     """
     server = info.data.get(url)

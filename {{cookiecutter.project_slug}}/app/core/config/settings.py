@@ -1,4 +1,4 @@
-"""Typed settings from the environment: every wrong one is named at start, secrets never print."""
+"""Typed settings from the environment: invalid ones are reported at start, secrets are masked."""
 
 import ipaddress
 import os
@@ -31,15 +31,16 @@ from app.core.config import secret_strength, secrets_manager
 
 NAME = "{{cookiecutter.project_slug}}"
 MIN_SECRET_LENGTH = 32
-# Unreserved characters (RFC 3986, 2.3): no encoding can change them. No segment is . or ..
+# Unreserved characters (RFC 3986, 2.3), which no encoding changes. No segment is . or ..
 PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
-# A name, or a dot and a domain for all below it; a port does not count. Of IPv6 werkzeug takes none.
+# A name, or a dot and a domain for all of its subdomains; a port is ignored. No IPv6 addresses:
+# werkzeug does not accept them.
 HOST_NAME = re.compile(r"\*|[^\s:/@\[\]]+(?::[0-9]{1,5})?")
 DEVELOPMENT_SECRET = "development-only-refused-in-production"  # noqa: S105  refused in production
 
 
 class Environment(StrEnum):
-    """Where the process runs; it decides how forgiving the settings are."""
+    """Where the process runs; it decides how strict the settings are."""
 
     DEVELOPMENT = "development"
     TESTING = "testing"
@@ -47,10 +48,12 @@ class Environment(StrEnum):
 
 
 class InvalidSettings(SystemExit):
-    """Ends the process with exit code 1 and one message that names every wrong setting."""
+    """Ends the process with exit code 1 and one message that lists every invalid setting.
+
+    `problems` maps the name of an environment variable to what is wrong with it.
+    """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        """Take the problems, by the name of the environment variable."""
         self.problems = dict(problems)
         listed = "\n".join(f"  {name}: {problem}" for name, problem in self.problems.items())
         super().__init__(
@@ -63,7 +66,7 @@ def required_in_production(value: Any, info: ValidationInfo) -> Any:  # noqa: AN
     """Refuse an unset value in production, where there is no sensible default.
 
     Raises:
-        ValueError: with what to do about it.
+        ValueError: when the value is unset in production.
 
     """
     if value is None and info.data.get("app_env") is Environment.PRODUCTION:
@@ -73,7 +76,7 @@ def required_in_production(value: Any, info: ValidationInfo) -> Any:  # noqa: AN
 
 
 def split(value: object) -> object:
-    """Take several words from one variable, separated by commas."""
+    """Split a list that is separated by commas; return other values unchanged."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -90,20 +93,20 @@ def _address(value: str) -> str:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
-"""Several words in one variable, separated by commas."""
+"""A list in one variable, separated by commas."""
 
 
 class CoreSettings(BaseSettings):
-    """What every service is told, whatever it does.
+    """The settings that every service has.
 
-    Built from its arguments alone; only `load` reads the environment.
+    The constructor takes its arguments only; `load` reads the environment.
     """
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    # First, because the others are checked in its light.
+    # First, because the validation of the others depends on it.
     app_env: Environment = Environment.PRODUCTION
     service_name: str = NAME
     service_version: str = "unknown"
@@ -112,18 +115,18 @@ class CoreSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     slow_request_ms: int = Field(default=1_000, ge=0)
-    """From when on a request's line is a warning; 0: never."""
+    """Requests that take at least this many milliseconds are logged as warnings; 0: none."""
 
     host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     liveness_port: int | None = Field(default=None, ge=1, le=65535)
-    """Where liveness probes are answered apart from requests (`app/core/process/liveness.py`); unset: nowhere."""
+    """The port for liveness probes alone (`app/core/process/liveness.py`); unset: none."""
     web_concurrency: int | None = Field(default=None, ge=1, le=128)
     web_threads: int = Field(default=4, ge=1, le=128)
     trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
     allowed_hosts: Names = ()
     url_prefix: str = ""
-    """The path below which the service is: `/shop`, or nothing (`app/core/url_prefix.py`)."""
+    """The path below which the service is served: `/shop`, or empty (`app/core/url_prefix.py`)."""
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
 
     _ignored: tuple[str, ...] = PrivateAttr(default=())
@@ -164,26 +167,26 @@ class CoreSettings(BaseSettings):
 
     @property
     def in_production(self) -> bool:
-        """Whether security defaults may not be relaxed."""
+        """Whether this is production, where security settings may not be relaxed."""
         return self.app_env is Environment.PRODUCTION
 
     @property
     def logs_as_json(self) -> bool:
-        """Whether log lines are read by machines."""
+        """Whether log lines are JSON."""
         return self.log_format == "json" or (self.log_format == "auto" and self.in_production)
 
     @property
     def telemetry_name(self) -> str:
-        """The name in log lines and traces."""
+        """The name of the service in log lines and traces."""
         return self.service_name
 
     @property
     def telemetry_version(self) -> str:
-        """The version in log lines and traces."""
+        """The version of the service in log lines and traces."""
         return self.service_version
 
     def warnings(self) -> list[str]:
-        """Tell what is allowed but unwise here, one sentence each."""
+        """Return one sentence for each setting that is valid but not advisable."""
         found = list(self._ignored)
         if "*" in self.allowed_hosts or (self.in_production and not self.allowed_hosts):
             found.append("ALLOWED_HOSTS does not name this service's hosts: any Host is believed.")
@@ -198,16 +201,16 @@ class CoreSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave only the arguments, so that a test never depends on the shell it runs in."""
+        """Use the constructor's arguments only, so that tests do not depend on the environment."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
     @classmethod
     def load(cls, dotenv: Path = Path(".env")) -> Self:
-        """Read the environment, the files it names, and in development `.env`.
+        """Read the environment, the files it names and, in development, `.env`.
 
         Raises:
-            InvalidSettings: with every missing or wrong variable at once.
+            InvalidSettings: with all missing and invalid variables.
 
         """
         values, problems, ignored = _environment(cls, dotenv)
@@ -224,14 +227,14 @@ class CoreSettings(BaseSettings):
 def _environment(
     cls: type[CoreSettings], dotenv: Path
 ) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
-    """Return the values that are set, what is wrong with them, and what is ignored of them."""
+    """Return the values that are set, the problems with them, and the ignored variables."""
     variables = _stripped(EnvSettingsSource(cls)())
     ignored = {name: why for name, value in variables.items() if (why := _foreign(name, value))}
     for name in ignored:
         del variables[name]
     from_files, problems = _named_files(cls)
     values = {**variables, **from_files}
-    # Production never depends on a file that lies about: .env counts in development alone.
+    # Production must not depend on a stray file: .env is read in development only.
     in_dotenv, unread = _dotenv(cls, dotenv)
     if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
         values, problems = {**in_dotenv, **values}, {**problems, **unread}
@@ -249,7 +252,7 @@ QUOTES = "has quotes around it that nothing took away, as docker --env-file leav
 
 
 def _stripped(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the white space at both ends away, as of a file's last line; what is empty then is unset."""
+    """Strip white space at both ends, such as a final line break; drop values then empty."""
     found = {
         name: value.strip() if isinstance(value, str) else value for name, value in values.items()
     }
@@ -261,9 +264,9 @@ MACHINE = re.compile(r"(?=.*[g-z_])[\w.-]+", re.ASCII | re.IGNORECASE)
 
 
 def _foreign(name: str, value: object) -> str | None:
-    """Say why a variable is taken for another program's, and so ignored; None for one of ours.
+    """Return why a variable belongs to another program and is ignored; None if it is ours.
 
-    Kubernetes writes NAME_PORT=tcp://10.0.0.1:80 for each Service of a namespace
+    Kubernetes sets NAME_PORT=tcp://10.0.0.1:80 for each Service of a namespace
     (https://kubernetes.io/docs/tutorials/services/connect-applications-service/), as Docker's links
     did. The C shell sets HOST to the name of the machine, conda to that of a compiler's target.
     """
@@ -276,11 +279,11 @@ def _foreign(name: str, value: object) -> str | None:
 
 
 def _dotenv(cls: type[CoreSettings], path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read the settings in a file that may also hold variables of other programs."""
+    """Read the settings in a file that may also contain variables of other programs."""
     if not path.is_file():
         return {}, {}
     try:
-        # With or without the mark that Windows' editors put before UTF-8.
+        # With or without the byte order mark that editors on Windows write.
         found = DotEnvSettingsSource(cls, env_file=path, env_file_encoding="utf-8-sig")()
     except (OSError, UnicodeDecodeError):
         return {"app_env": Environment.DEVELOPMENT}, {path.name: "cannot be read as UTF-8"}
@@ -289,7 +292,7 @@ def _dotenv(cls: type[CoreSettings], path: Path) -> tuple[dict[str, Any], dict[s
 
 
 def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str]]:
-    """Read each `<NAME>_FILE`, the way Docker and Kubernetes hand over secrets."""
+    """Read each `<NAME>_FILE`, as Docker and Kubernetes provide secrets."""
     values: dict[str, str] = {}
     problems: dict[str, str] = {}
     for field in cls.model_fields:
@@ -311,7 +314,7 @@ def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str
 
 
 def _sentences(error: ValidationError) -> dict[str, str]:
-    """Turn pydantic's errors into sentences that never repeat a value."""
+    """Return pydantic's errors as sentences that never repeat a value."""
     return {
         str(detail["loc"][0]).upper(): detail["msg"].removeprefix("Value error, ")
         for detail in error.errors(include_url=False, include_context=False, include_input=False)

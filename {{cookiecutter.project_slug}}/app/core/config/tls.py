@@ -1,4 +1,4 @@
-"""The certificates that are believed where this service is the client of TLS."""
+"""The CA certificates that this service trusts as a TLS client."""
 
 import ssl
 from pathlib import Path
@@ -8,10 +8,10 @@ from pydantic import AfterValidator
 
 
 def certificates(value: Path | None) -> Path | None:
-    """Return the path of a file of certificates, once it has been read.
+    """Return the path of a certificate file, after checking that it can be read.
 
     Raises:
-        ValueError: when it cannot be.
+        ValueError: when it cannot be read.
 
     """
     try:
@@ -24,4 +24,4 @@ def certificates(value: Path | None) -> Path | None:
 
 
 CAFile = Annotated[Path | None, AfterValidator(certificates)]
-"""The certificates that a server's own one must lead to; None: those that the system believes."""
+"""The CA certificates that verify a server's certificate; None: those of the system."""

@@ -51,7 +51,7 @@ Application = transaction_retries.Flask
 
 
 def init_app(app: Flask, settings: DatabaseSettings) -> None:
-    """Give the application its own pool, the `flask db` commands, a probe and its problems."""
+    """Set up the pool, `flask db`, the readiness probe, error handlers and slow query warnings."""
     engine.init_app(app, settings)
     availability.init_app(app)
     slow_queries.init_app(app, settings)

@@ -1,4 +1,4 @@
-"""Whether the database answers and takes writes: the readiness probe, and the answers when it does not."""
+"""The database's readiness probe, and the responses while the database is unavailable."""
 
 import logging
 
@@ -20,18 +20,18 @@ RETRY_AFTER_SECONDS = "2"
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database is away, has no connection left for us or takes too long."""
+    """The database is unreachable, has no free connection, or exceeded a time limit."""
 
     code = "database_unavailable"
     detail = "The database is unavailable. Try again shortly."
 
 
-class DatabaseReadOnly(Exception):  # noqa: N818  a state that the readiness probe meets
-    """The database answers, but takes no writes: a standby, or a primary being switched over."""
+class DatabaseReadOnly(Exception):  # noqa: N818  a state that the readiness probe finds
+    """The database accepts no writes: it is a standby, or a primary during a switchover."""
 
 
 def init_app(app: Flask) -> None:
-    """Add the readiness probe, and answer errors of the database by problems."""
+    """Add the readiness probe, and answer database errors with problem documents."""
     checks.of(app).probes["database"] = lambda: _takes_writes(reading_engine(app))
     for error in (InterfaceError, OperationalError, PoolExhausted):
         app.register_error_handler(error, _unavailable)
@@ -39,11 +39,11 @@ def init_app(app: Flask) -> None:
 
 
 def _takes_writes(engine: Engine) -> None:
-    """Ask whether the database takes writes.
+    """Check that the database accepts writes.
 
     Raises:
-        DatabaseReadOnly: when a new connection may not write either; one of the pool may be older
-            than a failover.
+        DatabaseReadOnly: when a new connection is read-only too. A pooled one may be older than
+            a failover.
 
     """
     for _ in range(2):

@@ -1,6 +1,7 @@
-"""What DATABASE_URL says: the driver that it means, and its parameters joined with our own.
+"""Read DATABASE_URL: choose the driver, and merge the URL's parameters with our own.
 
-A parameter is passed to the driver, joined with ours, or refused with a sentence. None is dropped.
+Each parameter is passed to the driver, merged with ours, or rejected with an error message. None is
+silently dropped.
 """
 
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from app.core.database import tls_files
 
 # {% endif %}
 # {% if cookiecutter.database == "mysql" %}
-# PyMySQL's, as SQLAlchemy passes them on. Not `local_infile`, by which a server reads our files, and
-# not PyMySQL's own ssl_verify_*, beside which `ssl_ca` would have no effect.
+# PyMySQL's parameters, as SQLAlchemy passes them on. `local_infile` is left out because it lets a
+# server read our files, and PyMySQL's own ssl_verify_* because with them `ssl_ca` has no effect.
 MYSQL_PARAMETERS = frozenset(
     {
         *("bind_address", "charset", "collation", "connect_timeout", "init_command"),
@@ -31,7 +32,8 @@ def read(text: str, drivers: Mapping[str, str]) -> URL:
     """Return the URL with its driver.
 
     Raises:
-        ValueError: for another kind of database and for a parameter that would have no effect.
+        ValueError: for an unsupported database, an invalid part, and a parameter that would have
+            no effect.
 
     """
     try:
@@ -45,7 +47,7 @@ def read(text: str, drivers: Mapping[str, str]) -> URL:
         message = f"has a port that is not from 1 to {MAX_PORT}"
         raise ValueError(message)
     if "@" in text.partition("?")[2]:
-        # What follows may be the rest of a password, so nothing of it is repeated.
+        # The text after the ? may be the rest of a password, so the message does not repeat it.
         message = "has an @ behind its ?: write %40 there, and %3F for a ? in a password"
         raise ValueError(message)
     for name, value in url.query.items():
@@ -65,31 +67,31 @@ def read(text: str, drivers: Mapping[str, str]) -> URL:
 
 # {% if cookiecutter.database == "mysql" %}
 def _ask_pymysql(url: URL) -> None:
-    """Make a connection without connecting: PyMySQL reads its arguments only then.
+    """Create a connection object without connecting: only its constructor checks the arguments.
 
     Raises:
-        ValueError: for what it refuses.
+        ValueError: when PyMySQL rejects an argument.
 
     """
-    from pymysql import Connection  # noqa: PLC0415  a laptop runs on SQLite
+    from pymysql import Connection  # noqa: PLC0415  not needed on SQLite
 
     _, arguments = url.get_dialect()().create_connect_args(url)
-    arguments.pop("ssl", None)  # its files are read elsewhere, and those of the system not at all
+    arguments.pop("ssl", None)  # `tls_files` checks its files; the system's need no check
     try:
         Connection(**arguments, defer_connect=True, ssl_disabled=True)
-    except AttributeError as error:  # what it does for an unknown character set
+    except AttributeError as error:  # raised for an unknown character set
         raise ValueError from error
 
 
 # {% endif %}
 def _refusal(url: URL, name: str, value: str | tuple[str, ...]) -> str | None:
-    """Tell why a parameter cannot be used; None: it can."""
+    """Return why a parameter cannot be used; None if it can."""
     if not _is_known(url, name):
         return (
             f"has the parameter {name}, which this database's driver does not know. "
             "docs/database.md lists what it knows"
         )
-    # Several hosts may be listed by repeating them (libpq's failover).
+    # `host` and `port` may be repeated to list several servers (libpq's failover).
     if isinstance(value, tuple) and name not in ("host", "port"):
         return f"has the parameter {name} more than once"
     # {% if cookiecutter.database != "sqlite" %}
@@ -112,28 +114,29 @@ def _is_known(url: URL, name: str) -> bool:
     if url.get_backend_name() == "mysql":
         return name in MYSQL_PARAMETERS
     # {% endif %}
-    # SQLite takes any parameter of a URI, if told that it is one.
+    # SQLite accepts any parameter of a URI filename, which `uri` declares.
     return name in SQLITE_PARAMETERS or "uri" in url.query
 
 
 # {% if cookiecutter.database == "postgresql" %}
 def _of_libpq() -> dict[str, str]:
-    """Return the parameters of libpq with the defaults that it takes from its environment."""
-    from psycopg.pq import Conninfo  # noqa: PLC0415  a laptop runs on SQLite
+    """Return libpq's parameters, with the defaults that it reads from the environment."""
+    from psycopg.pq import Conninfo  # noqa: PLC0415  not needed on SQLite
 
     return {each.keyword.decode(): (each.val or b"").decode() for each in Conninfo.get_defaults()}
 
 
 def options_of_libpq() -> str:
-    """Return the `options` that libpq would take from its environment, were it given none."""
+    """Return the default for `options` that libpq reads from the environment (PGOPTIONS)."""
     return _of_libpq()["options"]
 
 
 # {% endif %}
 def join(url: URL, ours: Mapping[str, object]) -> dict[str, object]:
-    """Return our arguments for the driver, without those that the URL gives instead.
+    """Return our arguments for the driver, without those that the URL sets.
 
-    What holds several settings has both, ours first, so that the URL's count.
+    Parameters that contain several settings are concatenated, ours first, so that the settings of
+    the URL take precedence.
     """
     theirs = url.query
     joined = dict(ours)

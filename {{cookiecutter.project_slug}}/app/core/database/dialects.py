@@ -1,4 +1,4 @@
-"""What differs from one kind of database to another: how a connection is opened, and what it can tell."""
+"""The differences between databases: how to open a connection, and whether it can write."""
 
 import os
 from collections.abc import Callable
@@ -19,21 +19,21 @@ from app.core.database.settings import DatabaseSettings
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How long the statements of a connection may take."""
+    """The time limits for statements on a connection."""
 
     statement_ms: int
-    """0: without end."""
+    """0: no limit."""
     lock_seconds: int | None = None
-    """For how long a statement waits for a lock; None: for as long as it may take."""
+    """How long a statement waits for a lock; None: as long as the statement may take."""
 
 
 # {% if cookiecutter.database == "postgresql" %}
 def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
     given: dict[str, object] = {
-        # The name that counts when neither the URL nor PGAPPNAME gives one.
+        # Used when neither the URL nor PGAPPNAME sets a name.
         "fallback_application_name": settings.service_name,
         "connect_timeout": settings.database_connect_timeout_seconds,
-        # A server that vanished without a word is noticed here, not after two hours.
+        # Detects a server that vanished without closing the connection; the default takes hours.
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
@@ -45,7 +45,7 @@ def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, 
     if not (not pooled if prepares is None else prepares):
         given["prepare_threshold"] = None
     if pooled and limits.lock_seconds is None:
-        return given  # a pooler refuses `options`: see docs/database.md for what to do instead
+        return given  # a pooler rejects `options`; docs/database.md describes the alternative
     options = {"statement_timeout": limits.statement_ms, "timezone": "UTC"}
     if limits.lock_seconds is not None:
         options["lock_timeout"] = 1_000 * limits.lock_seconds
@@ -63,12 +63,12 @@ def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, objec
         "conv": mysql_numbers.encoders(),
     }
     if seconds:
-        # A server that vanished without a word is noticed here.
+        # Detects a server that vanished without closing the connection.
         given["read_timeout"] = seconds + settings.database_connect_timeout_seconds
         given["write_timeout"] = seconds + settings.database_connect_timeout_seconds
     lock_seconds = limits.lock_seconds or max(1, round(seconds))
-    # One statement, because each is a round trip; MySQL limits only its SELECTs, and each server
-    # reads the comment that is meant for it.
+    # One statement, because each costs a round trip. MySQL can limit SELECTs only. Each server
+    # executes the comment that is meant for it.
     given["init_command"] = (
         f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}"
         f"{f', lock_wait_timeout = {limits.lock_seconds}' if limits.lock_seconds else ''}"
@@ -80,13 +80,13 @@ def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, objec
 
 # {% endif %}
 def _sqlite(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
-    # How long to wait for another writer; SQLite has no time limit for a statement.
+    # The time to wait for another writer; SQLite has no time limit for statements.
     del settings
     return {"timeout": limits.lock_seconds or limits.statement_ms / 1_000}
 
 
 def _keep_promises(connection: DBAPIConnection, record: object) -> None:
-    """Make SQLite check foreign keys, and let it read while another connection writes."""
+    """Make SQLite enforce foreign keys, and read while another connection writes (WAL)."""
     del record
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -95,28 +95,29 @@ def _keep_promises(connection: DBAPIConnection, record: object) -> None:
 
 
 def _file_takes_writes(connection: Connection) -> bool:
-    """Tell whether the session and the file system let SQLite write; the journal lies beside the file.
+    """Return whether the session and the file system allow SQLite to write.
 
-    SQLite opens a file read-only if it has to, and says so at the first write.
+    The folder is checked too, because SQLite creates the journal there. SQLite opens a file
+    read-only if it must, and reports that only at the first write.
     """
     query = "SELECT file FROM pragma_database_list, pragma_query_only WHERE NOT (seq OR query_only)"
     file = connection.exec_driver_sql(query).scalar_one_or_none()
-    places = [file, Path(file).parent] if file else []  # without a file, in memory
+    places = [file, Path(file).parent] if file else []  # no file: in memory
     return file is not None and all(os.access(place, os.W_OK) for place in places)
 
 
 def _begin_immediate(connection: Connection) -> None:
-    """Queue for SQLite's write lock at once: a reader that turns writer is refused instead."""
+    """Wait for SQLite's write lock at BEGIN: a reader that starts to write later may be refused."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What differs from one kind of database to another."""
+    """The functions and options of one kind of database."""
 
     connect_args: Callable[[DatabaseSettings, SessionLimits], dict[str, object]]
     takes_writes: Callable[[Connection], bool]
-    """Tells whether a session may write."""
+    """Returns whether a session may write."""
     isolation_level: IsolationLevel = "READ COMMITTED"
     on_connect: tuple[Callable[[DBAPIConnection, object], None], ...] = ()
     on_begin: tuple[Callable[[Connection], None], ...] = ()
@@ -130,7 +131,7 @@ def _by_query(query: str) -> Callable[[Connection], bool]:
 # {% endif %}
 BACKENDS = {
     # {% if cookiecutter.database == "postgresql" %}
-    # A standby is read-only, too.
+    # Every transaction on a standby is read-only, too.
     "postgresql": Backend(
         _postgresql, _by_query("SELECT current_setting('transaction_read_only') = 'off'")
     ),
@@ -138,7 +139,7 @@ BACKENDS = {
     # {% if cookiecutter.database == "mysql" %}
     "mysql": Backend(
         _mysql,
-        # MariaDB and MySQL name the session's own differently.
+        # MariaDB and MySQL name the session variable differently.
         _by_query(
             "SELECT @@global.read_only IN ('0', 'OFF') AND NOT @@global.innodb_read_only AND NOT"
             " /*!80000 @@session.transaction_read_only *//*M! @@session.tx_read_only */"
@@ -158,9 +159,9 @@ BACKENDS = {
 def connect_args(
     settings: DatabaseSettings, url: URL, limits: SessionLimits | None = None
 ) -> dict[str, object]:
-    """Return what every connection is opened with, besides what its URL says.
+    """Return the driver's arguments for every connection, in addition to those in its URL.
 
-    There is no other recipe: requests, migrations, probes and metrics differ in their limits only.
+    Requests, migrations, probes and metrics all use them; only their limits differ.
     """
     limits = limits or SessionLimits(settings.database_statement_timeout_ms)
     ours = BACKENDS[url.get_backend_name()].connect_args(settings, limits)

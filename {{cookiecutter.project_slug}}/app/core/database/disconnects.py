@@ -1,9 +1,10 @@
-"""Pooled connections that are open and no longer serve: they are replaced, all at once.
+"""Replace pooled connections that are open but no longer usable, all at once.
 
-SQLAlchemy replaces a connection that is closed. It keeps one whose session no longer fits the
-server: a statement that was prepared before a table changed, a session that is read-only since a
-failover, a prepared statement that a pooler has lost or that another client made. Each of these
-refuses a statement before it runs, so the request can run once more (`app/core/database/transaction_retries.py`).
+SQLAlchemy replaces closed connections. It keeps a connection whose session no longer fits the
+server: a statement was prepared before a table changed, the session is read-only since a failover,
+or a pooler has lost a prepared statement or has one of that name from another client. In each case
+the server rejects a statement before it runs, so the request can be retried
+(`app/core/database/transaction_retries.py`).
 """
 
 import logging
@@ -18,21 +19,21 @@ REFUSALS: dict[object, str] = {
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
     "0A000": "RevalidateCachedQuery",  # feature_not_supported: a prepared query's columns changed
     "25006": "",  # read_only_sql_transaction
-    "26000": "",  # invalid_sql_statement_name: the server does not know what was prepared
+    "26000": "",  # invalid_sql_statement_name: the server does not know the prepared statement
     "42P05": "",  # duplicate_prepared_statement
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
-    # https://mariadb.com/kb/en/mariadb-error-code-reference/, and the same in MySQL
-    1047: "",  # ER_UNKNOWN_COM_ERROR: a node of a Galera cluster that is not in its cluster
+    # https://mariadb.com/kb/en/mariadb-error-code-reference/; MySQL has the same numbers
+    1047: "",  # ER_UNKNOWN_COM_ERROR: a Galera node that is not part of its cluster
     1290: "read-only",  # ER_OPTION_PREVENTS_STATEMENT
     1792: "",  # ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
     1836: "",  # ER_READ_ONLY_MODE
     # {% endif %}
 }
-"""Errors of a session that no longer fits, after which the connection stays open.
+"""Errors of a session that no longer fits the server; the connection stays open.
 
-The value is a word of the message or the server's function that raised it, where the code alone
-says too little: neither is translated by `lc_messages`.
+Where the code alone is ambiguous, the value is a word of the message or the server function that
+raised the error. `lc_messages` translates neither.
 """
 CLOSINGS: set[object] = {
     "08",  # the whole class of SQLSTATEs: connection exceptions
@@ -49,31 +50,31 @@ CLOSINGS: set[object] = {
     1053,  # ER_SERVER_SHUTDOWN
     # {% endif %}
 }
-"""Errors after which the server closes the connection, as SQLAlchemy may not have seen yet.
+"""Errors after which the server closes the connection, which SQLAlchemy may not have noticed.
 
-What ran may have been committed, so the request does not run once more.
+The transaction may have been committed, so the request is not retried.
 """
 
 
 class StaleConnection(OperationalError):  # noqa: N818  names a state of the connection
-    """A session that no longer fits its server refused a statement, which therefore did not run."""
+    """The session no longer fits the server, which rejected a statement without running it."""
 
 
 def codes_of(error: BaseException | None) -> set[object]:
-    """Return the error's codes: its SQLSTATE, and PyMySQL's number, which is the first argument."""
+    """Return the error's codes: its SQLSTATE, and PyMySQL's number (its first argument)."""
     return {getattr(error, "sqlstate", None), *getattr(error, "args", ())[:1]}
 
 
 def replace(context: ExceptionContext) -> OperationalError | None:
-    """Have connections replaced that no longer serve (a listener of SQLAlchemy's `handle_error`).
+    """Invalidate connections that are no longer usable (a listener of SQLAlchemy's `handle_error`).
 
-    Marking one as disconnected marks every connection of the pool that is older than the error:
-    what has happened to one session has happened to all.
+    Marking one connection as disconnected invalidates every pooled connection that is older than
+    the error: the cause affects all sessions.
     """
     error, raised = context.original_exception, context.sqlalchemy_exception
     codes = codes_of(error)
     if not isinstance(raised, DBAPIError):
-        return None  # no error of the database: a worker's time limit, an interrupt
+        return None  # not a database error: a worker's timeout, an interrupt
     for code in codes & REFUSALS.keys():
         if REFUSALS[code] in _origin(error):
             context.is_disconnect = True
@@ -89,5 +90,5 @@ def replace(context: ExceptionContext) -> OperationalError | None:
 
 
 def _origin(error: BaseException) -> str:
-    """Return the message and, from PostgreSQL, the function of the server that raised it."""
+    """Return the message and, for PostgreSQL, the server function that raised the error."""
     return f"{error} {getattr(getattr(error, 'diag', None), 'source_function', None)}"

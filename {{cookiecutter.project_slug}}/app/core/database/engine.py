@@ -1,4 +1,4 @@
-"""The engine of an application, and the two doors to it: `reading()` and `writing()`."""
+"""The database engine: `reading()` for queries, `writing()` for transactions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,21 +26,21 @@ READING = "database.reading"
 SETTINGS = "database.settings"
 # {% if cookiecutter.background_tasks %}
 AFTER_COMMIT = "after_commit"
-"""Where a session keeps what is to be done once its transaction is committed."""
+"""The key in `Session.info` of the functions to call after the commit."""
 # {% endif %}
 
 
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
-    """Return what the engine is made with."""
+    """Return the options of the engine."""
     options: dict[str, Any] = {
         "connect_args": connect_args(settings, settings.url),
-        "hide_parameters": True,  # values from requests do not belong in logs
+        "hide_parameters": True,  # keeps values from requests out of the logs
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
         "pool_pre_ping": True,
     }
     if settings.url == make_url("sqlite://"):
-        return options  # lives in one connection, so it has no pool
+        return options  # an in-memory database is one connection, so it needs no pool
     return options | {
         "pool_size": settings.database_pool_size,
         "max_overflow": settings.database_max_overflow,
@@ -50,13 +50,13 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
 
 
 class _SQLAlchemy(SQLAlchemy):
-    """Keeps two views of one pool of connections."""
+    """Provides two engines on one connection pool: with transactions, and without."""
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
-        """Return an engine with transactions; set aside the one without, for `reading`.
+        """Return the engine with transactions; store the one without them for `reading`.
 
         Connections are opened in AUTOCOMMIT and switched for a transaction, not the other way
-        round: the switch costs MySQL round trips, and there are more reads than writes.
+        round: the switch costs round trips on MySQL, and there are more reads than writes.
         """
         reading = super()._make_engine(bind_key, options, app)
         backend = BACKENDS[reading.dialect.name]
@@ -78,9 +78,9 @@ db = _SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
 
 @contextmanager
 def reading() -> Iterator[Connection]:
-    """Open a connection for queries: no transaction, so no round trips besides the queries.
+    """Open a connection for queries. Without a transaction there are no extra round trips.
 
-    Each statement sees what is committed when it starts.
+    Each statement sees the data that is committed when the statement starts.
     """
     with reading_engine(current_app).connect() as connection:
         yield connection
@@ -88,9 +88,9 @@ def reading() -> Iterator[Connection]:
 
 @contextmanager
 def writing() -> Iterator[Session]:
-    """Open one transaction with a session; commit it at the end, or roll back on an exception.
+    """Open a session with one transaction; commit it at the end, or roll back on an exception.
 
-    Keep it short: compute before it and answer after it.
+    Keep the transaction short: compute before it, and build the response after it.
     """
     with Session(db.engine, expire_on_commit=False) as session, session.begin():
         yield session
@@ -104,16 +104,17 @@ def writing() -> Iterator[Session]:
 
 
 def reading_engine(app: Flask) -> Engine:
-    """Return the engine of this application whose connections have no transactions."""
+    """Return the application's engine without transactions."""
     return cast("Engine", app.extensions[READING])
 
 
 def migration_engine(app: Flask) -> Engine:
-    """Return an engine for migrations: each connection is new, and limits only waits for locks.
+    """Return an engine for migrations: no pool, and no time limit except for waiting for locks.
 
-    A large table takes longer than a request may, but nobody may wait behind a migration that
-    itself waits for a lock. SQLite's foreign keys are not checked, because copying a table would
-    delete what refers to it.
+    Migrating a large table may take longer than a request is allowed to. The wait for a lock is
+    limited, because other queries queue behind a migration that waits for one. SQLite's foreign
+    keys are not enforced: a migration replaces a table by a copy, which would delete the rows
+    that refer to it.
     """
     settings = settings_of(app)
     url = reading_engine(app).url
@@ -127,12 +128,12 @@ def migration_engine(app: Flask) -> Engine:
 
 
 def settings_of(app: Flask) -> DatabaseSettings:
-    """Return what this application was told about its database."""
+    """Return the application's database settings."""
     return cast("DatabaseSettings", app.extensions[SETTINGS])
 
 
 def init_app(app: Flask, settings: DatabaseSettings) -> None:
-    """Give the application its own pool of connections and the `flask db` commands."""
+    """Set up the application's connection pool and the `flask db` commands."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
     app.extensions[SETTINGS] = settings

@@ -1,4 +1,4 @@
-"""One process migrates at a time. The others wait for its lock, and then find nothing to do."""
+"""A lock, so that one process migrates at a time; the others wait, then find nothing to do."""
 
 import fcntl
 import logging
@@ -19,16 +19,16 @@ POLL_SECONDS = 0.2
 # {% if cookiecutter.database != "sqlite" %}
 TAKE_LOCK = {
     # {% if cookiecutter.database == "postgresql" %}
-    # A lock of the session, in its database. It is asked for again and again, because a session
-    # that waits inside a statement would itself keep CREATE INDEX CONCURRENTLY waiting.
+    # A session-level advisory lock of the database. It is polled, because a session that waits
+    # inside a statement would itself block CREATE INDEX CONCURRENTLY.
     "postgresql": f"SELECT pg_try_advisory_lock({int.from_bytes(b'flask-db')})",
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
-    # The names of locks belong to the whole server, and have 64 characters at most.
+    # Lock names are shared by the whole server, and have at most 64 characters.
     "mysql": "SELECT GET_LOCK(CONCAT('flask-db:', MD5(DATABASE())), 0)",
     # {% endif %}
 }
-"""How a session of a server takes the lock, if it is free. It keeps it until it ends."""
+"""The query that acquires the lock if it is free. The session holds the lock until it ends."""
 # {% endif %}
 LOCK_TIMEOUTS: set[object] = {
     # {% if cookiecutter.database == "postgresql" %}
@@ -39,21 +39,21 @@ LOCK_TIMEOUTS: set[object] = {
     # {% endif %}
     "database is locked",  # SQLite
 }
-"""What the driver calls a lock that was not granted in time."""
+"""The drivers' codes or messages for a lock that was not granted in time."""
 
 
 @contextmanager
 def alone(connection: Connection, settings: DatabaseSettings) -> Iterator[None]:
-    """Hold the lock of migrations while this block runs.
+    """Hold the migration lock while this block runs.
 
     Raises:
-        CommandError: when the lock is not free in time, when a statement has waited too long for
-            a lock of a table, and where no lock can be held. `flask db` prints its text.
+        CommandError: when the lock is not free in time, when a statement waits too long for a
+            table's lock, and where no lock can be held. `flask db` prints the message.
 
     """
     # {% if cookiecutter.database == "postgresql" %}
     if settings.database_transaction_pooling and not settings.database_migration_url:
-        # The pooler gives each transaction any session, and the lock would stay with another one.
+        # The pooler may run each transaction in another session than the one that has the lock.
         message = (
             "Migrations need a session of their own, and DATABASE_TRANSACTION_POOLING is on: "
             "set DATABASE_MIGRATION_URL to the server behind the pooler. Nothing was changed."
@@ -81,7 +81,7 @@ def alone(connection: Connection, settings: DatabaseSettings) -> Iterator[None]:
 
 @contextmanager
 def _lock(connection: Connection) -> Iterator[Callable[[], bool]]:
-    """Give the function that takes the lock; it returns False when another process has it."""
+    """Yield a function that tries to acquire the lock, and returns whether it has it."""
     # {% if cookiecutter.database != "sqlite" %}
     if statement := TAKE_LOCK.get(connection.dialect.name):
         yield lambda: _take_in_session(connection, statement)
@@ -90,7 +90,7 @@ def _lock(connection: Connection) -> Iterator[Callable[[], bool]]:
     rows = connection.exec_driver_sql("PRAGMA database_list").all()
     connection.rollback()
     path = next(row.file for row in rows if row.name == "main")
-    if not path:  # in memory, where no other process is
+    if not path:  # in memory, which no other process can access
         yield lambda: True
         return
     with Path(f"{path}-migration").open("w") as file:
@@ -100,7 +100,7 @@ def _lock(connection: Connection) -> Iterator[Callable[[], bool]]:
 # {% if cookiecutter.database != "sqlite" %}
 def _take_in_session(connection: Connection, statement: str) -> bool:
     taken = bool(connection.exec_driver_sql(statement).scalar_one())
-    connection.rollback()  # the lock belongs to the session, and nothing else shall be open
+    connection.rollback()  # ends the transaction; the session still holds the lock
     return taken
 
 

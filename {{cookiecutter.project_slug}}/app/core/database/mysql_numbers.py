@@ -1,20 +1,20 @@
-"""How PyMySQL writes numbers, with those refused that no column holds.
+"""PyMySQL's encoders for numbers, restricted to numbers that a column can store.
 
-By itself it writes 1E+1000000000 with all its zeros, which takes a gigabyte, and has other errors
-for NaN and Infinity than for what else cannot be stored.
+PyMySQL itself writes 1E+1000000000 with all its zeros, which takes a gigabyte. For NaN and Infinity
+it raises other errors than for other values that cannot be stored.
 """
 
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-MAX_EXPONENT = 400  # of 10; the largest DOUBLE has 308, and a DECIMAL has 65 digits
+MAX_EXPONENT = 400  # of 10; a DOUBLE has at most 308, and a DECIMAL has 65 digits
 Encoder = Callable[[Any, Any], str]
 
 
 def encoders() -> dict[Any, Any]:
-    """Return how each type is written. That of a number raises OverflowError beyond its bounds."""
-    from pymysql.converters import conversions  # noqa: PLC0415  a laptop runs on SQLite
+    """Return the encoder of each type. Those of numbers raise OverflowError beyond the bounds."""
+    from pymysql.converters import conversions  # noqa: PLC0415  not needed on SQLite
 
     bounded = {kind: _bounded(conversions[kind]) for kind in (Decimal, float)}
     return {**conversions, **bounded}

@@ -1,7 +1,7 @@
-"""Deletes rows that are needed no more, however many there are.
+"""Delete any number of rows in batches.
 
-One statement for all would be ended by the limit of a statement once there are too many, and then each
-time: 500,000 rows took MariaDB more than the 10 s.
+A single DELETE of too many rows would exceed the statement timeout, and then fail every time:
+500,000 rows took MariaDB more than the default of 10 s.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ MAX_AT_ONCE = 1_000
 
 
 def delete_all(table: type[DeclarativeBase], *conditions: ColumnElement[bool]) -> int:
-    """Delete the rows that meet all conditions, some in each transaction; return how many."""
+    """Delete the rows that meet all conditions, a batch per transaction; return their number."""
     (key,) = inspect(table).primary_key
     number = 0
     while True:

@@ -10,9 +10,9 @@ from app.core.database import database_url
 DRIVERS = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",  # as libpq takes it, and Heroku and Render write it
+    "postgres": "postgresql+psycopg",  # libpq accepts it, and Heroku and Render use it
     "postgresql+psycopg": "postgresql+psycopg",
-    "postgresql+psycopg2": "postgresql+psycopg",  # the same libpq, so the same parameters
+    "postgresql+psycopg2": "postgresql+psycopg",  # uses libpq too, so has the same parameters
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
     "mysql": "mysql+pymysql",
@@ -24,7 +24,7 @@ DRIVERS = {
     "sqlite": "sqlite",
     # {% endif %}
 }
-"""What DATABASE_URL may begin with in production, and the driver that it means."""
+"""The schemes that DATABASE_URL may have in production, and their drivers."""
 
 UNSET = {
     Environment.DEVELOPMENT: "sqlite:///development.db",  # in the folder `instance`
@@ -33,7 +33,7 @@ UNSET = {
 
 
 class DatabaseSettings(CoreSettings):
-    """Where the data is, and how long and by how many it is asked for."""
+    """The database's URL, connection pool and time limits."""
 
     database_url: SecretURL = Field(default=SecretURL(""), validate_default=True)
     database_pool_size: int = Field(default=5, ge=1, le=128)
@@ -44,18 +44,18 @@ class DatabaseSettings(CoreSettings):
     database_statement_timeout_ms: int = Field(default=10_000, ge=1, le=3_600_000)
     # {% if cookiecutter.database == "postgresql" %}
     database_transaction_pooling: bool = False
-    """Whether DATABASE_URL leads to a pooler that gives each transaction any session."""
+    """Whether DATABASE_URL points to a pooler in transaction mode."""
     database_prepared_statements: bool | None = None
-    """Whether the driver prepares what it sends often; unset: not in transaction pooling."""
+    """Whether the driver prepares frequent statements; unset: yes, unless pooled as above."""
     # {% endif %}
     # {% if cookiecutter.database != "sqlite" %}
     database_migration_url: SecretURL | None = None
-    """Where migrations connect: an account with more rights, or the server behind a pooler."""
+    """The URL for migrations: an account with more privileges, or the server behind a pooler."""
     # {% endif %}
     database_migration_lock_timeout_seconds: int = Field(default=10, ge=1, le=3_600)
     database_migration_wait_timeout_seconds: int = Field(default=600, ge=0, le=86_400)
     slow_query_ms: int = Field(default=500, ge=0)
-    """From when on a query is logged; 0: never."""
+    """Queries that take at least this many milliseconds are logged; 0: none."""
 
     @field_validator("database_url")
     @classmethod
@@ -65,7 +65,7 @@ class DatabaseSettings(CoreSettings):
         if not text:
             required_in_production(None, info)
             return value
-        # A laptop and a test run may use a file, whatever production runs on.
+        # Development and tests may use SQLite, whatever production uses.
         file = {} if environment is Environment.PRODUCTION else {"sqlite": "sqlite"}
         url = database_url.read(text, {**DRIVERS, **file})
         return SecretURL(url.render_as_string(hide_password=False))
@@ -82,11 +82,11 @@ class DatabaseSettings(CoreSettings):
     # {% endif %}
     @property
     def url(self) -> URL:
-        """The address, in its parts."""
+        """The URL of the database, parsed."""
         return make_url(self.database_url.get_secret_value())
 
     def warnings(self) -> list[str]:
-        """Tell what is allowed but unwise here, one sentence each."""
+        """Return one sentence for each setting that is valid but not advisable."""
         found = super().warnings()
         if self.database_pool_size + self.database_max_overflow < self.web_threads:
             found.append(

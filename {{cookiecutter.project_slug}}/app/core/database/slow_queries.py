@@ -1,4 +1,4 @@
-"""A warning for each query that takes too long; its text has placeholders, never values."""
+"""Log a warning for each slow query; its text has placeholders, never values."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""The files of TLS that DATABASE_URL names: the driver would find out about them at each connection."""
+"""Check the TLS files that DATABASE_URL names: the driver reads them only when it connects."""
 
 import ssl
 from pathlib import Path
@@ -19,9 +19,9 @@ FILES = [
 
 
 def is_usable(name: str, value: str) -> bool:
-    """Tell whether a parameter names no file, or one that can be used."""
+    """Return whether a parameter names a usable file, or none."""
     # {% if cookiecutter.database == "postgresql" %}
-    if (name, value) == ("sslrootcert", "system"):  # libpq's name for the authorities of OpenSSL
+    if (name, value) == ("sslrootcert", "system"):  # libpq's name for OpenSSL's default CAs
         return True
     # {% endif %}
     try:

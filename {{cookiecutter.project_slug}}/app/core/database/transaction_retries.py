@@ -1,9 +1,9 @@
-"""Transactions that the database refuses or ends for no fault of theirs: the request runs once more.
+"""Retry requests whose transaction failed through no fault of their own.
 
-A deadlock or a serialization failure takes the whole transaction back, and so does a connection
-that no longer serves (`app/core/database/disconnects.py`). A view that has committed nothing yet can then
-begin anew as if it had never run. What it did outside the database by then, it does twice; that
-is why emails and calls to others come after the commit.
+A deadlock or a serialization failure rolls back the whole transaction, and so does a connection
+that is no longer usable (`app/core/database/disconnects.py`). A view that has committed nothing
+can then run again from its start. Its effects outside the database happen twice: send emails and
+call other services after the commit.
 """
 
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 COMMITTED = "app.committed"
 RETRY_AFTER_SECONDS = "1"
-PAUSE_SECONDS = 0.05  # for the other transaction to end; at once, both would meet again
+PAUSE_SECONDS = 0.05  # lets the other transaction end; without it both may fail again
 CODES = {
     # {% if cookiecutter.database == "postgresql" %}
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -29,37 +29,37 @@ CODES = {
     "40P01",  # deadlock_detected
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
-    # Not 1205, a lock that was waited for in vain: that wait has taken all the time there is.
+    # Not 1205, ER_LOCK_WAIT_TIMEOUT: that wait has used up the time of the request.
     1213,  # ER_LOCK_DEADLOCK
     # {% endif %}
 }
-"""What the driver calls it."""
+"""The drivers' codes of deadlocks and serialization failures."""
 
 
 class Collision(Unavailable):
-    """The database ended the transaction, in favour of another one that wants the same rows."""
+    """A deadlock or a serialization failure: another transaction uses the same rows."""
 
     code = "collision"
     detail = "Another request is changing the same data. Try again shortly."
 
 
 def committed() -> None:
-    """Remember that this request has changed something for good, and cannot begin anew."""
+    """Record that this request has committed a transaction, and must not be retried."""
     if info := pipeline.current_or_none():
         info.environ[COMMITTED] = True
 
 
 class Flask(url_prefix.Flask):
-    """A Flask application whose views run once more when they collide.
+    """A Flask application that retries a view once when its transaction fails.
 
-    What comes before a view, such as its guards, is not repeated.
+    Functions that run before the view (`before_request`) are not repeated.
     """
 
     def dispatch_request(self) -> ResponseReturnValue:
-        """Run the view of this request, and answer what it returns.
+        """Run the view of this request, and retry it once if its transaction fails.
 
         Raises:
-            Collision: when the database has ended its transaction twice, or once after a commit.
+            Collision: when its transaction fails twice, or once after a commit.
 
         """
         try:

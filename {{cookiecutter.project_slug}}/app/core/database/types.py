@@ -1,4 +1,4 @@
-"""The base of every model, and the column types that behave alike on every database."""
+"""The base class of all models, and column types that behave the same on every database."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -16,23 +16,23 @@ class _Microseconds(DateTime):
 
 # {% endif %}
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment: time zones are required going in, and it comes out in UTC on every database."""
+    """A point in time: values must have a time zone, and are returned in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     # {% if cookiecutter.database == "mysql" %}
     def load_dialect_impl(self, dialect: Dialect) -> DateTime:
-        """Name the column type."""
+        """Return the column type."""
         del dialect
         return _Microseconds(timezone=True)
 
     # {% endif %}
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; where the column keeps no zone, drop it.
+        """Convert to UTC; drop the zone where the column stores none.
 
         Raises:
-            ValueError: for a time without a zone, which could mean any moment.
+            ValueError: for a datetime without a time zone, which is ambiguous.
 
         """
         if value is None:
@@ -44,7 +44,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=zone)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Say that it is UTC, where the column kept no zone."""
+        """Return the value in UTC, which a column without a zone contains."""
         del dialect
         if value is None or value.tzinfo is None:
             return value and value.replace(tzinfo=UTC)
@@ -52,7 +52,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
-    """The base of every model. It names every constraint, so that a migration can drop it."""
+    """The base class of all models. It names every constraint, so that migrations can drop it."""
 
     metadata = MetaData(
         naming_convention={

@@ -1,8 +1,8 @@
-"""Values that a database cannot hold: the client is told so, whatever the domain.
+"""Answer values that the database cannot store with a problem document, in all domains.
 
-A schema that names the range and the length of a value refuses it first and says which one it is.
-This is for what a schema leaves open: an integer beyond the column, a text longer than it, a NUL, a
-surrogate without its other half, a date beyond the server's calendar.
+A schema that states the range and length of a value rejects it first, and names it. This module is
+for what schemas do not cover: an integer out of the column's range, a text longer than the column,
+a NUL, an unpaired surrogate, a date outside the server's calendar.
 """
 
 import logging
@@ -18,25 +18,25 @@ logger = logging.getLogger(__name__)
 
 CODES: set[object] = {
     # {% if cookiecutter.database == "postgresql" %}
-    # Not among DataError: https://www.postgresql.org/docs/current/errcodes-appendix.html
+    # Not a DataError: https://www.postgresql.org/docs/current/errcodes-appendix.html
     "54000",  # program_limit_exceeded, such as a text too long for an index
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
-    # Those that PyMySQL does not call DataError
+    # PyMySQL does not raise these as DataError.
     1139,  # ER_REGEXP_ERROR
-    1292,  # ER_TRUNCATED_WRONG_VALUE, such as a date beyond the calendar
+    1292,  # ER_TRUNCATED_WRONG_VALUE, such as a date outside the calendar
     1411,  # ER_WRONG_VALUE_FOR_TYPE
     1690,  # ER_DATA_OUT_OF_RANGE
     3140,  # ER_INVALID_JSON_TEXT
     3854,  # ER_CANNOT_CONVERT_STRING
     # {% endif %}
 }
-"""What drivers call it besides DataError."""
+"""The drivers' codes of such errors that are not DataError."""
 # {% endif %}
 
 
 class UnstorableValue(Unprocessable):
-    """A value of the request is beyond what its column holds."""
+    """A value of the request does not fit in its column."""
 
     code = "unstorable_value"
     detail = "A value is too large, too long or has characters that cannot be stored."
@@ -45,7 +45,7 @@ class UnstorableValue(Unprocessable):
 def observe(engine: Engine) -> None:
     """Turn such errors of this engine into a problem while a request is served.
 
-    Elsewhere (tasks, commands) nobody sent the value, and the error stays what it is.
+    In tasks and commands no client sent the value, so the error is raised unchanged.
     """
     event.listen(engine, "handle_error", _refuse)
 
@@ -53,7 +53,7 @@ def observe(engine: Engine) -> None:
 def _refuse(context: ExceptionContext) -> None:
     error = context.original_exception
     if has_request_context() and _is_about_a_value(error, context):
-        # Nothing of the message: drivers quote the value.
+        # The message is not logged, because drivers quote the value in it.
         code = next((each for each in _codes(error) if each is not None), None)
         names = {"error_type": type(error).__name__, "error_code": code}
         logger.warning("database refused a value", extra=names)
@@ -61,7 +61,7 @@ def _refuse(context: ExceptionContext) -> None:
 
 
 def _is_about_a_value(error: BaseException, context: ExceptionContext) -> bool:
-    # Drivers raise these two by themselves, when they write a value for the server.
+    # Drivers raise the last two themselves, when they encode a value for the server.
     kinds = (context.dialect.loaded_dbapi.DataError, UnicodeEncodeError, OverflowError)
     # {% if cookiecutter.database != "sqlite" %}
     if not CODES.isdisjoint(_codes(error)):
@@ -71,6 +71,6 @@ def _is_about_a_value(error: BaseException, context: ExceptionContext) -> bool:
 
 
 def _codes(error: BaseException) -> tuple[object, object]:
-    """Return the SQLSTATE and the server's number, which PyMySQL alone gives: its first argument."""
+    """Return the SQLSTATE, and the server's error number (PyMySQL's first argument)."""
     first = next(iter(error.args), None)
     return getattr(error, "sqlstate", None), first if isinstance(first, int) else None

@@ -1,4 +1,4 @@
-"""HTTP: the request pipeline, errors, and what guards requests: headers, sizes, origins, limits."""
+"""HTTP: the request pipeline, error responses, security headers, and limits on requests."""
 
 from flask import Flask
 
@@ -39,7 +39,7 @@ class Settings(  # one line where it fits
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Put the pipeline around the application, answer errors, and guard requests."""
+    """Install the request pipeline, the error handlers, and the checks of each request."""
     pipeline.init_app(app)
     errors.init_app(app)
     request_body.init_app(app)
@@ -51,10 +51,11 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def mount(app: Flask, settings: Settings) -> Flask:
-    """Hold settings against the routes of the application, and serve it below URL_PREFIX.
+    """Check settings against the application's routes, and serve it below URL_PREFIX.
 
     Raises:
-        InvalidSettings: when a setting names a route that does not exist, or the prefix is one.
+        InvalidSettings: when a setting names a route that does not exist, or a route conflicts
+            with the prefix.
 
     """
     # {% if cookiecutter.rate_limiting %}

@@ -1,8 +1,8 @@
-"""Which other origins' pages may use the API: those named in CORS_ORIGINS, or none.
+"""CORS: the other origins whose pages may use the API, from CORS_ORIGINS; by default none.
 
-The API takes no cookies, so credentials are never allowed: a page has to hold a token of its own.
-Browsers ask before they let a page read an answer or send JSON, and not before a form or a POST
-without a body; so what may change something is looked at here.
+The API uses no cookies, so credentials are never allowed: a page needs a token of its own. Browsers
+ask before they let a page read a response or send JSON, but not before a form or a POST without a
+body, so requests with unsafe methods are checked here.
 """
 
 import re
@@ -20,12 +20,12 @@ from app.core.pipeline import RequestInfo
 # RFC 6454: scheme, host and port, exactly as a browser spells them.
 ORIGIN = re.compile(r"(?P<scheme>https?)://(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?")
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-# What a page may send and read beyond the few names that the Fetch standard always lets through.
+# Headers that a page may send and read, in addition to those that the Fetch standard always allows.
 SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
 READ = "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-ID"
-AN_HOUR = "3600"  # seconds that a browser keeps the answer to its question
+AN_HOUR = "3600"  # seconds that a browser caches the response to a preflight request
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Sec-Fetch-Site: a page of this very origin, or no page, such as a bookmark.
+# Values of Sec-Fetch-Site: a page of this origin, or no page, such as a bookmark.
 OWN = frozenset({"same-origin", "none"})
 
 
@@ -43,7 +43,7 @@ def _origins(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
 
 
 class CorsSettings(CoreSettings):
-    """What cross-origin requests can be told."""
+    """The settings of cross-origin requests."""
 
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(split), AfterValidator(_origins)
@@ -51,7 +51,7 @@ class CorsSettings(CoreSettings):
 
 
 class CrossOriginRequest(Problem):
-    """A page of another origin has sent what may change something."""
+    """A page of another origin has sent a request with an unsafe method."""
 
     status = 403
     code = "cross_origin_request"
@@ -59,14 +59,13 @@ class CrossOriginRequest(Problem):
 
 
 class Cors:
-    """Tells browsers which pages may read an answer (Fetch standard, CORS protocol)."""
+    """Adds the headers of the CORS protocol (Fetch standard) for pages of these origins."""
 
     def __init__(self, origins: tuple[str, ...]) -> None:
-        """Take the origins of those pages."""
         self._origins = frozenset(origins)
 
     def began(self, info: RequestInfo) -> None:
-        """Add the headers; a question before the request (preflight) is one to OPTIONS."""
+        """Add the headers; an OPTIONS request is taken for a preflight."""
         headers = info.response_headers
         headers.append(("Vary", "Origin"))
         if not self._lets_in(info):
@@ -83,13 +82,13 @@ class Cors:
             ]
 
     def finished(self, info: RequestInfo) -> None:
-        """Do nothing: the headers are sent."""
+        """Do nothing: the headers have been sent."""
 
     def refuse_cross_origin_requests(self) -> None:
-        """Look at every request that may change something (a before_request function).
+        """Check every request with an unsafe method (a before_request function).
 
         Raises:
-            CrossOriginRequest: when a browser says that a page of another origin, not listed, has sent it.
+            CrossOriginRequest: when a page of another origin, which is not listed, has sent it.
 
         """
         info = pipeline.current()
@@ -98,16 +97,16 @@ class Cors:
 
     def _lets_in(self, info: RequestInfo) -> bool:
         origin = info.environ.get("HTTP_ORIGIN", "")
-        # By the path: a page may also read that a URL of the API, or its method, does not exist.
+        # By the path, not the route: a page may also read a 404 or 405 of the API.
         return origin in self._origins and info.environ["PATH_INFO"].startswith("/api/")
 
 
 def _is_foreign() -> bool:
-    """Tell whether a browser says so, in headers that no page can write; other clients send neither.
+    """Return whether a browser states another origin, in headers that no page can set.
 
-    Fetch metadata (W3C) is right behind any proxy. Browsers send it to HTTPS and to this machine
-    alone, so otherwise Origin (RFC 6454) is compared, and only its host: the scheme may end at a
-    proxy.
+    Other clients send neither header. Fetch metadata (W3C) is correct behind any proxy, but
+    browsers send it only over HTTPS and to localhost. Otherwise the host of Origin (RFC 6454) is
+    compared; not the scheme, because TLS may end at a proxy.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -117,7 +116,7 @@ def _is_foreign() -> bool:
 
 
 def init_app(app: Flask, settings: CorsSettings) -> None:
-    """Let the pages of other origins in, if any are named, and refuse those of all others."""
+    """Allow pages of the configured origins, and refuse unsafe requests from all others."""
     cors = Cors(settings.cors_origins)
     if settings.cors_origins:
         pipeline.of(app).observers.append(cors)

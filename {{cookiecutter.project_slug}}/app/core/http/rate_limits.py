@@ -1,8 +1,8 @@
-"""How many requests each client may send: counted in Redis, or in this process without one.
+"""Rate limits per client, counted in Redis or, without Redis, in this process.
 
-Windows start on the clock (each full minute for "300/minute"), so one increment answers how many
-requests are used and when the next ones come: one round trip a limit. The price is that a client
-may use two windows' worth around a boundary.
+Fixed windows are aligned with the clock (each full minute for "300/minute"), so a single increment
+gives the requests used and the time of the reset: one round trip per limit. The drawback is that a
+client may use up two windows around a boundary.
 """
 
 import time
@@ -32,7 +32,7 @@ from app.core.http import redis_server
 from app.core.http.redis_server import Availability, RedisSettings
 from app.core.pipeline import RequestInfo
 
-SWEEP_SECONDS = 60.0  # how often counts of past windows are forgotten
+SWEEP_SECONDS = 60.0  # how often counts of past windows are deleted
 
 
 def _limit(value: str) -> str:
@@ -60,15 +60,15 @@ Routes = Annotated[dict[str, Limit], NoDecode, BeforeValidator(_by_route)]
 
 
 class RateLimitSettings(RedisSettings):
-    """What rate limiting can be told."""
+    """The settings of rate limits."""
 
     rate_limit: Limit = "300/minute"
-    """For each client, over all routes."""
+    """The limit for each client, over all routes."""
     rate_limit_routes: Routes = Field(default_factory=dict)
-    """For each client on one route: `POST /api/v1/quotes=60/minute`, separated by commas."""
+    """Limits for each client on one route: `POST /api/v1/quotes=60/minute`, separated by commas."""
 
     def warnings(self) -> list[str]:
-        """Say that processes do not know of each other's counts."""
+        """Return the warnings, with one if processes in production do not share their counts."""
         found = super().warnings()
         if self.in_production and self.redis_url is None:
             found.append("REDIS_URL is not set: each process counts rate limits for itself.")
@@ -76,19 +76,18 @@ class RateLimitSettings(RedisSettings):
 
 
 class LocalCounters:
-    """Counts in this process: as many windows as there are clients in the longest one.
+    """Counts in this process; their number is limited by the clients in the longest window.
 
-    The memory of `limits` would do, but it starts a thread every few requests.
+    The memory storage of `limits` would do, but it starts a thread every few requests.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._lock = Lock()
         self._counts: dict[str, tuple[int, float]] = {}
         self._sweep_at = 0.0
 
     def incr(self, key: str, seconds: int) -> int:
-        """Count one and return the sum; it is forgotten after these seconds."""
+        """Increment a count and return it; it expires after these seconds."""
         now = time.monotonic()
         with self._lock:
             if now >= self._sweep_at:
@@ -100,10 +99,12 @@ class LocalCounters:
 
 
 class Counters:
-    """Counts in Redis; while Redis is away or there is none, in this process."""
+    """Counts in Redis; while Redis is unavailable or not configured, in this process.
+
+    It connects at the first request.
+    """
 
     def __init__(self, redis_url: SecretURL | None, ca_file: Path | None = None) -> None:
-        """Connect to nothing yet: the first request does."""
         self._local = LocalCounters()
         self._shared = _redis(redis_url, ca_file) if redis_url else None
         if self._shared:
@@ -117,7 +118,7 @@ class Counters:
         )
 
     def hit(self, key: str, seconds: int) -> int:
-        """Count one request and return how many there are in this window."""
+        """Count one request, and return the number of requests in this window."""
         if self._shared and self._availability.if_match_holds():
             try:
                 return self._add(key, seconds)
@@ -132,10 +133,9 @@ def _redis(url: SecretURL, ca_file: Path | None) -> RedisStorage:
 
 
 class Guard:
-    """Refuses the requests of a client that has used up its share."""
+    """Refuses the requests of a client that has exceeded a limit."""
 
     def __init__(self, settings: RateLimitSettings) -> None:
-        """Take the limits and where to count."""
         self._counters = Counters(settings.redis_url, settings.redis_ca_file)
         self._overall = parse(settings.rate_limit)
         self._routes = {route: parse(limit) for route, limit in settings.rate_limit_routes.items()}
@@ -144,7 +144,7 @@ class Guard:
         """Count this request (a before_request function).
 
         Raises:
-            TooManyRequests: with Retry-After, when a limit is used up.
+            TooManyRequests: with Retry-After, when a limit is exceeded.
 
         """
         info = pipeline.current()
@@ -153,7 +153,7 @@ class Guard:
         now = time.time()
         client = client_address.network_of(info.environ["REMOTE_ADDR"])
         counted = [self._count(name, limit, client, now) for name, limit in self._limits(info)]
-        # Of limits that are used up, the one that lasts longest: whoever comes back before is refused.
+        # Of several exceeded limits, the last to reset: an earlier retry would be refused.
         used_up = [each for each in counted if each[0] < 0]
         remaining, reset, amount, seconds = (
             max(used_up, key=itemgetter(1)) if used_up else min(counted)
@@ -170,7 +170,7 @@ class Guard:
 
     def _limits(self, info: RequestInfo) -> Iterator[tuple[str, RateLimitItem]]:
         yield "*", self._overall
-        # HEAD does what GET does (RFC 9110, 9.3.2), so it has no share of its own.
+        # HEAD does what GET does (RFC 9110, 9.3.2), so it has no limit of its own.
         method = "GET" if info.method == "HEAD" else info.method
         route = f"{method} {info.route}"
         if route in self._routes:
@@ -179,7 +179,7 @@ class Guard:
     def _count(
         self, name: str, limit: RateLimitItem, client: str, now: float
     ) -> tuple[int, int, int, int]:
-        """Return what remains (negative: too many), seconds to the reset, amount and window."""
+        """Return the remaining requests (negative: exceeded), seconds to reset, limit, window."""
         seconds = limit.get_expiry()
         window, elapsed = divmod(int(now), seconds)
         used = self._counters.hit(f"{name}/{client}/{window}", seconds)
@@ -187,16 +187,16 @@ class Guard:
 
 
 def init_app(app: Flask, settings: RateLimitSettings) -> None:
-    """Guard every route but the health probes."""
+    """Limit the requests to all routes except the health probes."""
     app.before_request(Guard(settings))
 
 
 def check(app: Flask, settings: RateLimitSettings) -> None:
-    """Hold the limits of single routes against the routes that there are.
+    """Check that the limits of single routes are for routes that exist.
 
     Raises:
-        InvalidSettings: when a limit is set for a route that does not exist, or for HEAD: the limit
-            of GET counts both.
+        InvalidSettings: when a limit is set for a route that does not exist, or for HEAD, which
+            the limit of GET includes.
 
     """
     routes = {

@@ -1,4 +1,4 @@
-"""The Redis server that processes share: how to reach it, and how to do without it for a while."""
+"""The Redis server that processes share: its connections, and a pause while it is unavailable."""
 
 import logging
 import time
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REDIS_SECONDS = 0.25  # the longest that a request waits for an answer
-PAUSE_SECONDS = 5.0  # how long Redis is left alone after it failed
+REDIS_SECONDS = 0.25  # how long a request waits for a connection, and for a reply
+PAUSE_SECONDS = 5.0  # how long Redis is not used after a failure
 
 
 class RedisSettings(CoreSettings):
-    """Where processes keep what they share."""
+    """The settings of the Redis server that processes share."""
 
     redis_url: SecretURL | None = Field(default=None, validate_default=True)
     redis_ca_file: CAFile = None
@@ -43,7 +43,7 @@ class RedisSettings(CoreSettings):
         return server_url.needs_tls(value, info, "redis_url")
 
     def warnings(self) -> list[str]:
-        """Say that another server could pass for Redis."""
+        """Return the warnings, with one if the server's certificate or name is not verified."""
         found = super().warnings()
         if self.redis_url and not server_url.read(self.redis_url).verified:
             found.append("REDIS_URL switches off the check of the server's certificate.")
@@ -51,10 +51,12 @@ class RedisSettings(CoreSettings):
 
 
 class Availability:
-    """Whether to ask Redis: not for a while after it failed, which is said once, not per request."""
+    """A circuit breaker for Redis: a failure is logged once, and pauses its use for PAUSE_SECONDS.
+
+    `meanwhile` states in the log what happens while Redis is unavailable.
+    """
 
     def __init__(self, meanwhile: str, pool: "ConnectionPool | None" = None) -> None:
-        """Take what happens while Redis is away, for the log, and the connections to it."""
         self.failures = 0
         self._pool = pool
         self._meanwhile = meanwhile
@@ -62,14 +64,14 @@ class Availability:
         self._retry_at = 0.0
 
     def if_match_holds(self) -> bool:
-        """Tell whether Redis may be asked now."""
+        """Return whether Redis may be used now."""
         return time.monotonic() >= self._retry_at
 
     def failed(self, error: Exception) -> None:
-        """Leave Redis alone from now on; requests that were waiting for it fail together.
+        """Pause the use of Redis; of requests that fail together, only the first logs it.
 
-        Connections are then opened anew: since a failover the old ones may lead to a replica, which
-        keeps them open and refuses every write (READONLY).
+        Idle connections are closed: since a failover they may lead to a replica, which keeps them
+        open and refuses every write (READONLY).
         """
         if self._pool:
             self._pool.disconnect(inuse_connections=False)
@@ -86,13 +88,13 @@ class Availability:
 
 
 def pool(url: SecretURL, ca_file: Path | None = None) -> "ConnectionPool":
-    """Return connections for threads to share; the first one is opened by the first request.
+    """Return a connection pool for all threads; the first request opens the first connection.
 
     Raises:
-        InvalidSettings: when redis-py does not know a parameter of the URL.
+        InvalidSettings: when redis-py rejects a parameter of the URL.
 
     """
-    # Imported here because it takes long to load, which only those who use it should pay.
+    # Imported here because it is slow to load, and not every process uses it.
     from redis import ConnectionPool, RedisError  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.retry import Retry  # noqa: PLC0415
@@ -104,10 +106,10 @@ def pool(url: SecretURL, ca_file: Path | None = None) -> "ConnectionPool":
             **server.tls,
             socket_timeout=REDIS_SECONDS,
             socket_connect_timeout=REDIS_SECONDS,
-            # A request would rather do without than wait for a second try.
+            # No retries: a request falls back at once instead of waiting for a second attempt.
             retry=Retry(NoBackoff(), 0),
         )
-        # Made as each connection will be; nothing is connected yet.
+        # Create a connection object to check the parameters; it does not connect.
         found.connection_class(**found.connection_kwargs)
     except (RedisError, TypeError, ValueError):
         problem = "has a parameter that redis-py does not know, or whose value does not fit"

@@ -1,8 +1,9 @@
-"""The body of a request, whose server may find out only while it is read that it is malformed.
+"""Turn all errors from reading a request's body into `OSError`.
 
-Gunicorn parses chunks when the application reads them, and raises errors of its own: some are no
-`OSError`, and werkzeug would let those become a 500. WSGI (PEP 3333) names no errors of
-`wsgi.input`, so all of them are turned into `OSError`, which werkzeug answers with a 400.
+Gunicorn parses chunks when the application reads them, and raises its own errors for malformed
+ones. Some are not `OSError`, and werkzeug would turn them into a 500. WSGI (PEP 3333) does not
+specify the errors of `wsgi.input`, so all of them become `OSError`, which werkzeug answers with a
+400.
 """
 
 import io
@@ -17,26 +18,25 @@ if TYPE_CHECKING:
 
 
 class UnreadableBodyError(OSError):
-    """The server cannot read the rest of a body: it is malformed or does not come."""
+    """The server cannot read the rest of a body: it is malformed or incomplete."""
 
 
 class RequestBody(io.RawIOBase):
-    """A body that fails only with `OSError`."""
+    """Wraps `wsgi.input`, so that reading raises only `OSError`."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        """Take `wsgi.input`."""
         super().__init__()
         self._stream = stream
 
     def readable(self) -> bool:
-        """Return True: nothing else can be done with it."""
+        """Return True: a body can only be read."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Fill a buffer as far as the body goes; 0 at its end.
+        """Read into a buffer, and return the number of bytes; 0 at the end of the body.
 
         Raises:
-            UnreadableBodyError: when the server raises anything.
+            UnreadableBodyError: when the server raises any exception.
 
         """
         view = memoryview(buffer)
@@ -50,7 +50,7 @@ class RequestBody(io.RawIOBase):
 
 
 def init_app(app: Flask) -> None:
-    """Let every view read bodies that fail only with `OSError`."""
+    """Wrap the body of every request."""
     serve = app.wsgi_app
 
     def serve_with_body(

@@ -1,4 +1,4 @@
-"""What every response and every connection gets, whatever the route."""
+"""Security headers, cookie flags, and limits on requests that apply to all routes."""
 
 from functools import partial
 from typing import NoReturn
@@ -15,10 +15,10 @@ from app.core import client_address, pipeline
 from app.core.config import CoreSettings
 from app.core.http import text
 
-# Directives that every policy has by name: `default-src` does not stand for `base-uri`, and OWASP ASVS
-# 5.0 (3.4.3) asks for both.
+# Directives that every policy states: `default-src` does not cover `base-uri`, and OWASP ASVS 5.0
+# (3.4.3) requires `base-uri` and `object-src`.
 POLICY = "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
-# OWASP Secure Headers Project, for each answer that has no such header of its own. An API loads
+# The headers of the OWASP Secure Headers Project, for responses that do not set them. An API loads
 # nothing, so its policy allows nothing.
 HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -29,19 +29,19 @@ HEADERS = [
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ("X-Permitted-Cross-Domain-Policies", "none"),
-    # An answer is for whoever asked; a view whose answers may be kept says so.
+    # Responses are for one client; a view whose responses may be stored sets another value.
     ("Cache-Control", "no-store"),
 ]
-A_YEAR = 31_536_000  # seconds; the least that browsers' preload lists take
-MAX_FIELDS = 100  # parts of a form, each in memory
-FIELD_BYTES = 65_536  # and all of them together
+A_YEAR = 31_536_000  # seconds; the minimum of browsers' preload lists
+MAX_FIELDS = 100  # parts of a multipart form, each in memory
+FIELD_BYTES = 65_536  # of one part
 
 
 class SecuritySettings(CoreSettings):
-    """What the security headers can be told; everything else about them is the same for all."""
+    """The settings of the security headers; their other values are fixed."""
 
     hsts_max_age_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
-    """How long browsers insist on HTTPS; 0 sends no such header."""
+    """How long browsers require HTTPS; 0: the header is not sent."""
     hsts_preload: bool = False
 
     @field_validator("hsts_preload")
@@ -54,7 +54,7 @@ class SecuritySettings(CoreSettings):
 
     @property
     def hsts(self) -> list[tuple[str, str]]:
-        """The header that makes browsers insist on HTTPS (RFC 6797): in production alone."""
+        """The header that makes browsers require HTTPS (RFC 6797), in production only."""
         if not self.in_production or not self.hsts_max_age_seconds:
             return []
         preload = "; preload" if self.hsts_preload else ""
@@ -63,13 +63,13 @@ class SecuritySettings(CoreSettings):
 
 
 class Request(flask.Request):
-    """A request whose files are refused, before a byte of them is kept, unless its view asks."""
+    """A request that refuses files before it stores any of them, unless its view accepts files."""
 
     takes_files = False
-    """Set by a view that wants files, before it reads the form."""
+    """Set by a view that accepts files, before it reads the form."""
 
     def make_form_data_parser(self) -> FormDataParser:
-        """Return what reads the form: without files unless its view asks for them."""
+        """Return the parser of the form, which refuses files unless the view accepts them."""
         if self.takes_files:
             return super().make_form_data_parser()
         return self.form_data_parser_class(
@@ -92,19 +92,20 @@ def _no_files(
 
 
 def init_app(app: Flask, settings: SecuritySettings) -> None:
-    """Set cookie flags, size limits, trusted hosts, proxy hops, readable URLs and response headers."""
+    """Set cookie flags, size limits, trusted hosts, proxy hops, URL checks and response headers."""
     app.request_class = Request
-    # A redirect to a path without its doubled slash would name whatever host the client did.
+    # Merging slashes would redirect to the Host that the client sent.
     app.url_map.merge_slashes = False
     app.config.update(
         SECRET_KEY=settings.secret_key.get_secret_value(),
-        # FLASK_DEBUG may be set for another application, and means nothing in production.
+        # FLASK_DEBUG may be set for another application, and is ignored in production.
         DEBUG=app.debug and not settings.in_production,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         # {% if cookiecutter.web_ui %}
-        # SessionPolicy take a cookie of that prefix only with Secure, the path / and no domain, so no
-        # other host of the domain can plant one (RFC 6265bis, 4.1.3.2). Services below several paths
-        # of one host need several names then; no prefix has a plus, so /a/b and /a-b differ.
+        # Browsers accept a cookie with this prefix only with Secure, the path / and no domain, so
+        # no other host of the domain can set it (RFC 6265bis, 4.1.3.2). Services below several
+        # paths of one host then need different names; no URL prefix contains +, so /a/b and /a-b
+        # differ.
         SESSION_COOKIE_NAME=(
             f"__Host-session{settings.url_prefix.replace('/', '+')}"
             if settings.in_production
@@ -119,12 +120,12 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         SESSION_COOKIE_SECURE=settings.in_production,
     )
     hops = settings.trusted_proxy_hops
-    # Only as many X-Forwarded-* values as there are proxies of ours: the rest is the client's own
-    # writing.
+    # Only as many X-Forwarded-* values as there are trusted proxies: the client may have written
+    # the others.
     app.wsgi_app = client_address.ClientAddress(app.wsgi_app, hops)  # type: ignore[method-assign]  # as below
     if hops:
-        # X-Forwarded-Host is never believed, because many proxies pass on what a client put there;
-        # they are to keep Host.
+        # X-Forwarded-Host is never trusted, because many proxies pass on the client's value.
+        # Proxies must preserve Host instead.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
             app.wsgi_app, x_for=0, x_proto=hops, x_host=0
         )
@@ -135,13 +136,13 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
 
 
 def _refuse_foreign_host(allowed: tuple[str, ...]) -> None:
-    """Refuse a Host that is not ours, except from probes, which call an address and not a name.
+    """Refuse a Host that is not allowed, except from probes, which use an address and not a name.
 
     Raises:
-        SecurityError: a 400.
+        SecurityError: answered with 400.
 
     """
-    # Names are the same in capitals (RFC 9110, 4.2.3); werkzeug compares them as they are.
+    # Host names are case-insensitive (RFC 9110, 4.2.3); werkzeug compares them as they are.
     host = request.host.lower()
     if not pipeline.current().quiet and not host_is_trusted(host, allowed):
         raise SecurityError

@@ -1,7 +1,7 @@
-"""Text that this service can keep: Unicode in UTF-8 without NUL, wherever it stands in a request.
+"""Refuse text that this service cannot store: all parts of a request must be UTF-8 without NUL.
 
-PostgreSQL stores no NUL, no database stores bytes that are no UTF-8, and a log line or a file name
-ends at a NUL. So such text is refused for every route, before anything reads it.
+PostgreSQL stores no NUL, no database stores invalid UTF-8, and a log line or a file name ends at a
+NUL. So this text is refused for every route, before anything reads it.
 """
 
 from urllib.parse import unquote_to_bytes
@@ -17,26 +17,26 @@ Errors = dict[str | int, "Errors | list[str]"]
 
 
 class UnreadableURL(Problem):
-    """The path or the query decodes to a NUL, or to bytes that are no UTF-8."""
+    """The path or the query decodes to a NUL or to invalid UTF-8."""
 
     code = "unreadable_url"
     detail = "The URL must be UTF-8 without NUL (percent-encoded, RFC 3986, section 2.5)."
 
 
 def init_app(app: Flask) -> None:
-    """Look at the URL of each request."""
+    """Check the URL of each request."""
     app.before_request(_refuse_unreadable_url)
 
 
 def _refuse_unreadable_url() -> None:
-    """Look at the bytes: Werkzeug replaces what it cannot decode, or leaves it encoded.
+    """Check the bytes, because Werkzeug replaces what it cannot decode, or leaves it encoded.
 
     Raises:
-        UnreadableURL: for a NUL or for what is no UTF-8.
+        UnreadableURL: for a NUL or invalid UTF-8.
 
     """
     environ = request.environ
-    # WSGI hands out bytes as Latin-1 (PEP 3333), the path decoded and the query as it was sent.
+    # WSGI provides bytes as Latin-1 (PEP 3333), the path decoded and the query as it was sent.
     path, query = (environ[name].encode("latin-1") for name in ("PATH_INFO", "QUERY_STRING"))
     if not (_is_text(path) and _is_text(unquote_to_bytes(query) if b"%" in query else query)):
         raise UnreadableURL
@@ -50,10 +50,10 @@ def _is_text(value: bytes) -> bool:
 
 
 def nul_errors(value: object) -> Errors | list[str]:
-    """Return where a parsed JSON value holds a NUL, in marshmallow's form; empty for nowhere.
+    """Return an error for each NUL in a parsed JSON value, in marshmallow's form; empty if none.
 
-    A member whose name holds one is pointed at by the object around it, so that nothing of the
-    request is repeated.
+    For a NUL in a member's name the error names the object that contains the member, so that
+    nothing of the request is repeated.
     """
     if isinstance(value, str):
         return [SENTENCE] if NUL in value else []

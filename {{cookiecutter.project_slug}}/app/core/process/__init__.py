@@ -1,4 +1,4 @@
-"""The processes of the service: commands, Gunicorn's signals, the liveness probe."""
+"""The service's processes: commands, Gunicorn's stop signals, and liveness probes."""
 
 from app.core.process.cli import from_environment, init_app
 

@@ -23,17 +23,17 @@ NEED_NO_SETTINGS = frozenset(
         "routes",
     }
 )
-"""Commands that print the same whatever the configuration is, so they run without a valid one."""
+"""Commands whose output does not depend on the configuration, so they run without a valid one."""
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
-    """Add the commands to `flask`; called at the end, when all else has been said."""
+    """Add the commands to `flask`, and print the server's URL. Call it after all other features."""
 
     @app.cli.command("check")
     def check() -> None:
-        """Print the configuration in force, secrets masked, and what is unwise about it."""
-        # A configuration that is not valid never gets here: creating the application names
-        # everything wrong with it and exits with code 1.
+        """Print the configuration in force, secrets masked, and warnings about it."""
+        # An invalid configuration never gets here: creating the application lists all of its
+        # problems, and exits with code 1.
         for name, value in settings:
             click.echo(f"{name.upper()}={spelled(value)}")
         for warning in settings.warnings():
@@ -43,13 +43,13 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
 
 
 def from_environment(make: Callable[[S], Flask], kind: type[S]) -> Flask:
-    """Make the application with the settings in the environment.
+    """Create the application with the settings in the environment.
 
-    When `flask` makes it only to find a command in it, a wrong configuration stops the commands that
-    need one, and no others.
+    When `flask` creates it only to look up a command, an invalid configuration stops the commands
+    that need a valid one, and no others.
 
     Raises:
-        InvalidSettings: when the environment lacks or misstates something.
+        InvalidSettings: when a setting in the environment is missing or invalid.
 
     """
     context = click.get_current_context(silent=True)
@@ -67,15 +67,15 @@ def from_environment(make: Callable[[S], Flask], kind: type[S]) -> Flask:
 
 
 def _looks_up(command: click.Command) -> bool:
-    """Tell whether `flask` makes the application to find a command, or for one that only shows it."""
+    """Return whether `flask` is looking up a command, or runs one of NEED_NO_SETTINGS."""
     return isinstance(command, FlaskGroup) or command.name in NEED_NO_SETTINGS
 
 
 def _refuse_dotenv(context: click.Context | None) -> None:
-    """Refuse a production into which `flask` itself has read a file `.env`, here or further up.
+    """Refuse to run in production if `flask` has read a `.env`, here or in a parent folder.
 
     Raises:
-        InvalidSettings: with how to keep it from that.
+        InvalidSettings: states how to prevent that.
 
     """
     script = context and context.find_object(ScriptInfo)
@@ -91,7 +91,7 @@ def _refuse_dotenv(context: click.Context | None) -> None:
 
 
 def _refuse_commands(app: Flask, problem: InvalidSettings) -> None:
-    """Let each command that needs a configuration end with what is wrong about it."""
+    """Make each command that needs a valid configuration exit with its problems."""
 
     def refuse() -> NoReturn:
         raise problem
@@ -106,7 +106,7 @@ def _refuse_commands(app: Flask, problem: InvalidSettings) -> None:
 
 
 def print_values(settings: CoreSettings, names: Sequence[str]) -> None:
-    """Print settings by their names, one a line, as the environment spells them.
+    """Print settings by name, one per line, as they are written in the environment.
 
     Raises:
         SystemExit: when there is no such setting.
@@ -120,7 +120,7 @@ def print_values(settings: CoreSettings, names: Sequence[str]) -> None:
 
 
 def spelled(value: object) -> str:
-    """Write a value the way that the environment spells it."""
+    """Return a value as it is written in the environment."""
     match value:
         case None:
             return ""

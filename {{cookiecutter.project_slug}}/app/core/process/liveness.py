@@ -1,9 +1,10 @@
-"""Liveness probes, answered by a thread of their own in each worker, at a port of their own.
+"""Liveness probes, answered by a separate thread of each worker, on a separate port.
 
-All threads that serve requests may wait for a slow database, with more requests queued behind them; a
-probe in that queue would time out, and the platform would restart what a restart does not help. So
-Gunicorn's master opens LIVENESS_PORT, and each worker answers there beside its requests (Gunicorn's
-hooks `when_ready` and `post_worker_init`). An answer says that a worker process lives and runs Python.
+All threads that serve requests may be waiting for a slow database, with more requests queued behind
+them. A probe in that queue would time out, and the platform would restart the service, which does
+not help. So Gunicorn's master opens LIVENESS_PORT, and each worker answers there independently of
+its requests (Gunicorn's hooks `when_ready` and `post_worker_init`). A response shows that a worker
+process is alive and runs Python.
 """
 
 import math
@@ -16,19 +17,19 @@ from app.core.config import InvalidSettings
 
 PATH = "/health/live"
 BODY = b'{"status":"ok"}'
-SILENT_SECONDS = 5  # how long a client may say nothing
+SILENT_SECONDS = 5  # how long a client may send nothing
 
 WORKER_TIMEOUT_SECONDS = 30
-"""Gunicorn's `timeout`: its master replaces a worker that shows no sign of life for so long."""
+"""Gunicorn's `timeout`: the master replaces a worker without a heartbeat for this long."""
 START_SECONDS = 20
-"""The longest that a worker may take to load the application."""
+"""The maximum time for a worker to load the application."""
 PERIOD_SECONDS = 10
 TIMEOUT_SECONDS = 5
 FAILURE_THRESHOLD = math.ceil((WORKER_TIMEOUT_SECONDS + START_SECONDS) / PERIOD_SECONDS) + 1
-"""Failed probes in a row that justify a restart: Gunicorn's own repair always comes first."""
+"""Consecutive failed probes before a restart, so that Gunicorn's own recovery comes first."""
 
 _listeners: list[socket.socket] = []
-"""What the master opened; workers inherit it, and `HUP` keeps it."""
+"""The sockets that the master has opened. Workers inherit them, and they survive a `HUP`."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,38 +50,37 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def version_string(self) -> str:
-        """Name no software."""
+        """Return a name that does not reveal the software."""
         return "web"
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name in Python
-        """Write no line for each probe."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+        """Log nothing, because probes are frequent."""
 
 
 class LivenessServer(ThreadingHTTPServer):
-    """Answers probes at a socket that listens already."""
+    """Answers probes on a socket that is already listening, which all workers share."""
 
     def __init__(self, listener: socket.socket) -> None:
-        """Take the socket; other workers accept from it, too."""
         super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Let a client go away at any time."""
+        """Ignore errors, because a client may disconnect at any time."""
 
 
 def listen(host: str, port: int | None) -> None:
-    """Open the port in the master (Gunicorn's `when_ready`); without a port, nothing.
+    """Open the port in the master (Gunicorn's `when_ready`); without a port, do nothing.
 
     Raises:
-        InvalidSettings: when it cannot be opened.
+        InvalidSettings: when the port cannot be opened.
 
     """
     if port is None:
         return
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        # Shared with the new master of a `USR2`. Non-blocking: several workers wait at it.
+        # `reuse_port` lets the new master of a `USR2` open the same port.
         listener = socket.create_server(
             (host, port),
             family=family,
@@ -89,12 +89,12 @@ def listen(host: str, port: int | None) -> None:
         )
     except OSError as error:
         raise InvalidSettings({"LIVENESS_PORT": f"cannot be opened: {error.strerror}"}) from None
-    listener.settimeout(0)
+    listener.settimeout(0)  # non-blocking, because several workers wait for connections
     _listeners.append(listener)
 
 
 def serve() -> list[LivenessServer]:
-    """Answer probes in a thread of this worker (Gunicorn's `post_worker_init`)."""
+    """Start answering probes in a thread of this worker (Gunicorn's `post_worker_init`)."""
     servers = [LivenessServer(listener) for listener in _listeners]
     for server in servers:
         Thread(target=server.serve_forever, name="liveness", daemon=True).start()

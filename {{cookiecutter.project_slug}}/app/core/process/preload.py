@@ -1,9 +1,9 @@
-"""What an application imports when it is made, loaded by Gunicorn's master for all workers.
+"""Modules that the application imports when it is created, loaded by Gunicorn's master.
 
-Loaded before the fork, modules are shared memory, and a worker that replaces another accepts requests
-sooner.
+Workers share the memory of modules that are loaded before the fork, and a worker that replaces
+another accepts requests sooner.
 # {% if cookiecutter.metrics %}
-Not prometheus_client: at import it looks where its files are, which the master decides when it starts.
+Not prometheus_client: it locates its files at import, and the master chooses them when it starts.
 # {% endif %}
 """
 
@@ -26,6 +26,6 @@ MODULES = [
 
 
 def load() -> None:
-    """Import them; nothing is connected or started."""
+    """Import the modules; nothing is connected or started."""
     for name in MODULES:
         importlib.import_module(name)
