@@ -199,7 +199,7 @@ def test_a_visitor_signs_in_with_a_password_and_out_for_good(
         visit.write("Email address", PERSON)
         visit.write("Password", "a guess, not more")
         visit.press("Log in")
-        visit.reads("No account that can be used")
+        visit.reads("email address or the password is wrong")
         assert visit.page.locator(":focus").get_attribute("class") == "mistakes"
         visit.is_accessible()
         visit.write("Password", PASSWORD)
