@@ -66,8 +66,8 @@ class Schedule:
 def take(job: str, number: int) -> bool:
     """Claim a run; return whether it was still free.
 
-    Run numbers are compared for equality, so a clock that was ahead costs only one extra run. If they
-    were compared by order, no run would start until the other clocks had caught up.
+    Run numbers are compared for equality, so a clock that was ahead costs only one extra run.
+    Compared by order, no run would start until the other clocks had caught up.
     """
     mine = (
         update(ScheduledRun)
