@@ -1,9 +1,9 @@
 """Keeps log lines whole: short enough for a pipe, and each written by one call.
 
-Lines of processes that share a pipe may be interleaved, unless each write has at most PIPE_BUF bytes
-(POSIX, write; 4,096 on Linux). Lines to a pipe or a socket are therefore cut to that size: the
-longest values lose their middle, with a mark, until the line fits. A traceback keeps its first and
-last frames.
+Lines of processes that share a pipe may be interleaved, unless each write has at most PIPE_BUF
+bytes (POSIX, write; 4,096 on Linux). Lines to a pipe or a socket are therefore cut to that size:
+the longest values lose their middle, with a mark, until the line fits. A traceback keeps its first
+and last frames.
 """
 
 import os

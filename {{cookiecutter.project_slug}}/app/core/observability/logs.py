@@ -136,7 +136,7 @@ class ConsoleFormatter(logging.Formatter):
         return f"{level} {said} {_harmless(values)}".rstrip()
 
     def _of_request(self, record: logging.LogRecord, info: RequestInfo) -> str:
-        """Return method, path, status and milliseconds, but not the query, which may hold secrets."""
+        """Return method, path, status and milliseconds; not the query, which may hold secrets."""
         environ = info.environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         shown = _harmless(path.encode("latin-1").decode(errors="backslashreplace"))
