@@ -36,7 +36,7 @@ DOCUMENTED = {
 
 
 def normalised(email: str) -> str | None:
-    """Return the normalised form of an address, which is what is stored; None if it is invalid.
+    """Return the normalised form of an address, for storage; None if the address is invalid.
 
     Case is ignored in both parts, as all large mail servers do (RFC 5321, 2.4 leaves it to the
     receiving host). ASCII only: a non-ASCII local part needs SMTPUTF8 at every server on the way

@@ -135,7 +135,7 @@ def ends(text: str, most: int, size: Callable[[str], int], head: float = 0.3) ->
         text: the text to shorten.
         most: the most bytes of the result.
         size: returns the size of a text in bytes.
-        head: the share of the kept characters that come from the beginning.
+        head: the share of the remaining characters that come from the beginning.
 
     """
 

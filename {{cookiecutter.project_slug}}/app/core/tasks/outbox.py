@@ -84,7 +84,7 @@ class Outbox:
             return session.execute(attempts).scalar_one_or_none()
 
     def end(self, message_id: str, verdict: TaskOutcome) -> None:
-        """Delete a message that is done; store when another is due again, or that it is dead."""
+        """Delete a message that is done; otherwise store when it is due again, or mark it dead."""
         try:
             one = OutboxMessage.id == UUID(message_id)
         except ValueError:  # not a message of this service

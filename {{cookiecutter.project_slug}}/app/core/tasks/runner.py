@@ -129,7 +129,7 @@ class MessageStore(Protocol):
         """Count an attempt and return its number; None when the message is done already."""
 
     def end(self, message_id: str, verdict: TaskOutcome) -> None:
-        """Delete a message, or store when it is due again."""
+        """Record the outcome of a run: delete the message, make it due again or mark it dead."""
 
 
 class Publisher:

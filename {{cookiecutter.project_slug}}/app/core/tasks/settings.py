@@ -30,7 +30,7 @@ class TaskSettings(CoreSettings):
     task_max_backoff_seconds: int = Field(default=MAX_BACKOFF, ge=1, le=3_600)
     """The longest delay between two attempts."""
     worker_heartbeat_file: Path | None = None
-    """A file that a worker touches every two seconds while it is connected to the broker."""
+    """A file that a worker touches every two seconds while it is connected; unset: none."""
 
     @field_validator("broker_url")
     @classmethod
