@@ -1,4 +1,4 @@
-"""What the workers run: `celery --app worker worker --beat`, or `make worker`."""
+"""The entry point of Celery workers: `celery --app worker worker --beat`, or `make worker`."""
 
 import sys
 
@@ -19,7 +19,7 @@ task_metrics.begin(settings)
 flask_app = create_app(settings)
 logs.log_what_python_prints()
 if settings.logs_as_json:
-    # Celery prints there that it was told to stop; `app.core.tasks.celery_app` logs it.
+    # Celery prints its shutdown notice there; `app.core.tasks.celery_app` logs the shutdown.
     vars(sys)["__stdout__"] = None
 app = celery_app.worker(flask_app)
 # {% if cookiecutter.metrics %}

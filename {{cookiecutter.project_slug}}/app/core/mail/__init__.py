@@ -1,4 +1,4 @@
-"""Email: one place that reads addresses, one that sends, one that counts what a recipient gets."""
+"""Email: validation of addresses, sending, and limits per recipient."""
 
 from flask import Flask
 
@@ -35,7 +35,7 @@ __all__ = [  # one line where it fits
 
 
 def init_app(app: Flask, settings: MailSettings) -> None:
-    """Let the application send emails."""
+    """Set up the application's email."""
     queue.init_app(app, settings)
     # {% if cookiecutter.database != "none" %}
     sent_emails.init_app(app)

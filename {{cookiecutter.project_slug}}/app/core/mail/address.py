@@ -1,4 +1,4 @@
-"""The one place that reads an email address."""
+"""Validates and normalises email addresses. No other module parses them."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 EMAIL_LENGTH = 254  # RFC 5321, erratum 1690
-# RFC 5321, 4.1.2: a Dot-string and a Domain, in ASCII. A quoted local part, a comment and an address
-# literal are valid there too, and refused here: they are second spellings of a mailbox. So is an
-# encoded word (RFC 2047), which Python's `email` decodes wherever it writes a header, and so are routes:
-# a mail server that finds its own name in `user%elsewhere@here` or `elsewhere!user@here` sends it on
-# (RFC 1123, 5.2.16; Postfix does by default).
+# RFC 5321, 4.1.2: a Dot-string and a Domain, in ASCII. Quoted local parts, comments and address
+# literals are valid there but rejected here: they are alternative spellings of a mailbox. Encoded
+# words (RFC 2047) are rejected too, because Python's `email` decodes them when it writes a header,
+# and so are routes: a mail server that finds its own name in `user%elsewhere@here` or
+# `elsewhere!user@here` relays the email (RFC 1123, 5.2.16; Postfix does by default).
 _ENCODED_WORD = r"(?!.*=\?)"
 _LENGTH = r"(?=.{3,254}\Z)(?=[^@]{1,64}@)"
 _ATOM = r"[a-zA-Z0-9#$&'*+/=?^_`{|}~-]+"
@@ -20,9 +20,9 @@ _NO_NUMBER = r"(?!(?:.*\.)?[0-9]+\Z)"  # no top-level domain is a number (RFC 36
 ADDRESS = re.compile(
     rf"{_ENCODED_WORD}{_LENGTH}{_ATOM}(?:\.{_ATOM})*@{_NO_NUMBER}{_LABEL}(?:\.{_LABEL})*"
 )
-# The same for readers of the API document, whose patterns have no lookahead (RE2): an atom in which
-# no ? follows a =, and a last label that is not all digits. The lengths of the parts come with
-# `format: email` (RFC 5321, 4.5.3.1).
+# The same pattern for the API document, without lookahead, which RE2 does not support: an atom in
+# which no ? follows a =, and a last label that is not all digits. `format: email` implies the
+# lengths of the parts (RFC 5321, 4.5.3.1).
 _OTHERS = r"[a-zA-Z0-9#$&'*+/^_`{|}~-]"
 _PLAIN_ATOM = rf"(?:(?:\?|=*{_OTHERS})+=*|=+)"
 _ANY_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -36,25 +36,24 @@ DOCUMENTED = {
 
 
 def normalised(email: str) -> str | None:
-    """Return the one spelling of an address that is stored; None for what cannot be written to.
+    """Return the normalised form of an address, for storage; None if the address is invalid.
 
-    This is the only place that reads an address. Case is ignored in both parts, as all large mail
-    servers do (RFC 5321, 2.4 leaves it to the receiving host). ASCII only: a local part beyond it needs
-    SMTPUTF8 at every server on the way (RFC 6531), and a domain beyond it has an ASCII form (`xn--`).
+    Case is ignored in both parts, as all large mail servers do (RFC 5321, 2.4 leaves it to the
+    receiving host). ASCII only: a non-ASCII local part needs SMTPUTF8 at every server on the way
+    (RFC 6531), and a non-ASCII domain has an ASCII form (`xn--`).
     """
     return email.lower() if ADDRESS.fullmatch(email) else None
 
 
 class EmailField(fields.String):
-    """An email address, in the one spelling that is stored."""
+    """An email address, normalised on load and described in the API document."""
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
-        """Describe an address in the API document."""
         super().__init__(metadata={**DOCUMENTED, **(metadata or {})}, **options)
 
     def _deserialize(
         self,
-        value: Any,  # noqa: ANN401  whatever was sent
+        value: Any,  # noqa: ANN401  any JSON value
         attr: str | None,
         data: Mapping[str, Any] | None,
         **kwargs: Any,  # noqa: ANN401  marshmallow's own
@@ -67,5 +66,5 @@ class EmailField(fields.String):
 
 
 def domain(address: str) -> str:
-    """Return the part of an address behind its `@`."""
+    """Return the part of an address after its `@`."""
     return address.rpartition("@")[2]

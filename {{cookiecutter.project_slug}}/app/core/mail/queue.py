@@ -1,9 +1,9 @@
-"""Emails: sent by a thread of their own, so that no request waits for a mail server.
+"""Emails, sent from a separate thread, so that no request waits for a mail server.
 
-They wait in memory, a bounded number of them, and are lost when the process is killed; whoever
-misses one asks again.
+They wait in memory, at most MAX_WAITING of them, and are lost when the process is killed; a user
+who misses one requests it again.
 # {% if cookiecutter.background_tasks %}
-What must not be lost is delivered by a task, which waits for the server's word.
+An email that must not be lost is delivered by a task, which waits for the server's reply.
 # {% endif %}
 """
 
@@ -38,7 +38,11 @@ MAX_KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """What is written; None for nobody, which takes as long as any other."""
+    """An email.
+
+    With `to=None` it is queued but not sent, so that timing does not reveal whether an account
+    exists.
+    """
 
     to: str | None
     subject: str
@@ -46,20 +50,22 @@ class Email:
     share: Share = OTHER
 
 
-class Refused(Exception):  # noqa: N818  it is the server's answer
-    """The email can never be delivered: a 5yz reply (RFC 5321, 4.2.1), or no valid header."""
+class Refused(Exception):  # noqa: N818  the server's reply
+    """The email can never be delivered: a 5yz reply (RFC 5321, 4.2.1), or an invalid header."""
 
 
 Deliver = Callable[[EmailMessage], object]
 Counted = Callable[[Share, str, str], AbstractContextManager[None]]
-"""Surrounds the delivery of an email, and raises `LimitReached` instead when the recipient has had enough."""
+"""Wraps the delivery of an email; raises `LimitReached` if the recipient's limit is reached."""
 
 
 class Outbox:
-    """Takes emails and has them delivered, one after the other."""
+    """Queues emails and delivers them, one after the other.
+
+    Without a mail server they go to `kept` in tests, and otherwise to the console.
+    """
 
     def __init__(self, settings: MailSettings, counted: Counted) -> None:
-        """Take who delivers (a mail server, the console or, in tests, nobody) and who counts."""
         self._counted = counted
         self.kept: deque[EmailMessage] = deque(maxlen=MAX_KEPT)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
@@ -72,7 +78,7 @@ class Outbox:
             self._deliver = self.kept.append
 
     def send(self, email: Email) -> None:
-        """Take an email; when too many wait already it is dropped, and the log says so."""
+        """Queue an email; if MAX_WAITING emails wait already, drop it and log an error."""
         if self._room.acquire(blocking=False):
             self.thread.submit(self._send, email)
         else:
@@ -80,16 +86,16 @@ class Outbox:
 
     # {% if cookiecutter.background_tasks %}
     def deliver(self, to: str, email: Email, key: str) -> bool:
-        """Send an email now; the key makes it the same email however often it is sent.
+        """Send an email now; the same key always gives it the same Message-ID.
 
-        Return whether it was handed over: not when its recipient has had enough.
+        Return whether it was sent: it is not if the recipient's limit is reached.
 
         Raises:
             Refused: when it can never be delivered; that has been logged.
-            OSError: when it was not taken this time.
+            OSError: when the server did not accept it this time.
 
         """
-        # A receiver that knows this Message-ID can tell that it has the email already.
+        # A receiver can recognise a duplicate by its Message-ID.
         return self._hand_over(to, email, f"<{key}@{domain(self._from)}>")
 
     # {% endif %}
@@ -98,19 +104,19 @@ class Outbox:
             if email.to:
                 self._hand_over(email.to, email, make_msgid(domain=domain(self._from)))
         except Refused:
-            pass  # it is logged already
-        except Exception as error:  # noqa: BLE001  the next email must go out whatever this one met
-            # The server's own words may repeat the address.
+            pass  # already logged
+        except Exception as error:  # noqa: BLE001  the thread pool would hide any error
+            # The text of the server's reply may contain the address.
             logger.error("email not sent", extra={"reason": type(error).__name__})  # noqa: TRY400
         finally:
             self._room.release()
 
     def _hand_over(self, to: str, email: Email, message_id: str) -> bool:
-        """Send one email, unless its recipient has had enough; return whether it was sent.
+        """Send one email, unless the recipient's limit is reached; return whether it was sent.
 
         Raises:
             Refused: when it can never be delivered; that is logged without the address.
-            OSError: when it was not taken this time.
+            OSError: when the server did not accept it this time.
 
         """
         try:
@@ -125,21 +131,21 @@ class Outbox:
             if code is None:
                 raise
             words = {"reason": type(error).__name__, "smtp_code": code}
-            logger.error("email delivery failed", extra=words)  # noqa: TRY400  it holds the address
+            logger.error("email delivery failed", extra=words)  # noqa: TRY400  the traceback holds the address
             raise Refused from None
         return True
 
     def _message(self, to: str, email: Email, message_id: str) -> EmailMessage:
-        """Write an email.
+        """Build the message of an email.
 
         Raises:
-            ValueError: when the address or the subject would become another header.
+            ValueError: when the address is invalid, or the subject would add a header.
 
         """
         if normalised(to) != to:  # stored by an older version
             reason = "not an address that this service writes to"
             raise ValueError(reason)
-        # ASCII alone, as a server need not take more (RFC 6152).
+        # ASCII only: a server need not support 8BITMIME (RFC 6152).
         message = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
         message["From"] = Address(NAME, addr_spec=self._from)
         message["To"] = Address(addr_spec=to)
@@ -152,7 +158,7 @@ class Outbox:
 
 
 def _print(message: EmailMessage) -> None:
-    """Show an email to whoever runs the service on a laptop: its links are meant to be followed."""
+    """Print an email to the console in development, so that its links can be followed."""
     click.echo(
         f"\n--- email to {message['To']}: {message['Subject']} ---\n{message.get_content()}---",
         err=True,
@@ -160,10 +166,10 @@ def _print(message: EmailMessage) -> None:
 
 
 def of_app() -> Outbox:
-    """Return the outbox of the current application."""
+    """Return the email queue of the current application."""
     return cast("Outbox", current_app.extensions["mail"])
 
 
 def init_app(app: Flask, settings: MailSettings) -> None:
-    """Give the application an outbox."""
+    """Give the application an email queue."""
     app.extensions["mail"] = Outbox(settings, Recipients(app, settings).counted)

@@ -1,4 +1,4 @@
-"""How many emails recipients have had, for services without a database."""
+"""Counts emails per recipient, for services without a database."""
 
 import time
 from collections.abc import Callable
@@ -10,20 +10,19 @@ from app.core.http import rate_limits
 
 # {% endif %}
 Hit = Callable[[str, int], int]
-"""Counts one for a key in a window of so many seconds, and returns the sum in this window."""
+"""Increments a key's count in a window of this many seconds, and returns the count."""
 
 
 # {% if not cookiecutter.rate_limiting %}
 class LocalCounts:
-    """Counts in this process, for one window at a time."""
+    """Counts in the memory of this process, for one window at a time."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._window = 0
         self._counts: dict[str, int] = {}
 
     def hit(self, key: str, seconds: int) -> int:
-        """Count one and return the sum in this window."""
+        """Increment a key's count in the current window, and return it."""
         window = int(time.time() / seconds)
         if window != self._window:
             self._window, self._counts = window, {}
@@ -33,13 +32,13 @@ class LocalCounts:
 
 # {% endif %}
 class Counters:
-    """Counts by windows that start on the clock.
+    """Counts in fixed windows, aligned to the clock.
 
     # {% if cookiecutter.rate_limiting %}
-    In Redis, as rate limits are, for all processes together; without REDIS_URL each process counts for
-    itself.
+    All processes share the counts in Redis, like those of rate limits. Without REDIS_URL, each
+    process counts on its own. Nothing connects to Redis before the first count.
     # {% else %}
-    Each process counts for itself, because they share nothing.
+    Each process counts on its own, because processes share no storage.
     # {% endif %}
     """
 
@@ -52,7 +51,6 @@ class Counters:
         ca_file: CAFile = None,
         # {% endif %}
     ) -> None:
-        """Take where to count; nothing is connected yet."""
         # {% if not cookiecutter.rate_limiting %}
         self._hit = LocalCounts().hit
         # {% endif %}
@@ -61,11 +59,11 @@ class Counters:
         # {% endif %}
 
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
-        """Count an email and return the sum; one that is tried again was counted before."""
+        """Count an email and return the recipient's count; 0 for a retry, already counted."""
         if self._hit(f"email/{message_id}", seconds) > 1:
             return 0
         window = int(time.time() / seconds)
         return self._hit(f"email/{share}/{recipient}/{window}", seconds)
 
     def withdraw(self, message_id: str) -> None:
-        """Leave it counted, since its next try is not counted."""
+        """Do nothing: the email stays counted, because a retry is not counted again."""

@@ -1,8 +1,8 @@
-"""How many emails one recipient gets: counted where an email is handed over, so for every sender.
+"""Limits the emails to each recipient; they are counted on delivery, whatever code sends them.
 
-Anybody can have an email sent to anybody's address: a receipt, a password reset, a confirmation. An email
-over the limit is dropped with a log line, and whoever asked for it learns nothing. Each share has a count
-of its own, so that the emails of one cannot use up those of another.
+Any client can have an email sent to any address: a receipt, a password reset, a confirmation. An
+email over the limit is dropped and logged, and the response does not reveal it. Each share has its
+own count, so that emails of one share cannot use up the limit of another.
 """
 
 from collections.abc import Iterator
@@ -38,45 +38,44 @@ class RecipientSettings(  # one line where it fits
     # {% endif %}
     config.CoreSettings,
 ):
-    """How many emails one recipient gets."""
+    """The limit of emails to one recipient."""
 
     email_recipient_limit: int = Field(default=6, ge=1, le=1_000_000)
-    """Of each share, within half an hour."""
+    """The most emails of one share to one recipient within half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Emails that are counted together for one recipient."""
+    """A group of emails that are counted together for each recipient."""
 
     name: str
     most: int | None = None
-    """Within WINDOW_SECONDS; EMAIL_RECIPIENT_LIMIT if None."""
+    """The most emails within WINDOW_SECONDS; EMAIL_RECIPIENT_LIMIT if None."""
 
 
 OTHER = Share("other")
 
 
-class LimitReached(Exception):  # noqa: N818  it is no error
-    """The recipient has had all emails of this share."""
+class LimitReached(Exception):  # noqa: N818  not an error
+    """The recipient has reached the limit of this share."""
 
 
 class Counts(Protocol):
-    """Counts emails. One that is tried again has its Message-ID again, and counts once."""
+    """Counts emails. A retry has the same Message-ID and is not counted again."""
 
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
-        """Count an email, and return how many there were within these seconds, this one included."""
+        """Count an email; return how many there were within `seconds`, including this one."""
 
     def withdraw(self, message_id: str) -> None:
-        """Count an email no more."""
+        """Remove an email from the count."""
 
 
 class Recipients:
-    """The counts of one application."""
+    """Enforces the limits of one application."""
 
     _counts: Counts
 
     def __init__(self, app: Flask, settings: RecipientSettings) -> None:
-        """Take the limit, and choose where to count."""
         self._app = app
         self._most = settings.email_recipient_limit
         # {% if cookiecutter.database == "none" and cookiecutter.rate_limiting %}
@@ -91,10 +90,10 @@ class Recipients:
 
     @contextmanager
     def counted(self, share: Share, to: str, message_id: str) -> Iterator[None]:
-        """Count the email that the block hands over; one that fails does not count.
+        """Count the email that the block sends; one that fails does not count.
 
         Raises:
-            LimitReached: when the recipient has had enough; the block is not run.
+            LimitReached: when the recipient has reached the limit; the block is not run.
 
         """
         with self._app.app_context():

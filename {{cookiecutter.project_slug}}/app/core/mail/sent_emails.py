@@ -1,4 +1,4 @@
-"""Which recipients have had emails: rows that all processes count together, kept for half an hour."""
+"""Counts emails per recipient in the database; rows are deleted after an hour."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -25,7 +25,7 @@ KEEP = timedelta(hours=1)
 
 
 class SentEmail(Base, kw_only=True):
-    """An email that was handed over; its recipient can be compared, and not read."""
+    """An email that is counted; of its recipient, only a keyed digest is stored."""
 
     __tablename__ = "sent_emails"
 
@@ -41,17 +41,17 @@ class SentEmail(Base, kw_only=True):
 
 
 class StoredCounts:
-    """Counts in the database."""
+    """Counts emails in the database."""
 
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
-        """Store an email before it is looked at, so that many at once are not each the first."""
+        """Store an email before counting, so that concurrent emails include each other."""
         now = datetime.now(UTC)
         row = SentEmail(id=_id(message_id), share=share, recipient_digest=recipient, sent_at=now)
         try:
             with writing() as transaction:
                 transaction.add(row)
         except IntegrityError:
-            pass  # counted by a process that was killed before it could hand the email over
+            pass  # stored by a process that was killed before it could send the email
         number = select(func.count(SentEmail.id)).where(
             SentEmail.recipient_digest == recipient,
             SentEmail.share == share,
@@ -71,19 +71,19 @@ def _id(message_id: str) -> UUID:
 
 
 def forget_old() -> int:
-    """Delete the rows that count no more, and return how many there were."""
+    """Delete the rows older than KEEP, and return their number."""
     return pruning.delete_all(SentEmail, SentEmail.sent_at < datetime.now(UTC) - KEEP)
 
 
 @click.command("prune-emails")
 @with_appcontext
 def prune() -> None:
-    """Forget emails that do not count any more."""
+    """Delete the records of emails that no longer count."""
     click.echo(f"{forget_old()} emails forgotten")
 
 
 def init_app(app: Flask) -> None:
-    """Let old rows be forgotten."""
+    """Register the deletion of old rows."""
     app.cli.add_command(prune)
     # {% if cookiecutter.background_tasks %}
     tasks.schedule.of(app).add("emails.forget", AN_HOUR, forget_old)

@@ -13,7 +13,7 @@ DEVELOPMENT_FROM = "service@localhost"
 
 
 class MailSettings(RecipientSettings):
-    """Who sends emails for us, and in whose name."""
+    """The mail server, and the sender of emails."""
 
     mail_url: SecretURL | None = Field(default=None, validate_default=True)
     mail_ca_file: CAFile = None

@@ -1,4 +1,4 @@
-"""Hands an email over to a mail server (RFC 5321)."""
+"""Sends an email to a mail server (RFC 5321)."""
 
 import contextlib
 import smtplib
@@ -13,20 +13,20 @@ from app.core.config.secret_url import SecretURL
 from app.core.mail.address import domain
 
 PORTS = {"smtp": 587, "smtps": 465}
-SECONDS = 10  # the longest that one answer of the mail server may take
-REFUSED = 500  # the first code of those that no further try changes
+SECONDS = 10  # the timeout for each reply of the mail server
+REFUSED = 500  # the first reply code of a permanent error
 
 
 def permanent(error: Exception) -> int | None:
-    """Return the reply code of an error that no further try changes, 0 without one; else None."""
+    """Return the reply code of a permanent error, 0 if it has none; None if a retry may help."""
     match error:
         case smtplib.SMTPAuthenticationError():
-            return None  # the email is not to blame for our password
+            return None  # our password is at fault, not the email
         case smtplib.SMTPRecipientsRefused():
             code = min(code for code, _ in error.recipients.values())
         case smtplib.SMTPResponseException():
             code = error.smtp_code
-        case OSError():  # some of ssl's are a ValueError, too
+        case OSError():  # some of ssl's errors are also a ValueError
             return None
         case _:
             return 0
@@ -34,10 +34,9 @@ def permanent(error: Exception) -> int | None:
 
 
 class Server:
-    """A mail server."""
+    """A mail server that sends emails from one address, `sender`."""
 
     def __init__(self, url: SecretURL, sender: str, ca_file: Path | None = None) -> None:
-        """Take its address, in whose name it is spoken to, and the certificates that it leads to."""
         parts = cast("SplitResult", server_parts(url))
         self._encrypted = parts.scheme == "smtps"
         self._host = str(parts.hostname)
@@ -49,14 +48,15 @@ class Server:
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
-        """Which certificates are believed: read once, as that takes longer than an email."""
+        """The trusted certificates, read once because that takes longer than sending an email."""
         return ssl.create_default_context(cafile=self._ca_file)
 
     def deliver(self, message: EmailMessage) -> None:
-        """Hand an email over.
+        """Send an email.
 
         Raises:
-            OSError: when the server is away or refuses it, or would take the password in the clear.
+            OSError: when the server is unavailable or refuses the email, or offers no TLS although
+                there is a user or a CA file.
 
         """
         where = (self._host, self._port, domain(self._sender))
@@ -73,10 +73,10 @@ class Server:
                 raise smtplib.SMTPNotSupportedError
             if self._user:
                 client.login(self._user, self._password)
-            # The envelope is what was checked, and not what a header is read as.
+            # Pass the validated address: smtplib would parse the text of the header again.
             (recipient,) = message["To"].addresses
             client.send_message(message, self._sender, [recipient.addr_spec])
-            # The email is taken: what the server says to this changes nothing, and is not waited for.
+            # The server has accepted the email, so its reply to QUIT is not awaited.
             with contextlib.suppress(OSError):
                 client.putcmd("QUIT")
         finally:
@@ -84,7 +84,7 @@ class Server:
 
 
 def server_parts(url: SecretURL) -> SplitResult | None:
-    """Return the parts of the URL of a mail server, or None for anything else."""
+    """Return the parts of a mail server's URL, or None if it is not one."""
     parts = url.parts(*PORTS)
     rest = parts and (parts.path.strip("/") or parts.query or parts.fragment)
     return None if rest else parts

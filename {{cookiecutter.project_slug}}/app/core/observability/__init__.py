@@ -1,4 +1,4 @@
-"""What a request leaves behind for operators: log lines, metrics and traces."""
+"""Observability for operators: logs, metrics and traces of requests."""
 
 from flask import Flask
 

@@ -1,7 +1,7 @@
-"""A trace to look at for each bucket of the latency histogram, for scrapers of OpenMetrics.
+"""Exemplars: a trace ID for each bucket of the latency histogram, for scrapers of OpenMetrics.
 
-prometheus_client drops exemplars when several processes serve (client_python issues 648 and 826),
-so they are kept here: in memory, and under Gunicorn in a file for each worker as well.
+prometheus_client drops exemplars in multiprocess mode (client_python issues 648 and 826), so they
+are stored here: in memory, and under Gunicorn also in a file for each worker.
 """
 
 import logging
@@ -28,19 +28,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WRITE_SECONDS = 1.0  # at most so often a worker's file is written
+WRITE_SECONDS = 1.0  # the shortest time between two writes of a worker's file
 
 Key = tuple[str, ...]
 """Method, route, status and bucket."""
 Kept = dict[Key, tuple[str, float, float]]
-"""Trace, seconds and moment of a request in each bucket: the last one that was recorded."""
+"""Trace ID, duration in seconds and Unix time of the last sampled request in each bucket."""
 
 
 class Exemplars:
-    """Observes requests whose traces are recorded, and shows them beside the histogram."""
+    """Stores the trace IDs of sampled requests, and attaches them to the histogram."""
 
     def __init__(self) -> None:
-        """Know the buckets by the names that they are shown with."""
         from prometheus_client.utils import floatToGoString  # noqa: PLC0415  see `metrics`
 
         self._buckets = [
@@ -52,10 +51,10 @@ class Exemplars:
         self._writing = Lock()
 
     def began(self, info: RequestInfo) -> None:
-        """Wait for the end."""
+        """Do nothing: the duration is not known yet."""
 
     def finished(self, info: RequestInfo) -> None:
-        """Keep the trace of this request, if it is recorded."""
+        """Store the trace ID of this request if it is sampled."""
         ids = span_of(info).get_span_context()
         if not ids.trace_flags.sampled:
             return
@@ -67,7 +66,7 @@ class Exemplars:
             self._write(place / f"exemplars_{os.getpid()}.json")
 
     def _write(self, file: Path) -> None:
-        """Write the file; no request fails because of it, and none waits for another that writes."""
+        """Write the file; never fail a request, and never wait for another thread's write."""
         if not self._writing.acquire(blocking=False):
             return
         try:
@@ -91,11 +90,11 @@ class Exemplars:
             for file in files
             for key, (trace_id, seconds, moment) in file
         ]
-        # Of several in one bucket the last one stays.
+        # The latest exemplar of each bucket wins.
         return {key: (trace_id, seconds, moment) for moment, key, trace_id, seconds in sorted(kept)}
 
     def attach(self, numbers: "Iterable[Metric]") -> "Iterator[Metric]":
-        """Put the exemplars beside their buckets."""
+        """Attach the exemplars to their buckets."""
         from prometheus_client.samples import Exemplar  # noqa: PLC0415  see `metrics`
 
         found = self._of_all_workers()
@@ -114,7 +113,7 @@ class Exemplars:
 
 
 def init_app(app: Flask) -> None:
-    """Show exemplars, unless tracing is switched off."""
+    """Add exemplars to the metrics, unless tracing is disabled."""
     if "tracing" in app.extensions:
         exemplars = Exemplars()
         pipeline.of(app).observers.append(exemplars)

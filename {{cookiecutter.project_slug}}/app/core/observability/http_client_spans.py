@@ -1,4 +1,4 @@
-"""A span for each HTTP request that this service sends, which tells the other side of its trace.
+"""Client spans for the HTTP requests of this service, which propagate the trace context.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
 """
@@ -16,25 +16,25 @@ CLIENT_ERROR = 400
 
 
 class TracedAdapter(HTTPAdapter):
-    """Sends requests as the traced request's own; a span ends with the head of the answer."""
+    """Sends requests with a client span, which ends when the response headers have arrived."""
 
     def send(
         self,
         request: requests.PreparedRequest,
-        *args: Any,  # noqa: ANN401  as requests has them
+        *args: Any,  # noqa: ANN401  the signature of requests
         **kwargs: Any,  # noqa: ANN401
     ) -> requests.Response:
         """Send one request.
 
         Raises:
-            requests.RequestException: as without tracing; it marks the span.
+            requests.RequestException: as without tracing; it marks the span as an error.
 
         """
         with tracing.calling(str(request.method), _attributes(request)) as span:
             request.headers.update(tracing.outgoing_headers())
             answer = super().send(request, *args, **kwargs)
             span.set_attribute("http.response.status_code", answer.status_code)
-            # Semantic conventions: who asks takes a 4xx for an error, who answers does not.
+            # Semantic conventions: a 4xx is an error for a client span, but not for a server span.
             if answer.status_code >= CLIENT_ERROR:
                 tracing.failed(span, answer.status_code)
             return answer
@@ -46,12 +46,12 @@ def _attributes(request: requests.PreparedRequest) -> Mapping[str, str | int]:
         "http.request.method": str(request.method),
         "server.address": str(parts.hostname),
         "server.port": parts.port or (443 if parts.scheme == "https" else 80),
-        # Without a user and without a query, which may hold what nobody else is to know.
+        # Without the user info and the query, which may hold secrets.
         "url.full": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
     }
 
 
 def observe(session: requests.Session) -> None:
-    """Trace what a session sends."""
+    """Trace the requests of a session."""
     for prefix in ("https://", "http://"):
         session.mount(prefix, TracedAdapter())

@@ -1,8 +1,9 @@
-"""Log lines that stay whole: short enough for a pipe, and written at once.
+"""Keeps log lines whole: short enough for a pipe, and each written by one call.
 
-Processes that share a pipe may write into each other's lines, unless a write holds at most PIPE_BUF bytes
-(POSIX, write; 4,096 on Linux). So what goes into a pipe or a socket is cut to that: the longest values
-lose their middle, with a mark, until the line fits. A traceback keeps its first and its last frames.
+Lines of processes that share a pipe may be interleaved, unless each write has at most PIPE_BUF
+bytes (POSIX, write; 4,096 on Linux). Lines to a pipe or a socket are therefore cut to that size:
+the longest values lose their middle, with a mark, until the line fits. A traceback keeps its first
+and last frames.
 """
 
 import os
@@ -13,11 +14,11 @@ from typing import Any, TextIO
 
 import orjson
 
-LINE_BYTES = 4_096  # PIPE_BUF on Linux; with the line break
+LINE_BYTES = 4_096  # PIPE_BUF on Linux; includes the line break
 SHORTENED = "shortened"
-"""The field that says that others of a line were shortened."""
-MIN_SHARE = 96  # bytes of a value, with its mark; below that fields are left out
-# What a line has in any case, and what is never cut.
+"""The field that marks a line whose other fields were shortened."""
+MIN_SHARE = 96  # the fewest bytes of a value, with its mark; below that, fields are left out
+# ESSENTIAL fields are never left out, and those of WHOLE are never cut.
 WHOLE = (
     "timestamp",
     "level",
@@ -30,23 +31,23 @@ WHOLE = (
     "span_id",
 )
 ESSENTIAL = (*WHOLE, "message", "exception")
-DEEPEST = 16  # mappings and lists within each other
+DEEPEST = 16  # levels of nested mappings and lists
 
 
 def limit_of(stream: TextIO) -> int | None:
-    """Return how many bytes a line into this stream may have, with its line break; None for any."""
+    """Return the most bytes of a line to this stream, with its line break; None if unlimited."""
     try:
         mode = os.fstat(stream.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):  # nothing of the operating system
+    except (AttributeError, OSError, ValueError):  # not a file of the operating system
         return None
     return LINE_BYTES if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write text at once, past the stream's buffer: what fits PIPE_BUF then stays in one piece.
+    """Write text directly to the file descriptor, so that text within PIPE_BUF is not interleaved.
 
     Raises:
-        OSError: when nobody reads any more.
+        OSError: when the write fails, for example because the pipe has no reader.
         ValueError: when the stream is closed.
 
     """
@@ -56,20 +57,20 @@ def write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
         return
-    stream.flush()  # what others have printed
+    stream.flush()  # text that other code has printed
     data = text.encode("utf-8", "backslashreplace")
     while data:
         try:
             data = data[os.write(descriptor, data) :]
-        except BlockingIOError:  # whoever shares the pipe has said that writes shall not wait
+        except BlockingIOError:  # another process has set the shared pipe to non-blocking
             select.select([], [descriptor], [])
 
 
 def dumps(line: Mapping[str, Any]) -> bytes:
-    """Write a line as JSON, whatever it holds."""
+    """Encode a line as JSON, whatever values it holds."""
     try:
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
-    except orjson.JSONEncodeError:  # half of a surrogate pair, or an integer of more than 64 bits
+    except orjson.JSONEncodeError:  # a lone surrogate, or an integer of more than 64 bits
         return orjson.dumps(_writable(line))
 
 
@@ -81,18 +82,18 @@ def _writable(value: object, depth: int = 0) -> object:
     if isinstance(value, list) and depth < DEEPEST:
         return [_writable(below, depth + 1) for below in value]
     if isinstance(value, int) and value.bit_length() > 63:  # noqa: PLR2004
-        return hex(value)  # in any length, unlike decimal digits
+        return hex(value)  # Python limits the length of decimal conversions only
     if value is None or isinstance(value, bool | int | float):
         return value
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def fit(line: Mapping[str, Any], most: int) -> bytes:
-    """Write a line as JSON of at most so many bytes; the longest values lose their middle."""
+    """Encode a line as JSON of at most `most` bytes; the longest values lose their middle."""
     whole = dumps(line)
     if len(whole) <= most:
         return whole
-    # Read again, so that values are what JSON has.
+    # Decode it again, so that all values are JSON types.
     fields: dict[str, Any] = {**orjson.loads(whole), SHORTENED: True}
     share = _share(fields, most)
     if share < MIN_SHARE:
@@ -105,7 +106,7 @@ def fit(line: Mapping[str, Any], most: int) -> bytes:
 
 
 def _share(fields: Mapping[str, Any], most: int) -> int:
-    """Return how many bytes each value may have: short ones leave theirs to the long ones."""
+    """Return the most bytes of each value: short values leave their share to long ones."""
     sizes = sorted(_size(value) for value in fields.values())
     room = most - (len(dumps(fields)) - sum(sizes))
     for position, size in enumerate(sizes):
@@ -128,13 +129,13 @@ def _size(value: object) -> int:
 
 
 def ends(text: str, most: int, size: Callable[[str], int], head: float = 0.3) -> str:
-    """Return the beginning and the end of a text, with a mark of what is left out between them.
+    """Return the beginning and the end of a text, with a mark in place of the middle.
 
     Args:
-        text: what is too long.
-        most: the size that the result may have.
-        size: measures a text, in bytes.
-        head: the share of the beginning.
+        text: the text to shorten.
+        most: the most bytes of the result.
+        size: returns the size of a text in bytes.
+        head: the share of the remaining characters that come from the beginning.
 
     """
 
@@ -143,7 +144,7 @@ def ends(text: str, most: int, size: Callable[[str], int], head: float = 0.3) ->
         last = text[len(text) - (kept - first) :]
         return f"{text[:first]} … {len(text) - kept} characters left out … {last}"
 
-    # No character is smaller than a byte; each step halves what the answer may be.
+    # A binary search; no character takes less than a byte.
     low, high = 0, min(most, len(text))
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,7 +1,7 @@
-"""Structured logs: one JSON line an event in production, readable lines in development.
+"""Structured logs: one JSON line per event in production, readable lines in development.
 
-Any code logs with the standard library (`logger.info("order placed", extra={"order_id": …})`):
-words for people in the message, values for machines in `extra`.
+Log with the standard library (`logger.info("order placed", extra={"order_id": …})`): the message is
+for people, the values in `extra` are for machines.
 """
 
 import logging
@@ -29,31 +29,31 @@ ACCESS = logging.getLogger("app.access")
 
 logger = logging.getLogger(__name__)
 
-MAX_AGENT_LENGTH = 256  # characters of what a client calls itself
+MAX_AGENT_LENGTH = 256  # characters of a User-Agent header
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-# Control characters, line separators, and what turns the direction of writing.
+# Control characters, line separators, characters that set the writing direction, and surrogates.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-# SGR parameters (ECMA-48), which every terminal with colours has in its own palette.
+# SGR parameters (ECMA-48); each terminal maps these colours to its own palette.
 _GREY, _GREEN, _CYAN, _YELLOW, _RED = "90", "32", "36", "33", "31"
 _BY_LEVEL = {"DEBUG": _GREY, "WARNING": _YELLOW, "ERROR": _RED, "CRITICAL": _RED}
 _BY_CLASS = {2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
 
 
 def _values(record: logging.LogRecord) -> dict[str, object]:
-    """Return what the caller put in `extra`."""
+    """Return the values passed in `extra`, with secrets masked."""
     return {
         name: masked(name, value) for name, value in vars(record).items() if name not in _STANDARD
     }
 
 
 def _said(record: logging.LogRecord) -> str:
-    """Return the message, without its values if they do not fit."""
+    """Return the message, without its values if they cannot be formatted."""
     try:
         return redact(record.getMessage())
-    except Exception as error:  # noqa: BLE001  code of the values may raise anything
+    except Exception as error:  # noqa: BLE001  the code of a value may raise anything
         return redact(f"{text_of(record.msg)} (values left out: {type(error).__name__})")
 
 
@@ -67,10 +67,12 @@ def _ids() -> dict[str, str]:
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: timestamp, level, logger, message, service, then the values."""
+    """Formats a record as a line of JSON: timestamp, level, logger, message, service, then values.
+
+    A line has at most `most` bytes, with its line break.
+    """
 
     def __init__(self, service: str = "", version: str = "", most: int | None = None) -> None:
-        """Take what names this deployment in every line, and how many bytes one may have."""
         super().__init__()
         self._deployment = {"service": service, "version": version}
         self._most = most
@@ -85,7 +87,7 @@ class JSONFormatter(logging.Formatter):
             "process": record.process,
             **self._deployment,
         }
-        # First and last: the caller's values follow, and replace none.
+        # First for the order, and last so that no value in `extra` replaces one.
         line = {**own, **_ids(), **_values(record), **own}
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
@@ -94,24 +96,23 @@ class JSONFormatter(logging.Formatter):
 
 
 def _harmless(text: str) -> str:
-    """Spell out what would begin a line, or move, colour and hide text in a terminal."""
+    """Escape characters that would start a line, or move, colour or hide text in a terminal."""
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Lines for a person at a terminal: time, level, message, values; a request is a short one.
+    """Formats a record for a terminal: time, level, message, values; requests have a short form.
 
-    Ids are for machines, and stand in JSON alone.
+    IDs appear in JSON only. A line and its traceback have at most `most` bytes.
     """
 
     def __init__(self, *, coloured: bool = False, most: int | None = None) -> None:
-        """Take whether there are colours, and how many bytes a line with its traceback may have."""
         super().__init__()
         self._coloured = coloured
         self._most = most
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with the traceback below it if there is one."""
+        """Return the line, followed by the traceback if there is one."""
         info = pipeline.current_or_none()
         if record.name == ACCESS.name and info:
             line = self._of_request(record, info)
@@ -135,7 +136,7 @@ class ConsoleFormatter(logging.Formatter):
         return f"{level} {said} {_harmless(values)}".rstrip()
 
     def _of_request(self, record: logging.LogRecord, info: RequestInfo) -> str:
-        """Return method, path, status and milliseconds; never the query, which may hold secrets."""
+        """Return method, path, status and milliseconds; not the query, which may hold secrets."""
         environ = info.environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         shown = _harmless(path.encode("latin-1").decode(errors="backslashreplace"))
@@ -148,25 +149,27 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class AccessLog:
-    """Writes one line a request, when its response has been sent."""
+    """Logs one line per request, when its response has been sent.
+
+    A request that takes at least `slow_ms` milliseconds is logged as a warning; 0: none is.
+    """
 
     def __init__(self, slow_ms: int) -> None:
-        """Take from how many milliseconds on a request is told of as slow; 0: never."""
         self._slow_ms = slow_ms or float("inf")
 
     def began(self, info: RequestInfo) -> None:
-        """Wait for the end: one line says it all."""
+        """Do nothing: the request is logged when it has finished."""
 
     def finished(self, info: RequestInfo) -> None:
-        """Write the line."""
+        """Log the request."""
         environ = info.environ
         duration_ms = round(info.seconds * 1e3, 3)
-        # One line all the same, so that lines can be counted as requests.
+        # A slow request has one line too, so that the number of lines is the number of requests.
         slow = duration_ms >= self._slow_ms
         level = logging.WARNING if slow else logging.INFO
         if not ACCESS.isEnabledFor(level):
             return
-        # Made here, because `log` would walk up the stack to say that it was called from here.
+        # `Logger.log` would walk up the stack to find its caller, which is known here.
         record = ACCESS.makeRecord(
             ACCESS.name,
             level,
@@ -189,37 +192,36 @@ class AccessLog:
 
 
 class ServiceHandler(logging.StreamHandler[TextIO]):
-    """Writes to standard output, as twelve-factor services do; each line by one write."""
+    """Writes to standard output, as a twelve-factor app does; each line by one write."""
 
     def __init__(self) -> None:
-        """Write to where standard output goes now."""
         super().__init__(sys.stdout)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; what is wrong with one ends nothing, and is told in a line like all others."""
+        """Write a line; a record that cannot be formatted is replaced by a line that says so."""
         try:
             line = self.format(record)
-        except Exception as error:  # noqa: BLE001  code of the values may raise anything
+        except Exception as error:  # noqa: BLE001  the code of a value may raise anything
             line = self.format(_of_failure(record, error))
-        # Nowhere else could it be told that nobody reads any more, or that the disk is full.
+        # There is no other place to report a closed pipe or a full disk.
         with suppress(OSError, ValueError):
             log_lines.write(self.stream, line + self.terminator)
 
 
 def _of_failure(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
-    """Return what is logged in place of a record that cannot be."""
+    """Return the record to log in place of one that cannot be formatted."""
     told = {"error": type(error).__name__, "place": f"{record.pathname}:{record.lineno}"}
     kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
     return logging.makeLogRecord({**kept, **told, "msg": "log line could not be formatted"})
 
 
 def takes_colours(stream: TextIO) -> bool:
-    """Tell whether a person reads this at a terminal, who has not asked for none (no-color.org)."""
+    """Return whether a stream is a terminal with colours, and NO_COLOR is unset (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def formatter(settings: CoreSettings, stream: TextIO) -> logging.Formatter:
-    """Return the formatter that these settings ask for, for lines that go to this stream."""
+    """Return the formatter for these settings and this stream."""
     most = log_lines.limit_of(stream)
     if settings.logs_as_json:
         return JSONFormatter(settings.telemetry_name, settings.telemetry_version, most)
@@ -243,17 +245,17 @@ def config(settings: CoreSettings) -> dict[str, Any]:
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
-    """Write this application's log lines to standard output, and one line a request."""
+    """Set up the logs of the application, with one line per request."""
     stream = _stream()
     root = logging.getLogger()
     root.setLevel(settings.log_level)
-    # Logging is the process's, not the application's: a second application in this process
-    # takes the same handler over instead of writing every line twice.
+    # Logging belongs to the process: a second application in it reuses the handler, because a
+    # second handler would write every line twice.
     handler = next((known for known in root.handlers if isinstance(known, ServiceHandler)), None)
     if handler is None:
         handler = ServiceHandler()
         root.addHandler(handler)
-    handler.stream = stream  # not setStream, which would flush one that is closed
+    handler.stream = stream  # `setStream` would flush the old stream, which may be closed
     handler.setFormatter(formatter(settings, stream))
     logging.getLogger("werkzeug").addFilter(_worth_a_line)
     pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
@@ -263,9 +265,9 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
 
 
 def _stream() -> TextIO:
-    """Return where lines go: a command's own words have standard output for themselves.
+    """Return the stream for log lines: standard error in commands, which print to standard output.
 
-    What ends a command that failed is then a line like all others, not a bare traceback.
+    An unhandled exception in a command is then logged as well, not printed as a bare traceback.
     """
     running = click.get_current_context(silent=True)
     if running is None or running.info_name == "run":
@@ -275,7 +277,7 @@ def _stream() -> TextIO:
 
 
 def log_what_python_prints() -> None:
-    """Log warnings, and exceptions that nobody handles, in a process that is the service's own."""
+    """Log warnings and unhandled exceptions, in a process that belongs to the service."""
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
@@ -304,7 +306,7 @@ def _log_unraisable(told: "sys.UnraisableHookArgs") -> None:
 
 
 def _is_reloader() -> bool:
-    """Tell whether this process only starts the one that serves, as `flask run --debug` does."""
+    """Return whether this process only starts the one that serves, as `flask run --debug` does."""
     running = click.get_current_context(silent=True)
     if running is None or running.info_name != "run" or is_running_from_reloader():
         return False
@@ -313,7 +315,7 @@ def _is_reloader() -> bool:
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Drop what the development server says and our own lines say better; the rest without colours."""
+    """Drop the development server's lines that our own replace; strip the colours from others."""
     said = click.unstyle(record.getMessage())
     if " - - [" in said or said.startswith(_OF_WERKZEUG):
         return False
@@ -331,7 +333,7 @@ _OF_WERKZEUG = (
 
 
 def say_where(settings: CoreSettings) -> None:
-    """Say at which URL the development server answers, on a line of its own, as the last one at start."""
+    """Print or log the URL of the development server, as the last line of its start."""
     running = click.get_current_context(silent=True)
     if running is None or "port" not in running.params or _is_reloader():
         return

@@ -1,7 +1,7 @@
-"""Prometheus metrics at `/metrics`, right under several workers, for direct callers inside.
+"""Prometheus metrics at `/metrics`, correct with several workers, for direct internal clients.
 
-prometheus_client decides when it is imported whether numbers lie in files that workers share, so
-that happens in the worker, after the master has made their folder (`worker_metrics`).
+prometheus_client decides at import whether values are stored in files that workers share. It is
+therefore imported in the worker, after the master has created their folder (`multiprocess`).
 """
 
 from collections.abc import Callable, Iterable
@@ -21,47 +21,46 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram, Metric
 
 SECONDS = "http_server_request_duration_seconds"
-# Seconds: fine where a healthy service answers, coarse up to Gunicorn's own limit.
+# Seconds: fine for the latencies of a healthy service, coarse up to Gunicorn's timeout.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
 
 
 class MetricsSettings(InternalSettings):
-    """What metrics can be told."""
+    """The settings of metrics."""
 
     service_commit: str = "unknown"
-    """What was built: the commit, beside `service_version`."""
+    """The commit that was built, shown with `service_version`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """Where the requests of one method, route and status are counted; kept, not looked up."""
+    """The series of one method, route and status, cached to avoid a lookup for each request."""
 
     seconds: "Histogram"
     size: "Histogram"
 
 
 class Metrics:
-    """Observes requests: how many, how long, how large and how many now.
+    """Records requests in a registry of the application: number, duration, size and concurrency.
 
-    Labels are what this service can make, never what a client can: a method of HTTP or `_OTHER`,
-    a route's template or `_unmatched`, a status, the class of an exception.
+    Label values never come from the client: a standard HTTP method or `_OTHER`, a route's template
+    or `_unmatched`, a status, the class of an exception.
     """
 
     def __init__(self, settings: MetricsSettings) -> None:
-        """Keep a registry of this application's own."""
-        # Loaded here; see above.
+        # Imported here; see the module's docstring.
         from prometheus_client import (  # noqa: PLC0415
             CollectorRegistry,
             disable_created_metrics,
         )
 
-        # Files have no room for these series, and nobody needs them.
+        # Multiprocess files do not support the `_created` series, and they are not needed.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the rest is typed
         self.decorate: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
-        """What is done to the numbers for those who ask for OpenMetrics."""
+        """Applied to the metrics when the scraper accepts OpenMetrics."""
         self.shared: list[Callable[[], Iterable[Metric]]] = []
-        """Who is asked at each look for numbers that are no worker's own, so they are not summed."""
+        """Called at each scrape, for values that belong to no worker and so are not summed."""
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
         self._seconds = self.histogram(
@@ -70,7 +69,7 @@ class Metrics:
             ["method", "route", "status"],
             BUCKETS,
         )
-        # Without the status, because sizes hardly depend on it and histograms are many series.
+        # Without the status: sizes hardly depend on it, and a histogram has many series.
         self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
             "Size of answers, without their headers",
@@ -91,7 +90,7 @@ class Metrics:
         build.labels(settings.service_version, settings.service_commit).set(1)
 
     def counter(self, name: str, meaning: str, labels: Iterable[str] = ()) -> "Counter":
-        """Make a counter; its sum over all workers, past ones included, is shown."""
+        """Create a counter; a scrape returns its sum over all workers, including exited ones."""
         from prometheus_client import Counter  # noqa: PLC0415  see above
 
         return Counter(name, meaning, labels, registry=self._registry)
@@ -99,7 +98,7 @@ class Metrics:
     def histogram(
         self, name: str, meaning: str, labels: Iterable[str], buckets: Iterable[float]
     ) -> "Histogram":
-        """Make a histogram; its sum over all workers, past ones included, is shown."""
+        """Create a histogram; a scrape returns its sum over all workers, including exited ones."""
         from prometheus_client import Histogram  # noqa: PLC0415  see above
 
         return Histogram(name, meaning, labels, buckets=[*buckets], registry=self._registry)
@@ -107,7 +106,10 @@ class Metrics:
     def gauge(
         self, name: str, meaning: str, labels: Iterable[str] = (), *, across: str = "livesum"
     ) -> "Gauge":
-        """Make a gauge; its sum (or, `across="livemax"`, its maximum) over living workers is shown."""
+        """Create a gauge; a scrape returns its sum over live workers.
+
+        With `across="livemax"`, a scrape returns the maximum instead.
+        """
         from prometheus_client import Gauge  # noqa: PLC0415  see above
 
         return Gauge(
@@ -119,12 +121,12 @@ class Metrics:
         )
 
     def began(self, info: RequestInfo) -> None:
-        """Count a request that is being answered."""
+        """Count a request in progress."""
         del info
         self._active.inc()
 
     def finished(self, info: RequestInfo) -> None:
-        """Count the request, now that everything is known."""
+        """Record a finished request."""
         self._active.dec()
         key = (info.method, info.route, info.status)
         series = self._series.get(key)
@@ -140,11 +142,11 @@ class Metrics:
         return _Series(self._seconds.labels(*where, str(info.status)), self._bytes.labels(*where))
 
     def numbers(self) -> "list[Metric]":
-        """Return the numbers of all workers."""
+        """Return the metrics of all workers."""
         return multiprocess.collect(self._registry)
 
     def exposition(self) -> Response:
-        """Return all numbers in the text format that the caller asks for."""
+        """Return all metrics in the text format that the client accepts."""
         numbers = chain(self.numbers(), *(ask() for ask in self.shared))
         content_type, body = encoded(numbers, request.headers.get("Accept", ""), self.decorate)
         return Response(body, content_type=content_type)
@@ -152,7 +154,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class _Collected:
-    """What has been collected, as a collector."""
+    """A collector of metrics that have been collected already."""
 
     numbers: "Iterable[Metric]"
 
@@ -165,7 +167,7 @@ def encoded(
     accept: str,
     decorate: "Callable[[Iterable[Metric]], Iterable[Metric]]" = iter,
 ) -> tuple[str, bytes]:
-    """Return a text format that the caller accepts, and numbers in it."""
+    """Return the content type that the client accepts, and the metrics encoded in it."""
     from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  see above
 
     encode, content_type = choose_encoder(accept)
@@ -179,22 +181,22 @@ def _where(info: RequestInfo) -> tuple[str, str]:
 
 
 def of(app: Flask) -> Metrics:
-    """Return the metrics of this application; features add their own numbers here."""
+    """Return the metrics of an application; features add their own to them."""
     return cast("Metrics", app.extensions["metrics"])
 
 
 def count(
     app: Flask, happened: Signal, name: str, meaning: str, labels: Iterable[str] = ()
 ) -> None:
-    """Count how often something happens: a signal that this application sends.
+    """Create a counter of a signal that the application sends.
 
-    Domains send signals and know nothing of metrics; the values of labels come with the signal,
-    and must be few.
+    Domains send signals and do not depend on metrics. The signal carries the label values, of which
+    there must be few.
     """
     names = list(labels)
     counter = of(app).counter(name, meaning, names)
     if not names:
-        counter.inc(0)  # a rate needs a start, and nothing happens in a quiet night
+        counter.inc(0)  # start at zero, so that `rate()` sees the first increase
 
     def counted(_sender: Flask, **values: str) -> None:
         (counter.labels(*(values[label] for label in names)) if names else counter).inc()
@@ -203,7 +205,7 @@ def count(
 
 
 def init_app(app: Flask, settings: MetricsSettings) -> None:
-    """Count every request but those that watch the service, and serve the numbers inside."""
+    """Record all requests except health probes and scrapes, and serve `/metrics` internally."""
     metrics = Metrics(settings)
     app.extensions["metrics"] = metrics
     blueprint = Blueprint("metrics", __name__)

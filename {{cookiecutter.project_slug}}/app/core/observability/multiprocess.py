@@ -1,7 +1,7 @@
-"""The files in which Gunicorn's workers keep their numbers, so that each one answers for all.
+"""The files in which Gunicorn's workers store their metrics, so that each can serve the totals.
 
-A worker that ends leaves files behind, whose counts must stay in the sum. The master adds them up
-in one file for all that are gone, and so there are never more files than a few for each worker.
+A worker that exits leaves files behind, whose counts must stay in the totals. The master merges
+them into one file for all exited workers, so that there are never more than a few files per worker.
 """
 
 import fcntl
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-MEMORY = Path("/dev/shm")  # nosec B108 # noqa: S108  only folders with names of their own are made there
+MEMORY = Path("/dev/shm")  # nosec B108 # noqa: S108  only folders with unique names are created there
 SUMMED = ("counter", "histogram")
-"""The kinds of numbers that go on counting when their worker is gone."""
+"""The metric types whose values still count after their worker has exited."""
 
 
 def folder() -> Path | None:
-    """Return the folder of the workers' files; None when one process serves alone."""
+    """Return the folder of the workers' files; None if a single process serves."""
     return Path(os.environ[FOLDER]) if FOLDER in os.environ else None
 
 
 def make_folder() -> Path:
-    """Make the folder of the workers' files; always a new one, as the numbers start at zero."""
+    """Create a new folder for the workers' files, so that counts start at zero."""
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=place)
     return Path(os.environ[FOLDER])
 
 
 def collect(registry: "CollectorRegistry") -> "list[Metric]":
-    """Return the numbers of all workers, or of this process if it serves alone."""
+    """Return the metrics of all workers, or of this process if it serves alone."""
     place = folder()
     if place is None:
         return list(registry.collect())
@@ -51,7 +51,7 @@ def collect(registry: "CollectorRegistry") -> "list[Metric]":
 
 
 def readable(place: Path) -> AbstractContextManager[None]:
-    """Let the files be read while none is merged into another: nothing is counted twice."""
+    """Lock the files for reading: a merge meanwhile would make values count twice."""
     return _locked(place, fcntl.LOCK_SH)
 
 
@@ -62,15 +62,15 @@ def _locked(place: Path, how: int) -> Iterator[None]:
         try:
             yield
         finally:
-            # A process that was forked meanwhile has the file open too, and would keep it locked.
+            # A process that was forked meanwhile also has the file open, and would keep the lock.
             fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def merge(place: Path, living: Container[int]) -> None:
-    """Add the files of workers that are gone to the file of all that are gone.
+    """Merge the files of exited workers into one file for all of them.
 
     Raises:
-        BlockingIOError: when somebody reads them at this moment.
+        BlockingIOError: when another process is reading the files.
 
     """
     with _locked(place, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -86,11 +86,11 @@ def merge(place: Path, living: Container[int]) -> None:
 
 
 def _is_begun(file: Path) -> bool:
-    """Tell whether there is anything to read: a worker makes a file first, and then its content."""
+    """Return whether a file has content: a worker creates it first, and then fills it."""
     try:
         return file.stat().st_size > 0
     except FileNotFoundError:
-        return False  # what only a living worker can mean goes with it, at any moment
+        return False  # a worker's live gauges are deleted as soon as it exits
 
 
 def _left(place: Path, pattern: str, living: Container[int]) -> list[Path]:
@@ -105,7 +105,7 @@ def _add_up(files: list[Path], total: Path) -> None:
     for file in filter(_is_begun, [*files, total]):
         for key, value, *_ in MmapedDict.read_all_values_from_file(file):  # type: ignore[no-untyped-call]
             sums[key] += value
-    # Whoever is killed here leaves either the old file or the new one, and never half of it.
+    # The file is replaced atomically: a process killed here leaves the old one or the new one.
     (unfinished := total.with_suffix(".new")).unlink(missing_ok=True)
     written = MmapedDict(str(unfinished))  # type: ignore[no-untyped-call]  # the rest is typed
     for key, value in sums.items():
@@ -117,42 +117,42 @@ def _add_up(files: list[Path], total: Path) -> None:
 
 
 class Worker(Protocol):
-    """What is asked of a Gunicorn worker, which has no type hints."""
+    """The attributes that are used of a Gunicorn worker, which has no type hints."""
 
     pid: int
 
 
 class Server(Protocol):
-    """What is asked of Gunicorn's master: its living workers, by process id."""
+    """The attributes that are used of Gunicorn's master: its live workers, by process ID."""
 
     WORKERS: dict[int, Worker]
 
 
 def on_starting(server: object) -> None:
-    """Begin to count in files."""
+    """Create the folder before Gunicorn's workers start."""
     del server
     make_folder()
 
 
 def child_exit(server: Server, worker: Worker) -> None:
-    """Drop what only a living worker can mean, and merge what goes on counting."""
+    """Delete the live gauges of an exited worker, and merge its counters and histograms."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  see `metrics`
 
     try:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the rest is typed
         merge(Path(os.environ[FOLDER]), server.WORKERS.keys())
     except BlockingIOError:
-        pass  # the master must never wait; the next worker that ends brings these files along
+        pass  # the master must never wait; these files are merged when the next worker exits
     except Exception:
-        # What goes wrong with numbers must not end the master, and with it the service.
+        # An error in metrics must not stop the master, and with it the service.
         logger.exception("the numbers of a worker were not merged")
 
 
 def on_exit(server: object) -> None:
-    """Remove the folder."""
+    """Remove the folder when Gunicorn stops."""
     del server
     shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
 
 
-# In the order in which gunicorn.conf.py gives them their names.
+# In the order in which gunicorn.conf.py unpacks them.
 GUNICORN_HOOKS = (on_starting, child_exit, on_exit)

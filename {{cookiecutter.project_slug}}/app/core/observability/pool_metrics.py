@@ -1,4 +1,4 @@
-"""How full the pool of database connections is, over all workers."""
+"""The usage of the database connection pool, over all workers."""
 
 from typing import cast
 
@@ -14,7 +14,7 @@ OUT = "pool_metrics.out"
 
 
 def init_app(app: Flask) -> None:
-    """Count the application's connections as they are opened, taken, given back and closed."""
+    """Count the application's connections on connect, checkout, checkin and close."""
     of, settings = metrics.of(app), settings_of(app)
     of.gauge("db_pool_size", "Connections that are kept open").set(settings.database_pool_size)
     of.gauge("db_pool_limit", "Connections that can be open at once").set(
@@ -36,7 +36,7 @@ def init_app(app: Flask) -> None:
         used.inc()
 
     def checkin(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
-        # What failed to connect is given back without ever having been taken.
+        # A connection that could not be opened is checked in without a checkout.
         if _info(entry).pop(OUT, False):
             used.dec()
 
@@ -46,5 +46,5 @@ def init_app(app: Flask) -> None:
 
 
 def _info(entry: ConnectionPoolEntry) -> dict[str, bool]:
-    """Return what lasts as long as a place in the pool, whatever becomes of its connection."""
+    """Return data that lasts as long as the pool entry, even if its connection is replaced."""
     return cast("dict[str, bool]", entry.record_info)

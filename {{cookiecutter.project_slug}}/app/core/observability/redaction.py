@@ -1,7 +1,7 @@
-"""What must not be read in a log line: passwords, tokens and keys, by their names and by their looks.
+"""Masks passwords, tokens and keys in log lines, by their names and by their formats.
 
-It is a net below the code: log what somebody needs, and no secret. Every pattern is searched in text that
-clients write, so none may read it more than once: repetitions are possessive or bounded.
+This is only a safety net: code must not log secrets. The patterns are searched in text that clients
+write, so matching must take linear time: repetitions are possessive or bounded.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 MASK = "***"
-DEEPEST = 8  # mappings and lists within each other
+DEEPEST = 8  # levels of nested mappings and lists
 
 _NAME = (
     r"(?:(?:(?<!by)(?<!com)pass(?:word|wd|phrase|code)?s?|pwd|secrets?|tokens?|credentials?|authorization"
@@ -30,24 +30,24 @@ _TO_VALUE = (
 _CALL = r"(?:\w{1,32}\(|[bruf]{0,2})"  # SecretStr('…'), b"…"
 _QUOTED = (
     rf"{_CALL}"
-    r"(?:\"(?:[^\"\\]|\\[\s\S]){0,4096}+(?=\")"  # a text in quotes, with escapes
+    r"(?:\"(?:[^\"\\]|\\[\s\S]){0,4096}+(?=\")"  # a quoted string, with escapes
     r"|'(?:[^'\\]|\\[\s\S]){0,4096}+(?=')"
-    r"|\\{1,4}[\"'](?:(?!\\{1,4}[\"'])[^\n])*+"  # the same within a text in quotes
-    r"|[\"'][^\n]*+)"  # cut off
+    r"|\\{1,4}[\"'](?:(?!\\{1,4}[\"'])[^\n])*+"  # the same inside a quoted string
+    r"|[\"'][^\n]*+)"  # an unterminated string
 )
 _LISTED = r"[\[({][^\])}\n]*+"
 _WORD = r"[^\s\"',;&}<]++(?:,[^\s\"',;&}<=]++(?!=))*+"
 _PAIR = r"(?:[\w.-]{1,64}=)?(?:\"[^\"\n]*+\"|[^\s\"',;&}]++)"
-# An Authorization header has a scheme and a value, or several pairs; a cookie has several, too.
+# An Authorization header has a scheme and a value, or several pairs, as a cookie has.
 _SCHEME = r"(?:[a-z][\w-]{0,31}\x20+)?"
 _FURTHER = r"(?:\x20?[,;]\x20?[\w.-]{1,64}(?:=(?:\"[^\"\n]*+\"|[^\s\"',;]*+))?(?=[,;]|$|\s))*+"
 _CREDENTIALS = _SCHEME + _PAIR + _FURTHER
-_CLAUSE = r"[^\n\"',;&}<]++"  # with its spaces
+_CLAUSE = r"[^\n\"',;&}<]++"  # including spaces
 _BEFORE = r"(?:(?:bearer|basic)\s{1,8})?"
 _OPTION = r"--[\w-]{0,32}"
 
 _TEXT = re.compile(
-    # What a name announces. People write passwords with spaces, also without quotes after a colon.
+    # The value of a sensitive name. A password after a colon may have spaces without quotes.
     rf"(?P<name>{_NAME}{_TO_VALUE})(?:{_QUOTED}|{_LISTED}"
     rf"|(?<=authorization:)\s?{_CREDENTIALS}|(?<=authorization[:=]\s){_CREDENTIALS}"
     rf"|(?<=cookie:)\s?{_CREDENTIALS}|(?<=cookie[:=]\s){_CREDENTIALS}"
@@ -55,19 +55,19 @@ _TEXT = re.compile(
     rf"|(?<=passphrase:\s){_CLAUSE}|(?<=password:\s){_CLAUSE}"
     r"|\$[\w$=,./+-]{8,}+"  # a password hash
     rf"|{_BEFORE}{_WORD})"
-    rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command's option
+    rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command-line option
     r"|(?P<sql>identified\s{1,8}by\s{1,8})(?:"
     f"{_QUOTED})"
-    # A header without its name; a word of small emails is one of a sentence.
+    # The value of a header without its name; a word in lowercase is part of a sentence.
     r"|(?P<scheme>\b(?:bearer|basic)\s{1,8})(?!(?-i:[a-z]++)(?![\w.~+/=-]))[\w.~+/=-]{8,}+"
     r"|(?P<smtp>\bauth\s(?:plain|login|xoauth2)\s)[\w+/=]{4,}+"
-    # What stands before the @ of a URL, also a token alone, or a password with a raw / or @.
+    # The user info of a URL, also a token alone, or a password with an unescaped / or @.
     r"|(?P<url>://)(?:[^\s/?#\"'<>@:]{0,64}:(?!\d{1,5}(?:[/?#\s\"']|$))[^\s\"'<>@]{1,256}@"
     r"|(?:[^\s/?#\"'<>@]{0,256}@))(?:[^\s/?#\"'<>@]{0,256}@)*+"
     r"|(?P<encoded>%3A%2F%2F)(?:[\w.~!*+-]|%(?!2F|40)){1,256}%40"
     r"|(?P<query>(?:[?&]|%3F|%26)(?:code|state|sig|signature|hmac|key|x-(?:amz|goog)-[\w-]{1,32})(?:=|%3D))"
     r"(?:[^\s&#\"'<>%]|%(?!26))++"
-    # What shows by itself: JSON web tokens, keys of well-known services, private parts of a JWK.
+    # Known formats: JSON Web Tokens, keys of well-known services, private parameters of a JWK.
     r"|(?<![\w-])eyJ[\w-]+(?:\.[\w-]*){1,4}"
     r"|(?<![a-z0-9])(?:whsec_[\w+/=-]{8,}+|[spr]k_(?:live|test)_\w{8,}+|gh[oprsu]_\w{16,}+"
     r"|github_pat_\w{16,}+|glpat-[\w-]{16,}+|xox[a-z]-[\w-]{8,}+|npm_[a-z0-9]{36}|hf_[a-z0-9]{30,}+"
@@ -81,7 +81,8 @@ _KEY = re.compile(
     r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)[^-]*+(?:-(?!----)[^-]*+)*+",
 )
 
-# What every match of the patterns above contains: most texts have none of it, which is quicker to see.
+# Every match of the patterns above contains one of these. Most texts contain none, which is faster
+# to check.
 _HINTS = (
     *("pass", "pwd", "secret", "token", "credential", "auth", "cookie", "key"),
     *("://", "bearer", "basic", "identified", "eyj", "whsec_", "_live_", "_test_", "ghp_", "gho_"),
@@ -103,11 +104,11 @@ _HINTS = (
 )
 
 
-# What stays before the mask.
+# The groups that stay before the mask.
 _KEPT = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
 _OPENING = re.compile(_CALL + r"\\{0,4}[\"']|\s", re.IGNORECASE)
 
-# Short texts without any hint come again and again: routes, methods, names of browsers.
+# A cache of short texts without any hint, which recur: routes, methods, user agents.
 _plain: set[str] = set()
 MAX_PLAIN = 1_024
 MAX_PLAIN_LENGTH = 256  # characters
@@ -117,14 +118,14 @@ def redact(text: str) -> str:
     """Mask passwords, tokens and keys in free text."""
     if text in _plain:
         return text
-    # Beyond ASCII, letters have more cases than `lower` knows and the pattern does.
+    # Outside ASCII, IGNORECASE matches characters that `lower` does not convert.
     if text.isascii() and not any(map(text.lower().__contains__, _HINTS)):
         if len(text) <= MAX_PLAIN_LENGTH:
             if len(_plain) >= MAX_PLAIN:
                 _plain.clear()
             _plain.add(text)
         return text
-    if "-----BEGIN" in text:  # first, because its lines may lie within quotes
+    if "-----BEGIN" in text:  # first, because its lines may be inside quotes
         text = _KEY.sub(rf"\1{MASK}", text)
     return _TEXT.sub(_masking, text)
 
@@ -135,18 +136,18 @@ def _masking(match: re.Match[str]) -> str:
     if match["encoded"]:
         return f"{match['encoded']}{MASK}%40"
     before = next(filter(None, match.group(*_KEPT)), "")
-    opening = _OPENING.match(match[0], len(before))  # stays, as what closes it does
+    opening = _OPENING.match(match[0], len(before))  # stays, like the closing quote
     return f"{before}{opening[0] if opening else ''}{MASK}"
 
 
 @lru_cache(maxsize=1_024)
 def is_sensitive(name: str) -> bool:
-    """Tell whether a value of this name is a secret."""
+    """Return whether a value with this name is a secret."""
     return _SENSITIVE_NAME.fullmatch(name) is not None
 
 
 def masked(name: str, value: object, depth: int = 0) -> object:
-    """Return a value that may be logged under this name: text, numbers, lists and mappings of them."""
+    """Return a value with its secrets masked: text, a number, or lists and mappings of them."""
     if is_sensitive(name):
         return MASK
     if value is None or isinstance(value, bool | int | float):
@@ -160,15 +161,15 @@ def masked(name: str, value: object, depth: int = 0) -> object:
 
 
 def text_of(value: object) -> str:
-    """Return a value as text, also if it fails to give any."""
+    """Return a value as text, even if its `__str__` fails."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001  its own code may raise anything
+    except Exception:  # noqa: BLE001  its `__str__` may raise anything
         return f"<{type(value).__name__} without text>"
 
 
 def _masked_items(values: tuple[object, ...], depth: int) -> list[object]:
     match values:
-        case (str(name), value):  # a header, an item
+        case (str(name), value):  # a name and its value, such as a header
             return [redact(name), masked(name, value, depth)]
     return [masked("", value, depth) for value in values]

@@ -1,4 +1,4 @@
-"""A span for each command that a traced request sends to Redis.
+"""Client spans for the Redis commands of a traced request.
 
 https://opentelemetry.io/docs/specs/semconv/database/redis/
 """
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 def traced(client: "Redis", command: str, call: Callable[P, R]) -> Callable[P, R]:
-    """Return a call that sends a command to Redis, with a span that shows neither keys nor values."""
+    """Wrap a Redis command in a span, which shows neither keys nor values."""
     where = client.connection_pool.connection_kwargs
     attributes = {
         "db.system.name": "redis",

@@ -1,4 +1,4 @@
-"""A span for each query of a traced request, after OpenTelemetry's conventions for databases.
+"""Client spans for the queries of a traced request, by OpenTelemetry's database conventions.
 
 https://opentelemetry.io/docs/specs/semconv/database/database-spans/
 """
@@ -15,7 +15,7 @@ STATE = "query_span"
 
 
 def init_app(app: Flask) -> None:
-    """Trace the application's engine, unless tracing is switched off."""
+    """Trace the application's engine, unless tracing is disabled."""
     tracing = app.extensions.get("tracing")
     if tracing:
         with app.app_context():
@@ -23,9 +23,9 @@ def init_app(app: Flask) -> None:
 
 
 def observe(engine: Engine, tracing: Tracing) -> None:
-    """Make each query a child span of the request that runs it; a request not recorded has none.
+    """Create a child span for each query of a request, if the request's span is recorded.
 
-    The text holds placeholders where the values were: no value leaves the process.
+    The query text has placeholders for its values, so no value leaves the process.
     """
 
     def started(connection: Connection, _cursor: object, statement: str, *_: object) -> None:

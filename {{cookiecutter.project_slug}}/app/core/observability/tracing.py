@@ -1,7 +1,8 @@
-"""OpenTelemetry traces: one server span a request, one a call it makes, sent over OTLP/HTTP.
+"""OpenTelemetry traces over OTLP/HTTP: a server span per request, a client span per outgoing call.
 
-The spans are made by hand after the semantic conventions: the request pipeline already knows what
-the Flask instrumentation would find out again, and the SQLAlchemy one refuses SQLAlchemy 2.1.
+The spans are created by hand, by the semantic conventions. The request pipeline already has the
+data that the Flask instrumentation would collect again, and the SQLAlchemy instrumentation does not
+support SQLAlchemy 2.1.
 """
 
 import os
@@ -34,7 +35,7 @@ from app.core.config import CoreSettings, otel_environment, tls
 from app.core.config.secret_url import SecretURL
 from app.core.pipeline import RequestInfo
 
-EXPORT_SECONDS = 5  # the longest that one export, or the flush at the end, may take
+EXPORT_SECONDS = 5  # the timeout of one export, and of the flush at shutdown
 STATE = "app.span"
 OF_REQUEST = context.create_key("app.tracing")
 PROPAGATOR = TraceContextTextMapPropagator()
@@ -61,26 +62,26 @@ Flag = Annotated[str, BeforeValidator(_text)]
 
 
 class TracingSettings(CoreSettings):
-    """What tracing can be told: the variables are OpenTelemetry's own.
+    """The settings of tracing: OpenTelemetry's own environment variables.
 
-    Operators set them for all services at once, so what this one does not know is ignored, with a
-    warning, as the specification of the environment variables has it.
+    Operators set them for all services at once. A value that this service does not support is
+    ignored with a warning, as the specification of the environment variables says.
     """
 
-    # First, because nothing about the others may matter when it is true.
+    # First, because the others are not validated when it is true.
     otel_sdk_disabled: Flag = "false"
     otel_service_name: str | None = None
     """The service's name in traces and log lines, in place of SERVICE_NAME."""
     otel_resource_attributes: str = ""
-    """What else names this deployment: name=value, separated by commas, percent-encoded."""
+    """Further attributes of this deployment: name=value, separated by commas, percent-encoded."""
     otel_exporter_otlp_endpoint: SecretURL | None = None
     """The collector's base URL, such as http://collector:4318; unset: nothing is sent."""
     otel_exporter_otlp_headers: SecretStr = SecretStr("")
     otel_exporter_otlp_certificate: Path | None = None
-    """The certificates that the collector's own one must lead to."""
+    """The CA certificates that verify the collector."""
     otel_traces_sampler: str = DEFAULT_SAMPLER
     otel_traces_sampler_arg: Annotated[str, BeforeValidator(str)] = "1.0"
-    """Which share of requests the samplers with `traceidratio` take, from 0 to 1."""
+    """The ratio of requests that the `traceidratio` samplers record, from 0 to 1."""
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod
@@ -98,7 +99,7 @@ class TracingSettings(CoreSettings):
     def _pairs(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         given = value.get_secret_value().strip()
         fits = all(map(HEADER.fullmatch, given.split(","))) if given else True
-        # The SDK would log what it cannot read, and that may be a key.
+        # The SDK would log a header that it cannot parse, which may hold a key.
         if not fits and not _is_true(info.data.get("otel_sdk_disabled", "")):
             message = "must be name=value, separated by commas, with values percent-encoded"
             raise ValueError(message)
@@ -113,24 +114,24 @@ class TracingSettings(CoreSettings):
 
     @property
     def traces(self) -> bool:
-        """Whether there are traces."""
+        """Whether tracing is enabled."""
         return not _is_true(self.otel_sdk_disabled)
 
     @property
     def sampler(self) -> str:
-        """The name of a sampler that there is."""
+        """The name of the sampler; the default if the configured one is unknown."""
         named = self.otel_traces_sampler.strip().lower()
         return named if named in SAMPLERS else DEFAULT_SAMPLER
 
     @property
     def sampled_share(self) -> float:
-        """From 0 to 1, for the samplers with `traceidratio`."""
+        """The ratio for the `traceidratio` samplers, from 0 to 1."""
         share = _number(self.otel_traces_sampler_arg)
         return 1.0 if share is None else share
 
     @property
     def resource_attributes(self) -> dict[str, str]:
-        """What OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say about this deployment."""
+        """The attributes in OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME."""
         pairs = (pair.partition("=") for pair in self.otel_resource_attributes.split(","))
         found = {name.strip(): unquote(value.strip()) for name, given, value in pairs if given}
         if self.otel_service_name:
@@ -139,16 +140,16 @@ class TracingSettings(CoreSettings):
 
     @property
     def telemetry_name(self) -> str:
-        """The name in log lines and traces."""
+        """The name of the service in log lines and traces."""
         return self.resource_attributes.get("service.name") or self.service_name
 
     @property
     def telemetry_version(self) -> str:
-        """The version in log lines and traces."""
+        """The version of the service in log lines and traces."""
         return self.resource_attributes.get("service.version") or self.service_version
 
     def warnings(self) -> list[str]:
-        """Say what is ignored."""
+        """Warn about values that are ignored."""
         found = super().warnings()
         if not self.traces:
             return found
@@ -166,7 +167,7 @@ class TracingSettings(CoreSettings):
 
 
 def _is_true(value: str) -> bool:
-    """Read a boolean as the specification does: only "true" is true, in any case of emails."""
+    """Parse a boolean as the specification does: only "true" is true, in upper or lower case."""
     return value.strip().lower() == "true"
 
 
@@ -179,7 +180,7 @@ def _number(value: str) -> float | None:
 
 @dataclass(slots=True)
 class Tracing:
-    """Observes requests; spans of many applications in one process stay apart."""
+    """Creates the spans of requests; each application in a process has its own provider."""
 
     settings: TracingSettings
     _provider: TracerProvider | None = None
@@ -189,8 +190,8 @@ class Tracing:
     def provider(self) -> TracerProvider:
         """Return the application's provider, started on first use.
 
-        The exporter has a thread, and threads do not survive a fork: so it starts in the worker
-        that serves, never in the process that forks workers.
+        The exporter has a thread, and threads do not survive a fork. It must start in the worker
+        that serves, not in the process that forks workers.
         """
         with self._lock:
             if self._provider is None:
@@ -198,14 +199,14 @@ class Tracing:
             return self._provider
 
     def tracer(self) -> Tracer:
-        """Return the tracer that makes this application's spans."""
+        """Return the application's tracer."""
         tracer = self._tracer
-        if tracer is None:  # asking for it costs more than a span
+        if tracer is None:  # cached, because `get_tracer` costs more than a span
             tracer = self._tracer = self.provider().get_tracer(__name__)
         return tracer
 
     def began(self, info: RequestInfo) -> None:
-        """Start the span, as a child of the caller's if it sent one."""
+        """Start the server span, as a child of the client's span if the request names one."""
         method = "HTTP" if info.method == "_OTHER" else info.method
         span = self.tracer().start_span(
             f"{method} {info.route}" if info.route else method,
@@ -222,20 +223,20 @@ class Tracing:
         info.environ[STATE] = span, context.attach(around)
 
     def finished(self, info: RequestInfo) -> None:
-        """End the span with how the request ended."""
+        """End the span with the status and error of the request."""
         span, token = info.environ[STATE]
         context.detach(token)
         if span.is_recording():
             span.set_attribute("http.response.status_code", info.status)
             if info.error is not None:
                 span.record_exception(info.error)
-            # Semantic conventions: for a server, a 4xx is the client's error, not the span's.
+            # Semantic conventions: a 4xx does not make a server span an error.
             if info.status >= SERVER_ERROR:
                 failed(span, info.error or info.status)
         span.end()
 
     def shut_down(self) -> None:
-        """Send what is left and stop; a further request would start anew."""
+        """Export the remaining spans and stop; a later request would start a new provider."""
         with self._lock:
             if self._provider is not None:
                 self._provider.shutdown()
@@ -244,22 +245,22 @@ class Tracing:
 
 # {% if cookiecutter.metrics %}
 def span_of(info: RequestInfo) -> Span:
-    """Return the span of a request that has begun."""
+    """Return the server span of a request that has begun."""
     return cast("Span", info.environ[STATE][0])
 
 
 # {% endif %}
 def failed(span: Span, why: BaseException | int) -> None:
-    """Mark a span as an error, by the exception or the status that says so."""
+    """Mark a span as an error; its type is the exception's name or the status."""
     span.set_attribute("error.type", str(why) if isinstance(why, int) else type(why).__name__)
     span.set_status(Status(StatusCode.ERROR))
 
 
 @contextmanager
 def calling(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
-    """Make a call to another service a span below the current one; an exception marks it.
+    """Create a client span for a call to another service; an exception marks it as an error.
 
-    Where nothing is recorded there is no such span, and this costs next to nothing.
+    If the current span is not recorded, no span is created, and the cost is negligible.
     """
     current = trace.get_current_span()
     tracing = cast("Tracing | None", context.get_value(OF_REQUEST))
@@ -281,7 +282,7 @@ def calling(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
 
 
 class _Session(requests.Session):
-    """Prefers the collector's certificates to REQUESTS_CA_BUNDLE, which is meant for all others."""
+    """Prefers the collector's CA certificates to REQUESTS_CA_BUNDLE, which is for other servers."""
 
     def merge_environment_settings(
         self,
@@ -291,13 +292,13 @@ class _Session(requests.Session):
         verify: bool | str | None,  # noqa: FBT001
         cert: str | tuple[str, str] | None,
     ) -> Any:  # noqa: ANN401  its type is private
-        """Return what a request is sent with."""
+        """Return the settings to send a request with."""
         chosen = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, chosen, cert)
 
 
 def start(settings: TracingSettings) -> TracerProvider:
-    """Start a provider that belongs to one application; it is not OpenTelemetry's global one."""
+    """Start a provider for one application, apart from OpenTelemetry's global provider."""
     started = TracerProvider(sampler=_sampler(settings), resource=_resource(settings))
     if settings.otel_exporter_otlp_endpoint:
         certificate = settings.otel_exporter_otlp_certificate
@@ -316,9 +317,9 @@ def start(settings: TracingSettings) -> TracerProvider:
 
 
 def _resource(settings: TracingSettings) -> Resource:
-    """Return who sends; what OpenTelemetry's own variables say comes before our names.
+    """Return the resource; OpenTelemetry's own variables take precedence over our settings.
 
-    https://opentelemetry.io/docs/specs/semconv/resource/: an instance is one process here.
+    A service instance is one process: https://opentelemetry.io/docs/specs/semconv/resource/
     """
     ours: dict[str, str | int] = {
         "service.name": settings.service_name,
@@ -356,7 +357,7 @@ def _callers_context(info: RequestInfo) -> Context:
 def _request_attributes(info: RequestInfo) -> dict[str, str | int]:
     """Return the attributes of https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
 
-    The query string stays out: it may hold what the logs mask.
+    The query string is left out: it may hold secrets that the logs mask.
     """
     environ = info.environ
     host, port = _host(environ.get("HTTP_HOST", ""))
@@ -374,7 +375,7 @@ def _request_attributes(info: RequestInfo) -> dict[str, str | int]:
 
 
 def _host(named: str) -> tuple[str | None, int | None]:
-    """Split a Host header; clients write what they like into it."""
+    """Split a Host header, which may hold any text from a client."""
     with suppress(ValueError):
         parts = urlsplit(f"//{named}")
         return parts.hostname, parts.port
@@ -389,7 +390,7 @@ def outgoing_headers() -> dict[str, str]:
 
 
 def init_app(app: Flask, settings: TracingSettings) -> None:
-    """Trace every request but the health probes, unless OTEL_SDK_DISABLED says no."""
+    """Trace all requests except health probes, unless OTEL_SDK_DISABLED is true."""
     if not settings.traces:
         return
     tracing = Tracing(settings)

@@ -1,4 +1,4 @@
-"""Background tasks: what a request leaves to a worker."""
+"""Background tasks: work that a request hands to a worker."""
 
 from flask import Flask
 
@@ -61,10 +61,10 @@ class Settings(  # one line where it fits
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give the application tasks of its own, and the way to its broker if it has one."""
+    """Set up the application's tasks and, if BROKER_URL is set, its Celery application."""
     own = runner.init_app(app, settings)
     if settings.broker_url:
-        # Celery takes long to load, which only those who have a broker should pay.
+        # Celery is slow to import, so it is imported only when a broker is configured.
         from app.core.tasks import celery_app  # noqa: PLC0415
 
         celery_app.init_app(app, own)

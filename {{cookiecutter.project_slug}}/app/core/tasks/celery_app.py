@@ -1,7 +1,7 @@
-"""Celery, which carries the messages of tasks over RabbitMQ or Redis.
+"""The Celery application, which carries task messages over RabbitMQ or Redis.
 
-One Celery application belongs to one Flask application. Results are not kept: nobody waits for
-them, and what a task brings about is in the database.
+Each Flask application has its own Celery application. Results are not stored, because no code waits
+for them.
 """
 
 import logging
@@ -41,21 +41,21 @@ from app.core.tasks.settings import TaskSettings
 
 logger = logging.getLogger(__name__)
 
-HEADERS = "app"  # the header that holds a message's own ones
+HEADERS = "app"  # the Celery header that holds the headers of a `Message`
 DELIVERIES = 20
 # {% if cookiecutter.database == "none" %}
-DELIVERY_COUNT = "x-delivery-count"  # what RabbitMQ calls those that nobody confirmed
+DELIVERY_COUNT = "x-delivery-count"  # RabbitMQ's count of unacknowledged deliveries
 # {% endif %}
-KEPT = 10_000  # dead letters, of which the oldest go first
+KEPT = 10_000  # the most dead letters; the oldest are dropped first
 KEPT_SECONDS = 14 * 86_400
 UNSAID = "-"
 NOISY = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
-"""Who logs what our one line a task says already."""
-RECONNECT_SECONDS = 2  # the longest between two tries
+"""Loggers that repeat what the one log line of each task says."""
+RECONNECT_SECONDS = 2  # the longest delay between two attempts
 
 
 class _Connection(Connection):
-    """Comes back soon after a broker does, however long it was away."""
+    """Reconnects soon after the broker is available again, however long the outage was."""
 
     def ensure_connection(self, *args: object, **options: object) -> Connection:
         return super().ensure_connection(
@@ -68,35 +68,35 @@ class _AMQP(AMQP):
 
 
 class StalledConsumer(bootsteps.StartStopStep):
-    """Lets a worker connect anew when all its places are taken and it has nothing in hand.
+    """Reconnects a worker that has no free prefetch slot although it holds no message.
 
-    When the word that a task is done cannot be sent, kombu keeps its place taken, and a worker
-    without a free place asks Redis for nothing: it would never learn that its connection is lost.
+    When an acknowledgement cannot be sent, kombu does not free the message's slot. A worker without
+    a free slot does not poll Redis, so it would never notice that its connection is lost.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     timer: Any = None
 
     def include_if(self, parent: Consumer) -> bool:
-        """Leave RabbitMQ out, which has heartbeats."""
+        """Return whether the broker is Redis; RabbitMQ has heartbeats."""
         return parent.app.connection_for_write().transport.driver_type == "redis"
 
     def start(self, parent: Consumer) -> None:
-        """Begin to look."""
+        """Start the periodic check."""
         self.lost = False
         self.timer = parent.timer.call_repeatedly(RECONNECT_SECONDS, self.look, (parent,))
 
     def stop(self, parent: Consumer) -> None:
-        """End, as the connection does, which may have been lost before this step began."""
+        """Stop the check, which may not have started if the connection was lost early."""
         del parent
         if self.timer:
             self.timer.cancel()
 
     def look(self, parent: Consumer) -> None:
-        """Raise what makes a worker connect anew, if the places were lost the last time too.
+        """Make the worker reconnect if two checks in a row find that it has stalled.
 
         Raises:
-            ConnectionError: Celery takes it for an error of the connection.
+            ConnectionError: Celery treats it as a lost connection.
 
         """
         before = self.lost
@@ -107,10 +107,9 @@ class StalledConsumer(bootsteps.StartStopStep):
 
 
 class Broker:
-    """The broker of one application."""
+    """The broker of one application, with its Celery application; it connects on first use."""
 
     def __init__(self, own: Tasks) -> None:
-        """Make a Celery application; nothing is connected yet."""
         self._tasks = own
         self.settings = settings = own.settings
         self._seconds = settings.task_publish_timeout_seconds
@@ -122,24 +121,24 @@ class Broker:
 
     @property
     def dead_letters(self) -> str:
-        """The queue, on Redis the list, of what nobody could do."""
+        """The name of the queue, on Redis the list, of dead letters."""
         return f"{self.name}.dead"
 
     @property
     def is_rabbitmq(self) -> bool:
-        """Whether the broker itself takes care of dead letters."""
+        """Whether the broker is RabbitMQ, which stores dead letters itself."""
         return bool(self.celery.connection().transport.driver_type == "amqp")
 
     def _queues(self) -> dict[str, object]:
         arguments: dict[str, object] = {}
-        # Celery delays messages in quorum queues, and for that their exchange has to be a topic.
+        # Celery's delayed delivery with quorum queues requires a topic exchange.
         kind = "direct"
         if self.is_rabbitmq:
             kind = "topic"
             arguments = {
                 "x-queue-type": "quorum",
-                # A message that kills its workers is tried so often, not for ever. No setting: RabbitMQ
-                # refuses to declare a queue that is there already with other arguments.
+                # Limits the deliveries of a message that kills its workers. This is not a setting:
+                # RabbitMQ refuses to redeclare an existing queue with other arguments.
                 "x-delivery-limit": DELIVERIES,
                 "x-dead-letter-exchange": "",
                 "x-dead-letter-routing-key": self.dead_letters,
@@ -164,17 +163,17 @@ class Broker:
         return Queue(self.dead_letters, queue_arguments=arguments if self.is_rabbitmq else None)
 
     def send(self, message: Message) -> None:
-        """Hand a message over; RabbitMQ has then confirmed that it keeps it.
+        """Publish a message; RabbitMQ has confirmed it when this returns.
 
         Raises:
-            Exception: whatever the transport raises when the broker is away.
+            Exception: the transport's own, when the broker is unavailable.
 
         """
         kept, self._connection = self._connection, None
         if kept is not None:
             try:
                 return self._send_over(kept, message)
-            except Exception:  # noqa: BLE001  it may have been closed while nothing was sent
+            except Exception:  # noqa: BLE001  an idle connection may have been closed
                 kept.collect(self._seconds)
         return self._send_over(self.connect(), message)
 
@@ -187,7 +186,7 @@ class Broker:
             producer=self.celery.amqp.Producer(connection, auto_declare=False),
             retry=False,
             confirm_timeout=self._seconds,
-            # Their text would be in the headers once more, where monitors and logs show it.
+            # Celery would repeat the arguments in these headers, which monitors and logs show.
             argsrepr=UNSAID,
             kwargsrepr=UNSAID,
             declare=[*self.celery.conf.task_queues, self._dead_queue()],
@@ -195,10 +194,10 @@ class Broker:
         self._connection = connection
 
     def connect(self) -> Connection:
-        """Connect once, and to a broker that answers in time.
+        """Connect to the broker, with one attempt and a timeout.
 
         Raises:
-            Exception: whatever the transport raises when it does not.
+            Exception: the transport's own, when the broker does not answer in time.
 
         """
         limits = {"read_timeout": self._seconds, "write_timeout": self._seconds}
@@ -208,7 +207,7 @@ class Broker:
         return connection.ensure_connection(max_retries=0)
 
     def run(self, celery_task: CeleryTask, values: Mapping[str, Any]) -> None:
-        """Run what has arrived, and let Celery tell the broker how it went."""
+        """Run a received message, and report its outcome to the broker through Celery."""
         request = celery_task.request
         attempt = request.retries + 1
         # {% if cookiecutter.database == "none" %}
@@ -224,8 +223,8 @@ class Broker:
         verdict = self._tasks.deliver(message)
         if verdict.outcome is Outcome.AGAIN:
             if not verdict.counts:
-                request.retries -= 1  # Celery counts each
-            # Redis gives a message to somebody else when it waits for longer.
+                request.retries -= 1  # Celery counts every retry
+            # After a longer delay, Redis would deliver the message to another worker.
             raise celery_task.retry(
                 countdown=min(verdict.seconds, self._tasks.settings.task_max_backoff_seconds)
             )
@@ -235,7 +234,7 @@ class Broker:
 
     # {% if cookiecutter.database == "none" %}
     def _lost(self, celery_task: CeleryTask) -> int:
-        """Count the runs of a message that did not live to tell."""
+        """Return how many earlier runs of a message ended because their worker died."""
         request = celery_task.request
         if self.is_rabbitmq:
             return int(getattr(request, DELIVERY_COUNT, 0))
@@ -247,12 +246,12 @@ class Broker:
                 lost = int(client.incr(key := f"{self.name}.lost.{request.id}"))
                 client.expire(key, KEPT_SECONDS)
                 return lost
-        except Exception:  # noqa: BLE001  each transport has its own
-            return 0  # one run too many is better than none
+        except Exception:  # noqa: BLE001  each transport raises its own errors
+            return 0  # an extra run is better than no run
 
     # {% endif %}
     def dead_letter(self, email: Mapping[str, object]) -> None:
-        """Keep what RabbitMQ would keep by itself once it is rejected."""
+        """Store a dead letter, except on RabbitMQ, which stores rejected messages itself."""
         if self.is_rabbitmq:
             return
         with self.connect() as connection:
@@ -266,7 +265,7 @@ class Broker:
                 _bound(client, self.dead_letters)
 
     def dead_letter_unreadable(self, message: Delivered, **_: object) -> None:
-        """Keep what Celery has rejected before any task of ours saw it."""
+        """Dead-letter a message that Celery rejected before it reached a task."""
         self._tasks.refused()
         headers = message.headers or {}
         told = dict(headers) if isinstance(headers, Mapping) else repr(headers)
@@ -274,17 +273,17 @@ class Broker:
 
     # {% if cookiecutter.database == "none" %}
     def ping(self) -> None:
-        """Raise when the broker does not answer."""
+        """Raise an error when the broker does not answer."""
         with self.connect() as connection:
             connection.default_channel.close()
 
     # {% endif %}
     # {% if cookiecutter.database == "none" and cookiecutter.metrics %}
     def depths(self) -> tuple[int, int]:
-        """Return how many messages no worker has taken yet, and how many dead letters there are.
+        """Return the number of messages that no worker has taken yet, and of dead letters.
 
         Raises:
-            Exception: whatever the transport raises when the broker is away.
+            Exception: the transport's own, when the broker is unavailable.
 
         """
         (waiting,) = self.celery.conf.task_queues
@@ -293,13 +292,13 @@ class Broker:
 
     def _depth(self, connection: Connection, queue: Queue) -> int:
         channel = connection.default_channel
-        # One that nobody has used yet cannot be asked; in Redis that is every empty one.
+        # Only an existing queue has a length; in Redis, an empty queue does not exist.
         queue.declare(channel=channel)
         return int(channel.queue_declare(queue.name, passive=self.is_rabbitmq).message_count)
 
     # {% endif %}
     def leave(self, **_: object) -> None:
-        """Do what has to be done at the end of a process."""
+        """Clean up at the end of a worker process."""
         for act in self._tasks.at_exit:
             act()
         if self._connection is not None:
@@ -308,15 +307,15 @@ class Broker:
 
 
 def of(app: Flask) -> Broker:
-    """Return the broker of this application."""
+    """Return the broker of an application."""
     return cast("Broker", app.extensions["broker"])
 
 
 def worker(app: Flask) -> Celery:
-    """Return what `celery worker` serves: every task of the application, and its schedule.
+    """Return the Celery application for `celery worker`, with all tasks and the schedule.
 
     Raises:
-        InvalidSettings: when there is no broker, and so nothing for a worker to do.
+        InvalidSettings: when there is no broker, so that a worker would have nothing to do.
 
     """
     if "broker" not in app.extensions:
@@ -333,7 +332,7 @@ def worker(app: Flask) -> Celery:
         celery.conf.beat_schedule[job.name] = {
             "task": job.name,
             "schedule": job.seconds,
-            # What was not done by then, the next tick does.
+            # A run that has not started by then is left to the next one.
             "options": {"expires": job.seconds},
         }
     # {% endif %}
@@ -351,10 +350,10 @@ def worker(app: Flask) -> Celery:
     return celery
 
 
-# Celery wants functions.
+# Celery expects functions as tasks.
 def _running(broker: Broker) -> Callable[..., None]:
     def run(celery_task: CeleryTask, values: Any = None, *_: object, **__: object) -> None:  # noqa: ANN401
-        # Whatever somebody has sent is for the schema to refuse.
+        # The values may be anything; the task's schema validates them.
         broker.run(celery_task, values)
 
     return run
@@ -370,27 +369,27 @@ def _ticking(job: schedule.Job) -> Callable[[], None]:
 
 # {% endif %}
 def _set_up_logging(**_: object) -> None:
-    """Keep Celery from setting up log lines of its own: whoever answers this signal has done so.
+    """Prevent Celery from configuring logging: a receiver of this signal replaces that.
 
-    The logger of its pool of processes passes nothing on to the handlers of others.
+    The logger of Celery's process pool does not propagate, so it gets the root logger's handlers.
     """
     for handler in logging.getLogger().handlers:
         logging.getLogger("multiprocessing").addHandler(handler)
 
 
 def _log_stop(sig: str = "", how: str = "", **_: object) -> None:
-    """Log which signal stops the worker, and whether its tasks may finish (`Warm`)."""
+    """Log the signal that stops the worker, and whether running tasks may finish (`Warm`)."""
     logger.info("worker stops", extra={"signal": sig, "how": how})
 
 
 def _without_arguments(record: logging.LogRecord) -> bool:
-    """Leave out what Celery adds to a failure: the arguments of the task, as their sender wrote them."""
+    """Remove the task's arguments, which Celery adds to the log records of failures."""
     vars(record).pop("data", None)
     return True
 
 
 def _touching(heartbeat: Path) -> Callable[..., None]:
-    """Return what touches the file that a health check looks at."""
+    """Return a signal handler that touches the file of the worker's health check."""
 
     def touch_heartbeat(**_: object) -> None:
         heartbeat.touch()
@@ -398,16 +397,16 @@ def _touching(heartbeat: Path) -> Callable[..., None]:
     return touch_heartbeat
 
 
-def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, which is loaded with the transport
-    """Keep the newest emails in a list of Redis, and not for ever."""
+def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, imported only by the transport
+    """Limit a Redis list to the newest dead letters, and let it expire."""
     client.ltrim(key, 0, KEPT - 1)
     client.expire(key, KEPT_SECONDS)
 
 
 def _verification(server: ServerURL) -> dict[str, object] | Literal[False]:
-    """Return how the broker is verified, in the words of its transport; False without TLS.
+    """Return the TLS options in the form that the transport expects; False without TLS.
 
-    Left alone, kombu would believe any certificate of Redis, and of RabbitMQ one for any name.
+    By default, kombu accepts any certificate from Redis, and one for any host name from RabbitMQ.
     """
     if not server.tls or server.url.startswith("redis"):
         return {**server.tls} or False
@@ -423,19 +422,19 @@ def _verification(server: ServerURL) -> dict[str, object] | Literal[False]:
 
 
 def configuration(settings: TaskSettings) -> dict[str, object]:
-    """Return what Celery is told."""
+    """Return Celery's configuration."""
     server = settings.broker_url and server_url.read(settings.broker_url, settings.broker_ca_file)
     url = server.url if server else ""
     seconds = settings.task_publish_timeout_seconds
-    # A message in Redis comes back when its worker has been silent for so long, so no wait for another
-    # try may be longer.
+    # Redis redelivers a message after this delay and the hard time limit. A retry must not wait
+    # longer than that.
     silence = settings.task_max_backoff_seconds
     # {% if cookiecutter.database != "none" %}
-    silence = 30  # the outbox keeps what waits
+    silence = 30  # the outbox stores the messages that wait
     # {% endif %}
     redis = {
         "visibility_timeout": silence + settings.task_kill_seconds,
-        "unacked_restore_throttle": 1,  # looks every ten seconds
+        "unacked_restore_throttle": 1,  # checks every ten seconds
         "socket_connect_timeout": seconds,
         "socket_keepalive": True,
     }
@@ -445,7 +444,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "broker_use_ssl": _verification(server) if server else False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # What a broker refuses it may take soon: Redis is read-only for a while after a failover.
+        # A refused command may soon succeed: Redis is read-only for a while after a failover.
         "broker_channel_error_retry": True,
         "broker_connection_timeout": seconds,
         "broker_heartbeat": 10,
@@ -458,7 +457,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
         "task_create_missing_queues": False,
-        # A message is given back when its worker dies, and refused when it fails in earnest.
+        # A message is requeued when its worker dies, and rejected when its task fails for good.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_acks_on_failure": False,
@@ -468,20 +467,20 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
-        # Nobody commands workers over the broker, and its queue would be one for all on a machine.
+        # Remote control is not used, and the workers of a host would share its queue.
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "beat_schedule": {},
-        # In memory, because a worker may have no place to write to.
+        # In memory, because a worker may have no writable file system.
         "beat_scheduler": "celery.beat:Scheduler",
     }
 
 
 def init_app(app: Flask, own: Tasks) -> None:
-    """Give the application a broker, and each of its tasks a place there.
+    """Give the application its broker, to which its tasks are published.
 
     Raises:
-        InvalidSettings: when kombu does not know a parameter of the URL.
+        InvalidSettings: when kombu does not accept a parameter of BROKER_URL.
 
     """
     try:
@@ -492,6 +491,6 @@ def init_app(app: Flask, own: Tasks) -> None:
     app.extensions["broker"] = broker
     own.publisher = Publisher(broker.send, own.settings.task_publish_timeout_seconds)
     # {% if cookiecutter.database == "none" %}
-    # Nothing can be put off without it.
+    # Without an outbox, no task can be queued while the broker is unavailable.
     checks.of(app).probes["broker"] = broker.ping
     # {% endif %}

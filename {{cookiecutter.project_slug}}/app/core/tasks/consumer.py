@@ -1,7 +1,7 @@
-"""What a worker does with messages that are no task of this service: reject them, and log no body.
+"""Rejects messages that are not tasks of this service, without logging their bodies.
 
-Celery logs the whole body of each, which may hold personal data or secrets of whoever sent it to the
-wrong queue. The dead letter keeps it, where fewer people read.
+Celery logs the whole body of such a message. It may hold personal data or secrets from a sender
+that used the wrong queue. Here only the dead letter holds the body, and fewer people can read that.
 """
 
 import logging
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class Consumer(consumer.Consumer):
-    """Celery's consumer, by its setting `worker_consumer`."""
+    """Celery's consumer, as set by `worker_consumer`."""
 
     def create_task_handler(self, *args: object, **options: object) -> Callable[[Message], object]:
-        """Return what takes each message; a header of another type than expected ends no worker."""
+        """Return a message handler; a header of an unexpected type does not stop the worker."""
         handle = super().create_task_handler(*args, **options)
 
         def handle_any(message: Message) -> object:
@@ -27,38 +27,38 @@ class Consumer(consumer.Consumer):
                 _only_a_task(message)
                 return handle(message)
             except KeyError as error:
-                # A header is missing. Kombu counts KeyError among the errors of a connection to Redis.
+                # A header is missing. For Redis, kombu lists KeyError among the connection errors.
                 self.refuse(message, error)
                 return None
             except (*self.connection_errors, *self.channel_errors):
                 raise
-            except Exception as error:  # noqa: BLE001  whatever Celery stumbles over
+            except Exception as error:  # noqa: BLE001  a malformed message may raise anything
                 self.refuse(message, error)
                 return None
 
         return handle_any
 
     def on_unknown_message(self, body: object, message: Message) -> None:
-        """Refuse what names no task."""
+        """Reject a message that names no task."""
         del body
         self.refuse(message, None)
 
     def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
-        """Refuse what names a task that is not known here."""
+        """Reject a message whose task is not registered here."""
         del body
         self.refuse(message, exc)
 
     def on_invalid_task(self, body: object, message: Message, exc: Exception) -> None:
-        """Refuse what a task cannot be made of."""
+        """Reject a message that is not a valid task."""
         del body
         self.refuse(message, exc)
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
-        """Refuse what cannot be decoded."""
+        """Reject a message that cannot be decoded."""
         self.refuse(message, exc)
 
     def refuse(self, message: Message, error: Exception | None) -> None:
-        """Reject a message, and let it become a dead letter."""
+        """Reject a message, so that it becomes a dead letter."""
         reason = type(error).__name__ if error else "unknown"
         logger.error("message refused", extra={"reason": reason, "bytes": len(message.body or b"")})
         if not message.acknowledged:
@@ -67,13 +67,13 @@ class Consumer(consumer.Consumer):
 
 
 def _only_a_task(message: Message) -> None:
-    """Let a message ask for its task and nothing else.
+    """Check that a message asks for its task and nothing else.
 
-    Celery stumbles over odd time limits and callbacks only when the task runs, and they then end the
-    worker, or leave the message to come again for ever.
+    Celery evaluates time limits and callbacks only when the task runs. An invalid one would then
+    stop the worker, or cause endless redelivery of the message.
 
     Raises:
-        InvalidTaskError: when its limits are no numbers, or when it has callbacks.
+        InvalidTaskError: when a time limit is not a number, or when there are callbacks.
 
     """
     match (message.headers or {}).get("timelimit"):

@@ -1,7 +1,8 @@
-"""The outbox: messages that are stored in the transaction they come from, and sent after its commit.
+"""The transactional outbox: messages are stored in the transaction that creates them.
 
-An order and the message about it are both there or both not there, whatever the broker does. A
-message stays until its task is done: a broker that is away, or loses it, only delays it.
+They are sent after the commit, so an order and its message are stored together or not at all. A
+message stays in the outbox until its task is done, so a broker that is unavailable, or loses a
+message, only delays it.
 """
 
 import logging
@@ -24,43 +25,42 @@ from app.core.tasks.runner import BrokerUnavailable, Message, Outcome, Task, Tas
 
 logger = logging.getLogger(__name__)
 
-RELAY_SECONDS = 2.0  # how often the relay looks
-AT_ONCE = 100  # messages that one look takes at most
-# A message that is not done so long after it was sent, or begun, is taken for lost and sent again.
+RELAY_SECONDS = 2.0  # the relay's polling interval
+AT_ONCE = 100  # the most messages that one poll sends
+# A message not done this long after it was sent, or its run began, counts as lost and is resent.
 LOST_SECONDS = 300.0
-DEAD_DAYS = 14  # for which a dead letter is kept
+DEAD_DAYS = 14  # how long a dead letter is stored
 AN_HOUR = 3_600.0
 
 
 class OutboxMessage(Base, kw_only=True):
-    """A message that is not done yet."""
+    """A message whose task is not done yet."""
 
     __tablename__ = "outbox_messages"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     task: Mapped[str] = mapped_column(String(64))
-    # JSON as text: no database looks into it.
+    # JSON as text, because no query reads inside it.
     body: Mapped[str] = mapped_column(Text)
     headers: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(default=0)
     waiting_since: Mapped[datetime]
-    """When it was stored, or last taken from the dead letters."""
+    """When it was stored, or last retried as a dead letter."""
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     died_at: Mapped[datetime | None] = mapped_column(index=True, default=None)
-    """When it was given up: a dead letter, kept for a while for somebody to try again."""
+    """When it became a dead letter, which an operator can retry for DEAD_DAYS."""
 
 
 class Outbox:
-    """The outbox of one application; also the ledger of its tasks."""
+    """The outbox of one application, and the message store of its tasks."""
 
     def __init__(self, own: Tasks) -> None:
-        """Take whose messages it keeps."""
         self._tasks = own
         longest = max(LOST_SECONDS, 2.0 * own.settings.task_kill_seconds)
         self._lost = timedelta(seconds=longest)
 
     def add(self, session: Session, task: Task, values: Mapping[str, Any]) -> None:
-        """Leave something to a worker, in a transaction; it is sent when that is committed."""
+        """Store a message in the session's transaction; it is sent after the commit."""
         message = self._tasks.message(task, values)
         session.add(
             OutboxMessage(
@@ -75,7 +75,7 @@ class Outbox:
         session.info.setdefault(AFTER_COMMIT, []).append(partial(self._send, message))
 
     def begin(self, message_id: str) -> int | None:
-        """Count an attempt; None when there is nothing left to do."""
+        """Count an attempt and return its number; None when there is nothing left to do."""
         alive = OutboxMessage.id == UUID(message_id), OutboxMessage.died_at.is_(None)
         values = {"attempts": OutboxMessage.attempts + 1, "due_at": _now() + self._lost}
         attempts = select(OutboxMessage.attempts).where(*alive)
@@ -84,10 +84,10 @@ class Outbox:
             return session.execute(attempts).scalar_one_or_none()
 
     def end(self, message_id: str, verdict: TaskOutcome) -> None:
-        """Forget a message that is done; note when another one is due again, or that it is dead."""
+        """Delete a message that is done; otherwise store when it is due again, or mark it dead."""
         try:
             one = OutboxMessage.id == UUID(message_id)
-        except ValueError:  # somebody else's
+        except ValueError:  # not a message of this service
             return
         now = _now()
         statement: Delete | Update = delete(OutboxMessage).where(one)
@@ -101,9 +101,9 @@ class Outbox:
             session.execute(statement)
 
     def relay(self) -> int:
-        """Send what is due, and return how much that was; stop at a broker that is away.
+        """Send the messages that are due, until the broker is unavailable; return their number.
 
-        Any number of relays may run: each message is claimed by one of them.
+        Any number of relays may run: only one of them can claim a message.
         """
         due = (
             select(OutboxMessage)
@@ -125,14 +125,14 @@ class Outbox:
         return sent
 
     def _claim(self, message_id: UUID, due_at: datetime) -> bool:
-        """Put a message off, if it is still due when it was: of two relays one succeeds."""
+        """Postpone a message if its `due_at` has not changed: of two relays, only one succeeds."""
         mine = OutboxMessage.id == message_id, OutboxMessage.due_at == due_at
         claim = update(OutboxMessage).where(*mine).values(due_at=_now() + self._lost)
         with writing() as session:
             return bool(cast("CursorResult[None]", session.execute(claim)).rowcount)
 
     def _send(self, message: Message) -> bool:
-        """Send a message; if that fails, let the relay do it as soon as it can."""
+        """Send a message and return whether it was sent; if not, leave it to the next relay."""
         try:
             self._tasks.publish(message)
         except BrokerUnavailable:
@@ -140,7 +140,7 @@ class Outbox:
             try:
                 with writing() as session:
                     session.execute(update(OutboxMessage).where(due).values(due_at=_now()))
-            except Exception as error:  # noqa: BLE001  what was stored stays stored: it is due later
+            except Exception as error:  # noqa: BLE001  the message is stored, and due later
                 words = {"reason": type(error).__name__}
                 logger.error("message waits in the outbox", extra=words)  # noqa: TRY400
             return False
@@ -148,7 +148,7 @@ class Outbox:
 
 
 def retry_dead() -> int:
-    """Let dead letters be tried anew, from the first attempt on; return how many."""
+    """Make all dead letters due again, with no attempts counted; return their number."""
     dead = update(OutboxMessage).where(OutboxMessage.died_at.is_not(None))
     now = _now()
     with writing() as session:
@@ -157,7 +157,7 @@ def retry_dead() -> int:
 
 
 def forget_dead() -> int:
-    """Delete dead letters that nobody has tried again for long; return how many."""
+    """Delete dead letters older than DEAD_DAYS; return their number."""
     old = OutboxMessage.died_at < _now() - timedelta(days=DEAD_DAYS)
     return pruning.delete_all(OutboxMessage, old)
 
@@ -172,7 +172,7 @@ def of_app() -> Outbox:
 
 
 def init_app(app: Flask) -> None:
-    """Keep the messages of this application's tasks until they are done."""
+    """Store the messages of this application's tasks until they are done."""
     own = runner.of(app)
     outbox = Outbox(own)
     own.ledger = outbox
@@ -186,11 +186,11 @@ commands = AppGroup("outbox", help="What waits to be done by workers.")
 
 @commands.command("relay")
 def relay() -> None:
-    """Send what is due; workers do that by themselves."""
+    """Send the messages that are due; workers also do this by themselves."""
     click.echo(f"{of_app().relay()} messages sent")
 
 
 @commands.command("retry")
 def retry() -> None:
-    """Try dead letters anew, once what was wrong is mended."""
+    """Retry all dead letters, once the cause of their failure is fixed."""
     click.echo(f"{retry_dead()} messages are due again")

@@ -1,7 +1,7 @@
-"""How many messages the outbox holds, and for how long: a value of the database, not of a worker.
+"""The size and age of the outbox: one value for the database, not one for each worker.
 
-It is asked at each look at `/metrics`, over a connection that is not the pool's: nobody wants these
-numbers more than when requests have taken all of those.
+Each scrape of `/metrics` queries the database over a connection outside the pool: these values
+matter most when requests have taken all connections of the pool.
 """
 
 import logging
@@ -23,21 +23,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 2  # the longest that a look waits to be connected, and then for the answer
+SECONDS = 2  # the timeout of a scrape: for the connection, and then for the query
 
 ALIVE = case((OutboxMessage.died_at.is_(None), OutboxMessage.waiting_since))
 HELD = select(func.count(ALIVE), func.min(ALIVE), func.count(OutboxMessage.died_at))
 
 
 class OutboxMetrics:
-    """Asks the database what the outbox holds."""
+    """Reads the state of the outbox from the database."""
 
     def __init__(self, engine: Engine) -> None:
-        """Take whom to ask."""
         self._engine = engine
 
     def ask(self) -> "Iterable[Metric]":
-        """Return what the outbox holds; nothing, when the database does not tell in time."""
+        """Return the state of the outbox; nothing if the database fails or times out."""
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  see `metrics`
 
         try:
@@ -57,7 +56,7 @@ class OutboxMetrics:
 
 
 def _hurried(settings: DatabaseSettings) -> DatabaseSettings:
-    """Return settings whose limits of time fit between two looks."""
+    """Return settings with timeouts that are short enough for a scrape."""
     return settings.model_copy(
         update={
             "database_connect_timeout_seconds": min(
@@ -71,7 +70,7 @@ def _hurried(settings: DatabaseSettings) -> DatabaseSettings:
 
 
 def init_app(app: Flask) -> None:
-    """Show what the outbox holds."""
+    """Add the state of the outbox to the metrics."""
     settings = settings_of(app)
     engine = create_engine(
         reading_engine(app).url,

@@ -1,6 +1,6 @@
-"""How many messages lie in the broker's queues: a value of the broker, not of a worker.
+"""The length of the broker's queues: one value for the broker, not one for each worker.
 
-The broker is asked at each look at `/metrics`, by a thread that is not waited for longer than
+Each scrape of `/metrics` queries the broker from a separate thread, and waits for it at most
 TASK_PUBLISH_TIMEOUT_SECONDS.
 """
 
@@ -20,26 +20,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Depths = Callable[[], tuple[int, int]]
-"""Returns how many messages wait, and how many are dead letters."""
+"""Returns the number of waiting messages, and of dead letters."""
 
 
 class QueueMetrics:
-    """Asks the broker what its queues hold."""
+    """Reads the broker's queue lengths, within a timeout in seconds."""
 
     def __init__(self, depths: Depths, seconds: float) -> None:
-        """Take whom to ask, and for how long to wait."""
         self._depths = depths
         self._seconds = seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="depths")
 
     def ask(self) -> "Iterable[Metric]":
-        """Return what the queues hold; nothing, when the broker does not tell in time."""
+        """Return the queue lengths; nothing if the broker fails or times out."""
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  see `metrics`
 
         asked = self._thread.submit(self._depths)
         try:
             waiting, dead = asked.result(self._seconds)
-        except Exception as error:  # noqa: BLE001  each transport has its own
+        except Exception as error:  # noqa: BLE001  each transport raises its own errors
             asked.cancel()
             logger.warning("the queues were not counted", extra={"error": type(error).__name__})
             return []
@@ -52,12 +51,12 @@ class QueueMetrics:
 
 
 def _nothing_waits() -> tuple[int, int]:
-    """Speak for an application without a broker, whose tasks run where they are asked for."""
+    """Return zeros for an application without a broker, whose tasks run in the request."""
     return 0, 0
 
 
 def init_app(app: Flask) -> None:
-    """Show what the queues hold."""
+    """Add the queue lengths to the metrics."""
     own = runner.of(app)
     depths = app.extensions["broker"].depths if "broker" in app.extensions else _nothing_waits
     asking = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)

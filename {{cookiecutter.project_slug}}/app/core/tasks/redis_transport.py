@@ -1,4 +1,4 @@
-"""Messages from Redis; what is none in its list is told and left out, and ends no worker."""
+"""A Redis transport that logs and drops invalid list entries, so that they stop no worker."""
 
 import json
 import logging
@@ -15,15 +15,15 @@ logger = logging.getLogger(__name__)
 
 
 class Message(VirtualMessage):
-    """A message as it was in its list."""
+    """A message as read from its list."""
 
     def __init__(
         self, payload: Mapping[str, Any], channel: object = None, **options: object
     ) -> None:
-        """Read an entry of the list.
+        """Parse an entry of the list.
 
         Raises:
-            ValueError: when it lacks something; kombu would take a KeyError for a lost connection.
+            ValueError: when a field is missing; kombu would treat a KeyError as a lost connection.
 
         """
         try:
@@ -34,10 +34,10 @@ class Message(VirtualMessage):
 
 
 class QoS(RedisQoS):
-    """What workers have in hand, which comes back when one has been silent for too long."""
+    """Tracks unacknowledged messages, which return to their list after the visibility timeout."""
 
-    def restore_by_tag(self, tag: str, client: object = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002  kombu's
-        """Put an entry back into its list, if it is a message; anything else would end each worker."""
+    def restore_by_tag(self, tag: str, client: object = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002  kombu's signature
+        """Return an entry to its list if it is a message; drop others, as they stop workers."""
         with self.channel.conn_or_acquire(client) as connected:
             kept = connected.hget(self.unacked_key, tag)
         if kept is None or _can_come_back(kept):
@@ -48,7 +48,7 @@ class QoS(RedisQoS):
 
 
 def _can_come_back(kept: bytes) -> bool:
-    """Tell whether an entry has what kombu reads when it puts a message back."""
+    """Return whether an entry has the fields that kombu reads when it restores a message."""
     try:
         message, exchange, routing_key = json.loads(kept)
         properties = message["properties"]
@@ -60,19 +60,19 @@ def _can_come_back(kept: bytes) -> bool:
 
 
 class Channel(RedisChannel):
-    """Kombu's channel, with our messages."""
+    """Kombu's channel, with the classes of this module."""
 
     Message = Message
     QoS = QoS
 
 
 class Transport(RedisTransport):
-    """Kombu's transport, which takes each entry of a list for a message that kombu has written."""
+    """Kombu's transport, which by itself assumes that kombu has written every list entry."""
 
     Channel = Channel
 
     def on_readable(self, fileno: int) -> None:
-        """Take what has arrived, if it is a message.
+        """Receive the next entry if it is a message, and drop it otherwise.
 
         Raises:
             Exception: the transport's own, when the connection or the channel is lost.
@@ -80,11 +80,11 @@ class Transport(RedisTransport):
         """
         try:
             super().on_readable(fileno)
-        except Empty:  # nothing has arrived for a while, which Celery's loop knows
+        except Empty:  # the poll timed out, which Celery's event loop expects
             raise
         except (*self.connection_errors, *self.channel_errors):
             raise
-        except Exception as error:  # noqa: BLE001  no JSON, or of another form: anything may come of it
-            # The entry is gone from its list. Its text stays out of the log, and so does the error's.
+        except Exception as error:  # noqa: BLE001  an invalid entry may raise anything
+            # The entry has left its list. Its text is not logged, and neither is the error's.
             kind = type(error).__name__
             logger.error("what is no message was in the queue", extra={"error": kind})  # noqa: TRY400

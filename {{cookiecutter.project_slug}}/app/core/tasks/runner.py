@@ -1,8 +1,8 @@
-"""Background tasks: what a request leaves to a worker, by a message that names it.
+"""Background tasks: a request sends a message that names a task, and a worker runs the task.
 
-A task declares what it is told by a schema, and is held to it twice: where a message is made, and
-where it is read. Celery carries the messages (`celery_app`); without a broker, in development and
-in tests, a task runs at once where it is asked for.
+Each task has a schema for its values, which validates them twice: when a message is created, and
+when it is received. Celery carries the messages (`celery_app`). Without a broker, in development
+and in tests, a task runs at once, in the request.
 """
 
 import logging
@@ -28,59 +28,58 @@ from app.core.tasks.settings import TaskSettings
 
 logger = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 2.0  # how long a broker is left alone after it failed
+PAUSE_SECONDS = 2.0  # no message is sent for this long after the broker failed
 REQUEST_ID = "request_id"
 UNKNOWN = "_unknown"
-"""Stands for every task that nobody added: names in messages may be made up."""
+"""Stands for every task that is not registered: a message may hold any name."""
 
 ended = Signal("What has arrived was run: `task`, `outcome` (one of OUTCOMES) and `seconds`.")
 
 
 class BrokerUnavailable(Unavailable):
-    """The broker is away or takes too long."""
+    """The broker is unavailable or too slow."""
 
     code = "broker_unavailable"
     detail = "The task could not be queued. Try again shortly."
 
 
-class RetryLater(Exception):  # noqa: N818  it is no error
-    """Not now: a task raises it to be run again, and that counts as no failure."""
+class RetryLater(Exception):  # noqa: N818  not an error
+    """Raised by a task to run again after this many seconds; it does not count as a failure."""
 
     def __init__(self, seconds: float) -> None:
-        """Take how long to wait."""
         super().__init__()
         self.seconds = seconds
 
 
-class PermanentFailure(Exception):  # noqa: N818  the message is one
-    """No further try would help: the message becomes a dead letter."""
+class PermanentFailure(Exception):  # noqa: N818  the name says so
+    """Raised by a task when no retry can help: the message becomes a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to be done by a worker. It may be run twice, so twice must be as good as once."""
+    """A function that workers run. It must be idempotent: a message may be delivered twice."""
 
     name: str
     schema: ma.Schema
     run: Callable[[Any], None]
-    """Takes what the schema loads."""
+    """Called with the values that the schema has loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing to be done."""
+    """A request to run a task."""
 
     task: str
     values: Mapping[str, Any]
-    """As JSON has them."""
+    """JSON values."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Which request it comes from."""
+    """The ID of the request that created the message, and headers from observers."""
     id: str = field(default_factory=lambda: str(uuid4()))
     attempt: int = 1
 
 
 class Outcome(Enum):
-    """What is to become of a message."""
+    """What happens to a message after a run."""
 
     DONE = "done"
     AGAIN = "again"
@@ -89,55 +88,54 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """What is to become of a message, and in how many seconds if it is run again."""
+    """The outcome of a run, and the delay in seconds if the message is to run again."""
 
     outcome: Outcome
     seconds: float = 0.0
     counts: bool = True
-    """Whether this run was an attempt; one that was only put off is none."""
+    """Whether the run counts as an attempt; one that raised `RetryLater` does not."""
 
     @property
     def word(self) -> str:
-        """One of OUTCOMES."""
+        """The name of the outcome, one of OUTCOMES."""
         if self.outcome is Outcome.AGAIN:
             return "failed" if self.counts else "later"
         return str(self.outcome.value)
 
 
 OUTCOMES = ("done", "later", "failed", "dead")
-"""What a run may come to: `later` was put off and is no failure, `failed` is tried again."""
+"""The outcomes of a run: `later` was postponed without a failure, `failed` is retried."""
 DONE = TaskOutcome(Outcome.DONE)
 DEAD = TaskOutcome(Outcome.DEAD)
 
 
 class Observer(Protocol):
-    """Something that follows a message from where it is made to where it is run."""
+    """Follows a message from its creation to its run."""
 
     def headers(self) -> Mapping[str, str]:
-        """Return what a message that is made here takes along."""
+        """Return headers for a message that is created now."""
 
     def publishing(self, message: Message) -> AbstractContextManager[Mapping[str, str]]:
-        """Surround the sending; return what the message takes along instead."""
+        """Wrap the publishing of a message; yield headers to set on it."""
 
     def running(self, message: Message, info: RequestInfo) -> AbstractContextManager[object]:
-        """Surround a run; what went wrong is then in the info."""
+        """Wrap a run; its error, if any, is then in `info.error`."""
 
 
 class MessageStore(Protocol):
-    """Keeps messages until they are done; whoever has none depends on the broker alone."""
+    """Stores messages until they are done. Without a store, only the broker holds them."""
 
     def begin(self, message_id: str) -> int | None:
-        """Count an attempt; return how many there were, or None when it is done already."""
+        """Count an attempt and return its number; None when the message is done already."""
 
     def end(self, message_id: str, verdict: TaskOutcome) -> None:
-        """Forget a message, or remember when to run it again."""
+        """Record the outcome of a run: delete the message, make it due again or mark it dead."""
 
 
 class Publisher:
-    """Hands messages to the broker by a thread of its own, and waits for it within a limit."""
+    """Sends messages to the broker from its own thread, and waits for at most `seconds`."""
 
     def __init__(self, send: Callable[[Message], None], seconds: float) -> None:
-        """Take who sends; nothing is connected yet."""
         self._send = send
         self._seconds = seconds
         # One connection, so one thread; it starts with the first message, after all forks.
@@ -145,17 +143,17 @@ class Publisher:
         self._retry_at = 0.0
 
     def __call__(self, message: Message) -> None:
-        """Send a message; the broker has it when this returns.
+        """Send a message; the broker has accepted it when this returns.
 
         Raises:
-            BrokerUnavailable: when that is not certain in time.
+            BrokerUnavailable: when the broker does not accept it in time.
 
         """
         if time.monotonic() >= self._retry_at:
             sending = self._thread.submit(self._send, message)
             try:
                 return sending.result(self._seconds)
-            except Exception as error:  # noqa: BLE001  each transport has its own
+            except Exception as error:  # noqa: BLE001  each transport raises its own errors
                 sending.cancel()
                 self._retry_at = time.monotonic() + PAUSE_SECONDS
                 words = {"error": type(error).__name__, "retry_seconds": PAUSE_SECONDS}
@@ -164,14 +162,13 @@ class Publisher:
 
 
 class Tasks:
-    """The tasks of one application, and the way of their messages."""
+    """The tasks of one application, and the delivery of their messages."""
 
     def __init__(self, app: Flask, settings: TaskSettings) -> None:
-        """Begin without any."""
         self.settings = settings
         self.observers: list[Observer] = []
         self.at_exit: list[Callable[[], None]] = []
-        """What a worker's process does at its end."""
+        """Called at the end of each worker process."""
         self.ledger: MessageStore | None = None
         self.publisher: Publisher | None = None
         # {% if cookiecutter.metrics %}
@@ -183,22 +180,22 @@ class Tasks:
 
     @property
     def queue(self) -> str:
-        """What the broker calls the queue of this application's messages."""
+        """The name of the queue for this application's messages."""
         return f"{self.settings.service_name}.tasks"
 
     @property
     def system(self) -> str:
-        """What kind of broker there is, by OpenTelemetry's names; the process itself, if there is none."""
+        """The broker's name in OpenTelemetry's conventions; `in_process` without a broker."""
         url = self.settings.broker_url.get_secret_value() if self.settings.broker_url else ""
         kinds = {"amqp": "rabbitmq", "redis": "redis"}
         return next((kinds[kind] for kind in kinds if url.startswith(kind)), "in_process")
 
     def __iter__(self) -> Iterator[str]:
-        """Name all tasks."""
+        """Iterate over the names of all tasks."""
         return iter(self._tasks)
 
     def add(self, task: Task) -> None:
-        """Let a task be run."""
+        """Register a task."""
         self._tasks[task.name] = task
         # {% if cookiecutter.metrics %}
         for act in self.on_added:
@@ -206,10 +203,10 @@ class Tasks:
         # {% endif %}
 
     def message(self, task: Task, values: Mapping[str, Any]) -> Message:
-        """Make a message; whatever does not fit the task's schema stops here.
+        """Create a message.
 
         Raises:
-            ValidationError: marshmallow's own.
+            ValidationError: marshmallow's own, when the values do not match the task's schema.
 
         """
         wire = task.schema.dump(values)
@@ -222,10 +219,10 @@ class Tasks:
         return Message(task.name, wire, headers)
 
     def publish(self, message: Message) -> None:
-        """Hand a message to the broker; without one, run it now.
+        """Send a message to the broker; without a broker, run it now.
 
         Raises:
-            BrokerUnavailable: when the broker does not take it in time.
+            BrokerUnavailable: when the broker does not accept it in time.
 
         """
         if self.publisher is None:
@@ -238,7 +235,7 @@ class Tasks:
             self.publisher(message)
 
     def deliver(self, message: Message) -> TaskOutcome:
-        """Run a message that has arrived, and return what the broker is to do with it."""
+        """Run a received message, and return what the broker should do with it."""
         with self._app.app_context(), _carried(message) as info, ExitStack() as around:
             for observer in self.observers:
                 around.enter_context(observer.running(message, info))
@@ -246,7 +243,7 @@ class Tasks:
                 if self.ledger is not None:
                     return self._run_stored(self.ledger, message, info)
                 verdict = self._run(message, info)
-            except Exception as error:  # noqa: BLE001  whatever a database may raise
+            except Exception as error:  # noqa: BLE001  a database may raise anything
                 info.error = error
                 words = {"reason": type(error).__name__}
                 logger.error("task put off, as the database is away", extra=words)  # noqa: TRY400
@@ -258,7 +255,7 @@ class Tasks:
 
     def _run_stored(self, ledger: MessageStore, message: Message, info: RequestInfo) -> TaskOutcome:
         if self._read(message) is None:
-            # Whoever sent it was not this service, or was another version of it.
+            # The sender is another service, or another version of this one.
             verdict = self._run(message, info)
         elif (attempt := ledger.begin(message.id)) is None:
             logger.info("task was done already")
@@ -267,11 +264,11 @@ class Tasks:
             verdict = self._run(replace(message, attempt=attempt), info)
         ledger.end(message.id, verdict)
         self._tell(message, info, verdict)
-        # The ledger brings it again, so the broker need not.
+        # The message store sends it again, so the broker need not.
         return DONE if verdict.outcome is Outcome.AGAIN else verdict
 
     def _tell(self, message: Message, info: RequestInfo, verdict: TaskOutcome) -> None:
-        """Say what a run came to, which a ledger may keep from the broker."""
+        """Send the `ended` signal with the outcome of a run, which may differ from the broker's."""
         ended.send(
             self._app,
             task=message.task if message.task in self._tasks else UNKNOWN,
@@ -280,11 +277,11 @@ class Tasks:
         )
 
     def refused(self) -> None:
-        """Say that something became a dead letter before any task of ours saw it."""
+        """Send the `ended` signal for a message that was rejected before it reached a task."""
         ended.send(self._app, task=UNKNOWN, outcome=DEAD.word, seconds=0.0)
 
     def _read(self, message: Message) -> Callable[[], None] | None:
-        """Return what a message asks for; None when that is unknown or malformed."""
+        """Return the call that a message asks for; None if it is unknown or malformed."""
         try:
             UUID(message.id)
             task = self._tasks[message.task]
@@ -294,20 +291,20 @@ class Tasks:
 
     def _run(self, message: Message, info: RequestInfo) -> TaskOutcome:
         if message.attempt > self.settings.task_max_attempts:
-            # Whoever began the last one did not live to tell.
+            # The worker of the last attempt died before it could report an outcome.
             logger.error("task given up", extra={"attempts": message.attempt - 1})
             return DEAD
         run = self._read(message)
         try:
             if run is None:
-                raise PermanentFailure  # noqa: TRY301  it is answered below, like a task's own
+                raise PermanentFailure  # noqa: TRY301  handled below, like one from a task
             run()
         except RetryLater as later:
             logger.info("task put off", extra={"retry_seconds": round(later.seconds)})
             return TaskOutcome(Outcome.AGAIN, later.seconds, counts=False)
         except PermanentFailure as problem:
             info.error = problem
-            # Its values may be anybody's, so they are not repeated.
+            # The values may come from any sender, so they are not logged.
             logger.error("task refused")  # noqa: TRY400
             return DEAD
         except Exception as error:
@@ -325,12 +322,12 @@ class Tasks:
 
 
 def backoff(attempt: int, most: float) -> float:
-    """Return how many seconds to wait after a failed attempt: twice as long each time, or less.
+    """Return the seconds to wait after a failed attempt: exponential up to `most`, with jitter.
 
-    The jitter keeps those that failed together from coming back together.
+    The jitter spreads the retries of messages that failed together.
     """
     longest = min(most, 2.0 ** min(attempt, 16))
-    return random.uniform(longest / 2, longest)  # nosec B311 # noqa: S311  nothing is secret about it
+    return random.uniform(longest / 2, longest)  # nosec B311 # noqa: S311  not a secret
 
 
 def _seconds_since(info: RequestInfo) -> float:
@@ -339,7 +336,7 @@ def _seconds_since(info: RequestInfo) -> float:
 
 @contextmanager
 def _carried(message: Message) -> Iterator[RequestInfo]:
-    """Let every log line of a run name the message, and the request that it comes from."""
+    """Add the message, and the request that created it, to every log line of a run."""
     info = RequestInfo({}, message.headers.get(REQUEST_ID, message.id), "_OTHER")
     info.log_fields.update(request_id=info.request_id, task=message.task, task_id=message.id)
     before = pipeline.replace(info)
@@ -350,7 +347,7 @@ def _carried(message: Message) -> Iterator[RequestInfo]:
 
 
 def of(app: Flask) -> Tasks:
-    """Return the tasks of this application."""
+    """Return the tasks of an application."""
     return cast("Tasks", app.extensions["tasks"])
 
 
@@ -360,6 +357,6 @@ def of_app() -> Tasks:
 
 
 def init_app(app: Flask, settings: TaskSettings) -> Tasks:
-    """Give the application tasks of its own, and return them."""
+    """Give the application its tasks, and return them."""
     app.extensions["tasks"] = tasks = Tasks(app, settings)
     return tasks

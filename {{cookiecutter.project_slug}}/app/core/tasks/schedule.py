@@ -1,7 +1,7 @@
-"""What is done again and again. Each tick takes effect once, however many workers have a beat.
+"""Periodic jobs. Each run happens once, however many schedulers are running.
 
-The beat of each worker sends ticks; whoever gets one takes the turn in the database before it acts,
-and only one can.
+Every worker with a beat sends a message for each run. The worker that receives a message claims the
+run in the database before it starts, and only one claim succeeds.
 """
 
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class ScheduledRun(Base, kw_only=True):
-    """Which turn of a job has been taken last."""
+    """The last run of a job that a worker has claimed."""
 
     __tablename__ = "scheduled_runs"
 
@@ -31,7 +31,7 @@ class ScheduledRun(Base, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to be done every so many seconds."""
+    """A function that runs at a fixed interval, in seconds."""
 
     app: Flask
     name: str
@@ -39,7 +39,7 @@ class Job:
     run: Callable[[], object]
 
     def tick(self) -> bool:
-        """Do it, unless this turn has been taken; tell whether it was done."""
+        """Claim the current run and execute it; return whether this call executed it."""
         with self.app.app_context():
             if not take(self.name, int(time.time() / self.seconds)):
                 return False
@@ -48,27 +48,26 @@ class Job:
 
 
 class Schedule:
-    """The jobs of one application."""
+    """The periodic jobs of one application."""
 
     def __init__(self, app: Flask) -> None:
-        """Begin without any."""
         self._app = app
         self._jobs: list[Job] = []
 
     def __iter__(self) -> Iterator[Job]:
-        """Return all jobs."""
+        """Iterate over the jobs."""
         return iter(self._jobs)
 
     def add(self, name: str, seconds: float, run: Callable[[], object]) -> None:
-        """Do something every so many seconds, inside the application."""
+        """Register a function that runs every `seconds`, in the application context."""
         self._jobs.append(Job(self._app, name, seconds, run))
 
 
 def take(job: str, number: int) -> bool:
-    """Take a turn; tell whether it was free.
+    """Claim a run; return whether it was still free.
 
-    Numbers are compared for equality: a clock that was wrong for a while then costs a turn too many,
-    and never all turns until the others' clocks have come as far.
+    Run numbers are compared for equality, so a clock that was ahead costs only one extra run.
+    Compared by order, no run would start until the other clocks had caught up.
     """
     mine = (
         update(ScheduledRun)
@@ -83,13 +82,13 @@ def take(job: str, number: int) -> bool:
     try:
         with writing() as session:
             session.add(ScheduledRun(job=job, number=number))
-    except IntegrityError:  # somebody else has begun at this moment
+    except IntegrityError:  # another worker has inserted the job's first row
         return False
     return True
 
 
 def of(app: Flask) -> Schedule:
-    """Return the schedule of this application."""
+    """Return the schedule of an application."""
     return cast("Schedule", app.extensions["schedule"])
 
 

@@ -10,27 +10,25 @@ from app.core.config.tls import CAFile
 
 BROKERS = ("amqp", "amqps", "redis", "rediss")
 # {% if cookiecutter.database == "none" %}
-MAX_BACKOFF = 300  # on Redis, for so long a message of a dead worker stays away too
+MAX_BACKOFF = 300  # seconds; on Redis it also delays the redelivery of a dead worker's message
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
 MAX_BACKOFF = 3_600
 # {% endif %}
-KILL_SECONDS = (
-    5  # how much later than TASK_TIME_LIMIT_SECONDS a task is killed that does not give in
-)
+KILL_SECONDS = 5  # from a task's soft time limit to the hard one, which kills it
 
 
 class TaskSettings(CoreSettings):
-    """Where messages go, and how long tasks and those who ask for them may take."""
+    """The broker, and the time limits and retries of tasks."""
 
     broker_url: SecretURL | None = Field(default=None, validate_default=True)
     broker_ca_file: CAFile = None
     task_publish_timeout_seconds: float = Field(default=1.0, gt=0, le=30)
-    """The longest that a request waits for the broker."""
+    """The longest that a request waits for the broker to accept a message."""
     task_time_limit_seconds: int = Field(default=60, ge=1, le=3_600)
     task_max_attempts: int = Field(default=16, ge=1, le=100)
     task_max_backoff_seconds: int = Field(default=MAX_BACKOFF, ge=1, le=3_600)
-    """The longest between two tries."""
+    """The longest delay between two attempts."""
     worker_heartbeat_file: Path | None = None
     """A file that a worker touches every two seconds while it is connected; unset: none."""
 
@@ -38,7 +36,7 @@ class TaskSettings(CoreSettings):
     @classmethod
     def _a_broker(cls, value: SecretURL | None, info: ValidationInfo) -> SecretURL | None:
         required_in_production(value, info)
-        # Tests may use a broker that lives in their own process.
+        # Tests may use kombu's in-memory transport.
         testing = info.data.get("app_env") is Environment.TESTING
         if value and not (testing and value.get_secret_value().startswith("memory://")):
             if not value.parts(*BROKERS):
@@ -56,7 +54,7 @@ class TaskSettings(CoreSettings):
         return server_url.needs_tls(value, info, "broker_url")
 
     def warnings(self) -> list[str]:
-        """Say that another server could pass for the broker."""
+        """Warn when the broker's certificate is not verified."""
         found = super().warnings()
         if self.broker_url and not server_url.read(self.broker_url).verified:
             found.append("BROKER_URL switches off the check of the server's certificate.")
@@ -64,5 +62,5 @@ class TaskSettings(CoreSettings):
 
     @property
     def task_kill_seconds(self) -> int:
-        """How long a task lives at most."""
+        """The hard time limit of a task, at which it is killed."""
         return self.task_time_limit_seconds + KILL_SECONDS

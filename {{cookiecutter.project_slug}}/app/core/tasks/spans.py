@@ -1,4 +1,4 @@
-"""Spans for tasks, after OpenTelemetry's conventions for messaging: one trace from web to worker.
+"""Spans for tasks, by OpenTelemetry's messaging conventions: one trace from request to worker.
 
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 """
@@ -18,27 +18,26 @@ from app.core.tasks.runner import Message
 
 
 class TaskTraces:
-    """Follows messages by the trace context in their headers."""
+    """Creates the spans of messages, whose headers carry the trace context."""
 
     def __init__(self, tracing: Tracing, destination: str, system: str) -> None:
-        """Take who makes spans, and what the queue and its broker are called."""
         self._tracing = tracing
         self._destination = destination
         self._system = system
 
     def headers(self) -> Mapping[str, str]:
-        """Return the trace that a message is made in."""
+        """Return the trace context in which a message is created."""
         return outgoing_headers()
 
     @contextmanager
     def publishing(self, message: Message) -> Iterator[Mapping[str, str]]:
-        """Make a span of the sending, in the trace of the request, even long after it."""
+        """Create a producer span in the trace of the request, which may have ended long ago."""
         with self._span(message, SpanKind.PRODUCER, "send"):
             yield outgoing_headers()
 
     @contextmanager
     def running(self, message: Message, info: RequestInfo) -> Iterator[None]:
-        """Make a span of the run, below that of the sending."""
+        """Create a consumer span as a child of the producer span."""
         with self._span(message, SpanKind.CONSUMER, "process") as span:
             ids = span.get_span_context()
             info.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
@@ -68,7 +67,7 @@ class TaskTraces:
 
 
 def init_app(app: Flask) -> None:
-    """Trace the application's tasks, unless tracing is switched off."""
+    """Trace the application's tasks, unless tracing is disabled."""
     tracing: Tracing | None = app.extensions.get("tracing")
     if tracing:
         own = runner.of(app)

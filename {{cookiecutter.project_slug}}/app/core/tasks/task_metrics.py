@@ -1,7 +1,7 @@
-"""What tasks are run, what they come to and how long they take; workers show it at a port of their own.
+"""Task metrics: runs, outcomes and durations, which each worker serves on its own port.
 
-A worker's processes count in files, as those of Gunicorn do (`multiprocess`), and its first process
-answers for all of them. What ran in one that is gone is merged whenever somebody looks.
+A worker's processes count in files, as Gunicorn's do (`multiprocess`), and its main process serves
+the totals. Each scrape merges the files of processes that have exited.
 """
 
 import atexit
@@ -35,50 +35,49 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds: fine where an email is sent, coarse up to what a patient operator allows.
+# Seconds: fine for tasks such as sending an email, coarse for long ones.
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-SILENT_SECONDS = 5  # how long a caller may say nothing
+SILENT_SECONDS = 5  # the timeout for a client that sends nothing
 BUILD = "service_build_info"
 
 
 class TaskMetricsSettings(InternalSettings):
-    """Where a worker shows its metrics, beside HOST."""
+    """The port on which a worker serves its metrics, at HOST."""
 
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    """Unset: nowhere."""
+    """Unset: metrics are not served."""
 
 
 class ActiveRuns:
-    """Follows messages while they are run."""
+    """Counts the messages that are being run."""
 
     def __init__(self, active: "Gauge") -> None:
-        """Take where to count them."""
         self._active = active
 
     def headers(self) -> Mapping[str, str]:
-        """Add nothing."""
+        """Add no headers."""
         return {}
 
     def publishing(self, message: Message) -> AbstractContextManager[Mapping[str, str]]:
-        """Add nothing."""
+        """Add no headers."""
         del message
         return nullcontext({})
 
     def running(self, message: Message, info: RequestInfo) -> AbstractContextManager[object]:
-        """Count a run, as long as it lasts."""
+        """Count a run while it lasts."""
         del message, info
         return self._active.track_inprogress()
 
 
 def init_app(app: Flask) -> None:
-    """Count the runs of all tasks."""
+    """Record the runs of all tasks."""
     of, own = metrics.of(app), runner.of(app)
     runs = of.counter("task_runs_total", "Runs, by what they came to", ["task", "outcome"])
     took = of.histogram(
         "task_run_seconds", "Time from a message's arrival to its end", ["task"], BUCKETS
     )
     own.observers.append(ActiveRuns(of.gauge("task_runs_active", "Tasks that run now")))
-    # A rate needs a start.
+    # Start at zero, so that `rate()` sees the first increase.
     runs.labels(runner.UNKNOWN, "dead")
 
     def begin_at_zero(task: str) -> None:
@@ -96,25 +95,25 @@ def init_app(app: Flask) -> None:
 
 
 def begin(settings: TaskMetricsSettings) -> None:
-    """Let this process and its children count in files, if anybody is to see them.
+    """Make this process and its children count in files, if metrics are served.
 
-    That has to be before the application is made: prometheus_client decides it once.
+    Call it before the application is created: prometheus_client decides once, when it is imported.
     """
     if settings.worker_metrics_port is not None:
         atexit.register(_remove, multiprocess.make_folder(), os.getpid())
 
 
 def _remove(place: Path, maker: int) -> None:
-    """Remove the folder, unless this is only a fork of who made it."""
+    """Remove the folder, unless this process is a fork of the one that made it."""
     if os.getpid() == maker:
         shutil.rmtree(place, ignore_errors=True)
 
 
 class Living:
-    """The processes that live, by their ids; the kernel is asked each time."""
+    """The ids of running processes; each lookup asks the kernel."""
 
     def __contains__(self, pid: object) -> bool:
-        """Tell whether a process lives; nobody else's has our files."""
+        """Return whether a process is running; another user's process has no files of ours."""
         try:
             os.kill(cast("int", pid), 0)
         except OSError:
@@ -123,13 +122,13 @@ class Living:
 
 
 def look(own: Metrics) -> "list[Metric]":
-    """Return what all processes of this worker ran, past ones included."""
+    """Return the metrics of all processes of this worker, including those that have exited."""
     place = multiprocess.folder()
     if place is not None:
         try:
             multiprocess.merge(place, Living())
         except BlockingIOError:
-            pass  # somebody else looks; files that are not merged are read all the same
+            pass  # another scrape is reading; files that are not merged are read as well
         except Exception:
             logger.exception("the numbers of a process were not merged")
     return [each for each in own.numbers() if each.name.startswith("task_") or each.name == BUILD]
@@ -138,7 +137,7 @@ def look(own: Metrics) -> "list[Metric]":
 def exposition(
     own: Metrics, settings: TaskMetricsSettings
 ) -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
-    """Make what answers `GET /metrics` to direct callers from the internal networks."""
+    """Return a WSGI application that serves `/metrics` to direct clients on internal networks."""
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         status, content_type, body = "404 Not Found", "text/plain", b""
@@ -150,7 +149,7 @@ def exposition(
             except Exception:
                 logger.exception("the numbers of this worker were not shown")
                 status = "500 Internal Server Error"
-        # Python would name itself and its version.
+        # By default, wsgiref would send its own and Python's version.
         start_response(status, [("Content-Type", content_type), ("Server", "worker")])
         return [body]
 
@@ -158,7 +157,7 @@ def exposition(
 
 
 class _Quiet(WSGIRequestHandler):
-    """Writes nothing, and waits for nobody for long."""
+    """Logs nothing, and disconnects clients that send nothing."""
 
     timeout = SILENT_SECONDS
 
@@ -166,53 +165,53 @@ class _Quiet(WSGIRequestHandler):
         return "worker"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name in Python
-        """Leave out what would be a line for every look."""
+        """Log nothing: there would be a line for each scrape."""
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """Answers callers, each in a thread of its own."""
+    """Serves each client in its own thread."""
 
     daemon_threads = True
-    allow_reuse_port = False  # a second worker at the same port has to be told
+    allow_reuse_port = False  # a second worker on the same port must fail
 
     def __init__(self, host: str, port: int) -> None:
         """Listen.
 
         Raises:
-            OSError: when that cannot be, as the port is taken.
+            OSError: when it cannot listen, for example because the port is in use.
 
         """
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Quiet)
 
     def server_bind(self) -> None:
-        """Ask no name server what this machine is called, as Python would."""
+        """Bind without the DNS lookup of the host name that Python's HTTPServer makes."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
         self.setup_environ()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Let a caller go away whenever it likes."""
+        """Ignore the error: a client may disconnect at any time."""
 
 
 def serve(app: Flask, settings: TaskMetricsSettings) -> None:
-    """Show the numbers of this worker as soon as it takes tasks."""
+    """Serve the metrics of this worker as soon as it accepts tasks."""
     port = settings.worker_metrics_port
     if port is None:
         return
-    # Celery takes long to load, and only workers come here.
+    # Celery is slow to import, and only workers get here.
     from celery import signals  # noqa: PLC0415
 
     def start(**_: object) -> None:
         try:
             server = Server(settings.host, port)
         except OSError as error:
-            # Tasks are what matters: they are run, and a look that fails tells that nothing is shown.
+            # Tasks run all the same; the failing scrape shows that there are no metrics.
             words = {"host": settings.host, "port": port, "error": str(error)}
             logger.error("the worker shows no metrics", extra=words)  # noqa: TRY400
             return
         server.set_app(exposition(metrics.of(app), settings))
-        # Processes that are forked later would keep the port when this one has ended.
+        # Otherwise child processes would hold the port open after this one has ended.
         signals.worker_process_init.connect(lambda **_: server.socket.close(), weak=False)
         Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
