@@ -28,7 +28,7 @@ ACCEPT = {"Accept": f"text/html,application/xhtml+xml,{errors.MEDIA_TYPE};q=0.5,
 SENT = {**ACCEPT, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 
 
-def visitor(app: Flask) -> FlaskClient:
+def user_browser(app: Flask) -> FlaskClient:
     """Return the browser of a user who may see every page."""
     client: FlaskClient = app.test_client()
     # {% if cookiecutter.auth != "none" %}

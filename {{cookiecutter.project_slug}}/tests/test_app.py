@@ -14,7 +14,7 @@ from flask.cli import FlaskGroup
 from app import create_app
 from app.core.config import InvalidSettings
 from app.core.process import cli
-from app.core.process.cli import spelled
+from app.core.process.cli import env_format
 from app.settings import Settings
 from conftest import MakeApp, meant_for_a_service
 
@@ -65,11 +65,11 @@ def test_probes_are_described_for_the_platform(app: Flask) -> None:
 
 
 def test_check_spells_values_as_the_environment_does() -> None:
-    assert spelled(None) == ""
-    assert spelled(True) == "true"  # noqa: FBT003  a setting's value
-    assert spelled(("a.example", "b.example")) == "a.example,b.example"
-    assert spelled({"GET /a": "1/hour", "GET /b": "2/hour"}) == "GET /a=1/hour,GET /b=2/hour"
-    assert spelled(2.5) == "2.5"
+    assert env_format(None) == ""
+    assert env_format(True) == "true"  # noqa: FBT003  a setting's value
+    assert env_format(("a.example", "b.example")) == "a.example,b.example"
+    assert env_format({"GET /a": "1/hour", "GET /b": "2/hour"}) == "GET /a=1/hour,GET /b=2/hour"
+    assert env_format(2.5) == "2.5"
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Flask(flask.Flask):
         return super().redirect(location, code)
 
 
-class Mounted:
+class PrefixMiddleware:
     """WSGI middleware that removes the prefix from the path of a request.
 
     The prefix starts with `/`, and does not end with one. Without URL_PREFIX this middleware is not
@@ -78,5 +78,5 @@ def mount(app: flask.Flask, settings: CoreSettings) -> flask.Flask:
         first = settings.url_prefix.split("/")[1]
         if any(rule.rule.split("/")[1] == first for rule in app.url_map.iter_rules()):
             raise InvalidSettings({KEY: f"begins as routes of this service do: /{first}"})
-        app.wsgi_app = Mounted(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = PrefixMiddleware(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]  # Flask's documented way
     return app

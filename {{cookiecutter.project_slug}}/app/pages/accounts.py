@@ -191,8 +191,8 @@ def change_email(token: str) -> Response:
     if asked := ChangeForm().confirm():
         return asked
     service.change_email(token)
-    if visitor := browser_session.visitor():
-        browser_session.rename(service.find(visitor.principal.id).email)
+    if user := browser_session.user():
+        browser_session.rename(service.find(user.principal.id).email)
     return _done("Your account uses this address now.")
 
 
@@ -205,7 +205,7 @@ def _refused(form: AccountForm, problem: Problem) -> Response:
 def _done(sentence: str) -> Response:
     """Redirect to the account, or to the login page, with a message; delete the stored link."""
     # First, because it may clear the session, and the message with it.
-    logged_in = browser_session.visitor()
+    logged_in = browser_session.user()
     session.pop(KEPT, None)
     flash(sentence, "success")
     return redirect(url_for("pages.account.index") if logged_in else LOGIN, 303)

@@ -40,7 +40,7 @@ def login() -> Response:
     """Show the login form; on submission, start a session and redirect to `next`."""
     form = LoginForm(next=request.args.get("next"))
     onward = browser_session.safe_redirect_target(form.next.data or "/")
-    if browser_session.visitor():
+    if browser_session.user():
         return redirect(onward, 303)
     if not form.validate_on_submit():
         return _page(form, 422 if form.is_submitted() else 200)

@@ -68,7 +68,7 @@ def local(path: str) -> str:
 def personal(*, asks_database: bool = True) -> Personal:
     """Return the frame's part for this user. Without the database, trust the name in the cookie."""
     if asks_database:
-        browser_session.visitor()
+        browser_session.user()
     name = browser_session.cookie_name()
     if name is None:
         return Personal(links={"Log in": local(LOGIN)})

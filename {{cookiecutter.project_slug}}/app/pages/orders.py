@@ -84,8 +84,8 @@ def new() -> Response:
     """Show the form for a new order, and place the order on submission."""
     form = OrderForm()
     # {% if cookiecutter.background_tasks and cookiecutter.auth == "jwt" %}
-    if not form.is_submitted() and (visitor := access.browser_session.visitor()):
-        form.email.data = visitor.name
+    if not form.is_submitted() and (user := access.browser_session.user()):
+        form.email.data = user.name
     # {% endif %}
     if form.wants_line():
         return rendering.page("orders/new.html", form=form)

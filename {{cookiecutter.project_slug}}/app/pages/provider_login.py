@@ -43,7 +43,7 @@ def login() -> Response:
     another site.
     """
     onward = browser_session.safe_redirect_target(request.args.get("next", "/"))
-    if browser_session.visitor():
+    if browser_session.user():
         return redirect(onward, 303)
     url, authorization = oidc_login.of_app().start()
     _store_request(authorization, onward if len(onward) <= MAX_LENGTH else "/")

@@ -55,14 +55,14 @@ class BrowserUser:
 
 def init_app(app: Flask, settings: BrowserSettings) -> None:
     """Set up the session policy."""
-    app.extensions["browsers"] = SessionPolicy(
+    app.extensions["session_policy"] = SessionPolicy(
         settings.session_browser_idle_timeout_seconds, settings.session_browser_max_age_seconds
     )
 
 
 def of(app: Flask) -> SessionPolicy:
     """Return the session policy of this application."""
-    return cast("SessionPolicy", app.extensions["browsers"])
+    return cast("SessionPolicy", app.extensions["session_policy"])
 
 
 def login(principal: Principal, name: str) -> None:
@@ -73,7 +73,7 @@ def login(principal: Principal, name: str) -> None:
     """
     logout()
     now = int(time.time())
-    session["visitor"] = {
+    session["user"] = {
         "id": str(principal.id),
         "scopes": sorted(principal.scopes),
         "login": str(principal.session) if principal.session else None,
@@ -86,20 +86,20 @@ def login(principal: Principal, name: str) -> None:
 def logout() -> None:
     """End the session in this browser. Where logins are stored, end the login as well."""
     session.clear()
-    for name in ("visitor", "csrf_token"):  # cached for this request
+    for name in ("user", "csrf_token"):  # cached for this request
         g.pop(name, None)
 
 
-def visitor() -> BrowserUser | None:
+def user() -> BrowserUser | None:
     """Return the logged-in user; None if the session has expired or was ended elsewhere."""
-    if "visitor" not in g:
-        g.visitor = _visitor()
-    return cast("BrowserUser | None", g.visitor)
+    if "user" not in g:
+        g.user = _user()
+    return cast("BrowserUser | None", g.user)
 
 
 def principal() -> Principal | None:
     """Return the principal of the session; None if nobody is logged in."""
-    found = visitor()
+    found = user()
     return found.principal if found else None
 
 
@@ -109,17 +109,17 @@ def cookie_name() -> str | None:
     It runs no query, so error pages can show the name while the database is unavailable. Whether
     the session was ended elsewhere is known only if this request has called `visitor`.
     """
-    if "visitor" in g:
-        found = visitor()
+    if "user" in g:
+        found = user()
         return found.name if found else None
-    kept = session.get("visitor")
+    kept = session.get("user")
     return str(kept["name"]) if kept and _is_recent(kept) else None
 
 
 def rename(name: str) -> None:
     """Change the name of the logged-in user in the session."""
-    session["visitor"] = {**session["visitor"], "name": name}
-    g.pop("visitor", None)
+    session["user"] = {**session["user"], "name": name}
+    g.pop("user", None)
 
 
 def admit(scope: str | None = None) -> bool:
@@ -131,7 +131,7 @@ def admit(scope: str | None = None) -> bool:
         InsufficientScope: when the user does not have the scope.
 
     """
-    found = visitor()
+    found = user()
     if found is None:
         return False
     g.principal = found.principal
@@ -140,8 +140,8 @@ def admit(scope: str | None = None) -> bool:
     return True
 
 
-def _visitor() -> BrowserUser | None:
-    kept = session.get("visitor")
+def _user() -> BrowserUser | None:
+    kept = session.get("user")
     if kept is None:
         return None
     login = UUID(kept["login"]) if kept["login"] else None
@@ -150,7 +150,7 @@ def _visitor() -> BrowserUser | None:
         return None
     now = int(time.time())
     if now - kept["seen"] >= REFRESH_SECONDS:
-        session["visitor"] = {**kept, "seen": now}
+        session["user"] = {**kept, "seen": now}
     pipeline.current().log_fields["user_id"] = kept["id"]
     return BrowserUser(Principal(UUID(kept["id"]), frozenset(kept["scopes"]), login), kept["name"])
 

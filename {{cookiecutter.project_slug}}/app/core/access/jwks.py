@@ -1,7 +1,7 @@
 """The metadata and keys of an OpenID provider, fetched when first needed, and cached.
 
 At most one fetch runs at a time; requests that need its result wait at most FETCH_SECONDS. While
-the provider is unavailable, cached keys remain trusted until they are OLDEST_SECONDS old.
+the provider is unavailable, cached keys remain trusted until they are MAX_STALE_SECONDS old.
 """
 
 import ipaddress
@@ -32,7 +32,7 @@ from app.core import (  # one line where it fits
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0  # the age at which keys are fetched again
-OLDEST_SECONDS = 14_400.0  # the age up to which they are trusted if the provider is unavailable
+MAX_STALE_SECONDS = 14_400.0  # the age up to which they are trusted if the provider is unavailable
 PAUSE_SECONDS = 10.0  # between two fetches after a failure, or for unknown keys
 FETCH_SECONDS = 3.0  # the time limit of a fetch
 MAX_BYTES = 262_144  # of a response
@@ -57,7 +57,7 @@ class ProviderUnavailable(errors.Unavailable):
     detail = "The identity provider is unavailable. Try again shortly."
 
 
-class UnfitAnswer(Exception):  # noqa: N818  the response is at fault
+class InvalidProviderResponse(Exception):  # noqa: N818  the response is at fault
     """The provider's response does not conform to OpenID Connect Discovery or RFC 7517."""
 
 
@@ -207,7 +207,7 @@ class Provider:
         wait([asked], timeout=seconds)
         known = self._known
         answered = asked.done() and asked.exception() is None
-        if (enough(known) or answered) and time.monotonic() < known.since + OLDEST_SECONDS:
+        if (enough(known) or answered) and time.monotonic() < known.since + MAX_STALE_SECONDS:
             return known
         raise _unavailable()
 
@@ -315,7 +315,7 @@ def discovery_url(issuer: str) -> str:
 
 
 def _refuse(sentence: str) -> NoReturn:
-    raise UnfitAnswer(sentence)
+    raise InvalidProviderResponse(sentence)
 
 
 def _fit_keys(

@@ -29,9 +29,9 @@ ACCESS_TOKENS = {"at+jwt", "application/at+jwt"}  # RFC 9068, section 4
 ANY_TOKENS = {"jwt", "application/jwt", ""}  # of providers that do not mark access tokens
 # Claims of ID tokens (OpenID Connect Core, sections 2 and 3.3.2.11) and logout tokens
 # (Back-Channel Logout 1.0, section 2.4).
-OF_OTHER_TOKENS = {"nonce", "at_hash", "c_hash", "s_hash", "events"}
+OTHER_TOKEN_CLAIMS = {"nonce", "at_hash", "c_hash", "s_hash", "events"}
 # The exceptions that an invalid token causes, in this module and in joserfc.
-NO_GOOD = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+INVALID_TOKEN_ERRORS = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 NEED = re.compile(r"scope:[\x21\x23-\x5b\x5d-\x7e]+|role:.+")  # RFC 6749, section 3.3
 
 
@@ -137,7 +137,7 @@ class SignedTokens:
         """Verify a token's signature, and return its header and claims.
 
         Raises:
-            NO_GOOD: when the token has no valid signature of the provider.
+            INVALID_TOKEN_ERRORS: when the token has no valid signature of the provider.
             ProviderUnavailable: when its key is unknown and the provider is unavailable.
 
         """
@@ -161,7 +161,7 @@ class SignedTokens:
         return found.key
 
 
-class Principals:
+class ClaimsMapper:
     """Maps the claims of a token to a principal."""
 
     def __init__(self, settings: OidcSettings) -> None:
@@ -198,7 +198,7 @@ class Verifier:
 
     def __init__(self, settings: OidcSettings, provider: Provider) -> None:
         self._tokens = SignedTokens(settings, provider, ACCESS_TOKENS | ANY_TOKENS)
-        self._principals = Principals(settings)
+        self._claims_mapper = ClaimsMapper(settings)
         self._claims = JWTClaimsRegistry(
             leeway=settings.oidc_leeway_seconds,
             iss={"essential": True, "value": str(settings.oidc_issuer)},
@@ -219,8 +219,8 @@ class Verifier:
             found = self._tokens.open(token)
             self._claims.validate(found.claims)
             _refuse_other_tokens(found.header, found.claims)
-            return self._principals.of(found.claims)
-        except NO_GOOD:
+            return self._claims_mapper.of(found.claims)
+        except INVALID_TOKEN_ERRORS:
             raise InvalidToken from None
 
 
@@ -243,7 +243,7 @@ def _refuse_other_tokens(header: Mapping[str, Any], claims: Mapping[str, Any]) -
 
     """
     typed = _kind(header) in ACCESS_TOKENS
-    other = bool(OF_OTHER_TOKENS & claims.keys()) or claims.get("typ", "Bearer") != "Bearer"
+    other = bool(OTHER_TOKEN_CLAIMS & claims.keys()) or claims.get("typ", "Bearer") != "Bearer"
     if (other and not typed) or "cnf" in claims:
         raise KeyError
 

@@ -22,7 +22,13 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
 from app.core.access import auth_log
 from app.core.access.jwks import Provider, ProviderUnavailable, reachable
-from app.core.access.oidc import ANY_TOKENS, NO_GOOD, OidcSettings, Principals, SignedTokens
+from app.core.access.oidc import (
+    ANY_TOKENS,
+    INVALID_TOKEN_ERRORS,
+    ClaimsMapper,
+    OidcSettings,
+    SignedTokens,
+)
 from app.core.access.principals import Principal
 from app.core.config import required_in_production
 from app.core.config.public_url import PublicURLSettings
@@ -116,7 +122,7 @@ class OIDCLogin:
         self._leeway = settings.oidc_leeway_seconds
         self._securely = settings.in_production
         self._tokens = SignedTokens(settings, provider, ANY_TOKENS)
-        self._principals = Principals(settings)
+        self._claims_mapper = ClaimsMapper(settings)
 
     def start(self) -> tuple[str, AuthorizationRequest]:
         """Return the URL to redirect the browser to, and the request to store in its session.
@@ -166,10 +172,10 @@ class OIDCLogin:
         """
         try:
             claims = self._claims(given, nonce)
-            principal = self._principals.of(claims)
+            principal = self._claims_mapper.of(claims)
             auth_log.bind(user_id=str(principal.id), subject=claims["sub"])
             return principal, _name(claims)
-        except NO_GOOD as error:
+        except INVALID_TOKEN_ERRORS as error:
             logger.warning("an ID token was refused", extra={"error": type(error).__name__})
             raise LoginFailed from None
 
@@ -224,7 +230,7 @@ class OIDCLogin:
         """Verify an ID token, and return its claims (OpenID Connect Core, section 3.1.3.7).
 
         Raises:
-            NO_GOOD: when it is invalid or has another nonce.
+            INVALID_TOKEN_ERRORS: when it is invalid or has another nonce.
 
         """
         found = self._tokens.open(given["id_token"])
@@ -278,7 +284,7 @@ def of_app() -> OIDCLogin:
         LoginUnavailable: in development, when OIDC_CLIENT_ID is not set.
 
     """
-    found = current_app.extensions["code_flow"]
+    found = current_app.extensions["oidc_login"]
     if found is None:
         raise LoginUnavailable
     return cast("OIDCLogin", found)
@@ -286,6 +292,6 @@ def of_app() -> OIDCLogin:
 
 def init_app(app: Flask, settings: ClientSettings) -> None:
     """Set up login at the provider; in development without OIDC_CLIENT_ID it is unavailable."""
-    app.extensions["code_flow"] = (
+    app.extensions["oidc_login"] = (
         OIDCLogin(settings, app.extensions["openid_provider"]) if settings.oidc_client_id else None
     )

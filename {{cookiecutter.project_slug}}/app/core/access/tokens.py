@@ -31,7 +31,7 @@ LEEWAY = 5  # seconds of clock skew between our machines
 MAX_LENGTH = 4_096  # characters of a token; longer ones are refused unread
 MIN_SECRET_LENGTH = 32  # bytes (RFC 7518, section 3.2)
 MIN_RSA_BITS = 2_048  # bits (RFC 7518, section 3.3)
-FIT = (
+ACCEPTED_KEYS = (
     f"oct of {MIN_SECRET_LENGTH} bytes or more, OKP Ed25519, EC P-256 or RSA of {MIN_RSA_BITS} bits "
     "or more"
 )
@@ -80,7 +80,7 @@ def read_keys(text: str) -> list[Key]:
         raise ValueError(ADVICE) from None
     # joserfc skips keys of an unknown type.
     if len(keys) < len(described["keys"]) or not all(map(algorithm, keys)):
-        message = f"holds an unfit key: each must be {FIT}"
+        message = f"holds an unfit key: each must be {ACCEPTED_KEYS}"
         raise ValueError(message)
     if len({key.kid for key in keys}) < len(keys):
         message = "holds two keys with one kid"

@@ -23,9 +23,9 @@ MAXIMUM_LIMIT = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _KEY = struct.Struct(">q16s")
-_SEAL_BYTES = 12
+_SIGNATURE_BYTES = 12
 # 36 bytes are exactly 48 characters of base64: no padding, and no unused bits.
-_CURSOR_BYTES = _KEY.size + _SEAL_BYTES
+_CURSOR_BYTES = _KEY.size + _SIGNATURE_BYTES
 _CURSOR_PATTERN = "^[A-Za-z0-9_-]{48}$"
 
 
@@ -122,7 +122,9 @@ def decode_cursor(cursor: str) -> Position:
 def _signature(key: bytes) -> bytes:
     """Sign the key with the list's name: a cursor cannot be forged, or used with another list."""
     secret = str(current_app.secret_key).encode()
-    return hmac.digest(secret, f"cursor {request.endpoint} ".encode() + key, "sha256")[:_SEAL_BYTES]
+    return hmac.digest(secret, f"cursor {request.endpoint} ".encode() + key, "sha256")[
+        :_SIGNATURE_BYTES
+    ]
 
 
 class CursorField(fields.String):

@@ -292,16 +292,16 @@ class Cache:
 
     def _ask(self, question: Callable[[], R], *, insists: bool = False) -> R | None:
         """Run an operation of the store; return None while the store is unavailable."""
-        if not (insists or self._availability.if_match_holds()):
+        if not (insists or self._availability.is_available()):
             return None
         try:
-            self._begin_anew_after_failures()
+            self._new_generation_after_failures()
             return question()
         except self._store.errors as error:
             self._availability.failed(error)
             return None
 
-    def _begin_anew_after_failures(self) -> None:
+    def _new_generation_after_failures(self) -> None:
         """Start a new generation before the first operation that follows a failure."""
         with self._lock:
             # Read before `renew`: an invalidation that fails meanwhile requires another renewal.

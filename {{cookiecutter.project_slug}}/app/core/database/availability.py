@@ -32,13 +32,13 @@ class DatabaseReadOnly(Exception):  # noqa: N818  a state that the readiness pro
 
 def init_app(app: Flask) -> None:
     """Add the readiness probe, and answer database errors with problem documents."""
-    checks.of(app).probes["database"] = lambda: _takes_writes(reading_engine(app))
+    checks.of(app).probes["database"] = lambda: _require_writable(reading_engine(app))
     for error in (InterfaceError, OperationalError, PoolExhausted):
         app.register_error_handler(error, _unavailable)
     app.register_error_handler(StaleDataError, _changed_meanwhile)
 
 
-def _takes_writes(engine: Engine) -> None:
+def _require_writable(engine: Engine) -> None:
     """Check that the database accepts writes.
 
     Raises:
@@ -48,7 +48,7 @@ def _takes_writes(engine: Engine) -> None:
     """
     for _ in range(2):
         with engine.connect() as connection:
-            if BACKENDS[engine.dialect.name].takes_writes(connection):
+            if BACKENDS[engine.dialect.name].is_writable(connection):
                 return
         engine.dispose()
     logger.error("database read-only")

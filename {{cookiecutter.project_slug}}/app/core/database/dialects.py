@@ -85,7 +85,7 @@ def _sqlite(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, obje
     return {"timeout": limits.lock_seconds or limits.statement_ms / 1_000}
 
 
-def _keep_promises(connection: DBAPIConnection, record: object) -> None:
+def _set_pragmas(connection: DBAPIConnection, record: object) -> None:
     """Make SQLite enforce foreign keys, and read while another connection writes (WAL)."""
     del record
     cursor = connection.cursor()
@@ -94,7 +94,7 @@ def _keep_promises(connection: DBAPIConnection, record: object) -> None:
     cursor.close()
 
 
-def _file_takes_writes(connection: Connection) -> bool:
+def _is_file_writable(connection: Connection) -> bool:
     """Return whether the session and the file system allow SQLite to write.
 
     The folder is checked too, because SQLite creates the journal there. SQLite opens a file
@@ -116,7 +116,7 @@ class Backend:
     """The functions and options of one kind of database."""
 
     connect_args: Callable[[DatabaseSettings, SessionLimits], dict[str, object]]
-    takes_writes: Callable[[Connection], bool]
+    is_writable: Callable[[Connection], bool]
     """Returns whether a session may write."""
     isolation_level: IsolationLevel = "READ COMMITTED"
     on_connect: tuple[Callable[[DBAPIConnection, object], None], ...] = ()
@@ -148,9 +148,9 @@ BACKENDS = {
     # {% endif %}
     "sqlite": Backend(
         _sqlite,
-        _file_takes_writes,
+        _is_file_writable,
         "SERIALIZABLE",
-        (_keep_promises,),
+        (_set_pragmas,),
         (_begin_immediate,),
     ),
 }

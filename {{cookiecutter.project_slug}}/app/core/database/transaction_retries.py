@@ -36,10 +36,10 @@ CODES = {
 """The drivers' codes of deadlocks and serialization failures."""
 
 
-class Collision(Unavailable):
+class TransactionConflict(Unavailable):
     """A deadlock or a serialization failure: another transaction uses the same rows."""
 
-    code = "collision"
+    code = "transaction_conflict"
     detail = "Another request is changing the same data. Try again shortly."
 
 
@@ -59,15 +59,17 @@ class Flask(url_prefix.Flask):
         """Run the view of this request, and retry it once if its transaction fails.
 
         Raises:
-            Collision: when its transaction fails twice, or once after a commit.
+            TransactionConflict: when its transaction fails twice, or once after a commit.
 
         """
         try:
             return self._dispatch()
-        except (Collision, disconnects.StaleConnection) as refused:
+        except (TransactionConflict, disconnects.StaleConnection) as refused:
             again = COMMITTED not in pipeline.current().environ
             event = (
-                "transactions collided" if isinstance(refused, Collision) else "request repeated"
+                "transactions collided"
+                if isinstance(refused, TransactionConflict)
+                else "request repeated"
             )
             logger.warning(event, extra={"tried_again": again})
             if not again:
@@ -80,5 +82,5 @@ class Flask(url_prefix.Flask):
             return super().dispatch_request()
         except DBAPIError as error:
             if not CODES.isdisjoint(disconnects.codes_of(error.orig)):
-                raise Collision(headers={"Retry-After": RETRY_AFTER_SECONDS}) from error
+                raise TransactionConflict(headers={"Retry-After": RETRY_AFTER_SECONDS}) from error
             raise

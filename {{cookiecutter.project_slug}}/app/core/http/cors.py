@@ -35,7 +35,7 @@ def _origins(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         found = ORIGIN.fullmatch(origin)
         if not found or (in_production and found["scheme"] == "http"):
             message = (
-                "must be origins such as https://shop.example, without a path and spelled out: "
+                "must be origins such as https://shop.example, without a path and env_format out: "
                 "neither * nor null, and https in production"
             )
             raise ValueError(message)

@@ -119,7 +119,7 @@ class Counters:
 
     def hit(self, key: str, seconds: int) -> int:
         """Count one request, and return the number of requests in this window."""
-        if self._shared and self._availability.if_match_holds():
+        if self._shared and self._availability.is_available():
             try:
                 return self._add(key, seconds)
             except self._shared.base_exceptions as error:

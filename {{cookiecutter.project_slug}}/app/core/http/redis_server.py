@@ -63,7 +63,7 @@ class Availability:
         self._lock = Lock()
         self._retry_at = 0.0
 
-    def if_match_holds(self) -> bool:
+    def is_available(self) -> bool:
         """Return whether Redis may be used now."""
         return time.monotonic() >= self._retry_at
 
@@ -77,7 +77,7 @@ class Availability:
             self._pool.disconnect(inuse_connections=False)
         with self._lock:
             self.failures += 1
-            known = not self.if_match_holds()
+            known = not self.is_available()
             self._retry_at = time.monotonic() + PAUSE_SECONDS
         if not known:
             logger.warning(

@@ -59,7 +59,7 @@ Counted = Callable[[Share, str, str], AbstractContextManager[None]]
 """Wraps the delivery of an email; raises `LimitReached` if the recipient's limit is reached."""
 
 
-class Outbox:
+class EmailQueue:
     """Queues emails and delivers them, one after the other.
 
     Without a mail server they go to `kept` in tests, and otherwise to the console.
@@ -165,11 +165,11 @@ def _print(message: EmailMessage) -> None:
     )
 
 
-def of_app() -> Outbox:
+def of_app() -> EmailQueue:
     """Return the email queue of the current application."""
-    return cast("Outbox", current_app.extensions["mail"])
+    return cast("EmailQueue", current_app.extensions["mail"])
 
 
 def init_app(app: Flask, settings: MailSettings) -> None:
     """Give the application an email queue."""
-    app.extensions["mail"] = Outbox(settings, Recipients(app, settings).counted)
+    app.extensions["mail"] = EmailQueue(settings, Recipients(app, settings).counted)

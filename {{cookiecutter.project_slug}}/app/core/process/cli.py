@@ -35,7 +35,7 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         # An invalid configuration never gets here: creating the application lists all of its
         # problems, and exits with code 1.
         for name, value in settings:
-            click.echo(f"{name.upper()}={spelled(value)}")
+            click.echo(f"{name.upper()}={env_format(value)}")
         for warning in settings.warnings():
             click.secho(f"warning: {warning}", fg="yellow", err=True)
 
@@ -116,10 +116,10 @@ def print_values(settings: CoreSettings, names: Sequence[str]) -> None:
         if name.lower() not in type(settings).model_fields:
             message = f"There is no setting {name}."
             raise SystemExit(message)
-        click.echo(spelled(getattr(settings, name.lower())))
+        click.echo(env_format(getattr(settings, name.lower())))
 
 
-def spelled(value: object) -> str:
+def env_format(value: object) -> str:
     """Return a value as it is written in the environment."""
     match value:
         case None:

@@ -51,7 +51,7 @@ class OutboxMetrics:
             GaugeMetricFamily(
                 "tasks_oldest_waiting_seconds", "For how long the first of them waits", seconds
             ),
-            GaugeMetricFamily("tasks_dead", "Dead emails: messages that were given up", dead),
+            GaugeMetricFamily("tasks_dead", "Dead letters: messages that were given up", dead),
         ]
 
 

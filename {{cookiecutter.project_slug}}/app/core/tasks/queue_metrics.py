@@ -46,7 +46,9 @@ class QueueMetrics:
             GaugeMetricFamily(
                 "queue_tasks_waiting", "Messages that no worker has taken yet", waiting
             ),
-            GaugeMetricFamily("queue_tasks_dead", "Dead emails: messages that were given up", dead),
+            GaugeMetricFamily(
+                "queue_tasks_dead", "Dead letters: messages that were given up", dead
+            ),
         ]
 
 

@@ -172,7 +172,7 @@ def test_a_change_on_a_page_shows_in_the_next_read(app: Flask) -> None:
             )
         return found.version
 
-    browser, page = browsers.visitor(app), f"/orders/{order.id}"
+    browser, page = browsers.user_browser(app), f"/orders/{order.id}"
     form = {"csrf_token": browsers.token(browser, page)}
     assert shown() == 1
     assert browser.post(f"{page}/cancel", data=form, headers=browsers.SENT).status_code == 303

@@ -148,7 +148,7 @@ def test_whoever_ends_the_session_of_this_browser_is_logged_out(
     app: Flask, browser: FlaskClient
 ) -> None:
     with_session(app)
-    kept = browsers.session_of(browser)["visitor"]
+    kept = browsers.session_of(browser)["user"]
     assert isinstance(kept, dict)
 
     end(browser, path_of(UUID(kept["login"])))

@@ -20,7 +20,7 @@ from app.users.tests import (
     token,
 )
 from conftest import LogLines, MakeApp
-from tests.browsers import ACCEPT, SENT, send, session_of, visitor
+from tests.browsers import ACCEPT, SENT, send, session_of, user_browser
 
 REGISTER = "/account/register"
 FORGOT = "/account/forgot-password"
@@ -112,7 +112,7 @@ def test_whoever_has_forgotten_a_password_chooses_another_one(
     app: Flask, client: FlaskClient
 ) -> None:
     make(app, email := new_address())
-    browser = visitor(app)
+    browser = user_browser(app)
     send(browser, "/", {}, to="/logout")
     send(browser, "/login", {"email": email, "password": PASSWORD})
 

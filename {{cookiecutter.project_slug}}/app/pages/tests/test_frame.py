@@ -14,7 +14,7 @@ from conftest import (  # one line where it fits
     keep_account,
     # {% endif %}
 )
-from tests.browsers import ACCEPT, SOME_ID, visitor
+from tests.browsers import ACCEPT, SOME_ID, user_browser
 
 PAGES = [
     PATH,
@@ -67,7 +67,9 @@ def pages(app: Flask) -> dict[str, TestResponse]:
     # {% if cookiecutter.auth == "jwt" %}
     keep_account(app, SOME_ID, "ann@shop.example")
     # {% endif %}
-    seen: dict[str, TestResponse] = {path: visitor(app).get(path, headers=ACCEPT) for path in PAGES}
+    seen: dict[str, TestResponse] = {
+        path: user_browser(app).get(path, headers=ACCEPT) for path in PAGES
+    }
     # {% if cookiecutter.auth == "jwt" %}
     seen["/login"] = app.test_client().get("/login", headers=ACCEPT)
     # {% endif %}
@@ -188,7 +190,7 @@ def test_no_other_file_is_served(client: FlaskClient, subtests: pytest.Subtests)
 
 
 def test_a_browser_sees_a_problem_as_a_page(app: Flask) -> None:
-    answer = visitor(app).get("/nowhere", headers=ACCEPT)
+    answer = user_browser(app).get("/nowhere", headers=ACCEPT)
 
     assert answer.status_code == 404
     assert answer.mimetype == "text/html"

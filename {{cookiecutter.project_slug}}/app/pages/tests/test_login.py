@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from app.users import attempts
 from app.users.tests import PASSWORD, bearer, logged_in, make, new_address
 from conftest import LogLines
-from tests.browsers import ACCEPT, send, session_of, token, visitor
+from tests.browsers import ACCEPT, send, session_of, token, user_browser
 
 PERSON = {"email": "ann@shop.example", "password": PASSWORD}
 
@@ -62,7 +62,7 @@ def test_wrong_credentials_and_too_many_attempts_stay_on_the_page(client: FlaskC
     for answer in answers:
         assert answer.mimetype == "text/html"
         assert wrong["password"] not in answer.text
-    assert "visitor" not in session_of(client)
+    assert "user" not in session_of(client)
 
 
 def test_each_try_at_the_page_is_a_line_with_its_outcome_and_account(
@@ -102,7 +102,7 @@ def test_nobody_is_led_to_another_site(app: Flask, subtests: pytest.Subtests) ->
             answer = send(app.test_client(), "/login", {**PERSON, "next": target})
             assert answer.location == "/"
         with subtests.test(f"the link: {target!r}"):
-            answer = visitor(app).get("/login", query_string={"next": target})
+            answer = user_browser(app).get("/login", query_string={"next": target})
             assert answer.location == "/"
 
 
@@ -120,7 +120,7 @@ def test_a_session_from_before_is_worth_nothing_after_signing_in(client: FlaskCl
 
 @pytest.mark.attack
 def test_nobody_is_logged_in_or_out_by_another_site(app: Flask, subtests: pytest.Subtests) -> None:
-    client = visitor(app)
+    client = user_browser(app)
     for path, form in (("/login", PERSON), ("/logout", {})):
         with subtests.test(path):
             assert client.post(path, data=form).status_code == 400

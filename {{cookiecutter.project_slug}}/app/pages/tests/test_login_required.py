@@ -5,11 +5,11 @@ from app.core import access
 from app.core.access import browser_session
 from app.pages.quotes import PATH
 from conftest import MakeApp
-from tests.browsers import ACCEPT, SENT, SOME_ID, login, token, visitor
+from tests.browsers import ACCEPT, SENT, SOME_ID, login, token, user_browser
 
 
 def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
-    client = visitor(app)
+    client = user_browser(app)
     form = {"csrf_token": token(client, PATH)}
     for answer in (
         client.get("/nowhere", headers=ACCEPT),
@@ -52,7 +52,7 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
 def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = visitor(app)
+    client = user_browser(app)
     monkeypatch.setattr(browser_session.of(app), "idle_seconds", -1)
 
     page = client.get("/nowhere", headers=ACCEPT).text

@@ -30,7 +30,7 @@ from tests.browsers import (  # one line where it fits
     # {% endif %}
     send,
     token,
-    visitor,
+    user_browser,
 )
 from tests.database import CountQueries
 
@@ -41,7 +41,7 @@ FORM = {"currency": "EUR", **line("TEA-100", "2", "4.50")}
 @pytest.fixture
 def browser(app: Flask) -> FlaskClient:
     """Return the browser of a user who may place orders."""
-    return visitor(app)
+    return user_browser(app)
 
 
 def place(app: Flask, sku: str = "TEA-100", currency: str = "EUR") -> UUID:
@@ -206,7 +206,7 @@ def test_nothing_is_cancelled_without_a_token(
     page = f"/orders/{place(app)}"
     for name, form, headers in (
         ("no token", {}, SENT),
-        ("another's token", {"csrf_token": token(visitor(app), page)}, SENT),
+        ("another's token", {"csrf_token": token(user_browser(app), page)}, SENT),
         ("another site", {"csrf_token": token(browser, page)}, {"Origin": "https://evil.example"}),
     ):
         with subtests.test(name):

@@ -53,7 +53,7 @@ def test_every_link_and_form_of_every_page_leads_below_the_prefix(app: Flask) ->
     # {% if cookiecutter.auth == "jwt" %}
     own_accounts.keep_account(app, browsers.SOME_ID, "ann@shop.example")
     # {% endif %}
-    client = browsers.visitor(app)
+    client = browsers.user_browser(app)
     # {% if cookiecutter.database != "none" %}
     sent = {"currency": "EUR", **browsers.line("TEA-100", "1", "1")}
     placed = browsers.send(client, f"{PREFIX}/orders/new", sent)
@@ -70,7 +70,7 @@ def test_every_link_and_form_of_every_page_leads_below_the_prefix(app: Flask) ->
 
 
 def test_the_page_before_the_browser_is_marked_below_a_prefix_too(app: Flask) -> None:
-    page = browsers.visitor(app).get(f"{PREFIX}/", headers=browsers.ACCEPT)
+    page = browsers.user_browser(app).get(f"{PREFIX}/", headers=browsers.ACCEPT)
 
     assert page.text.count('aria-current="page"') == 1
 

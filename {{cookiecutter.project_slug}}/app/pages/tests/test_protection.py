@@ -18,7 +18,7 @@ def form_of(client: FlaskClient) -> dict[str, str]:
 
 
 @pytest.mark.attack
-def test_a_form_without_this_visitors_token_is_refused(
+def test_a_form_without_this_browsers_token_is_refused(
     app: Flask, subtests: pytest.Subtests
 ) -> None:
     client = app.test_client()

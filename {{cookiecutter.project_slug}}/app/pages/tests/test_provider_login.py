@@ -111,7 +111,7 @@ def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> 
     """Assert that a login was refused: an error page and no session."""
     assert answer.status_code == status
     assert answer.mimetype == "text/html"
-    assert "visitor" not in session_of(client)
+    assert "user" not in session_of(client)
 
 
 def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: Realm) -> None:
@@ -441,7 +441,7 @@ def test_a_copy_of_the_cookie_ends_with_the_login(client: FlaskClient, realm: Re
     login(client, realm)
     copied = client.get_cookie("session")
     assert copied
-    kept = session_of(client)["visitor"]
+    kept = session_of(client)["user"]
     assert isinstance(kept, dict)
     assert kept["login"]
 

@@ -14,7 +14,7 @@ from app.users import passwords
 from app.users.models import User
 
 if TYPE_CHECKING:
-    from app.core.mail import Outbox
+    from app.core.mail import EmailQueue
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  of no account
 OTHER_PASSWORD = "another long one for tests"  # noqa: S105
@@ -44,7 +44,7 @@ def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any co
 
 def emails(app: Flask, to: str) -> list[tuple[str, str]]:
     """Return the subject and text of each email to an address since the last call."""
-    outbox: Outbox = app.extensions["mail"]
+    outbox: EmailQueue = app.extensions["mail"]
     outbox.thread.submit(lambda: None).result()  # waits for all emails queued before
     found = [email for email in outbox.kept if email["To"] == to]
     for email in found:

@@ -31,7 +31,7 @@ def app(make_app: MakeApp) -> Flask:
 
     @app.get("/who")
     def who() -> str:
-        found = browser_session.visitor()
+        found = browser_session.user()
         return found.name if found else "nobody"
 
     @app.get("/may")
@@ -174,7 +174,7 @@ def test_a_cookie_that_this_service_did_not_write_is_nobodys(
     assert good
     other = make_app(secret_key="another key of another service").test_client()
     with other.session_transaction() as kept:
-        kept["visitor"] = {"id": str(uuid4())}
+        kept["user"] = {"id": str(uuid4())}
     forged = other.get_cookie("session")
     assert forged
     body, _, rest = good.value.partition(".")

@@ -129,7 +129,7 @@ def test_while_the_provider_is_away_known_keys_are_believed_for_some_hours(
     assert unavailable.value.headers == {"Retry-After": "10"}
     assert realm.asked(DISCOVERY) == 1
 
-    pass_time(core.OLDEST_SECONDS)
+    pass_time(core.MAX_STALE_SECONDS)
     with pytest.raises(ProviderUnavailable):
         provider.key("first")
     assert realm.asked(DISCOVERY) == 2

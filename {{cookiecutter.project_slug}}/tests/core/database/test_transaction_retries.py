@@ -77,14 +77,14 @@ def test_a_view_that_collides_twice_is_a_503(view: View) -> None:
 
     assert (answer.status_code, view.runs) == (503, 2)
     assert answer.headers["Retry-After"] == "1"
-    assert body(answer)["code"] == "collision"
+    assert body(answer)["code"] == "transaction_conflict"
 
 
 def test_a_view_that_has_committed_something_does_not_run_again(view: View) -> None:
     answer = view.post(commit_and_collide)
 
     assert (answer.status_code, view.runs) == (503, 1)
-    assert body(answer)["code"] == "collision"
+    assert body(answer)["code"] == "transaction_conflict"
 
 
 def test_other_errors_of_the_database_are_not_tried_again(view: View) -> None:

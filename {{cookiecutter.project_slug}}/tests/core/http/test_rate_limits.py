@@ -133,8 +133,8 @@ def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
         ("unknown", "_hidden"),
     ):
         with subtests.test(f"{first} and {again}"):
-            spellings = ({"X-Forwarded-For": spelled} for spelled in (first, again))
-            answers = [client.get(PATH, headers=spelled) for spelled in spellings]
+            spellings = ({"X-Forwarded-For": env_format} for env_format in (first, again))
+            answers = [client.get(PATH, headers=env_format) for env_format in spellings]
             assert [answer.status_code for answer in answers] == [200, 429]
 
 

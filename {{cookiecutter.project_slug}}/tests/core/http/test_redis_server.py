@@ -28,14 +28,14 @@ def test_after_a_pause_redis_is_asked_again(
     log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     availability = Availability("and so on")
-    assert availability.if_match_holds()
+    assert availability.is_available()
 
     availability.failed(ConnectionError())
-    assert not availability.if_match_holds()
+    assert not availability.is_available()
 
     resumed = time.monotonic() + redis_server.PAUSE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: resumed)
-    assert availability.if_match_holds()
+    assert availability.is_available()
     availability.failed(ConnectionError())
     assert len(log_lines) == 2
 

@@ -4,19 +4,21 @@ from contextlib import nullcontext
 import pytest
 
 from app.core import mail
-from app.core.mail import Email, Outbox
+from app.core.mail import Email, EmailQueue
 from app.settings import Settings
 
 EMAIL = Email(None, "Hello", "Ada")
 
 
 @pytest.fixture
-def box() -> Outbox:
+def box() -> EmailQueue:
     settings = {"app_env": "testing", "mail_from": "service@shop.example"}
-    return Outbox(Settings.model_validate(settings), lambda *_: nullcontext())
+    return EmailQueue(Settings.model_validate(settings), lambda *_: nullcontext())
 
 
-def test_a_emails_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(box: Outbox) -> None:
+def test_a_emails_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
+    box: EmailQueue,
+) -> None:
     box.deliver("ada@mail.example", EMAIL, "receipt.1")
 
     (email,) = box.kept
@@ -25,7 +27,7 @@ def test_a_emails_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(b
 
 
 def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
-    box: Outbox, monkeypatch: pytest.MonkeyPatch
+    box: EmailQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers: dict[Exception, type[Exception]] = {
         smtplib.SMTPDataError(550, b"no such user"): mail.Refused,
@@ -47,7 +49,7 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
 
 
 @pytest.mark.attack
-def test_an_address_that_is_no_envelope_is_given_up_at_once(box: Outbox) -> None:
+def test_an_address_that_is_no_envelope_is_given_up_at_once(box: EmailQueue) -> None:
     for address in ("=?utf-8?q?eve=40evil.example?=@mail.example", "a..b@mail.example", "a\0@b"):
         with pytest.raises(mail.Refused):
             box.deliver(address, EMAIL, "receipt.1")

@@ -20,7 +20,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.core import mail
-from app.core.mail import Email, Outbox, queue, smtp
+from app.core.mail import Email, EmailQueue, queue, smtp
 from app.settings import Settings
 from conftest import LogLines
 from tests.tls_server import certify
@@ -108,12 +108,12 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext
     return context
 
 
-def outbox(**values: object) -> Outbox:
+def outbox(**values: object) -> EmailQueue:
     given = {"app_env": "testing", "mail_from": "service@shop.example", **values}
-    return Outbox(Settings.model_validate(given), lambda *_: nullcontext())
+    return EmailQueue(Settings.model_validate(given), lambda *_: nullcontext())
 
 
-def sent(box: Outbox, *emails: Email) -> None:
+def sent(box: EmailQueue, *emails: Email) -> None:
     for email in emails:
         box.send(email)
     box.thread.shutdown()  # waits

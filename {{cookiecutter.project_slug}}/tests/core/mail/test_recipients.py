@@ -37,7 +37,7 @@ def test_a_recipient_gets_so_many_emails_of_each_share(recipients: Recipients) -
 
 @pytest.mark.attack
 def test_spellings_of_one_mailbox_are_counted_together(recipients: Recipients) -> None:
-    receipts = Share("spelled")
+    receipts = Share("env_format")
 
     for spelling in ("ada+1@mail.example", "ada+2+x@mail.example"):
         assert hand_over(recipients, spelling, receipts, "a") == "a"
