@@ -61,4 +61,7 @@ TESTING: dict[str, object] = {
     # {% if cookiecutter.rate_limiting %}
     "rate_limit": "1000000/minute",  # all tests are one client
     # {% endif %}
+    # {% if cookiecutter.background_tasks %}
+    "task_publish_timeout_seconds": 30.0,  # never exceeded, not even on a busy machine
+    # {% endif %}
 }
