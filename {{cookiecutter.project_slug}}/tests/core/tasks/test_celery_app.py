@@ -354,7 +354,7 @@ def test_without_a_database_the_broker_decides_whether_the_service_is_ready(
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
 def test_with_an_outbox_the_service_is_ready_without_its_broker(make_app: MakeApp) -> None:
-    app = make_app(broker_url=AWAY)
+    app = make_app(broker_url=AWAY, task_publish_timeout_seconds=1.0)
 
     assert celery_app.of(app).celery.conf.broker_connection_timeout == 1.0
 
