@@ -15,4 +15,9 @@ def tell_placed() -> None:
 
 def init_app(app: Flask) -> None:
     """Count orders."""
-    metrics.count(app, placed, "orders_placed_total", "Orders that were stored")
+    metrics.count(
+        app,
+        placed,
+        "orders_placed_total",
+        "Orders that were stored; a repeated request counts once",
+    )

@@ -8,10 +8,10 @@ from app.core.config import CoreSettings
 
 
 class SessionSettings(CoreSettings):
-    """How long a login lasts."""
+    """Logins."""
 
     login_days: int = Field(default=30, ge=1, le=365)
-    """However often it is used, a login ends then."""
+    """The maximum age of a login, in days, even if it is used."""
 
     @property
     def session_life(self) -> timedelta:

@@ -31,10 +31,13 @@ CHEAPEST = {"password_passes": 1, "password_memory_kib": 8}  # tests hash a lot
 
 
 class PasswordSettings(CoreSettings):
-    """What keeping passwords may cost."""
+    """Password hashes."""
 
     password_passes: int = Field(default=None, ge=1, le=20, validate_default=True)
+    """The number of passes (time cost) of Argon2id; production accepts no less than OWASP
+    recommends."""
     password_memory_kib: int = Field(default=None, ge=8, le=4_194_304, validate_default=True)
+    """The memory of Argon2id, in KiB; production accepts no less than OWASP recommends."""
 
     @field_validator("password_passes", "password_memory_kib", mode="before")
     @classmethod

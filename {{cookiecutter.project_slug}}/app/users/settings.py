@@ -5,7 +5,7 @@ from app.users.signed_links import LinkSettings
 
 
 class UserSettings(LinkSettings, PasswordSettings):
-    """How accounts are made and kept."""
+    """Accounts."""
 
     registration_open: bool = True
-    """Whether anybody may make an account."""
+    """Whether everyone may register an account; otherwise only operators can create one."""

@@ -27,12 +27,12 @@ REPAIRED = re.compile(r"[\x00-\x20\x7f\\]|^//")
 
 
 class BrowserSettings(CoreSettings):
-    """What the sessions of browsers can be told."""
+    """Browser sessions."""
 
     session_idle_seconds: int = Field(default=3_600, ge=60, le=86_400)
-    """How long a visitor may do nothing before having to sign in again."""
+    """The maximum time without a request before a browser session ends, in seconds."""
     session_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
-    """How long a sign-in lasts at most."""
+    """The maximum age of a browser session, in seconds."""
 
 
 @dataclass(slots=True)

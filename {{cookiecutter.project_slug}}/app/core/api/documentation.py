@@ -42,9 +42,10 @@ SCHEMES = "api.security_schemes"
 
 
 class ApiSettings(CoreSettings):
-    """What the API can be told."""
+    """API document."""
 
     api_docs: bool = True
+    """Whether the API document (/api/openapi.json) and its page (/api/docs) are served."""
 
 
 class _Document(flask_smorest.Api):

@@ -20,11 +20,12 @@ def _is_place(text: str) -> bool:
 
 
 class PublicURLSettings(CoreSettings):
-    """Where URLs lead that this service hands out."""
+    """Public URL."""
 
-    public_url: str = Field(default="", validate_default=True)
-    """With URL_PREFIX at its end. Never taken from a request: whoever sends one chooses its Host
-    (CWE-640)."""
+    # Never taken from a request: its sender chooses the Host header (CWE-640).
+    public_url: str = Field(default="", validate_default=True, examples=["https://shop.example"])
+    """The URL of the service for its users, with no path except URL_PREFIX; it must be https in
+    production."""
 
     @field_validator("public_url")
     @classmethod

@@ -60,12 +60,13 @@ Routes = Annotated[dict[str, Limit], NoDecode, BeforeValidator(_by_route)]
 
 
 class RateLimitSettings(RedisSettings):
-    """What rate limiting can be told."""
+    """Rate limits."""
 
     rate_limit: Limit = "300/minute"
-    """For each client, over all routes."""
+    """The limit of each client over all routes."""
     rate_limit_routes: Routes = Field(default_factory=dict)
-    """For each client on one route: `POST /api/v1/quotes=60/minute`, separated by commas."""
+    """The limits of each client on single routes, such as `POST /api/v1/quotes=60/minute`,
+    separated by commas."""
 
     def warnings(self) -> list[str]:
         """Say that processes do not know of each other's counts."""

@@ -38,11 +38,12 @@ FIELD_BYTES = 65_536  # and all of them together
 
 
 class SecuritySettings(CoreSettings):
-    """What the security headers can be told; everything else about them is the same for all."""
+    """Security headers."""
 
     hsts_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
-    """How long browsers insist on HTTPS; 0 sends no such header."""
+    """How long browsers insist on HTTPS, in seconds, in production; 0: the header is not sent."""
     hsts_preload: bool = False
+    """Whether the domain asks for a place in the browsers' HSTS preload lists."""
 
     @field_validator("hsts_preload")
     @classmethod

@@ -27,7 +27,7 @@ NEED_NO_SETTINGS = frozenset(
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
-    """Add the commands to `flask`; called at the end, when all else has been said."""
+    """Add `check` to the commands of `flask`, and say where the service runs."""
 
     @app.cli.command("check")
     def check() -> None:

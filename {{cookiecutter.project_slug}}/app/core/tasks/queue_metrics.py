@@ -23,6 +23,12 @@ Depths = Callable[[], tuple[int, int]]
 """Returns how many messages wait, and how many are dead letters."""
 
 
+GAUGES = {
+    "queue_tasks_waiting": "Messages in the queue that no worker has taken yet",
+    "queue_tasks_dead": "Dead letters: messages that were given up",
+}
+
+
 class QueueMetrics:
     """Asks the broker what its queues hold."""
 
@@ -44,12 +50,8 @@ class QueueMetrics:
             logger.warning("the queues were not counted", extra={"error": type(error).__name__})
             return []
         return [
-            GaugeMetricFamily(
-                "queue_tasks_waiting", "Messages that no worker has taken yet", waiting
-            ),
-            GaugeMetricFamily(
-                "queue_tasks_dead", "Dead letters: messages that were given up", dead
-            ),
+            GaugeMetricFamily(name, meaning, value)
+            for (name, meaning), value in zip(GAUGES.items(), (waiting, dead), strict=True)
         ]
 
 
@@ -63,4 +65,4 @@ def init_app(app: Flask) -> None:
     own = runner.of(app)
     depths = app.extensions["broker"].depths if "broker" in app.extensions else _nothing_waits
     asking = QueueMetrics(depths, own.settings.task_publish_seconds)
-    metrics.of(app).shared.append(asking.ask)
+    metrics.of(app).share(GAUGES, asking.ask)

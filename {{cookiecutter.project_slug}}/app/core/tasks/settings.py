@@ -19,16 +19,23 @@ KILL_SECONDS = 5  # how much later than TASK_SECONDS a task is killed that does 
 
 
 class TaskSettings(CoreSettings):
-    """Where messages go, and how long tasks and those who ask for them may take."""
+    """Background tasks."""
 
-    broker_url: SecretURL | None = Field(default=None, validate_default=True)
+    broker_url: SecretURL | None = Field(
+        default=None, validate_default=True, examples=["redis://localhost:6379/1"]
+    )
+    """The URL of the broker: amqp:// (RabbitMQ) or redis://, or amqps:// and rediss:// for TLS with
+    verification; unset in development: tasks run immediately in the request."""
     broker_ca_file: CAFile = None
+    """A file of the certificate authorities for the broker, in PEM; unset: those of the system."""
     task_publish_seconds: float = Field(default=1.0, gt=0, le=30)
-    """The longest that a request waits for the broker."""
+    """The maximum wait of a request for the broker, in seconds."""
     task_seconds: int = Field(default=60, ge=1, le=3_600)
+    """The time limit of one run of a task, in seconds."""
     task_attempts: int = Field(default=16, ge=1, le=100)
+    """The maximum number of attempts of a failing task."""
     task_wait_seconds: int = Field(default=LONGEST_WAIT, ge=1, le=3_600)
-    """The longest between two tries."""
+    """The maximum wait between two attempts of a task, in seconds."""
 
     @field_validator("broker_url")
     @classmethod
