@@ -106,16 +106,19 @@ class Unavailable(Problem):
     detail = DETAILS[503]
 
 
-def codes() -> dict[int, dict[str, str]]:
-    """Return the `code` and `detail` of each problem that this service can return, by status.
+def codes(*, pages: bool = False) -> dict[int, dict[str, str]]:
+    """Return the `code` and `detail` of each problem that the API can answer, by status.
 
-    They are those of the statuses themselves and of every subclass of `Problem` in the service.
+    They are those of the statuses themselves and of every subclass of `Problem` in the service; with
+    `pages`, also of those that pages and probes alone answer.
     """
     found = {status: {code_of(status): detail} for status, detail in DETAILS.items()}
     for status in (400, 422):
         found[status][VALIDATION_FAILED] = DETAILS[status]
     for kind in _kinds(Problem):
-        if kind.in_api and kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        if (kind.in_api or pages) and kind.__module__.partition(".")[0] == __name__.partition(".")[
+            0
+        ]:
             found[kind.status].setdefault(kind.code, kind.detail)
     return found
 

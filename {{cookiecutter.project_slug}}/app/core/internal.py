@@ -40,11 +40,13 @@ def _network(value: object) -> object:
 
 
 class InternalSettings(CoreSettings):
-    """The networks that are internal."""
+    """Internal routes."""
 
     internal_networks: Annotated[
         tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(split)
     ] = PRIVATE
+    """The networks that may read internal routes such as /metrics, without a proxy between,
+    separated by commas."""
 
 
 def guard(blueprint: Blueprint, settings: InternalSettings) -> None:

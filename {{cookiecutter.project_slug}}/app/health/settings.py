@@ -6,6 +6,7 @@ from app.core.config import CoreSettings
 
 
 class HealthSettings(CoreSettings):
-    """The timeout of the readiness probe."""
+    """Health probes."""
 
-    readiness_timeout_seconds: float = Field(default=2.0, gt=0, le=60)
+    readiness_seconds: float = Field(default=2.0, gt=0, le=60)
+    """The time limit of the readiness probe for its checks, in seconds."""

@@ -14,5 +14,10 @@ def send_placed() -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Register the counter of placed orders."""
-    metrics.count(app, placed, "orders_placed_total", "Orders that were stored")
+    """Count orders."""
+    metrics.count(
+        app,
+        placed,
+        "orders_placed_total",
+        "Orders that were stored; a repeated request counts once",
+    )

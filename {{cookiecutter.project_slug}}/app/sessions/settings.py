@@ -8,10 +8,10 @@ from app.core.config import CoreSettings
 
 
 class SessionSettings(CoreSettings):
-    """The lifetime of sessions."""
+    """Logins."""
 
-    session_max_age_days: int = Field(default=30, ge=1, le=365)
-    """A session ends then, even if it is in use."""
+    login_days: int = Field(default=30, ge=1, le=365)
+    """The maximum age of a login, in days, even if it is used."""
 
     @property
     def session_max_age(self) -> timedelta:

@@ -5,7 +5,7 @@ from app.users.signed_links import LinkSettings
 
 
 class UserSettings(LinkSettings, PasswordSettings):
-    """The settings of registration, links and password hashes."""
+    """Accounts."""
 
     registration_open: bool = True
-    """Whether users may register themselves."""
+    """Whether everyone may register an account; otherwise only operators can create one."""

@@ -28,10 +28,12 @@ class Purpose(StrEnum):
 
 
 class LinkSettings(PublicURLSettings):
-    """The base URL and the lifetimes of links."""
+    """Links in emails."""
 
-    reset_link_ttl_seconds: int = Field(default=1_800, ge=60, le=86_400)
-    email_link_ttl_seconds: int = Field(default=86_400, ge=60, le=604_800)
+    reset_link_seconds: int = Field(default=1_800, ge=60, le=86_400)
+    """The lifetime of a link that resets a password, in seconds."""
+    email_link_seconds: int = Field(default=86_400, ge=60, le=604_800)
+    """The lifetime of a link that confirms an email address, in seconds."""
 
 
 class InvalidLink(Problem):

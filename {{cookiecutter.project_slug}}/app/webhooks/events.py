@@ -29,5 +29,9 @@ def tell(response: Response) -> Response:
 def init_app(app: Flask) -> None:
     """Register the counter of deliveries."""
     metrics.count(
-        app, received, "webhooks_total", "Deliveries, by what became of them", ["outcome"]
+        app,
+        received,
+        "webhooks_total",
+        "Webhook deliveries, by outcome: accepted, refused (invalid signature), unfit or failed",
+        ["outcome"],
     )

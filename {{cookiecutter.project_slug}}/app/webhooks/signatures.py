@@ -74,12 +74,15 @@ Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split)]
 
 
 class WebhookSettings(CoreSettings):
-    """The settings of webhooks."""
+    """Webhooks."""
 
     webhook_secrets: Secrets = Field(default=(), validate_default=True)
-    """The sender's secret; during a rotation, the old and the new one."""
+    """The secrets that senders sign with: whsec_ and base64, separated by commas while one is
+    replaced."""
     webhook_tolerance_seconds: int = Field(default=300, ge=1, le=3_600)
+    """The accepted age of a signature, and clock difference to the sender, in seconds."""
     webhook_max_bytes: int = Field(default=65_536, ge=1_024, le=1_048_576)
+    """The maximum size of a delivery, in bytes."""
 
     @field_validator("webhook_secrets")
     @classmethod

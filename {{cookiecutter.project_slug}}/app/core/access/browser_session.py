@@ -27,12 +27,12 @@ REPAIRED = re.compile(r"[\x00-\x20\x7f\\]|^//")
 
 
 class BrowserSettings(CoreSettings):
-    """The settings of browser sessions."""
+    """Browser sessions."""
 
-    session_browser_idle_timeout_seconds: int = Field(default=3_600, ge=60, le=86_400)
-    """How long a user may be inactive before having to log in again."""
-    session_browser_max_age_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
-    """The maximum duration of a session."""
+    session_idle_seconds: int = Field(default=3_600, ge=60, le=86_400)
+    """The maximum time without a request before a browser session ends, in seconds."""
+    session_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
+    """The maximum age of a browser session, in seconds."""
 
 
 @dataclass(slots=True)

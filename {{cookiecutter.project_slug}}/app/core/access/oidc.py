@@ -67,15 +67,18 @@ def _algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class OidcSettings(CoreSettings):
-    """The settings of the OpenID provider."""
+    """OpenID provider."""
 
     oidc_issuer: Annotated[str | None, AfterValidator(_issuer)] = Field(
         default=None, validate_default=True
     )
+    """The issuer URL of the OpenID provider, exactly as in its discovery document; unset in
+    development: every token is rejected."""
     oidc_audience: Annotated[str | None, AfterValidator(_audience)] = Field(
         default=None, validate_default=True
     )
-    """The name of this API at the provider; never a client id, because ID tokens contain that."""
+    """The identifier of this API at the provider; it must not be a client id, because ID tokens
+    contain those."""
     oidc_algorithms: Annotated[Names, AfterValidator(_algorithms)] = (
         "RS256",
         "PS256",
@@ -83,12 +86,23 @@ class OidcSettings(CoreSettings):
         "EdDSA",
         "Ed25519",
     )
+    """The accepted signature algorithms of tokens, separated by commas."""
     oidc_leeway_seconds: int = Field(default=30, ge=0, le=300)
+    """The accepted clock difference to the provider, in seconds."""
     oidc_scope_claim: str = Field(default="scope", min_length=1)
+    """The claim that holds the scopes of a token; a dot leads into an object, as in
+    realm_access.roles."""
     oidc_role_claim: str | None = None
-    oidc_user_requires: Names = ()
-    oidc_admin_requires: Names = ()
+    """The claim that holds the roles of a token, written like OIDC_SCOPE_CLAIM."""
+    oidc_user_needs: Names = ()
+    """What the token of a user must have: scope:<name> or role:<name>, separated by commas; empty:
+    nothing."""
+    oidc_admin_needs: Names = ()
+    """What the token of an administrator must have in addition, written like OIDC_USER_NEEDS;
+    empty: nobody is one."""
     oidc_ca_file: CAFile = None
+    """A file of the certificate authorities for the provider, in PEM; unset: those of the system.
+    """
 
     @field_validator("oidc_user_requires", "oidc_admin_requires")
     @classmethod

@@ -64,16 +64,19 @@ def _scopes(value: str) -> str:
 
 
 class ClientSettings(OidcSettings, PublicURLSettings):
-    """The settings of this service as a client of the provider."""
+    """Login at the OpenID provider."""
 
     oidc_client_id: Annotated[str | None, AfterValidator(_client_id)] = Field(
         default=None, validate_default=True
     )
-    # A server can keep a secret, so production requires one (RFC 9700, section 2.5).
+    """The client id of this service at the provider; unset in development: nobody can log in."""
+    # A server can keep a secret, so in production it has to (RFC 9700, section 2.5).
     oidc_client_secret: Annotated[SecretStr | None, AfterValidator(required_in_production)] = Field(
         default=None, validate_default=True
     )
+    """The client secret of this service at the provider."""
     oidc_client_scopes: Annotated[str, AfterValidator(_scopes)] = "openid profile email"
+    """The scopes that a login requests, separated by spaces."""
 
     def warnings(self) -> list[str]:
         """Return the warnings, with one if nobody can log in."""

@@ -44,13 +44,17 @@ DEVELOPMENT_KEYS = (
 
 
 class TokenSettings(CoreSettings):
-    """The settings of access tokens."""
+    """Access tokens."""
 
     jwt_keys: SecretStr = Field(default=SecretStr(""), validate_default=True)
-    """A JSON Web Key Set; the first key signs."""
+    """The keys of access tokens, a JSON Web Key Set: the first key signs, all verify; make one with
+    `flask --app app new-jwt-keys`."""
     jwt_issuer: str = Field(default=NAME, min_length=1)
+    """The issuer of access tokens (`iss`)."""
     jwt_audience: str = Field(default=NAME, min_length=1)
-    access_token_ttl_seconds: int = Field(default=600, ge=30, le=3_600)
+    """The audience of access tokens (`aud`)."""
+    access_token_seconds: int = Field(default=600, ge=30, le=3_600)
+    """The lifetime of an access token, in seconds; it cannot be revoked earlier."""
 
     @field_validator("jwt_keys")
     @classmethod

@@ -44,9 +44,10 @@ SCHEMES = "api.security_schemes"
 
 
 class ApiSettings(CoreSettings):
-    """The settings of the API."""
+    """API document."""
 
-    api_docs_enabled: bool = True
+    api_docs: bool = True
+    """Whether the API document (/api/openapi.json) and its page (/api/docs) are served."""
 
 
 class _Document(flask_smorest.Api):

@@ -61,9 +61,10 @@ R = TypeVar("R")
 
 
 class CacheSettings(RedisSettings):
-    """Where responses are cached, and for how long."""
+    """Cached reads."""
 
-    cache_ttl_seconds: int = Field(default=60, ge=1, le=86_400)
+    cache_seconds: int = Field(default=60, ge=1, le=86_400)
+    """The lifetime of a cached response, in seconds."""
 
     @field_validator("redis_url")
     @classmethod

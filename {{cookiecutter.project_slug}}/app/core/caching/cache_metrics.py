@@ -9,7 +9,9 @@ from app.core.observability import metrics
 def init_app(app: Flask) -> None:
     """Count each read by its outcome; all counters start at zero, as a rate needs a first value."""
     counter = metrics.of(app).counter(
-        "cache_reads_total", "Cached reads, by what became of them", ["outcome"]
+        "cache_reads_total",
+        "Cached reads, by outcome: hit, miss or bypass (Redis was unavailable, or the wait too long)",
+        ["outcome"],
     )
     counters = {outcome: counter.labels(outcome) for outcome in cache.OUTCOMES}
     cache.of(app).observers.append(lambda outcome: counters[outcome].inc())

@@ -20,11 +20,12 @@ def _is_place(text: str) -> bool:
 
 
 class PublicURLSettings(CoreSettings):
-    """The base of the URLs that this service sends to users."""
+    """Public URL."""
 
-    public_url: str = Field(default="", validate_default=True)
-    """It ends in URL_PREFIX. It is never taken from a request, whose Host the client chooses
-    (CWE-640)."""
+    # Never taken from a request: its sender chooses the Host header (CWE-640).
+    public_url: str = Field(default="", validate_default=True, examples=["https://shop.example"])
+    """The URL of the service for its users, with no path except URL_PREFIX; it must be https in
+    production."""
 
     @field_validator("public_url")
     @classmethod

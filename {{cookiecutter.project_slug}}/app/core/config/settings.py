@@ -97,37 +97,58 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
 class CoreSettings(BaseSettings):
-    """The settings that every service has.
+    """The service.
 
     The constructor takes its arguments only; `load` reads the environment.
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     # First, because the validation of the others depends on it.
     app_env: Environment = Environment.PRODUCTION
+    """The environment: development, testing or production; it decides which defaults are allowed.
+    """
     service_name: str = NAME
+    """The name of the service in log lines and traces."""
     service_version: str = "unknown"
+    """The version of this deployment in log lines and traces."""
     secret_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    """The key that signs cookies, cursors and links: at least 32 random characters."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The lowest level that is logged: DEBUG, INFO, WARNING or ERROR."""
     log_format: Literal["auto", "json", "console"] = "auto"
+    """The format of log lines: json, console, or auto for JSON in production and console elsewhere.
+    """
     slow_request_ms: int = Field(default=1_000, ge=0)
-    """Requests that take at least this many milliseconds are logged as warnings; 0: none."""
+    """The duration, in milliseconds, from which a request is logged as a warning; 0: never."""
 
     host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    """The address to listen on: an IP address or localhost."""
     port: int = Field(default=8000, ge=1, le=65535)
+    """The port to listen on."""
     liveness_port: int | None = Field(default=None, ge=1, le=65535)
-    """The port for liveness probes alone (`app/core/process/liveness.py`); unset: none."""
+    """A second port, for liveness probes alone, which answers while all threads are busy; unset:
+    none."""
     web_concurrency: int | None = Field(default=None, ge=1, le=128)
+    """The number of worker processes; unset: one per CPU, and at least two."""
     web_threads: int = Field(default=4, ge=1, le=128)
-    trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
+    """The number of threads in each worker process."""
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """The number of trusted proxies in front of the service: as many X-Forwarded-* values are
+    believed."""
     allowed_hosts: Names = ()
+    """The host names that the service answers to, separated by commas; empty or *: any."""
     url_prefix: str = ""
-    """The path below which the service is served: `/shop`, or empty (`app/core/url_prefix.py`)."""
+    """The path below which the service is served, such as /shop."""
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=104_857_600)
+    """The maximum size of a request body, in bytes."""
 
     _ignored: tuple[str, ...] = PrivateAttr(default=())
 

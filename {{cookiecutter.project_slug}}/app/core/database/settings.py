@@ -3,7 +3,7 @@
 from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy import URL, make_url
 
-from app.core.config import CoreSettings, Environment, required_in_production
+from app.core.config import NAME, CoreSettings, Environment, required_in_production
 from app.core.config.secret_url import SecretURL
 from app.core.database import database_url
 
@@ -24,7 +24,16 @@ DRIVERS = {
     "sqlite": "sqlite",
     # {% endif %}
 }
-"""The schemes that DATABASE_URL may have in production, and their drivers."""
+"""What DATABASE_URL may begin with in production, and the driver that it means."""
+# {% if cookiecutter.database == "postgresql" %}
+EXAMPLE_URL = f"postgresql://user:password@localhost:5432/{NAME}"
+# {% endif %}
+# {% if cookiecutter.database == "mysql" %}
+EXAMPLE_URL = f"mysql://user:password@localhost:3306/{NAME}"
+# {% endif %}
+# {% if cookiecutter.database == "sqlite" %}
+EXAMPLE_URL = "sqlite:////srv/data/service.sqlite3"
+# {% endif %}
 
 UNSET = {
     Environment.DEVELOPMENT: "sqlite:///development.db",  # in the folder `instance`
@@ -33,29 +42,42 @@ UNSET = {
 
 
 class DatabaseSettings(CoreSettings):
-    """The database's URL, connection pool and time limits."""
+    """Database."""
 
-    database_url: SecretURL = Field(default=SecretURL(""), validate_default=True)
+    database_url: SecretURL = Field(
+        default=SecretURL(""), validate_default=True, examples=[EXAMPLE_URL]
+    )
+    """The URL of the database; in development an SQLite file in the folder instance by default."""
     database_pool_size: int = Field(default=5, ge=1, le=128)
-    database_max_overflow: int = Field(default=5, ge=0, le=128)
-    database_pool_timeout_seconds: float = Field(default=5, gt=0, le=60)
-    database_pool_recycle_seconds: int = Field(default=1_800, ge=1)
-    database_connect_timeout_seconds: int = Field(default=5, ge=1, le=60)
-    database_statement_timeout_ms: int = Field(default=10_000, ge=1, le=3_600_000)
+    """The number of connections that each process keeps open."""
+    database_pool_overflow: int = Field(default=5, ge=0, le=128)
+    """The number of connections that each process may open in addition."""
+    database_pool_seconds: float = Field(default=5, gt=0, le=60)
+    """The maximum wait of a request for a connection, in seconds."""
+    database_recycle_seconds: int = Field(default=1_800, ge=1)
+    """The maximum age of a connection, in seconds."""
+    database_connect_seconds: int = Field(default=5, ge=1, le=60)
+    """The time limit for connecting, in seconds."""
+    database_statement_ms: int = Field(default=10_000, ge=1, le=3_600_000)
+    """The time limit of one statement, in milliseconds."""
     # {% if cookiecutter.database == "postgresql" %}
     database_transaction_pooling: bool = False
-    """Whether DATABASE_URL points to a pooler in transaction mode."""
+    """Whether DATABASE_URL leads to a pooler in transaction mode, such as PgBouncer."""
     database_prepared_statements: bool | None = None
-    """Whether the driver prepares frequent statements; unset: yes, unless pooled as above."""
+    """Whether the driver prepares frequent statements; unset: yes, except with transaction pooling.
+    """
     # {% endif %}
     # {% if cookiecutter.database != "sqlite" %}
     database_migration_url: SecretURL | None = None
-    """The URL for migrations: an account with more privileges, or the server behind a pooler."""
+    """The URL for migrations, for an account with more rights or the server behind a pooler; unset:
+    DATABASE_URL."""
     # {% endif %}
     database_migration_lock_timeout_seconds: int = Field(default=10, ge=1, le=3_600)
+    """The maximum wait of a migration for a lock of a table, in seconds."""
     database_migration_wait_timeout_seconds: int = Field(default=600, ge=0, le=86_400)
+    """The maximum wait of a migration for another process that migrates, in seconds."""
     slow_query_ms: int = Field(default=500, ge=0)
-    """Queries that take at least this many milliseconds are logged; 0: none."""
+    """The duration, in milliseconds, from which a query is logged, without its values; 0: never."""
 
     @field_validator("database_url")
     @classmethod

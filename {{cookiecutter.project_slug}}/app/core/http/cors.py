@@ -43,11 +43,13 @@ def _origins(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
 
 
 class CorsSettings(CoreSettings):
-    """The settings of cross-origin requests."""
+    """Cross-origin requests."""
 
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(split), AfterValidator(_origins)
     ] = Field(default=())
+    """The origins whose pages may call the API from a browser, such as https://shop.example,
+    separated by commas."""
 
 
 class CrossOriginRequest(Problem):

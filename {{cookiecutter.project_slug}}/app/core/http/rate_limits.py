@@ -60,12 +60,13 @@ Routes = Annotated[dict[str, Limit], NoDecode, BeforeValidator(_by_route)]
 
 
 class RateLimitSettings(RedisSettings):
-    """The settings of rate limits."""
+    """Rate limits."""
 
     rate_limit: Limit = "300/minute"
-    """The limit for each client, over all routes."""
+    """The limit of each client over all routes."""
     rate_limit_routes: Routes = Field(default_factory=dict)
-    """Limits for each client on one route: `POST /api/v1/quotes=60/minute`, separated by commas."""
+    """The limits of each client on single routes, such as `POST /api/v1/quotes=60/minute`,
+    separated by commas."""
 
     def warnings(self) -> list[str]:
         """Return the warnings, with one if processes in production do not share their counts."""

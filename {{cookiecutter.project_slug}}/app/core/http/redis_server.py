@@ -22,10 +22,16 @@ PAUSE_SECONDS = 5.0  # how long Redis is not used after a failure
 
 
 class RedisSettings(CoreSettings):
-    """The settings of the Redis server that processes share."""
+    """Redis."""
 
-    redis_url: SecretURL | None = Field(default=None, validate_default=True)
+    redis_url: SecretURL | None = Field(
+        default=None, validate_default=True, examples=["redis://localhost:6379/0"]
+    )
+    """The URL of the Redis server that all processes share: redis://, or rediss:// for TLS with
+    verification; unset: each process keeps its own state."""
     redis_ca_file: CAFile = None
+    """A file of the certificate authorities for the Redis server, in PEM; unset: those of the
+    system."""
 
     @field_validator("redis_url")
     @classmethod

@@ -38,11 +38,12 @@ FIELD_BYTES = 65_536  # of one part
 
 
 class SecuritySettings(CoreSettings):
-    """The settings of the security headers; their other values are fixed."""
+    """Security headers."""
 
-    hsts_max_age_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
-    """How long browsers require HTTPS; 0: the header is not sent."""
+    hsts_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
+    """How long browsers insist on HTTPS, in seconds, in production; 0: the header is not sent."""
     hsts_preload: bool = False
+    """Whether the domain asks for a place in the browsers' HSTS preload lists."""
 
     @field_validator("hsts_preload")
     @classmethod

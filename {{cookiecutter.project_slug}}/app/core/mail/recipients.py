@@ -38,10 +38,10 @@ class RecipientSettings(  # one line where it fits
     # {% endif %}
     config.CoreSettings,
 ):
-    """The limit of emails to one recipient."""
+    """Emails to one recipient."""
 
     email_recipient_limit: int = Field(default=6, ge=1, le=1_000_000)
-    """The most emails of one share to one recipient within half an hour."""
+    """The maximum number of emails of one kind to one recipient in half an hour."""
 
 
 @dataclass(frozen=True, slots=True)

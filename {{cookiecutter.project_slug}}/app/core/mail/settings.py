@@ -13,11 +13,18 @@ DEVELOPMENT_FROM = "service@localhost"
 
 
 class MailSettings(RecipientSettings):
-    """The mail server, and the sender of emails."""
+    """Email."""
 
-    mail_url: SecretURL | None = Field(default=None, validate_default=True)
+    mail_url: SecretURL | None = Field(
+        default=None, validate_default=True, examples=["smtp://user:password@mail.example:587"]
+    )
+    """The URL of the mail server: smtp:// or smtps://; unset in development: emails are written to
+    the terminal."""
     mail_ca_file: CAFile = None
+    """A file of the certificate authorities for the mail server, in PEM; unset: those of the
+    system."""
     mail_from: str = Field(default="", validate_default=True)
+    """The sender's address of all emails."""
 
     @field_validator("mail_url")
     @classmethod

@@ -4,7 +4,7 @@ prometheus_client decides at import whether values are stored in files that work
 therefore imported in the worker, after the master has created their folder (`multiprocess`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, cast
@@ -27,10 +27,20 @@ BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
 
 
 class MetricsSettings(InternalSettings):
-    """The settings of metrics."""
+    """Metrics."""
 
     service_commit: str = "unknown"
-    """The commit that was built, shown with `service_version`."""
+    """The commit of this deployment, shown in `service_build_info`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a metric is, for docs/metrics.md."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +68,41 @@ class Metrics:
         # Multiprocess files do not support the `_created` series, and they are not needed.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the rest is typed
         self.decorate: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
-        """Applied to the metrics when the scraper accepts OpenMetrics."""
-        self.shared: list[Callable[[], Iterable[Metric]]] = []
-        """Called at each scrape, for values that belong to no worker and so are not summed."""
+        """What is done to the numbers for those who ask for OpenMetrics."""
+        self.descriptions: list[Description] = []
+        """All metrics of this application."""
+        self._shared: list[Callable[[], Iterable[Metric]]] = []
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
         self._seconds = self.histogram(
             SECONDS,
-            "Time from the first byte in to the last byte out",
+            "Time from the first byte of a request to the last byte of its response, in seconds",
             ["method", "route", "status"],
             BUCKETS,
         )
         # Without the status: sizes hardly depend on it, and a histogram has many series.
         self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
-            "Size of answers, without their headers",
+            "Size of response bodies, in bytes",
             ["method", "route"],
             BYTES,
         )
         self._exceptions = self.counter(
             "http_server_exceptions_total",
-            "Requests that ended with a bug",
+            "Requests that ended with an unhandled exception",
             ["method", "route", "exception"],
         )
-        self._active = self.gauge("http_server_active_requests", "Requests being answered now")
-        threads = self.gauge("http_server_threads", "Requests that can be answered at once")
+        self._active = self.gauge("http_server_active_requests", "Requests in progress")
+        threads = self.gauge(
+            "http_server_threads",
+            "Threads for requests, which is the maximum of requests in progress",
+        )
         threads.set(settings.web_threads)
         build = self.gauge(
-            "service_build_info", "What runs here", ["version", "commit"], across="livemax"
+            "service_build_info",
+            "Always 1; the labels are SERVICE_VERSION and SERVICE_COMMIT",
+            ["version", "commit"],
+            across="livemax",
         )
         build.labels(settings.service_version, settings.service_commit).set(1)
 
@@ -93,6 +110,7 @@ class Metrics:
         """Create a counter; a scrape returns its sum over all workers, including exited ones."""
         from prometheus_client import Counter  # noqa: PLC0415  see above
 
+        self._describe("counter", name, meaning, labels)
         return Counter(name, meaning, labels, registry=self._registry)
 
     def histogram(
@@ -101,6 +119,7 @@ class Metrics:
         """Create a histogram; a scrape returns its sum over all workers, including exited ones."""
         from prometheus_client import Histogram  # noqa: PLC0415  see above
 
+        self._describe("histogram", name, meaning, labels)
         return Histogram(name, meaning, labels, buckets=[*buckets], registry=self._registry)
 
     def gauge(
@@ -112,6 +131,7 @@ class Metrics:
         """
         from prometheus_client import Gauge  # noqa: PLC0415  see above
 
+        self._describe("gauge", name, meaning, labels)
         return Gauge(
             name,
             meaning,
@@ -120,9 +140,24 @@ class Metrics:
             multiprocess_mode=across,  # type: ignore[arg-type]  # one of its literals
         )
 
-    def began(self, info: RequestInfo) -> None:
-        """Count a request in progress."""
-        del info
+    def share(self, gauges: Mapping[str, str], ask: "Callable[[], Iterable[Metric]]") -> None:
+        """Add gauges that are no worker's own, so they are not summed.
+
+        Args:
+            gauges: their meanings, by their names.
+            ask: returns their values; it is called at each scrape.
+
+        """
+        for name, meaning in gauges.items():
+            self._describe("gauge", name, meaning, ())
+        self._shared.append(ask)
+
+    def _describe(self, kind: str, name: str, meaning: str, labels: Iterable[str]) -> None:
+        self.descriptions.append(Description(name, kind, tuple(labels), meaning))
+
+    def began(self, exchange: Exchange) -> None:
+        """Count a request that is being answered."""
+        del exchange
         self._active.inc()
 
     def finished(self, info: RequestInfo) -> None:
@@ -146,8 +181,8 @@ class Metrics:
         return multiprocess.collect(self._registry)
 
     def exposition(self) -> Response:
-        """Return all metrics in the text format that the client accepts."""
-        numbers = chain(self.numbers(), *(ask() for ask in self.shared))
+        """Return all numbers in the text format that the caller asks for."""
+        numbers = chain(self.numbers(), *(ask() for ask in self._shared))
         content_type, body = encoded(numbers, request.headers.get("Accept", ""), self.decorate)
         return Response(body, content_type=content_type)
 

@@ -16,12 +16,14 @@ OUT = "pool_metrics.out"
 def init_app(app: Flask) -> None:
     """Count the application's connections on connect, checkout, checkin and close."""
     of, settings = metrics.of(app), settings_of(app)
-    of.gauge("db_pool_size", "Connections that are kept open").set(settings.database_pool_size)
-    of.gauge("db_pool_limit", "Connections that can be open at once").set(
-        settings.database_pool_size + settings.database_max_overflow
+    of.gauge("db_pool_size", "Database connections that are kept open").set(
+        settings.database_pool_size
     )
-    opened = of.gauge("db_pool_open", "Connections that are open, used or not")
-    used = of.gauge("db_pool_used", "Connections that are used by a request or a command")
+    of.gauge("db_pool_limit", "Maximum of open database connections").set(
+        settings.database_pool_size + settings.database_pool_overflow
+    )
+    opened = of.gauge("db_pool_open", "Open database connections, in use or idle")
+    used = of.gauge("db_pool_used", "Database connections in use by a request or a command")
 
     def connect(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         opened.inc()

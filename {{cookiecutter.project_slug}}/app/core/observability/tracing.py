@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.re import parse_env_headers
-from pydantic import BeforeValidator, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from app.core import pipeline
 from app.core.config import CoreSettings, otel_environment, tls
@@ -62,7 +62,7 @@ Flag = Annotated[str, BeforeValidator(_text)]
 
 
 class TracingSettings(CoreSettings):
-    """The settings of tracing: OpenTelemetry's own environment variables.
+    """Tracing.
 
     Operators set them for all services at once. A value that this service does not support is
     ignored with a warning, as the specification of the environment variables says.
@@ -70,18 +70,25 @@ class TracingSettings(CoreSettings):
 
     # First, because the others are not validated when it is true.
     otel_sdk_disabled: Flag = "false"
+    """Whether tracing is off."""
     otel_service_name: str | None = None
-    """The service's name in traces and log lines, in place of SERVICE_NAME."""
+    """The name of the service in traces and log lines; unset: SERVICE_NAME."""
     otel_resource_attributes: str = ""
-    """Further attributes of this deployment: name=value, separated by commas, percent-encoded."""
-    otel_exporter_otlp_endpoint: SecretURL | None = None
-    """The collector's base URL, such as http://collector:4318; unset: nothing is sent."""
+    """More attributes of this deployment: name=value, separated by commas, percent-encoded."""
+    otel_exporter_otlp_endpoint: SecretURL | None = Field(
+        default=None, examples=["http://localhost:4318"]
+    )
+    """The base URL of the OpenTelemetry collector; unset: nothing is sent."""
     otel_exporter_otlp_headers: SecretStr = SecretStr("")
+    """Headers for the collector, such as an API key: name=value, separated by commas,
+    percent-encoded."""
     otel_exporter_otlp_certificate: Path | None = None
-    """The CA certificates that verify the collector."""
+    """A file of the certificate authorities for the collector, in PEM; unset: those of the system.
+    """
     otel_traces_sampler: str = DEFAULT_SAMPLER
+    """The sampler, by its name in OpenTelemetry."""
     otel_traces_sampler_arg: Annotated[str, BeforeValidator(str)] = "1.0"
-    """The ratio of requests that the `traceidratio` samplers record, from 0 to 1."""
+    """The share of requests that the samplers with `traceidratio` trace, from 0 to 1."""
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod

@@ -1,5 +1,15 @@
 """The service's processes: commands, Gunicorn's stop signals, and liveness probes."""
 
-from app.core.process.cli import from_environment, init_app
+from flask import Flask
+
+from app.core.config import CoreSettings
+from app.core.process import cli, reference
+from app.core.process.cli import from_environment
 
 __all__ = ["from_environment", "init_app"]
+
+
+def init_app(app: Flask, settings: CoreSettings) -> None:
+    """Add the commands to `flask`; called at the end, when all else has been said."""
+    reference.init_app(app, settings)
+    cli.init_app(app, settings)

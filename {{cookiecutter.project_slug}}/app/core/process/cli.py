@@ -27,7 +27,7 @@ NEED_NO_SETTINGS = frozenset(
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
-    """Add the commands to `flask`, and print the server's URL. Call it after all other features."""
+    """Add `check` to the commands of `flask`, and say where the service runs."""
 
     @app.cli.command("check")
     def check() -> None:

@@ -29,6 +29,13 @@ ALIVE = case((OutboxMessage.died_at.is_(None), OutboxMessage.waiting_since))
 HELD = select(func.count(ALIVE), func.min(ALIVE), func.count(OutboxMessage.died_at))
 
 
+GAUGES = {
+    "tasks_waiting": "Messages in the outbox whose task is not done, running ones included",
+    "tasks_oldest_waiting_seconds": "Age of the oldest waiting message, in seconds; 0 without one",
+    "tasks_dead": "Dead letters: messages in the outbox that were given up",
+}
+
+
 class OutboxMetrics:
     """Reads the state of the outbox from the database."""
 
@@ -47,11 +54,8 @@ class OutboxMetrics:
             return []
         seconds = max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
         return [
-            GaugeMetricFamily("tasks_waiting", "Messages whose task is not done yet", waiting),
-            GaugeMetricFamily(
-                "tasks_oldest_waiting_seconds", "For how long the first of them waits", seconds
-            ),
-            GaugeMetricFamily("tasks_dead", "Dead letters: messages that were given up", dead),
+            GaugeMetricFamily(name, meaning, value)
+            for (name, meaning), value in zip(GAUGES.items(), (waiting, seconds, dead), strict=True)
         ]
 
 
@@ -78,4 +82,4 @@ def init_app(app: Flask) -> None:
         isolation_level="AUTOCOMMIT",
         connect_args=connect_args(_hurried(settings), settings.url),
     )
-    metrics.of(app).shared.append(OutboxMetrics(engine).ask)
+    metrics.of(app).share(GAUGES, OutboxMetrics(engine).ask)

@@ -23,6 +23,12 @@ Depths = Callable[[], tuple[int, int]]
 """Returns the number of waiting messages, and of dead letters."""
 
 
+GAUGES = {
+    "queue_tasks_waiting": "Messages in the queue that no worker has taken yet",
+    "queue_tasks_dead": "Dead letters: messages that were given up",
+}
+
+
 class QueueMetrics:
     """Reads the broker's queue lengths, within a timeout in seconds."""
 
@@ -43,12 +49,8 @@ class QueueMetrics:
             logger.warning("the queues were not counted", extra={"error": type(error).__name__})
             return []
         return [
-            GaugeMetricFamily(
-                "queue_tasks_waiting", "Messages that no worker has taken yet", waiting
-            ),
-            GaugeMetricFamily(
-                "queue_tasks_dead", "Dead letters: messages that were given up", dead
-            ),
+            GaugeMetricFamily(name, meaning, value)
+            for (name, meaning), value in zip(GAUGES.items(), (waiting, dead), strict=True)
         ]
 
 
@@ -61,5 +63,5 @@ def init_app(app: Flask) -> None:
     """Add the queue lengths to the metrics."""
     own = runner.of(app)
     depths = app.extensions["broker"].depths if "broker" in app.extensions else _nothing_waits
-    asking = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)
-    metrics.of(app).shared.append(asking.ask)
+    asking = QueueMetrics(depths, own.settings.task_publish_seconds)
+    metrics.of(app).share(GAUGES, asking.ask)

@@ -19,18 +19,23 @@ KILL_SECONDS = 5  # from a task's soft time limit to the hard one, which kills i
 
 
 class TaskSettings(CoreSettings):
-    """The broker, and the time limits and retries of tasks."""
+    """Background tasks."""
 
-    broker_url: SecretURL | None = Field(default=None, validate_default=True)
+    broker_url: SecretURL | None = Field(
+        default=None, validate_default=True, examples=["redis://localhost:6379/1"]
+    )
+    """The URL of the broker: amqp:// (RabbitMQ) or redis://, or amqps:// and rediss:// for TLS with
+    verification; unset in development: tasks run immediately in the request."""
     broker_ca_file: CAFile = None
-    task_publish_timeout_seconds: float = Field(default=1.0, gt=0, le=30)
-    """The longest that a request waits for the broker to accept a message."""
-    task_time_limit_seconds: int = Field(default=60, ge=1, le=3_600)
-    task_max_attempts: int = Field(default=16, ge=1, le=100)
-    task_max_backoff_seconds: int = Field(default=MAX_BACKOFF, ge=1, le=3_600)
-    """The longest delay between two attempts."""
-    worker_heartbeat_file: Path | None = None
-    """A file that a worker touches every two seconds while it is connected; unset: none."""
+    """A file of the certificate authorities for the broker, in PEM; unset: those of the system."""
+    task_publish_seconds: float = Field(default=1.0, gt=0, le=30)
+    """The maximum wait of a request for the broker, in seconds."""
+    task_seconds: int = Field(default=60, ge=1, le=3_600)
+    """The time limit of one run of a task, in seconds."""
+    task_attempts: int = Field(default=16, ge=1, le=100)
+    """The maximum number of attempts of a failing task."""
+    task_wait_seconds: int = Field(default=LONGEST_WAIT, ge=1, le=3_600)
+    """The maximum wait between two attempts of a task, in seconds."""
 
     @field_validator("broker_url")
     @classmethod

@@ -42,10 +42,10 @@ BUILD = "service_build_info"
 
 
 class TaskMetricsSettings(InternalSettings):
-    """The port on which a worker serves its metrics, at HOST."""
+    """Worker metrics."""
 
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    """Unset: metrics are not served."""
+    """The port at HOST where each worker of background tasks serves its metrics; unset: none."""
 
 
 class ActiveRuns:
@@ -72,12 +72,21 @@ class ActiveRuns:
 def init_app(app: Flask) -> None:
     """Record the runs of all tasks."""
     of, own = metrics.of(app), runner.of(app)
-    runs = of.counter("task_runs_total", "Runs, by what they came to", ["task", "outcome"])
-    took = of.histogram(
-        "task_run_seconds", "Time from a message's arrival to its end", ["task"], BUCKETS
+    runs = of.counter(
+        "task_runs_total",
+        "Runs of background tasks, by outcome: done, later (postponed), failed (tried again) or dead",
+        ["task", "outcome"],
     )
-    own.observers.append(ActiveRuns(of.gauge("task_runs_active", "Tasks that run now")))
-    # Start at zero, so that `rate()` sees the first increase.
+    took = of.histogram(
+        "task_run_seconds",
+        "Time from the arrival of a message to the end of its run, in seconds",
+        ["task"],
+        BUCKETS,
+    )
+    own.observers.append(
+        ActiveRuns(of.gauge("task_runs_active", "Background tasks that are running"))
+    )
+    # A rate needs a start.
     runs.labels(runner.UNKNOWN, "dead")
 
     def begin_at_zero(task: str) -> None:
