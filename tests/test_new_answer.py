@@ -145,7 +145,7 @@ def describe_its_settings(template: Path) -> None:
     comment = "# When the API ends, such as 2027-12-31T23:59:59Z; required in production\n"
     insert(tree / ".env.example", "# Whether the API document", marked(f"{comment}#API_SUNSET=\n"))
     row = "| `API_SUNSET` | required in production | when the [API ends](docs/sunset.md) |\n"
-    insert(tree / "README.md", "| `API_DOCS", marked(row))
+    insert(tree / "README.md", "| `API_DOCS_ENABLED", marked(row))
 
 
 def tell_the_tests_what_production_needs(template: Path) -> None:

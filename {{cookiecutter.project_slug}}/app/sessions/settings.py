@@ -10,7 +10,7 @@ from app.core.config import CoreSettings
 class SessionSettings(CoreSettings):
     """Logins."""
 
-    login_days: int = Field(default=30, ge=1, le=365)
+    session_max_age_days: int = Field(default=30, ge=1, le=365)
     """The maximum age of a login, in days, even if it is used."""
 
     @property

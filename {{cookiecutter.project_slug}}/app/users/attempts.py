@@ -46,7 +46,7 @@ class TooManyAttempts(TooManyRequests):
     """An attempt limit is exceeded. The response does not say which one."""
 
     code = "too_many_attempts"
-    detail = "Too many attempts. StoredAttempt again after the number of seconds in Retry-After."
+    detail = "Too many attempts. Try again after the number of seconds in Retry-After."
 
 
 @dataclass(frozen=True, slots=True)

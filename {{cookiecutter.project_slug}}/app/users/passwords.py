@@ -34,10 +34,10 @@ TEST_COST = {"argon2_time_cost": 1, "argon2_memory_kib": 8}  # tests hash many p
 class PasswordSettings(CoreSettings):
     """Password hashes."""
 
-    password_passes: int = Field(default=None, ge=1, le=20, validate_default=True)
+    argon2_time_cost: int = Field(default=None, ge=1, le=20, validate_default=True)
     """The number of passes (time cost) of Argon2id; production accepts no less than OWASP
     recommends."""
-    password_memory_kib: int = Field(default=None, ge=8, le=4_194_304, validate_default=True)
+    argon2_memory_kib: int = Field(default=None, ge=8, le=4_194_304, validate_default=True)
     """The memory of Argon2id, in KiB; production accepts no less than OWASP recommends."""
 
     @field_validator("argon2_time_cost", "argon2_memory_kib", mode="before")

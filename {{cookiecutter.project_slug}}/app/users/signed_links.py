@@ -30,9 +30,9 @@ class Purpose(StrEnum):
 class LinkSettings(PublicURLSettings):
     """Links in emails."""
 
-    reset_link_seconds: int = Field(default=1_800, ge=60, le=86_400)
+    reset_link_ttl_seconds: int = Field(default=1_800, ge=60, le=86_400)
     """The lifetime of a link that resets a password, in seconds."""
-    email_link_seconds: int = Field(default=86_400, ge=60, le=604_800)
+    email_link_ttl_seconds: int = Field(default=86_400, ge=60, le=604_800)
     """The lifetime of a link that confirms an email address, in seconds."""
 
 

@@ -29,9 +29,9 @@ REPAIRED = re.compile(r"[\x00-\x20\x7f\\]|^//")
 class BrowserSettings(CoreSettings):
     """Browser sessions."""
 
-    session_idle_seconds: int = Field(default=3_600, ge=60, le=86_400)
+    session_browser_idle_timeout_seconds: int = Field(default=3_600, ge=60, le=86_400)
     """The maximum time without a request before a browser session ends, in seconds."""
-    session_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
+    session_browser_max_age_seconds: int = Field(default=43_200, ge=60, le=2_592_000)
     """The maximum age of a browser session, in seconds."""
 
 

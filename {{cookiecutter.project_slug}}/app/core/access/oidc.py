@@ -94,11 +94,11 @@ class OidcSettings(CoreSettings):
     realm_access.roles."""
     oidc_role_claim: str | None = None
     """The claim that holds the roles of a token, written like OIDC_SCOPE_CLAIM."""
-    oidc_user_needs: Names = ()
+    oidc_user_requires: Names = ()
     """What the token of a user must have: scope:<name> or role:<name>, separated by commas; empty:
     nothing."""
-    oidc_admin_needs: Names = ()
-    """What the token of an administrator must have in addition, written like OIDC_USER_NEEDS;
+    oidc_admin_requires: Names = ()
+    """What the token of an administrator must have in addition, written like OIDC_USER_REQUIRES;
     empty: nobody is one."""
     oidc_ca_file: CAFile = None
     """A file of the certificate authorities for the provider, in PEM; unset: those of the system.

@@ -53,7 +53,7 @@ class TokenSettings(CoreSettings):
     """The issuer of access tokens (`iss`)."""
     jwt_audience: str = Field(default=NAME, min_length=1)
     """The audience of access tokens (`aud`)."""
-    access_token_seconds: int = Field(default=600, ge=30, le=3_600)
+    access_token_ttl_seconds: int = Field(default=600, ge=30, le=3_600)
     """The lifetime of an access token, in seconds; it cannot be revoked earlier."""
 
     @field_validator("jwt_keys")

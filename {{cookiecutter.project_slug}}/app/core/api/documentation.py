@@ -46,7 +46,7 @@ SCHEMES = "api.security_schemes"
 class ApiSettings(CoreSettings):
     """API document."""
 
-    api_docs: bool = True
+    api_docs_enabled: bool = True
     """Whether the API document (/api/openapi.json) and its page (/api/docs) are served."""
 
 

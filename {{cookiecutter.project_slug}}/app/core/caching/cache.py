@@ -63,7 +63,7 @@ R = TypeVar("R")
 class CacheSettings(RedisSettings):
     """Cached reads."""
 
-    cache_seconds: int = Field(default=60, ge=1, le=86_400)
+    cache_ttl_seconds: int = Field(default=60, ge=1, le=86_400)
     """The lifetime of a cached response, in seconds."""
 
     @field_validator("redis_url")

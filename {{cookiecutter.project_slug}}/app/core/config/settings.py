@@ -140,7 +140,7 @@ class CoreSettings(BaseSettings):
     """The number of worker processes; unset: one per CPU, and at least two."""
     web_threads: int = Field(default=4, ge=1, le=128)
     """The number of threads in each worker process."""
-    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
     """The number of trusted proxies in front of the service: as many X-Forwarded-* values are
     believed."""
     allowed_hosts: Names = ()

@@ -50,15 +50,15 @@ class DatabaseSettings(CoreSettings):
     """The URL of the database; in development an SQLite file in the folder instance by default."""
     database_pool_size: int = Field(default=5, ge=1, le=128)
     """The number of connections that each process keeps open."""
-    database_pool_overflow: int = Field(default=5, ge=0, le=128)
+    database_max_overflow: int = Field(default=5, ge=0, le=128)
     """The number of connections that each process may open in addition."""
-    database_pool_seconds: float = Field(default=5, gt=0, le=60)
+    database_pool_timeout_seconds: float = Field(default=5, gt=0, le=60)
     """The maximum wait of a request for a connection, in seconds."""
-    database_recycle_seconds: int = Field(default=1_800, ge=1)
+    database_pool_recycle_seconds: int = Field(default=1_800, ge=1)
     """The maximum age of a connection, in seconds."""
-    database_connect_seconds: int = Field(default=5, ge=1, le=60)
+    database_connect_timeout_seconds: int = Field(default=5, ge=1, le=60)
     """The time limit for connecting, in seconds."""
-    database_statement_ms: int = Field(default=10_000, ge=1, le=3_600_000)
+    database_statement_timeout_ms: int = Field(default=10_000, ge=1, le=3_600_000)
     """The time limit of one statement, in milliseconds."""
     # {% if cookiecutter.database == "postgresql" %}
     database_transaction_pooling: bool = False

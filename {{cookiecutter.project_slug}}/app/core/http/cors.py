@@ -1,6 +1,6 @@
 """CORS: the other origins whose pages may use the API, from CORS_ORIGINS; by default none.
 
-The API uses no cookies, so credentials are never allowed: a page needs a token of its own. Browsers
+The API uses no cookies, so credentials are never allowed: a page needs a token of its own. SessionPolicy
 ask before they let a page read a response or send JSON, but not before a form or a POST without a
 body, so requests with unsafe methods are checked here.
 """

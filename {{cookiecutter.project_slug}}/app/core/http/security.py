@@ -40,7 +40,7 @@ FIELD_BYTES = 65_536  # of one part
 class SecuritySettings(CoreSettings):
     """Security headers."""
 
-    hsts_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
+    hsts_max_age_seconds: int = Field(default=A_YEAR, ge=0, le=10 * A_YEAR)
     """How long browsers insist on HTTPS, in seconds, in production; 0: the header is not sent."""
     hsts_preload: bool = False
     """Whether the domain asks for a place in the browsers' HSTS preload lists."""
@@ -103,7 +103,7 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         DEBUG=app.debug and not settings.in_production,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         # {% if cookiecutter.web_ui %}
-        # Browsers accept a cookie with this prefix only with Secure, the path / and no domain, so
+        # SessionPolicy accept a cookie with this prefix only with Secure, the path / and no domain, so
         # no other host of the domain can set it (RFC 6265bis, 4.1.3.2). Services below several
         # paths of one host then need different names; no URL prefix contains +, so /a/b and /a-b
         # differ.

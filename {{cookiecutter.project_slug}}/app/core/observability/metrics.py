@@ -68,7 +68,7 @@ class Metrics:
         # Multiprocess files do not support the `_created` series, and they are not needed.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the rest is typed
         self.decorate: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
-        """What is done to the numbers for those who ask for OpenMetrics."""
+        """Applied to the metrics when the scraper accepts OpenMetrics."""
         self.descriptions: list[Description] = []
         """All metrics of this application."""
         self._shared: list[Callable[[], Iterable[Metric]]] = []
@@ -155,9 +155,9 @@ class Metrics:
     def _describe(self, kind: str, name: str, meaning: str, labels: Iterable[str]) -> None:
         self.descriptions.append(Description(name, kind, tuple(labels), meaning))
 
-    def began(self, exchange: Exchange) -> None:
-        """Count a request that is being answered."""
-        del exchange
+    def began(self, info: RequestInfo) -> None:
+        """Count a request in progress."""
+        del info
         self._active.inc()
 
     def finished(self, info: RequestInfo) -> None:
@@ -181,7 +181,7 @@ class Metrics:
         return multiprocess.collect(self._registry)
 
     def exposition(self) -> Response:
-        """Return all numbers in the text format that the caller asks for."""
+        """Return all metrics in the text format that the client accepts."""
         numbers = chain(self.numbers(), *(ask() for ask in self._shared))
         content_type, body = encoded(numbers, request.headers.get("Accept", ""), self.decorate)
         return Response(body, content_type=content_type)

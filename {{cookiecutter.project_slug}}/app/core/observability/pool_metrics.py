@@ -20,7 +20,7 @@ def init_app(app: Flask) -> None:
         settings.database_pool_size
     )
     of.gauge("db_pool_limit", "Maximum of open database connections").set(
-        settings.database_pool_size + settings.database_pool_overflow
+        settings.database_pool_size + settings.database_max_overflow
     )
     opened = of.gauge("db_pool_open", "Open database connections, in use or idle")
     used = of.gauge("db_pool_used", "Database connections in use by a request or a command")

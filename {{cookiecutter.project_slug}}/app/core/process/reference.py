@@ -21,7 +21,7 @@ from app.core import (  # one line where it fits
     # {% endif %}
 )
 from app.core.config import CoreSettings, Environment
-from app.core.process.cli import spelled
+from app.core.process.cli import env_format
 
 BEGIN = "<!-- from the code: make docs -->\n"
 END = "<!-- end -->\n"
@@ -90,7 +90,7 @@ def _settings(kind: type[CoreSettings]) -> Iterator[_Setting]:
     usual, required = kind(app_env=Environment.DEVELOPMENT), _required(kind)
     for name, field in kind.model_fields.items():
         value = field.default if name == "app_env" else getattr(usual, name)
-        default = spelled(value).strip("*")  # nothing is left of a masked secret
+        default = env_format(value).strip("*")  # nothing is left of a masked secret
         owner = next(each for each in kind.__mro__ if name in inspect.get_annotations(each))
         yield _Setting(
             name=name,

@@ -63,5 +63,5 @@ def init_app(app: Flask) -> None:
     """Add the queue lengths to the metrics."""
     own = runner.of(app)
     depths = app.extensions["broker"].depths if "broker" in app.extensions else _nothing_waits
-    asking = QueueMetrics(depths, own.settings.task_publish_seconds)
+    asking = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)
     metrics.of(app).share(GAUGES, asking.ask)

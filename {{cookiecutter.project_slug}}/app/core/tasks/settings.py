@@ -28,14 +28,16 @@ class TaskSettings(CoreSettings):
     verification; unset in development: tasks run immediately in the request."""
     broker_ca_file: CAFile = None
     """A file of the certificate authorities for the broker, in PEM; unset: those of the system."""
-    task_publish_seconds: float = Field(default=1.0, gt=0, le=30)
+    task_publish_timeout_seconds: float = Field(default=1.0, gt=0, le=30)
     """The maximum wait of a request for the broker, in seconds."""
-    task_seconds: int = Field(default=60, ge=1, le=3_600)
+    task_time_limit_seconds: int = Field(default=60, ge=1, le=3_600)
     """The time limit of one run of a task, in seconds."""
-    task_attempts: int = Field(default=16, ge=1, le=100)
+    task_max_attempts: int = Field(default=16, ge=1, le=100)
     """The maximum number of attempts of a failing task."""
-    task_wait_seconds: int = Field(default=LONGEST_WAIT, ge=1, le=3_600)
+    task_max_backoff_seconds: int = Field(default=MAX_BACKOFF, ge=1, le=3_600)
     """The maximum wait between two attempts of a task, in seconds."""
+    worker_heartbeat_file: Path | None = None
+    """A file that a worker touches every two seconds while it is connected; unset: none."""
 
     @field_validator("broker_url")
     @classmethod
