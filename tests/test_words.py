@@ -40,7 +40,9 @@ HISTORY = {"CHANGELOG.md", "docs/decisions.md", "tests/test_words.py"}
 
 def is_text(path: str) -> bool:
     """Tell whether people read a file of ours as text."""
-    return path.endswith((".py", ".md", ".toml", ".html", ".example", ".yml", ".yaml", ".conf", "Makefile"))
+    return path.endswith(
+        (".py", ".md", ".toml", ".html", ".example", ".yml", ".yaml", ".conf", "Makefile")
+    )
 
 
 @cache
