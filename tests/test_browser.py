@@ -122,7 +122,7 @@ def test_a_visitor_prices_a_basket(
         visit.is_accessible()
         visit.press("Show the price")
         visit.reads("Line 1, Quantity: Fill this in.")
-        assert visit.page.locator(":focus").get_attribute("class") == "mistakes"
+        assert visit.page.locator(":focus").get_attribute("class") == "form-errors"
         visit.is_accessible()
         visit.page.get_by_role("link", name="Line 1, Quantity: Fill this in.").click()
         assert visit.page.locator(":focus").get_attribute("id") == "lines-0-quantity"
@@ -200,7 +200,7 @@ def test_a_visitor_signs_in_with_a_password_and_out_for_good(
         visit.write("Password", "a guess, not more")
         visit.press("Log in")
         visit.reads("email address or the password is wrong")
-        assert visit.page.locator(":focus").get_attribute("class") == "mistakes"
+        assert visit.page.locator(":focus").get_attribute("class") == "form-errors"
         visit.is_accessible()
         visit.write("Password", PASSWORD)
         visit.press("Log in")

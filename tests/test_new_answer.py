@@ -296,10 +296,6 @@ def incomplete(bakery: Bakery, template: Path) -> None:
     run_tests(bakery, bakery.bake(WITH, template), "tests/test_settings.py")
 
 
-def leading_nowhere(bakery: Bakery, template: Path) -> None:
-    checks.links_lead_somewhere(bakery.bake(WITH, template))
-
-
 NOTICED: dict[str, tuple[Callable[[Bakery, Path], None], str]] = {
     "Ask the question": (left_without_a_question, "has no attribute 'sunset'"),
     "Join it in the face": (dead, "app/core/http/sunset.py is imported by nothing"),
@@ -309,7 +305,6 @@ NOTICED: dict[str, tuple[Callable[[Bakery, Path], None], str]] = {
         incomplete,
         "test_a_complete_production_environment_is_taken",
     ),
-    "Write its page": (leading_nowhere, "links to docs/sunset.md, which is not there"),
 }
 
 
