@@ -53,7 +53,7 @@ def login() -> Response:
 @blueprint.get(CALLBACK)
 def finish() -> Response:
     """Begin a session for whoever comes back from the provider, and lead on."""
-    with auth_log.log_outcome("logging in"):
+    with auth_log.log_outcome("login"):
         question, onward = _kept(request.args.get("state", ""))
         principal, name = oidc_login.of_app().finish(question, request.args)
         # {% if cookiecutter.database != "none" %}

@@ -398,7 +398,7 @@ def _give_way(transaction: Session, email: str) -> None:
 def _prove(found: Credentials | None, email: str, password: str, address: str) -> Proven:
     """Compare a password; whoever there is or is not, it takes the same queries and a hash."""
     if found:
-        auth_log.bind(account_id=str(found.id))
+        auth_log.bind(str(found.id))
     network = pseudonyms.of_network(address)
     attempt = attempts.begin(attempts.LOGIN, pseudonyms.of_account(email), network)
     known = sessions.is_known(found.id if found else NOBODY, network)

@@ -28,6 +28,5 @@ def tell(response: Response) -> Response:
 
 def init_app(app: Flask) -> None:
     """Count deliveries."""
-    metrics.count(
-        app, received, "webhooks_total", "Deliveries, by what became of them", ["outcome"]
-    )
+    name = "webhook_deliveries_total"
+    metrics.count(app, received, name, "Deliveries, by what became of them", ["outcome"])

@@ -13,6 +13,8 @@ from typing import Any, TextIO
 
 import orjson
 
+from app.core import telemetry
+
 LINE_BYTES = 4_096  # PIPE_BUF on Linux; with the line break
 SHORTENED = "shortened"
 """The field that says that others of a line were shortened."""
@@ -22,14 +24,14 @@ WHOLE = (
     "timestamp",
     "level",
     "logger",
-    "process",
-    "service",
-    "version",
+    telemetry.PROCESS_PID,
+    telemetry.SERVICE_NAME,
+    telemetry.SERVICE_VERSION,
     "request_id",
     "trace_id",
     "span_id",
 )
-ESSENTIAL = (*WHOLE, "message", "exception")
+ESSENTIAL = (*WHOLE, "message", telemetry.EXCEPTION_STACKTRACE)
 DEEPEST = 16  # mappings and lists within each other
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from blinker import Signal
 from flask import Blueprint, Flask, Response, request
 
-from app.core import internal, pipeline
+from app.core import internal, pipeline, telemetry
 from app.core.internal import InternalSettings
 from app.core.observability import multiprocess
 from app.core.pipeline import RequestInfo
@@ -20,7 +20,17 @@ from app.core.pipeline import RequestInfo
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram, Metric
 
+
+def label(attribute: str) -> str:
+    """Return the label that stands for an attribute: Prometheus takes no dots in it."""
+    return attribute.replace(".", "_")
+
+
 SECONDS = "http_server_request_duration_seconds"
+WHERE = (label(telemetry.HTTP_REQUEST_METHOD), label(telemetry.HTTP_ROUTE))
+"""The labels of what belongs to a method and a route."""
+LABELS = (*WHERE, label(telemetry.HTTP_RESPONSE_STATUS_CODE))
+"""The labels of `SECONDS`."""
 # Seconds: fine where a healthy service answers, coarse up to Gunicorn's own limit.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
@@ -67,20 +77,20 @@ class Metrics:
         self._seconds = self.histogram(
             SECONDS,
             "Time from the first byte in to the last byte out",
-            ["method", "route", "status"],
+            LABELS,
             BUCKETS,
         )
         # Without the status, because sizes hardly depend on it and histograms are many series.
         self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
             "Size of answers, without their headers",
-            ["method", "route"],
+            WHERE,
             BYTES,
         )
         self._exceptions = self.counter(
             "http_server_exceptions_total",
             "Requests that ended with a bug",
-            ["method", "route", "exception"],
+            [*WHERE, label(telemetry.ERROR_TYPE)],
         )
         self._active = self.gauge("http_server_active_requests", "Requests being answered now")
         threads = self.gauge("http_server_threads", "Requests that can be answered at once")

@@ -145,7 +145,7 @@ def child_exit(server: Server, worker: Worker) -> None:
         pass  # the master must never wait; the next worker that ends brings these files along
     except Exception:
         # What goes wrong with numbers must not end the master, and with it the service.
-        logger.exception("the numbers of a worker were not merged")
+        logger.exception("metrics merge failed")
 
 
 def on_exit(server: object) -> None:

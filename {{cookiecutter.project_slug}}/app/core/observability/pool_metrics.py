@@ -16,29 +16,34 @@ OUT = "pool_metrics.out"
 def init_app(app: Flask) -> None:
     """Count the application's connections as they are opened, taken, given back and closed."""
     of, settings = metrics.of(app), settings_of(app)
-    of.gauge("db_pool_size", "Connections that are kept open").set(settings.database_pool_size)
-    of.gauge("db_pool_limit", "Connections that can be open at once").set(
+    of.gauge("db_client_connection_idle_max", "Connections that are kept open").set(
+        settings.database_pool_size
+    )
+    of.gauge("db_client_connection_max", "Connections that can be open at once").set(
         settings.database_pool_size + settings.database_max_overflow
     )
-    opened = of.gauge("db_pool_open", "Connections that are open, used or not")
-    used = of.gauge("db_pool_used", "Connections that are used by a request or a command")
+    count = of.gauge("db_client_connection_count", "Connections that are open", ["state"])
+    idle, used = count.labels("idle"), count.labels("used")
 
     def connect(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        opened.inc()
+        idle.inc()
 
-    def close(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        opened.dec()
+    def close(_connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        # What breaks in use is closed before it is given back.
+        (used if _info(entry).pop(OUT, False) else idle).dec()
 
     def checkout(
         _connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
     ) -> None:
         _info(entry)[OUT] = True
+        idle.dec()
         used.inc()
 
     def checkin(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
         # What failed to connect is given back without ever having been taken.
         if _info(entry).pop(OUT, False):
             used.dec()
+            idle.inc()
 
     engine = reading_engine(app)
     for happens in (connect, close, checkout, checkin):

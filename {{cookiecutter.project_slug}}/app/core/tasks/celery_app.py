@@ -380,7 +380,7 @@ def _set_up_logging(**_: object) -> None:
 
 def _log_stop(sig: str = "", how: str = "", **_: object) -> None:
     """Log which signal stops the worker, and whether its tasks may finish (`Warm`)."""
-    logger.info("worker stops", extra={"signal": sig, "how": how})
+    logger.info("worker stopping", extra={"signal": sig, "how": how})
 
 
 def _without_arguments(record: logging.LogRecord) -> bool:

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine, NullPool, case, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import telemetry
 from app.core.database import DatabaseSettings, connect_args, reading_engine, settings_of
 from app.core.observability import metrics
 from app.core.tasks.outbox import OutboxMessage
@@ -44,16 +45,21 @@ class OutboxMetrics:
             with self._engine.connect() as connection:
                 waiting, since, dead = connection.execute(HELD).one()
         except SQLAlchemyError as error:
-            logger.warning("the outbox was not counted", extra={"error": type(error).__name__})
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("outbox metrics unavailable", extra=words)
             return []
         seconds = max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
-        return [
-            GaugeMetricFamily("tasks_waiting", "Messages whose task is not done yet", waiting),
-            GaugeMetricFamily(
-                "tasks_oldest_waiting_seconds", "For how long the first of them waits", seconds
-            ),
-            GaugeMetricFamily("tasks_dead", "Dead emails: messages that were given up", dead),
-        ]
+        messages = GaugeMetricFamily(
+            "outbox_messages",
+            "Messages that wait for their task, and dead letters",
+            labels=["state"],
+        )
+        messages.add_metric(["waiting"], waiting)
+        messages.add_metric(["dead"], dead)
+        age = GaugeMetricFamily(
+            "outbox_oldest_age_seconds", "Age of the oldest message that waits", seconds
+        )
+        return [messages, age]
 
 
 def _hurried(settings: DatabaseSettings) -> DatabaseSettings:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from app.core import telemetry
 from app.core.observability import metrics
 from app.core.tasks import runner
 
@@ -41,14 +42,17 @@ class QueueMetrics:
             waiting, dead = asked.result(self._seconds)
         except Exception as error:  # noqa: BLE001  each transport has its own
             asked.cancel()
-            logger.warning("the queues were not counted", extra={"error": type(error).__name__})
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("queue metrics unavailable", extra=words)
             return []
-        return [
-            GaugeMetricFamily(
-                "queue_tasks_waiting", "Messages that no worker has taken yet", waiting
-            ),
-            GaugeMetricFamily("queue_tasks_dead", "Dead emails: messages that were given up", dead),
-        ]
+        messages = GaugeMetricFamily(
+            "queue_messages",
+            "Messages that no worker has taken yet, and dead letters",
+            labels=["state"],
+        )
+        messages.add_metric(["waiting"], waiting)
+        messages.add_metric(["dead"], dead)
+        return [messages]
 
 
 def _nothing_waits() -> tuple[int, int]:

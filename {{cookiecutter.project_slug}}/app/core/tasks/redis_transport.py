@@ -11,6 +11,8 @@ from kombu.transport.redis import QoS as RedisQoS
 from kombu.transport.redis import Transport as RedisTransport
 from kombu.transport.virtual import Message as VirtualMessage
 
+from app.core import telemetry
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +45,7 @@ class QoS(RedisQoS):
         if kept is None or _can_come_back(kept):
             super().restore_by_tag(tag, client, leftmost)
             return
-        logger.error("what is no message was in hand")
+        logger.error("malformed message discarded")
         self.ack(tag)
 
 
@@ -86,5 +88,5 @@ class Transport(RedisTransport):
             raise
         except Exception as error:  # noqa: BLE001  no JSON, or of another form: anything may come of it
             # The entry is gone from its list. Its text stays out of the log, and so does the error's.
-            kind = type(error).__name__
-            logger.error("what is no message was in the queue", extra={"error": kind})  # noqa: TRY400
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.error("malformed message discarded", extra=words)  # noqa: TRY400

@@ -20,6 +20,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from flask import Flask
 from pydantic import Field
 
+from app.core import telemetry
 from app.core.internal import InternalSettings, is_inside
 from app.core.observability import metrics, multiprocess
 from app.core.observability.metrics import Metrics
@@ -73,9 +74,10 @@ class ActiveRuns:
 def init_app(app: Flask) -> None:
     """Count the runs of all tasks."""
     of, own = metrics.of(app), runner.of(app)
-    runs = of.counter("task_runs_total", "Runs, by what they came to", ["task", "outcome"])
+    name = metrics.label(runner.TASK_NAME)
+    runs = of.counter("task_runs_total", "Runs, by what they came to", [name, "outcome"])
     took = of.histogram(
-        "task_run_seconds", "Time from a message's arrival to its end", ["task"], BUCKETS
+        "task_run_duration_seconds", "Time from a message's arrival to its end", [name], BUCKETS
     )
     own.observers.append(ActiveRuns(of.gauge("task_runs_active", "Tasks that run now")))
     # A rate needs a start.
@@ -131,7 +133,7 @@ def look(own: Metrics) -> "list[Metric]":
         except BlockingIOError:
             pass  # somebody else looks; files that are not merged are read all the same
         except Exception:
-            logger.exception("the numbers of a process were not merged")
+            logger.exception("metrics merge failed")
     return [each for each in own.numbers() if each.name.startswith("task_") or each.name == BUILD]
 
 
@@ -148,7 +150,7 @@ def exposition(
                 content_type, body = metrics.encoded(look(own), environ.get("HTTP_ACCEPT", ""))
                 status = "200 OK"
             except Exception:
-                logger.exception("the numbers of this worker were not shown")
+                logger.exception("metrics exposition failed")
                 status = "500 Internal Server Error"
         # Python would name itself and its version.
         start_response(status, [("Content-Type", content_type), ("Server", "worker")])
@@ -208,8 +210,12 @@ def serve(app: Flask, settings: TaskMetricsSettings) -> None:
             server = Server(settings.host, port)
         except OSError as error:
             # Tasks are what matters: they are run, and a look that fails tells that nothing is shown.
-            words = {"host": settings.host, "port": port, "error": str(error)}
-            logger.error("the worker shows no metrics", extra=words)  # noqa: TRY400
+            words = {
+                telemetry.SERVER_ADDRESS: settings.host,
+                telemetry.SERVER_PORT: port,
+                telemetry.EXCEPTION_MESSAGE: str(error),
+            }
+            logger.error("metrics server failed to start", extra=words)  # noqa: TRY400
             return
         server.set_app(exposition(metrics.of(app), settings))
         # Processes that are forked later would keep the port when this one has ended.
