@@ -31,7 +31,7 @@ def test_each_try_is_a_line_with_its_outcome_and_whose_it_was(
 
     well, _, refused, access = log_lines
     assert (well["level"], well["message"]) == ("INFO", "a try succeeded")
-    assert (refused["level"], refused["message"]) == ("WARNING", "a try refused")
+    assert (refused["level"], refused["message"]) == ("WARNING", "a try failed")
     assert (well["outcome"], refused["outcome"]) == ("success", "conflict")
     assert {line["user.id"] for line in log_lines} == {"7"}
     assert refused["request_id"] == access["request_id"] == answer.headers["X-Request-ID"]

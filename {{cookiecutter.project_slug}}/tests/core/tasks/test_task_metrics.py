@@ -91,7 +91,7 @@ def test_each_task_is_there_from_the_start_with_every_outcome(client: FlaskClien
 def test_a_run_lies_in_the_bucket_of_its_seconds(make_app: MakeApp) -> None:
     app = own_tasks(make_app)
 
-    runner.ended.send(app, task_name="note", outcome="done", seconds=20)
+    runner.ended.send(app, task="note", outcome="done", seconds=20)
 
     buckets = shown(app.test_client(), "task_run_duration_seconds_bucket")
     assert [buckets[f'le="{least}",task_name="note"'] for least in ("10.0", "30.0")] == [0, 1]
@@ -371,7 +371,7 @@ def test_a_port_that_is_taken_is_an_error_in_the_log_and_tasks_are_run_all_the_s
 
     (line,) = log_lines
     assert (line["level"], line["message"]) == ("ERROR", "metrics server failed to start")
-    assert line["port"] == first.server_port
+    assert line["server.port"] == first.server_port
 
 
 @pytest.fixture
