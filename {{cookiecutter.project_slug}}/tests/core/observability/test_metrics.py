@@ -86,8 +86,8 @@ def test_requests_being_answered_and_their_sizes_are_known(client: FlaskClient) 
 
     assert _value(client, "http_server_active_requests") == 0
     assert _value(client, "http_server_threads") == 7
-    where = 'http_request_method="GET",http_route="/watch"'
-    size = f"http_server_response_body_size_bytes_bucket{{{where},le=\"%s\"}}"
+    where = 'http_request_method="GET",http_route="/watch",le="%s"'
+    size = "http_server_response_body_size_bytes_bucket{" + where + "}"
     assert [_value(client, size % most) for most in ("256.0", "1024.0")] == [0, 1]
 
 
