@@ -1,7 +1,7 @@
-"""The names of attributes, shared by log lines, spans and the labels of metrics.
+"""The names of telemetry's attributes, each of which is used by several modules or on every log line.
 
-They are those of OpenTelemetry's semantic conventions, https://opentelemetry.io/docs/specs/semconv/registry/,
-but for DURATION. Metrics have them as labels with underscores for dots.
+All but DURATION are those of OpenTelemetry's semantic conventions:
+https://opentelemetry.io/docs/specs/semconv/registry/.
 """
 
 HTTP_REQUEST_METHOD = "http.request.method"
