@@ -57,8 +57,8 @@ def test_no_log_of_a_whole_run_holds_a_secret(answers: Answers, bakery: Bakery) 
         # Somebody logs a header under a harmless name.
         (
             "app/core/observability/logs.py",
-            '"sent_bytes": exchange.sent_bytes,',
-            '"sent_bytes": exchange.sent_bytes, "caller": environ.get("HTTP_X_API_KEY"),',
+            "HTTP_RESPONSE_BODY_SIZE: info.sent_bytes,",
+            'HTTP_RESPONSE_BODY_SIZE: info.sent_bytes, "caller": environ.get("HTTP_X_API_KEY"),',
         ),
     ],
 )

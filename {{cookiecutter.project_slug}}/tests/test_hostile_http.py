@@ -329,7 +329,7 @@ def test_forged_hops_change_neither_addresses_nor_hosts_nor_paths(
         with subtests.test(f"past {proxies} proxies"):
             answer = app.test_client().get("/seen", headers=FORGED)
             assert answer.json == [address, "localhost", "/seen", ""]
-            assert [line["client_address"] for line in log_lines] == [address]
+            assert [line["client.address"] for line in log_lines] == [address]
 
 
 # {% if cookiecutter.rate_limiting %}
@@ -430,7 +430,7 @@ def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
                 "/nowhere", environ_overrides={"HTTP_USER_AGENT": agent, "PATH_INFO": f"/{agent}"}
             )
             (line,) = log_lines
-            assert len(line["user_agent"]) <= MAX_AGENT_LENGTH
+            assert len(line["user_agent.original"]) <= MAX_AGENT_LENGTH
             record = logging.makeLogRecord({"msg": forged, "user_agent": forged})
             assert ConsoleFormatter().format(record).isprintable()
 

@@ -289,7 +289,7 @@ def test_a_process_that_waits_goes_on_when_the_other_one_has_finished(
         with engine.connect() as other, migration_lock.alone(other, settings_of(app)):
             waiting = threads.submit(wait_for_turn)
             wait_until(
-                lambda: "another process is migrating" in {line["message"] for line in log_lines}
+                lambda: "waiting for migration lock" in {line["message"] for line in log_lines}
             )
             assert not waiting.done()
 

@@ -57,7 +57,7 @@ def test_no_log_has_a_query_string_when_the_service_is_away(tmp_path: Path) -> N
         wait_until(lambda: (tmp_path / "access.log").stat().st_size > 0)
 
     line = json.loads((tmp_path / "access.log").read_text())
-    assert (line["path"], line["upstream_status"]) == ("/a", "502, 502")
+    assert (line["url.path"], line["upstream_status"]) == ("/a", "502, 502")
     assert "HUSH" not in "".join(log.read_text() for log in tmp_path.iterdir())
 
 
@@ -257,7 +257,7 @@ def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
         wait_until(lambda: len(log.read_bytes().splitlines()) == 3)
 
     text = log.read_text(encoding="utf-8")
-    assert [json.loads(line)["path"] for line in text.splitlines()] == [
+    assert [json.loads(line)["url.path"] for line in text.splitlines()] == [
         "/health/live",
         "/api/v1/orders",
         "/caf",

@@ -33,7 +33,7 @@ def audited(actor_id: UUID, action: str, subject_id: UUID) -> Iterator[Session]:
                 created_at=datetime.now(UTC),
             )
         )
-    logger.info("audit", extra={"action": action, "subject_id": str(subject_id)})
+    logger.info("audit entry added", extra={"action": action, "subject_id": str(subject_id)})
 
 
 def entries(limit: int, after: Position | None = None) -> Page[EntryView]:

@@ -92,10 +92,8 @@ class ClientAddress:
         found = parsed(self._written(environ))
         if found is None and not self._warned:
             self._warned = True
-            logger.warning(
-                "the address of a client is unknown: all such clients share one limit; "
-                "look at what the proxy writes into X-Forwarded-For"
-            )
+            # All such clients share one rate limit.
+            logger.warning("client address unknown", extra={"header": "X-Forwarded-For"})
         environ["REMOTE_ADDR"] = str(found) if found else ""
         return self._wsgi_app(environ, start_response)
 

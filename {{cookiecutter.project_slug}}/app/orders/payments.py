@@ -43,7 +43,7 @@ def pay(session: Session, payment: Payment) -> None:
     words = {"order_id": str(payment["order_id"])}
     due = (order.total_cents, order.currency) if order else None
     if order is None or due != (payment["amount_cents"], payment["currency"]):
-        logger.warning("payment does not match an order", extra=words)
+        logger.warning("payment mismatched", extra=words)
         raise PaymentMismatch
     if order.paid_at:
         logger.warning("order paid twice", extra=words)

@@ -99,7 +99,7 @@ def _claim(order_id: UUID) -> str | None:
             select(Receipt.email, Receipt.claimed_until).where(Receipt.order_id == order_id)
         ).one_or_none()
     if found is None or found.email is None:
-        logger.info("no receipt is due", extra={"order_id": str(order_id)})
+        logger.info("receipt skipped", extra={"order_id": str(order_id)})
         return None
     if not cast("CursorResult[None]", done).rowcount:
         raise RetryLater((found.claimed_until - now).total_seconds() + 1)

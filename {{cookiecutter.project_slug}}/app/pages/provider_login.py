@@ -53,7 +53,7 @@ def login() -> Response:
 @blueprint.get(CALLBACK)
 def finish() -> Response:
     """Handle the callback: validate it, start a session, and redirect to `next`."""
-    with auth_log.log_outcome("logging in"):
+    with auth_log.log_outcome("login"):
         authorization, onward = _take_request(request.args.get("state", ""))
         principal, name = oidc_login.of_app().finish(authorization, request.args)
         # {% if cookiecutter.database != "none" %}

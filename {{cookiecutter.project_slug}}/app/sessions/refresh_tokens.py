@@ -21,6 +21,7 @@ from uuid import UUID
 
 from flask import current_app
 
+from app.core import telemetry
 from app.core.access import Unauthenticated, auth_log
 from app.core.database import writing
 from app.sessions.models import LoginSession
@@ -67,7 +68,7 @@ def rotate(refresh_token: str) -> RotatedToken:
         session = transaction.get(LoginSession, session_id, with_for_update=True)
         if session is None:
             raise InvalidRefreshToken
-        auth_log.bind(account_id=str(session.owner_id))
+        auth_log.bind(str(session.owner_id))
         if session.ended_at or session.expires_at <= now:
             raise InvalidRefreshToken
         successor = _successor(session_id, secret)
@@ -80,8 +81,8 @@ def rotate(refresh_token: str) -> RotatedToken:
         if replaced and now - replaced <= GRACE:
             return RotatedToken(session.id, session.owner_id, _token(session_id, successor))
         session.ended_at = now
-    words = {"user_id": str(session.owner_id), "session_id": str(session.id)}
-    logger.warning("refresh token used again, login ended", extra=words)
+    words = {telemetry.USER_ID: str(session.owner_id), "session_id": str(session.id)}
+    logger.warning("refresh token reused", extra=words)
     raise InvalidRefreshToken
 
 

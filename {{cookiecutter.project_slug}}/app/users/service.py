@@ -403,7 +403,7 @@ def _authenticate(
 ) -> AuthenticatedUser:
     """Verify a password, with the same queries and one hash whether or not the account exists."""
     if found:
-        auth_log.bind(account_id=str(found.id))
+        auth_log.bind(str(found.id))
     network = pseudonyms.of_network(address)
     attempt = attempts.begin(attempts.LOGIN, pseudonyms.of_account(email), network)
     known = sessions.is_known(found.id if found else NO_USER, network)

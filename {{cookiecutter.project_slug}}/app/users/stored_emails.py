@@ -79,7 +79,7 @@ def send(values: _Email) -> None:
     with writing() as transaction:
         row = transaction.get(AccountEmail, email_id)
     if row is None:
-        logger.info("no email is due")
+        logger.info("email skipped")
         return
     if row.recipient:
         share = emails.SHARES[row.share]

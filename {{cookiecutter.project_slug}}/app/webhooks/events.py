@@ -31,7 +31,7 @@ def init_app(app: Flask) -> None:
     metrics.count(
         app,
         received,
-        "webhooks_total",
+        "webhook_deliveries_total",
         "Webhook deliveries, by outcome: accepted, refused (invalid signature), unfit or failed",
         ["outcome"],
     )

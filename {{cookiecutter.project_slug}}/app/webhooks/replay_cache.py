@@ -52,4 +52,4 @@ def payment_succeeded(delivery_id: str, payment: Payment) -> None:
             extra={"webhook_id": delivery_id, "order_id": str(payment["order_id"])},
         )
     else:
-        logger.info("webhook delivered again", extra={"webhook_id": delivery_id})
+        logger.info("webhook redelivered", extra={"webhook_id": delivery_id})

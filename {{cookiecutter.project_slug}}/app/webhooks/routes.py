@@ -72,7 +72,7 @@ def receive_payment() -> Response:
     if kind not in schemas.EVENTS:
         # A sender may add event types at any time, and would retry a refused one again and again.
         words = {"webhook_id": delivery_id, "event_type": kind}
-        logger.warning("webhook of an unknown type", extra=words)
+        logger.warning("webhook ignored", extra=words)
         return Response(status=204)
     payment = _parse(schemas.EVENTS[kind])["data"]
     # {% if cookiecutter.database == "none" %}

@@ -48,4 +48,4 @@ def _once(delivery_id: str, effect: Callable[[Session], None]) -> None:
                 raise _SeenBefore from None
             effect(session)
     except _SeenBefore:
-        logger.info("webhook delivered again", extra={"webhook_id": delivery_id})
+        logger.info("webhook redelivered", extra={"webhook_id": delivery_id})

@@ -118,7 +118,7 @@ def test_a_bug_is_logged_with_the_id_that_the_client_was_given(
 
     (line,) = [line for line in log_lines if line["level"] == "ERROR"]
     assert line["request_id"] == answer.headers["X-Request-ID"]
-    assert "RuntimeError" in line["exception"]
+    assert "RuntimeError" in line["exception.stacktrace"]
 
 
 def test_a_body_that_is_not_json_is_a_400(client: FlaskClient) -> None:

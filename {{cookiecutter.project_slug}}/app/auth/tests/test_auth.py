@@ -299,15 +299,15 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
         ("login succeeded", "success"),
         ("refresh succeeded", "success"),
         ("refresh succeeded", "success"),
-        ("refresh refused", "invalid_refresh_token"),
-        *[("login refused", "invalid_credentials")] * 5,
-        ("login refused", "too_many_attempts"),
+        ("refresh failed", "invalid_refresh_token"),
+        *[("login failed", "invalid_credentials")] * 5,
+        ("login failed", "too_many_attempts"),
     ]
     assert unknown == [
-        ("refresh refused", "invalid_refresh_token"),
-        ("login refused", "invalid_credentials"),
+        ("refresh failed", "invalid_refresh_token"),
+        ("login failed", "invalid_credentials"),
     ]
-    told = [line.get("account_id") for line in log_lines if "outcome" in line]
+    told = [line.get("user.id") for line in log_lines if "outcome" in line]
     assert told == [str(user_id)] * 10 + [None] * 2
     assert str(user_id) not in str(answers)
     assert email not in str(log_lines)

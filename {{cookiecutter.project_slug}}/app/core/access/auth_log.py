@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.core import pipeline
+from app.core import pipeline, telemetry
 from app.core.errors import Problem
 
 logger = logging.getLogger(__name__)
@@ -19,12 +19,12 @@ def log_outcome(what: str) -> Iterator[None]:
     try:
         yield
     except Problem as refused:
-        logger.warning("%s refused", what, extra={"outcome": refused.code})
+        logger.warning("%s failed", what, extra={"outcome": refused.code})
         raise
     logger.info("%s succeeded", what, extra={"outcome": "success"})
 
 
-def bind(**ids: str) -> None:
+def bind(user_id: str, **ids: str) -> None:
     """Add the ids of an account to all further log lines of this request."""
     if info := pipeline.current_or_none():
-        info.log_fields.update(ids)
+        info.log_fields.update({telemetry.USER_ID: user_id, **ids})

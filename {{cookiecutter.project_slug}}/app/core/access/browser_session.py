@@ -15,7 +15,7 @@ from uuid import UUID
 from flask import Flask, current_app, g, session
 from pydantic import Field
 
-from app.core import pipeline
+from app.core import pipeline, telemetry
 from app.core.access import principals
 from app.core.access.principals import Principal
 from app.core.config import CoreSettings
@@ -151,7 +151,7 @@ def _user() -> BrowserUser | None:
     now = int(time.time())
     if now - kept["seen"] >= REFRESH_SECONDS:
         session["user"] = {**kept, "seen": now}
-    pipeline.current().log_fields["user_id"] = kept["id"]
+    pipeline.current().log_fields[telemetry.USER_ID] = kept["id"]
     return BrowserUser(Principal(UUID(kept["id"]), frozenset(kept["scopes"]), login), kept["name"])
 
 

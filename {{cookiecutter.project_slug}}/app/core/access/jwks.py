@@ -27,6 +27,7 @@ from app.core import (  # one line where it fits
     # {% if cookiecutter.tracing %}
     observability,
     # {% endif %}
+    telemetry,
 )
 
 logger = logging.getLogger(__name__)
@@ -170,8 +171,11 @@ class Provider:
         except Exception as error:
             sent.cancel()
             logger.warning(
-                "the OpenID provider took no form",
-                extra={"error": type(error).__name__, "reason": str(error)},
+                "OpenID provider request failed",
+                extra={
+                    telemetry.ERROR_TYPE: type(error).__name__,
+                    telemetry.EXCEPTION_MESSAGE: str(error),
+                },
             )
             raise _unavailable() from error
 
@@ -253,8 +257,11 @@ class Provider:
                 _refuse("it has no key of a fit kind and size")
         except Exception as error:
             logger.warning(
-                "the OpenID provider gave no keys",
-                extra={"error": type(error).__name__, "reason": str(error)},
+                "OpenID provider keys unavailable",
+                extra={
+                    telemetry.ERROR_TYPE: type(error).__name__,
+                    telemetry.EXCEPTION_MESSAGE: str(error),
+                },
             )
             raise
         with self._lock:

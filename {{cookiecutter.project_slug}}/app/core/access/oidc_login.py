@@ -20,6 +20,7 @@ from flask import Flask, current_app
 from joserfc.jwt import JWTClaimsRegistry
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
+from app.core import telemetry
 from app.core.access import auth_log
 from app.core.access.jwks import Provider, ProviderUnavailable, reachable
 from app.core.access.oidc import (
@@ -176,10 +177,11 @@ class OIDCLogin:
         try:
             claims = self._claims(given, nonce)
             principal = self._claims_mapper.of(claims)
-            auth_log.bind(user_id=str(principal.id), subject=claims["sub"])
+            auth_log.bind(str(principal.id), subject=claims["sub"])
             return principal, _name(claims)
         except INVALID_TOKEN_ERRORS as error:
-            logger.warning("an ID token was refused", extra={"error": type(error).__name__})
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("ID token rejected", extra=words)
             raise LoginFailed from None
 
     def logout_url(self) -> str | None:
@@ -225,7 +227,8 @@ class OIDCLogin:
         if given.get("error") == "invalid_grant":
             raise LoginFailed
         if status != requests.codes.ok or "error" in given:
-            logger.error("the OpenID provider gives nothing for a code", extra={"status": status})
+            words = {telemetry.HTTP_RESPONSE_STATUS_CODE: status}
+            logger.error("OpenID token request failed", extra=words)
             raise ProviderUnavailable
         return given
 

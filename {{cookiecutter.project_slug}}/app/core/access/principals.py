@@ -11,7 +11,7 @@ from uuid import UUID
 
 from flask import Flask, current_app, g, request
 
-from app.core import pipeline
+from app.core import pipeline, telemetry
 from app.core.errors import DETAILS, Problem
 
 P = ParamSpec("P")
@@ -157,5 +157,5 @@ def _authenticate() -> Principal:
         raise Unauthenticated
     verify: Verify = current_app.extensions["access"]
     g.principal = found = verify(token.strip())
-    pipeline.current().log_fields["user_id"] = str(found.id)
+    pipeline.current().log_fields[telemetry.USER_ID] = str(found.id)
     return found

@@ -9,7 +9,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.core import checks
+from app.core import checks, telemetry
 from app.core.database.dialects import BACKENDS
 from app.core.database.engine import reading_engine
 from app.core.errors import Conflict, Unavailable
@@ -56,7 +56,10 @@ def _require_writable(engine: Engine) -> None:
 
 
 def _unavailable(error: Exception) -> ResponseReturnValue:
-    logger.error("database unavailable", extra={"reason": str(getattr(error, "orig", error))})
+    logger.error(
+        "database unavailable",
+        extra={telemetry.EXCEPTION_MESSAGE: str(getattr(error, "orig", error))},
+    )
     problem = DatabaseUnavailable(headers={"Retry-After": RETRY_AFTER_SECONDS})
     return current_app.handle_user_exception(problem)
 

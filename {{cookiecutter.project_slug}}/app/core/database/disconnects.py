@@ -12,6 +12,8 @@ import logging
 from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from app.core import telemetry
+
 logger = logging.getLogger(__name__)
 
 REFUSALS: dict[object, str] = {
@@ -78,7 +80,10 @@ def replace(context: ExceptionContext) -> OperationalError | None:
     for code in codes & REFUSALS.keys():
         if REFUSALS[code] in _origin(error):
             context.is_disconnect = True
-            words = {"code": code, "reason": str(error)}
+            words = {
+                telemetry.DB_RESPONSE_STATUS_CODE: code,
+                telemetry.EXCEPTION_MESSAGE: str(error),
+            }
             logger.warning("database connections replaced", extra=words)
             return StaleConnection(context.statement, None, error, connection_invalidated=True)
     if context.is_disconnect or not CLOSINGS.isdisjoint(

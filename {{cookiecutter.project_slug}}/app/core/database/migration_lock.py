@@ -116,7 +116,7 @@ def _take_file(descriptor: int) -> bool:
 def _wait(take: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     if not (taken := take()):
-        logger.info("another process is migrating")
+        logger.info("waiting for migration lock")
     while not taken:
         if time.monotonic() > deadline:
             message = (

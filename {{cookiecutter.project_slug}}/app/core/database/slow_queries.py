@@ -6,7 +6,7 @@ import time
 from flask import Flask
 from sqlalchemy import Connection, ExceptionContext, event
 
-from app.core import database
+from app.core import database, telemetry
 from app.core.database.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
         began = connection.info.pop(STATE, None)
         if began is not None and (seconds := time.perf_counter() - began) >= slow:
             words = {
-                "duration_ms": round(seconds * 1e3, 3),
-                "query": str(statement)[:MAX_TEXT_LENGTH],
+                telemetry.DURATION: round(seconds, 6),
+                telemetry.DB_QUERY_TEXT: str(statement)[:MAX_TEXT_LENGTH],
             }
             logger.warning("slow query", extra=words)
 

@@ -71,7 +71,7 @@ class Flask(url_prefix.Flask):
                 if isinstance(refused, TransactionConflict)
                 else "request repeated"
             )
-            logger.warning(event, extra={"tried_again": again})
+            logger.warning(event, extra={"retried": again})
             if not again:
                 raise
         time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # nosec B311 # noqa: S311  no secret

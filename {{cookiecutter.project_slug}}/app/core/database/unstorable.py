@@ -11,6 +11,7 @@ from flask import has_request_context
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
+from app.core import telemetry
 from app.core.errors import Unprocessable
 
 logger = logging.getLogger(__name__)
@@ -55,8 +56,11 @@ def _refuse(context: ExceptionContext) -> None:
     if has_request_context() and _is_about_a_value(error, context):
         # The message is not logged, because drivers quote the value in it.
         code = next((each for each in _codes(error) if each is not None), None)
-        names = {"error_type": type(error).__name__, "error_code": code}
-        logger.warning("database refused a value", extra=names)
+        names = {
+            telemetry.ERROR_TYPE: type(error).__name__,
+            telemetry.DB_RESPONSE_STATUS_CODE: code,
+        }
+        logger.warning("database rejected value", extra=names)
         raise UnstorableValue from None
 
 

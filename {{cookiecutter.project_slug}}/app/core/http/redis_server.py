@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from app.core import telemetry
 from app.core.config import CoreSettings, InvalidSettings, server_url
 from app.core.config.secret_url import SecretURL
 from app.core.config.tls import CAFile
@@ -87,9 +88,12 @@ class Availability:
             self._retry_at = time.monotonic() + PAUSE_SECONDS
         if not known:
             logger.warning(
-                "Redis does not answer; %s",
-                self._meanwhile,
-                extra={"error": type(error).__name__, "retry_seconds": PAUSE_SECONDS},
+                "Redis unavailable",
+                extra={
+                    telemetry.ERROR_TYPE: type(error).__name__,
+                    "fallback": self._meanwhile,
+                    "retry_seconds": PAUSE_SECONDS,
+                },
             )
 
 

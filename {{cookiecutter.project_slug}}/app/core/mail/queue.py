@@ -23,6 +23,7 @@ from typing import cast
 import click
 from flask import Flask, current_app
 
+from app.core import telemetry
 from app.core.config import Environment
 from app.core.mail.address import domain, normalised
 from app.core.mail.recipients import OTHER, LimitReached, Recipients, Share
@@ -82,7 +83,7 @@ class EmailQueue:
         if self._room.acquire(blocking=False):
             self.thread.submit(self._send, email)
         else:
-            logger.error("email dropped, because too many wait")
+            logger.error("email queue full")
 
     # {% if cookiecutter.background_tasks %}
     def deliver(self, to: str, email: Email, key: str) -> bool:
@@ -107,7 +108,8 @@ class EmailQueue:
             pass  # already logged
         except Exception as error:  # noqa: BLE001  the thread pool would hide any error
             # The text of the server's reply may contain the address.
-            logger.error("email not sent", extra={"reason": type(error).__name__})  # noqa: TRY400
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.error("email delivery failed", extra=words)  # noqa: TRY400
         finally:
             self._room.release()
 
@@ -130,8 +132,8 @@ class EmailQueue:
             code = permanent(error)
             if code is None:
                 raise
-            words = {"reason": type(error).__name__, "smtp_code": code}
-            logger.error("email delivery failed", extra=words)  # noqa: TRY400  the traceback holds the address
+            words = {telemetry.ERROR_TYPE: type(error).__name__, "smtp_code": code}
+            logger.error("email rejected", extra=words)  # noqa: TRY400  the traceback holds the address
             raise Refused from None
         return True
 

@@ -16,7 +16,7 @@ import orjson
 from flask import Flask
 from opentelemetry import trace
 
-from app.core import pipeline
+from app.core import pipeline, telemetry
 from app.core.observability import metrics, multiprocess
 from app.core.observability.tracing import span_of
 from app.core.pipeline import RequestInfo
@@ -75,7 +75,9 @@ class Exemplars:
             unfinished.write_bytes(orjson.dumps([*self._kept.items()]))
             unfinished.replace(file)
         except OSError as error:
-            logger.warning("exemplars not written", extra={"error": type(error).__name__})
+            logger.warning(
+                "exemplars write failed", extra={telemetry.ERROR_TYPE: type(error).__name__}
+            )
         finally:
             self._writing.release()
 
@@ -102,9 +104,8 @@ class Exemplars:
             if each.name == metrics.SECONDS:
                 for number, sample in enumerate(each.samples):
                     labels = sample.labels
-                    kept = found.get(
-                        tuple(labels.get(name, "") for name in ("method", "route", "status", "le"))
-                    )
+                    names = (*metrics.LABELS, "le")
+                    kept = found.get(tuple(labels.get(name, "") for name in names))
                     if kept:
                         trace_id, seconds, moment = kept
                         exemplar = Exemplar({"trace_id": trace_id}, seconds, moment)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from app.core import telemetry
 from app.core.observability import tracing
 
 CLIENT_ERROR = 400
@@ -33,7 +34,7 @@ class TracedAdapter(HTTPAdapter):
         with tracing.calling(str(request.method), _attributes(request)) as span:
             request.headers.update(tracing.outgoing_headers())
             answer = super().send(request, *args, **kwargs)
-            span.set_attribute("http.response.status_code", answer.status_code)
+            span.set_attribute(telemetry.HTTP_RESPONSE_STATUS_CODE, answer.status_code)
             # Semantic conventions: a 4xx is an error for a client span, but not for a server span.
             if answer.status_code >= CLIENT_ERROR:
                 tracing.failed(span, answer.status_code)
@@ -43,11 +44,11 @@ class TracedAdapter(HTTPAdapter):
 def _attributes(request: requests.PreparedRequest) -> Mapping[str, str | int]:
     parts = urlsplit(str(request.url))
     return {
-        "http.request.method": str(request.method),
-        "server.address": str(parts.hostname),
-        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
+        telemetry.HTTP_REQUEST_METHOD: str(request.method),
+        telemetry.SERVER_ADDRESS: str(parts.hostname),
+        telemetry.SERVER_PORT: parts.port or (443 if parts.scheme == "https" else 80),
         # Without the user info and the query, which may hold secrets.
-        "url.full": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+        telemetry.URL_FULL: f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
     }
 
 

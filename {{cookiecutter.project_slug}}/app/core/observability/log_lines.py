@@ -14,6 +14,8 @@ from typing import Any, TextIO
 
 import orjson
 
+from app.core import telemetry
+
 LINE_BYTES = 4_096  # PIPE_BUF on Linux; includes the line break
 SHORTENED = "shortened"
 """The field that marks a line whose other fields were shortened."""
@@ -23,14 +25,14 @@ WHOLE = (
     "timestamp",
     "level",
     "logger",
-    "process",
-    "service",
-    "version",
+    telemetry.PROCESS_PID,
+    telemetry.SERVICE_NAME,
+    telemetry.SERVICE_VERSION,
     "request_id",
     "trace_id",
     "span_id",
 )
-ESSENTIAL = (*WHOLE, "message", "exception")
+ESSENTIAL = (*WHOLE, "message", telemetry.EXCEPTION_STACKTRACE)
 DEEPEST = 16  # levels of nested mappings and lists
 
 

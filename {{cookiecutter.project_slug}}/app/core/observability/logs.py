@@ -19,7 +19,7 @@ from flask import Flask
 from flask.helpers import get_debug_flag
 from werkzeug.serving import is_running_from_reloader
 
-from app.core import pipeline
+from app.core import pipeline, telemetry
 from app.core.config import CoreSettings
 from app.core.observability import log_lines
 from app.core.observability.redaction import masked, redact, text_of
@@ -74,7 +74,7 @@ class JSONFormatter(logging.Formatter):
 
     def __init__(self, service: str = "", version: str = "", most: int | None = None) -> None:
         super().__init__()
-        self._deployment = {"service": service, "version": version}
+        self._deployment = {telemetry.SERVICE_NAME: service, telemetry.SERVICE_VERSION: version}
         self._most = most
 
     def format(self, record: logging.LogRecord) -> str:
@@ -84,13 +84,13 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": _said(record),
-            "process": record.process,
+            telemetry.PROCESS_PID: record.process,
             **self._deployment,
         }
         # First for the order, and last so that no value in `extra` replaces one.
         line = {**own, **_ids(), **_values(record), **own}
         if record.exc_info:
-            line["exception"] = redact(self.formatException(record.exc_info))
+            line[telemetry.EXCEPTION_STACKTRACE] = redact(self.formatException(record.exc_info))
         written = log_lines.fit(line, self._most - 1) if self._most else log_lines.dumps(line)
         return written.decode()
 
@@ -155,7 +155,7 @@ class AccessLog:
     """
 
     def __init__(self, slow_ms: int) -> None:
-        self._slow_ms = slow_ms or float("inf")
+        self._slow_seconds = slow_ms / 1e3 or float("inf")
 
     def began(self, info: RequestInfo) -> None:
         """Do nothing: the request is logged when it has finished."""
@@ -163,9 +163,9 @@ class AccessLog:
     def finished(self, info: RequestInfo) -> None:
         """Log the request."""
         environ = info.environ
-        duration_ms = round(info.seconds * 1e3, 3)
+        duration = round(info.seconds, 6)
         # A slow request has one line too, so that the number of lines is the number of requests.
-        slow = duration_ms >= self._slow_ms
+        slow = duration >= self._slow_seconds
         level = logging.WARNING if slow else logging.INFO
         if not ACCESS.isEnabledFor(level):
             return
@@ -175,17 +175,19 @@ class AccessLog:
             level,
             __file__,
             0,
-            "%s %s %s is slow" if slow else "%s %s %s",
+            "%s %s %s slow" if slow else "%s %s %s",
             (info.method, info.route or "-", info.status),
             None,
             extra={
-                "method": info.method,
-                "route": info.route,
-                "status": info.status,
-                "duration_ms": duration_ms,
-                "sent_bytes": info.sent_bytes,
-                "client_address": environ.get("REMOTE_ADDR") or None,
-                "user_agent": environ.get("HTTP_USER_AGENT", "")[:MAX_AGENT_LENGTH] or None,
+                telemetry.HTTP_REQUEST_METHOD: info.method,
+                telemetry.HTTP_ROUTE: info.route,
+                telemetry.HTTP_RESPONSE_STATUS_CODE: info.status,
+                telemetry.DURATION: duration,
+                telemetry.HTTP_RESPONSE_BODY_SIZE: info.sent_bytes,
+                telemetry.CLIENT_ADDRESS: environ.get("REMOTE_ADDR") or None,
+                telemetry.USER_AGENT_ORIGINAL: (
+                    environ.get("HTTP_USER_AGENT", "")[:MAX_AGENT_LENGTH] or None
+                ),
             },
         )
         ACCESS.handle(record)
@@ -210,7 +212,11 @@ class ServiceHandler(logging.StreamHandler[TextIO]):
 
 def _of_failure(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
     """Return the record to log in place of one that cannot be formatted."""
-    told = {"error": type(error).__name__, "place": f"{record.pathname}:{record.lineno}"}
+    told = {
+        telemetry.ERROR_TYPE: type(error).__name__,
+        telemetry.CODE_FILE_PATH: record.pathname,
+        telemetry.CODE_LINE_NUMBER: record.lineno,
+    }
     kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
     return logging.makeLogRecord({**kept, **told, "msg": "log line could not be formatted"})
 
@@ -294,7 +300,8 @@ def _log_uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
     if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
         name = told.thread.name if told.thread else None
         error = (told.exc_type, told.exc_value, told.exc_traceback)
-        logger.error("unhandled exception in a thread", exc_info=error, extra={"thread_name": name})
+        words = {telemetry.THREAD_NAME: name}
+        logger.error("unhandled exception in thread", exc_info=error, extra=words)
 
 
 def _log_unraisable(told: "sys.UnraisableHookArgs") -> None:
@@ -341,7 +348,7 @@ def say_where(settings: CoreSettings) -> None:
     scheme = "https" if running.params.get("cert") else "http"
     url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.url_prefix}/"
     if settings.logs_as_json:
-        logger.info("listening", extra={"url": url})
+        logger.info("listening", extra={telemetry.URL_FULL: url})
         return
     shown = click.style(url, bold=True) if takes_colours(sys.stdout) else url
     click.echo(f"\n  {shown}\n")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from blinker import Signal
 from flask import Blueprint, Flask, Response, request
 
-from app.core import internal, pipeline
+from app.core import internal, pipeline, telemetry
 from app.core.internal import InternalSettings
 from app.core.observability import multiprocess
 from app.core.pipeline import RequestInfo
@@ -20,7 +20,17 @@ from app.core.pipeline import RequestInfo
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram, Metric
 
+
+def label(attribute: str) -> str:
+    """Return the label that stands for an attribute: Prometheus takes no dots in it."""
+    return attribute.replace(".", "_")
+
+
 SECONDS = "http_server_request_duration_seconds"
+WHERE = (label(telemetry.HTTP_REQUEST_METHOD), label(telemetry.HTTP_ROUTE))
+"""The labels of metrics per method and route."""
+LABELS = (*WHERE, label(telemetry.HTTP_RESPONSE_STATUS_CODE))
+"""The labels of `SECONDS`."""
 # Seconds: fine for the latencies of a healthy service, coarse up to Gunicorn's timeout.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
@@ -77,20 +87,20 @@ class Metrics:
         self._seconds = self.histogram(
             SECONDS,
             "Time from the first byte of a request to the last byte of its response, in seconds",
-            ["method", "route", "status"],
+            LABELS,
             BUCKETS,
         )
         # Without the status: sizes hardly depend on it, and a histogram has many series.
         self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
             "Size of response bodies, in bytes",
-            ["method", "route"],
+            WHERE,
             BYTES,
         )
         self._exceptions = self.counter(
             "http_server_exceptions_total",
             "Requests that ended with an unhandled exception",
-            ["method", "route", "exception"],
+            [*WHERE, label(telemetry.ERROR_TYPE)],
         )
         self._active = self.gauge("http_server_active_requests", "Requests in progress")
         threads = self.gauge(
@@ -140,16 +150,20 @@ class Metrics:
             multiprocess_mode=across,  # type: ignore[arg-type]  # one of its literals
         )
 
-    def share(self, gauges: Mapping[str, str], ask: "Callable[[], Iterable[Metric]]") -> None:
-        """Add gauges that are no worker's own, so they are not summed.
+    def share(
+        self,
+        gauges: Mapping[tuple[str, str], Iterable[str]],
+        ask: "Callable[[], Iterable[Metric]]",
+    ) -> None:
+        """Add gauges that belong to no worker, and so are not summed.
 
         Args:
-            gauges: their meanings, by their names.
+            gauges: their labels, by their name and meaning.
             ask: returns their values; it is called at each scrape.
 
         """
-        for name, meaning in gauges.items():
-            self._describe("gauge", name, meaning, ())
+        for (name, meaning), labels in gauges.items():
+            self._describe("gauge", name, meaning, labels)
         self._shared.append(ask)
 
     def _describe(self, kind: str, name: str, meaning: str, labels: Iterable[str]) -> None:

@@ -145,7 +145,7 @@ def child_exit(server: Server, worker: Worker) -> None:
         pass  # the master must never wait; these files are merged when the next worker exits
     except Exception:
         # An error in metrics must not stop the master, and with it the service.
-        logger.exception("the numbers of a worker were not merged")
+        logger.exception("metrics merge failed")
 
 
 def on_exit(server: object) -> None:

@@ -16,31 +16,34 @@ OUT = "pool_metrics.out"
 def init_app(app: Flask) -> None:
     """Count the application's connections on connect, checkout, checkin and close."""
     of, settings = metrics.of(app), settings_of(app)
-    of.gauge("db_pool_size", "Database connections that are kept open").set(
+    of.gauge("db_client_connection_idle_max", "Database connections that are kept open").set(
         settings.database_pool_size
     )
-    of.gauge("db_pool_limit", "Maximum of open database connections").set(
+    of.gauge("db_client_connection_max", "Maximum of open database connections").set(
         settings.database_pool_size + settings.database_max_overflow
     )
-    opened = of.gauge("db_pool_open", "Open database connections, in use or idle")
-    used = of.gauge("db_pool_used", "Database connections in use by a request or a command")
+    count = of.gauge("db_client_connection_count", "Open database connections", ["state"])
+    idle, used = count.labels("idle"), count.labels("used")
 
     def connect(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        opened.inc()
+        idle.inc()
 
-    def close(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        opened.dec()
+    def close(_connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        # What breaks in use is closed before it is given back.
+        (used if _info(entry).pop(OUT, False) else idle).dec()
 
     def checkout(
         _connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
     ) -> None:
         _info(entry)[OUT] = True
+        idle.dec()
         used.inc()
 
     def checkin(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
         # A connection that could not be opened is checked in without a checkout.
         if _info(entry).pop(OUT, False):
             used.dec()
+            idle.inc()
 
     engine = reading_engine(app)
     for happens in (connect, close, checkout, checkin):

@@ -6,6 +6,7 @@ https://opentelemetry.io/docs/specs/semconv/database/redis/
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from app.core import telemetry
 from app.core.observability import tracing
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def traced(client: "Redis", command: str, call: Callable[P, R]) -> Callable[P, R
         "db.system.name": "redis",
         "db.namespace": str(where.get("db", 0)),
         "db.operation.name": command,
-        "server.address": str(where.get("host", where.get("path", ""))),
+        telemetry.SERVER_ADDRESS: str(where.get("host", where.get("path", ""))),
     }
 
     def traced_call(*args: P.args, **options: P.kwargs) -> R:

@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
-from app.core import database
+from app.core import database, telemetry
 from app.core.observability.tracing import Tracing
 
 STATE = "query_span"
@@ -37,7 +37,7 @@ def observe(engine: Engine, tracing: Tracing) -> None:
             {
                 "db.system.name": engine.dialect.name,
                 "db.operation.name": operation,
-                "db.query.text": statement,
+                telemetry.DB_QUERY_TEXT: statement,
             }
         )
         connection.info[STATE] = span
@@ -49,7 +49,7 @@ def observe(engine: Engine, tracing: Tracing) -> None:
     def failed(problem: ExceptionContext) -> None:
         span = problem.connection.info.pop(STATE, None) if problem.connection else None
         if span:
-            span.set_attribute("error.type", type(problem.original_exception).__name__)
+            span.set_attribute(telemetry.ERROR_TYPE, type(problem.original_exception).__name__)
             span.set_status(Status(StatusCode.ERROR))
             span.end()
 

@@ -30,7 +30,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.re import parse_env_headers
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from app.core import pipeline
+from app.core import pipeline, telemetry
 from app.core.config import CoreSettings, otel_environment, tls
 from app.core.config.secret_url import SecretURL
 from app.core.pipeline import RequestInfo
@@ -142,18 +142,18 @@ class TracingSettings(CoreSettings):
         pairs = (pair.partition("=") for pair in self.otel_resource_attributes.split(","))
         found = {name.strip(): unquote(value.strip()) for name, given, value in pairs if given}
         if self.otel_service_name:
-            found["service.name"] = self.otel_service_name
+            found[telemetry.SERVICE_NAME] = self.otel_service_name
         return found
 
     @property
     def telemetry_name(self) -> str:
         """The name of the service in log lines and traces."""
-        return self.resource_attributes.get("service.name") or self.service_name
+        return self.resource_attributes.get(telemetry.SERVICE_NAME) or self.service_name
 
     @property
     def telemetry_version(self) -> str:
         """The version of the service in log lines and traces."""
-        return self.resource_attributes.get("service.version") or self.service_version
+        return self.resource_attributes.get(telemetry.SERVICE_VERSION) or self.service_version
 
     def warnings(self) -> list[str]:
         """Warn about values that are ignored."""
@@ -234,7 +234,7 @@ class Tracing:
         span, token = info.environ[STATE]
         context.detach(token)
         if span.is_recording():
-            span.set_attribute("http.response.status_code", info.status)
+            span.set_attribute(telemetry.HTTP_RESPONSE_STATUS_CODE, info.status)
             if info.error is not None:
                 span.record_exception(info.error)
             # Semantic conventions: a 4xx does not make a server span an error.
@@ -259,7 +259,8 @@ def span_of(info: RequestInfo) -> Span:
 # {% endif %}
 def failed(span: Span, why: BaseException | int) -> None:
     """Mark a span as an error; its type is the exception's name or the status."""
-    span.set_attribute("error.type", str(why) if isinstance(why, int) else type(why).__name__)
+    kind = str(why) if isinstance(why, int) else type(why).__name__
+    span.set_attribute(telemetry.ERROR_TYPE, kind)
     span.set_status(Status(StatusCode.ERROR))
 
 
@@ -329,12 +330,12 @@ def _resource(settings: TracingSettings) -> Resource:
     A service instance is one process: https://opentelemetry.io/docs/specs/semconv/resource/
     """
     ours: dict[str, str | int] = {
-        "service.name": settings.service_name,
-        "service.version": settings.service_version,
+        telemetry.SERVICE_NAME: settings.service_name,
+        telemetry.SERVICE_VERSION: settings.service_version,
         "service.instance.id": str(uuid4()),
         "deployment.environment.name": settings.app_env.value,
         "host.name": socket.gethostname(),
-        "process.pid": os.getpid(),
+        telemetry.PROCESS_PID: os.getpid(),
     }
     said = OTELResourceDetector().detect().merge(Resource(settings.resource_attributes))
     return Resource.create(ours).merge(said)
@@ -369,14 +370,14 @@ def _request_attributes(info: RequestInfo) -> dict[str, str | int]:
     environ = info.environ
     host, port = _host(environ.get("HTTP_HOST", ""))
     found: dict[str, str | int | None] = {
-        "http.request.method": info.method,
-        "http.route": info.route,
+        telemetry.HTTP_REQUEST_METHOD: info.method,
+        telemetry.HTTP_ROUTE: info.route,
         "url.path": environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
         "url.scheme": environ.get("wsgi.url_scheme"),
-        "server.address": host,
-        "server.port": port,
-        "client.address": environ.get("REMOTE_ADDR"),
-        "user_agent.original": environ.get("HTTP_USER_AGENT"),
+        telemetry.SERVER_ADDRESS: host,
+        telemetry.SERVER_PORT: port,
+        telemetry.CLIENT_ADDRESS: environ.get("REMOTE_ADDR"),
+        telemetry.USER_AGENT_ORIGINAL: environ.get("HTTP_USER_AGENT"),
     }
     return {name: value for name, value in found.items() if value}
 

@@ -379,7 +379,7 @@ def _set_up_logging(**_: object) -> None:
 
 def _log_stop(sig: str = "", how: str = "", **_: object) -> None:
     """Log the signal that stops the worker, and whether running tasks may finish (`Warm`)."""
-    logger.info("worker stops", extra={"signal": sig, "how": how})
+    logger.info("worker stopping", extra={"signal": sig, "how": how})
 
 
 def _without_arguments(record: logging.LogRecord) -> bool:

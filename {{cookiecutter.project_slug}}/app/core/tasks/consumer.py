@@ -12,6 +12,8 @@ from celery.exceptions import InvalidTaskError
 from celery.worker import consumer
 from kombu.message import Message
 
+from app.core import telemetry
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,8 +61,11 @@ class Consumer(consumer.Consumer):
 
     def refuse(self, message: Message, error: Exception | None) -> None:
         """Reject a message, so that it becomes a dead letter."""
-        reason = type(error).__name__ if error else "unknown"
-        logger.error("message refused", extra={"reason": reason, "bytes": len(message.body or b"")})
+        words = {
+            telemetry.ERROR_TYPE: type(error).__name__ if error else "unknown",
+            "messaging.message.body.size": len(message.body or b""),
+        }
+        logger.error("message rejected", extra=words)
         if not message.acknowledged:
             message.reject_log_error(logger, self.connection_errors)
         signals.task_rejected.send(sender=self, message=message, exc=error)

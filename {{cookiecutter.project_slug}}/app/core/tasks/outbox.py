@@ -19,6 +19,7 @@ from flask.cli import AppGroup
 from sqlalchemy import CursorResult, Delete, String, Text, Update, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.core import telemetry
 from app.core.database import AFTER_COMMIT, Base, pruning, reading, writing
 from app.core.tasks import runner, schedule
 from app.core.tasks.runner import BrokerUnavailable, Message, Outcome, Task, TaskOutcome, Tasks
@@ -141,8 +142,8 @@ class Outbox:
                 with writing() as session:
                     session.execute(update(OutboxMessage).where(due).values(due_at=_now()))
             except Exception as error:  # noqa: BLE001  the message is stored, and due later
-                words = {"reason": type(error).__name__}
-                logger.error("message waits in the outbox", extra=words)  # noqa: TRY400
+                words = {telemetry.ERROR_TYPE: type(error).__name__}
+                logger.error("outbox update failed", extra=words)  # noqa: TRY400
             return False
         return True
 

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine, NullPool, case, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import telemetry
 from app.core.database import DatabaseSettings, connect_args, reading_engine, settings_of
 from app.core.observability import metrics
 from app.core.tasks.outbox import OutboxMessage
@@ -29,11 +30,14 @@ ALIVE = case((OutboxMessage.died_at.is_(None), OutboxMessage.waiting_since))
 HELD = select(func.count(ALIVE), func.min(ALIVE), func.count(OutboxMessage.died_at))
 
 
-GAUGES = {
-    "tasks_waiting": "Messages in the outbox whose task is not done, running ones included",
-    "tasks_oldest_waiting_seconds": "Age of the oldest waiting message, in seconds; 0 without one",
-    "tasks_dead": "Dead letters: messages in the outbox that were given up",
-}
+MESSAGES = (
+    "outbox_messages",
+    "Messages in the outbox: waiting for the end of their task, or dead letters",
+)
+AGE = (
+    "outbox_oldest_age_seconds",
+    "Age of the oldest waiting message, in seconds; 0 without one",
+)
 
 
 class OutboxMetrics:
@@ -50,13 +54,14 @@ class OutboxMetrics:
             with self._engine.connect() as connection:
                 waiting, since, dead = connection.execute(HELD).one()
         except SQLAlchemyError as error:
-            logger.warning("the outbox was not counted", extra={"error": type(error).__name__})
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("outbox metrics unavailable", extra=words)
             return []
         seconds = max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
-        return [
-            GaugeMetricFamily(name, meaning, value)
-            for (name, meaning), value in zip(GAUGES.items(), (waiting, seconds, dead), strict=True)
-        ]
+        messages = GaugeMetricFamily(*MESSAGES, labels=["state"])
+        messages.add_metric(["waiting"], waiting)
+        messages.add_metric(["dead"], dead)
+        return [messages, GaugeMetricFamily(*AGE, seconds)]
 
 
 def _hurried(settings: DatabaseSettings) -> DatabaseSettings:
@@ -82,4 +87,4 @@ def init_app(app: Flask) -> None:
         isolation_level="AUTOCOMMIT",
         connect_args=connect_args(_hurried(settings), settings.url),
     )
-    metrics.of(app).share(GAUGES, OutboxMetrics(engine).ask)
+    metrics.of(app).share({MESSAGES: ("state",), AGE: ()}, OutboxMetrics(engine).ask)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from app.core import telemetry
 from app.core.observability import metrics
 from app.core.tasks import runner
 
@@ -23,10 +24,7 @@ Depths = Callable[[], tuple[int, int]]
 """Returns the number of waiting messages, and of dead letters."""
 
 
-GAUGES = {
-    "queue_tasks_waiting": "Messages in the queue that no worker has taken yet",
-    "queue_tasks_dead": "Dead letters: messages that were given up",
-}
+MESSAGES = ("queue_messages", "Messages in the broker: waiting for a worker, or dead letters")
 
 
 class QueueMetrics:
@@ -46,12 +44,13 @@ class QueueMetrics:
             waiting, dead = asked.result(self._seconds)
         except Exception as error:  # noqa: BLE001  each transport raises its own errors
             asked.cancel()
-            logger.warning("the queues were not counted", extra={"error": type(error).__name__})
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("queue metrics unavailable", extra=words)
             return []
-        return [
-            GaugeMetricFamily(name, meaning, value)
-            for (name, meaning), value in zip(GAUGES.items(), (waiting, dead), strict=True)
-        ]
+        messages = GaugeMetricFamily(*MESSAGES, labels=["state"])
+        messages.add_metric(["waiting"], waiting)
+        messages.add_metric(["dead"], dead)
+        return [messages]
 
 
 def _nothing_waits() -> tuple[int, int]:
@@ -64,4 +63,4 @@ def init_app(app: Flask) -> None:
     own = runner.of(app)
     depths = app.extensions["broker"].depths if "broker" in app.extensions else _nothing_waits
     asking = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)
-    metrics.of(app).share(GAUGES, asking.ask)
+    metrics.of(app).share({MESSAGES: ("state",)}, asking.ask)

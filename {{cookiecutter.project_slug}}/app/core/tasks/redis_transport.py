@@ -11,6 +11,8 @@ from kombu.transport.redis import QoS as RedisQoS
 from kombu.transport.redis import Transport as RedisTransport
 from kombu.transport.virtual import Message as VirtualMessage
 
+from app.core import telemetry
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +45,7 @@ class QoS(RedisQoS):
         if kept is None or _can_come_back(kept):
             super().restore_by_tag(tag, client, leftmost)
             return
-        logger.error("what is no message was in hand")
+        logger.error("malformed message discarded")
         self.ack(tag)
 
 
@@ -86,5 +88,5 @@ class Transport(RedisTransport):
             raise
         except Exception as error:  # noqa: BLE001  an invalid entry may raise anything
             # The entry has left its list. Its text is not logged, and neither is the error's.
-            kind = type(error).__name__
-            logger.error("what is no message was in the queue", extra={"error": kind})  # noqa: TRY400
+            words = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.error("malformed message discarded", extra=words)  # noqa: TRY400

@@ -21,7 +21,7 @@ import marshmallow as ma
 from blinker import Signal
 from flask import Flask, current_app
 
-from app.core import pipeline
+from app.core import pipeline, telemetry
 from app.core.errors import Unavailable
 from app.core.pipeline import RequestInfo
 from app.core.tasks.settings import TaskSettings
@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2.0  # no message is sent for this long after the broker failed
 REQUEST_ID = "request_id"
+TASK_NAME = "task.name"
+"""The attribute with the name of a task; OpenTelemetry has none."""
+MESSAGE_ID = "messaging.message.id"
+"""The attribute with the id of a message, by OpenTelemetry's semantic conventions."""
 UNKNOWN = "_unknown"
 """Stands for every task that is not registered: a message may hold any name."""
 
@@ -156,8 +160,8 @@ class Publisher:
             except Exception as error:  # noqa: BLE001  each transport raises its own errors
                 sending.cancel()
                 self._retry_at = time.monotonic() + PAUSE_SECONDS
-                words = {"error": type(error).__name__, "retry_seconds": PAUSE_SECONDS}
-                logger.warning("the broker does not answer", extra=words)
+                words = {telemetry.ERROR_TYPE: type(error).__name__, "retry_seconds": PAUSE_SECONDS}
+                logger.warning("broker unavailable", extra=words)
         raise BrokerUnavailable(headers={"Retry-After": str(round(PAUSE_SECONDS))})
 
 
@@ -245,8 +249,8 @@ class Tasks:
                 verdict = self._run(message, info)
             except Exception as error:  # noqa: BLE001  a database may raise anything
                 info.error = error
-                words = {"reason": type(error).__name__}
-                logger.error("task put off, as the database is away", extra=words)  # noqa: TRY400
+                words = {telemetry.ERROR_TYPE: type(error).__name__}
+                logger.error("message store unavailable", extra=words)  # noqa: TRY400
                 verdict = TaskOutcome(
                     Outcome.AGAIN, backoff(1, self.settings.task_max_backoff_seconds)
                 )
@@ -258,7 +262,7 @@ class Tasks:
             # The sender is another service, or another version of this one.
             verdict = self._run(message, info)
         elif (attempt := ledger.begin(message.id)) is None:
-            logger.info("task was done already")
+            logger.info("task already done")
             return DONE
         else:
             verdict = self._run(replace(message, attempt=attempt), info)
@@ -292,7 +296,7 @@ class Tasks:
     def _run(self, message: Message, info: RequestInfo) -> TaskOutcome:
         if message.attempt > self.settings.task_max_attempts:
             # The worker of the last attempt died before it could report an outcome.
-            logger.error("task given up", extra={"attempts": message.attempt - 1})
+            logger.error("task dead-lettered", extra={"attempt": message.attempt - 1})
             return DEAD
         run = self._read(message)
         try:
@@ -300,24 +304,24 @@ class Tasks:
                 raise PermanentFailure  # noqa: TRY301  handled below, like one from a task
             run()
         except RetryLater as later:
-            logger.info("task put off", extra={"retry_seconds": round(later.seconds)})
+            logger.info("task postponed", extra={"retry_seconds": round(later.seconds)})
             return TaskOutcome(Outcome.AGAIN, later.seconds, counts=False)
         except PermanentFailure as problem:
             info.error = problem
             # The values may come from any sender, so they are not logged.
-            logger.error("task refused")  # noqa: TRY400
+            logger.error("task rejected")  # noqa: TRY400
             return DEAD
         except Exception as error:
             info.error = error
             words = {"attempt": message.attempt}
             if message.attempt >= self.settings.task_max_attempts:
-                logger.exception("task given up", extra=words)
+                logger.exception("task dead-lettered", extra=words)
                 return DEAD
             seconds = backoff(message.attempt, self.settings.task_max_backoff_seconds)
             words["retry_seconds"] = round(seconds)
-            logger.warning("task failed, and is tried again", exc_info=True, extra=words)
+            logger.warning("task retried", exc_info=True, extra=words)
             return TaskOutcome(Outcome.AGAIN, seconds)
-        logger.info("task done", extra={"duration_ms": round(_seconds_since(info) * 1e3, 3)})
+        logger.info("task done", extra={telemetry.DURATION: round(_seconds_since(info), 6)})
         return DONE
 
 
@@ -338,7 +342,11 @@ def _seconds_since(info: RequestInfo) -> float:
 def _carried(message: Message) -> Iterator[RequestInfo]:
     """Add the message, and the request that created it, to every log line of a run."""
     info = RequestInfo({}, message.headers.get(REQUEST_ID, message.id), "_OTHER")
-    info.log_fields.update(request_id=info.request_id, task=message.task, task_id=message.id)
+    info.log_fields |= {
+        REQUEST_ID: info.request_id,
+        TASK_NAME: message.task,
+        MESSAGE_ID: message.id,
+    }
     before = pipeline.replace(info)
     try:
         yield info

@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from app.core import telemetry
 from app.core.observability.tracing import PROPAGATOR, Tracing, outgoing_headers
 from app.core.pipeline import RequestInfo
 from app.core.tasks import runner
@@ -44,7 +45,7 @@ class TaskTraces:
             info.log_fields["span_id"] = trace.format_span_id(ids.span_id)
             yield
             if info.error:
-                span.set_attribute("error.type", type(info.error).__name__)
+                span.set_attribute(telemetry.ERROR_TYPE, type(info.error).__name__)
                 span.set_status(Status(StatusCode.ERROR))
 
     @contextmanager
@@ -54,8 +55,8 @@ class TaskTraces:
             "messaging.destination.name": self._destination,
             "messaging.operation.name": operation,
             "messaging.operation.type": operation,
-            "messaging.message.id": message.id,
-            "app.task": message.task,
+            runner.MESSAGE_ID: message.id,
+            runner.TASK_NAME: message.task,
         }
         with self._tracing.tracer().start_as_current_span(
             f"{operation} {self._destination}",

@@ -20,6 +20,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from flask import Flask
 from pydantic import Field
 
+from app.core import telemetry
 from app.core.internal import InternalSettings, is_inside
 from app.core.observability import metrics, multiprocess
 from app.core.observability.metrics import Metrics
@@ -72,15 +73,16 @@ class ActiveRuns:
 def init_app(app: Flask) -> None:
     """Record the runs of all tasks."""
     of, own = metrics.of(app), runner.of(app)
+    name = metrics.label(runner.TASK_NAME)
     runs = of.counter(
         "task_runs_total",
         "Runs of background tasks, by outcome: done, later (postponed), failed (tried again) or dead",
-        ["task", "outcome"],
+        [name, "outcome"],
     )
     took = of.histogram(
-        "task_run_seconds",
+        "task_run_duration_seconds",
         "Time from the arrival of a message to the end of its run, in seconds",
-        ["task"],
+        [name],
         BUCKETS,
     )
     own.observers.append(
@@ -139,7 +141,7 @@ def look(own: Metrics) -> "list[Metric]":
         except BlockingIOError:
             pass  # another scrape is reading; files that are not merged are read as well
         except Exception:
-            logger.exception("the numbers of a process were not merged")
+            logger.exception("metrics merge failed")
     return [each for each in own.numbers() if each.name.startswith("task_") or each.name == BUILD]
 
 
@@ -156,7 +158,7 @@ def exposition(
                 content_type, body = metrics.encoded(look(own), environ.get("HTTP_ACCEPT", ""))
                 status = "200 OK"
             except Exception:
-                logger.exception("the numbers of this worker were not shown")
+                logger.exception("metrics exposition failed")
                 status = "500 Internal Server Error"
         # By default, wsgiref would send its own and Python's version.
         start_response(status, [("Content-Type", content_type), ("Server", "worker")])
@@ -216,8 +218,12 @@ def serve(app: Flask, settings: TaskMetricsSettings) -> None:
             server = Server(settings.host, port)
         except OSError as error:
             # Tasks run all the same; the failing scrape shows that there are no metrics.
-            words = {"host": settings.host, "port": port, "error": str(error)}
-            logger.error("the worker shows no metrics", extra=words)  # noqa: TRY400
+            words = {
+                telemetry.SERVER_ADDRESS: settings.host,
+                telemetry.SERVER_PORT: port,
+                telemetry.EXCEPTION_MESSAGE: str(error),
+            }
+            logger.error("metrics server failed to start", extra=words)  # noqa: TRY400
             return
         server.set_app(exposition(metrics.of(app), settings))
         # Otherwise child processes would hold the port open after this one has ended.

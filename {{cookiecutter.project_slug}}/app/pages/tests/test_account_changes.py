@@ -169,7 +169,7 @@ def test_nobody_changes_an_account_without_its_password(
     assert other.get("/account").status_code == 200
     assert log_in(app.test_client(), email).status_code == 200
     assert emails(app, email) == []
-    tries = [line for line in log_lines if line.get("message") == "re-authentication refused"]
+    tries = [line for line in log_lines if line.get("message") == "re-authentication failed"]
     assert [line["outcome"] for line in tries] == ["wrong_password"] * 4
     assert WRONG["current_password"] not in str(log_lines)
 

@@ -322,7 +322,7 @@ def test_a_token_is_neither_shown_nor_logged_nor_told_to_another_site(
     assert answer.headers["Cache-Control"] == "no-store"
     assert link not in answer.text
     assert link not in page.text
-    assert {line["route"] for line in log_lines if "route" in line} >= {RESET}
+    assert {line["http.route"] for line in log_lines if "http.route" in line} >= {RESET}
     assert link not in str(log_lines)
     assert OTHER_PASSWORD not in str(log_lines)
 

@@ -78,9 +78,9 @@ def test_each_try_at_the_page_is_a_line_with_its_outcome_and_account(
         send(app.test_client(), "/login", {"email": typed, "password": password})
 
     wrong, right, lost = (line for line in log_lines if "outcome" in line)
-    assert (wrong["outcome"], wrong["account_id"]) == ("invalid_credentials", str(user_id))
-    assert (right["outcome"], right["account_id"]) == ("success", str(user_id))
-    assert (lost["outcome"], lost.get("account_id")) == ("invalid_credentials", None)
+    assert (wrong["outcome"], wrong["user.id"]) == ("invalid_credentials", str(user_id))
+    assert (right["outcome"], right["user.id"]) == ("success", str(user_id))
+    assert (lost["outcome"], lost.get("user.id")) == ("invalid_credentials", None)
     assert email not in str(log_lines)
     assert PASSWORD not in str(log_lines)
 

@@ -78,8 +78,8 @@ def test_a_token_used_again_ends_the_login_for_thief_and_owner(
         assert stored(newest).ended_at
         rotate(other)  # another session continues
     (warning,) = log_lines
-    assert warning["message"] == "refresh token used again, login ended"
-    assert warning["user_id"] == str(owner)
+    assert warning["message"] == "refresh token reused"
+    assert warning["user.id"] == str(owner)
     assert stolen not in str(log_lines)
 
 

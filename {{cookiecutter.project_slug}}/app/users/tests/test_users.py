@@ -112,10 +112,10 @@ def test_each_time_the_password_is_asked_again_is_a_line_with_its_outcome(
 
     tries = [(line["message"], line["outcome"]) for line in log_lines if "outcome" in line]
     assert tries == [
-        ("re-authentication refused", "wrong_password"),
+        ("re-authentication failed", "wrong_password"),
         ("re-authentication succeeded", "success"),
     ]
-    assert len({line["account_id"] for line in log_lines if "outcome" in line}) == 1
+    assert len({line["user.id"] for line in log_lines if "outcome" in line}) == 1
     assert "a guess of somebody" not in str(log_lines)
     assert PASSWORD not in str(log_lines)
 

@@ -10,7 +10,9 @@ from conftest import MakeApp
 
 def _counted(client: FlaskClient) -> dict[str, float]:
     found = re.findall(
-        r'^webhooks_total.outcome="(.*)". (.*)$', client.get("/metrics").text, re.MULTILINE
+        r'^webhook_deliveries_total.outcome="(.*)". (.*)$',
+        client.get("/metrics").text,
+        re.MULTILINE,
     )
     return {outcome: float(number) for outcome, number in found}
 

@@ -82,7 +82,7 @@ def test_a_payment_of_another_amount_changes_nothing(
         assert answer.status_code == 422, wrong
         assert answer.json is not None
         assert answer.json["code"] == "payment_mismatch", wrong
-        assert log_lines[-2]["message"] == "payment does not match an order", wrong
+        assert log_lines[-2]["message"] == "payment mismatched", wrong
     assert shown(client, order)["paid_at"] is None
     assert deliveries(app) == 0  # so a retry is processed again
 
@@ -122,7 +122,7 @@ def test_of_fifty_deliveries_at_once_one_counts(
     assert version["paid_at"]
     loggers = {"app.orders.payments", "app.webhooks.service"}
     said = [line["message"] for line in log_lines if line["logger"] in loggers]
-    again = "webhook delivered again" if one_id else "order paid twice"
+    again = "webhook redelivered" if one_id else "order paid twice"
     assert sorted(said) == [again] * 49
     assert deliveries(app) == (1 if one_id else 50)
 

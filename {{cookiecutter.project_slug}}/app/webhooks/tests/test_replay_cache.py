@@ -27,7 +27,7 @@ def test_a_delivery_that_is_replayed_counts_once(app: Flask, log_lines: LogLines
             )
 
     messages = [line["message"] for line in log_lines]
-    assert messages == ["payment received", *["webhook delivered again"] * 2]
+    assert messages == ["payment received", *["webhook redelivered"] * 2]
     assert log_lines[0]["order_id"] == str(order_id)
 
 

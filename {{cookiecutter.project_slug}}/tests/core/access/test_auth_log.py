@@ -14,7 +14,7 @@ def tried(make_app: MakeApp) -> Flask:
     @app.post("/try/<end>")
     def attempt(end: str) -> str:
         with auth_log.log_outcome("a try"):
-            auth_log.bind(account_id="7")
+            auth_log.bind("7")
             if end != "well":
                 raise Conflict if end == "refused" else RuntimeError
         return ""
@@ -31,9 +31,9 @@ def test_each_try_is_a_line_with_its_outcome_and_whose_it_was(
 
     well, _, refused, access = log_lines
     assert (well["level"], well["message"]) == ("INFO", "a try succeeded")
-    assert (refused["level"], refused["message"]) == ("WARNING", "a try refused")
+    assert (refused["level"], refused["message"]) == ("WARNING", "a try failed")
     assert (well["outcome"], refused["outcome"]) == ("success", "conflict")
-    assert {line["account_id"] for line in log_lines} == {"7"}
+    assert {line["user.id"] for line in log_lines} == {"7"}
     assert refused["request_id"] == access["request_id"] == answer.headers["X-Request-ID"]
     assert "account" not in answer.text
 
@@ -46,8 +46,8 @@ def test_a_bug_is_no_outcome_of_a_try(tried: Flask, log_lines: LogLines) -> None
 
 def test_outside_a_request_nothing_is_said_of_whose_it_was(log_lines: LogLines) -> None:
     with auth_log.log_outcome("a try"):
-        auth_log.bind(account_id="7")
+        auth_log.bind("7")
 
     (line,) = log_lines
     assert line["outcome"] == "success"
-    assert "account_id" not in line
+    assert "user.id" not in line

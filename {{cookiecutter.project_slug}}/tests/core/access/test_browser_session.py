@@ -195,7 +195,7 @@ def test_log_lines_name_whoever_is_logged_in(client: FlaskClient, log_lines: Log
     client.post("/in/ann")
     who(client)
 
-    assert log_lines[-1]["user_id"] == str(SOMEBODY.id)
+    assert log_lines[-1]["user.id"] == str(SOMEBODY.id)
 
 
 def test_a_path_of_this_site_may_be_gone_to() -> None:

@@ -170,8 +170,8 @@ def test_each_log_line_of_a_request_names_its_caller(
     guarded.post("/api/v1/notices", json={}, headers={"Authorization": "Bearer x"})
 
     known, unknown = log_lines
-    assert known["user_id"] == str(user_id(guarded.application))
-    assert "user_id" not in unknown
+    assert known["user.id"] == str(user_id(guarded.application))
+    assert "user.id" not in unknown
 
 
 def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:

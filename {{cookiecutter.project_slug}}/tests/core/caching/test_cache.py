@@ -300,8 +300,9 @@ def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
 
     assert source.times == 3
     assert store.asked == 1, "asked again at every read"
-    said = [line["message"] for line in log_lines]
-    assert said == ["Redis does not answer; what is cached is read from the database"]
+    (line,) = log_lines
+    assert line["message"] == "Redis unavailable"
+    assert line["fallback"] == "what is cached is read from the database"
 
 
 def test_every_question_to_redis_that_is_not_answered_raises_one_kind_of_error(key: str) -> None:

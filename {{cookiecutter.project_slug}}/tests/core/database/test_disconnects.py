@@ -73,9 +73,9 @@ def test_a_connection_that_no_longer_serves_is_replaced_and_the_request_runs_onc
             bad, good = refusing.used
             assert good is not bad
             (line,) = [line for line in log_lines if line["message"] == "request repeated"]
-            assert line["tried_again"] is True
+            assert line["retried"] is True
             (line,) = [line for line in log_lines if "connections replaced" in line["message"]]
-            assert line["code"] == code
+            assert line["db.response.status_code"] == code
             log_lines.clear()
 
 

@@ -521,7 +521,7 @@ def test_a_database_that_is_away_is_a_503_and_one_line_in_the_log(
     held_to_503(away.test_client())
 
     (line,) = [line for line in log_lines if line["message"] == "database unavailable"]
-    assert line["reason"] == "unable to open database file"
+    assert line["exception.message"] == "unable to open database file"
 
 
 def test_a_database_that_is_away_makes_the_service_unready(

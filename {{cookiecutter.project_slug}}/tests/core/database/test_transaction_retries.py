@@ -68,7 +68,7 @@ def test_a_view_that_collides_runs_once_more(
             assert view.post(partial(refuse, code), commit).status_code == 200
             assert view.runs == 2
             (line,) = [line for line in log_lines if line["message"] == "transactions collided"]
-            assert line["tried_again"] is True
+            assert line["retried"] is True
             log_lines.clear()
 
 

@@ -20,8 +20,8 @@ def test_requests_that_fail_together_are_one_line(log_lines: LogLines) -> None:
         availability.failed(ConnectionError())
 
     (line,) = log_lines
-    assert line["message"] == "Redis does not answer; and so on"
-    assert (line["error"], line["retry_seconds"]) == ("ConnectionError", 5.0)
+    assert (line["message"], line["fallback"]) == ("Redis unavailable", "and so on")
+    assert (line["error.type"], line["retry_seconds"]) == ("ConnectionError", 5.0)
 
 
 def test_after_a_pause_redis_is_asked_again(

@@ -63,9 +63,9 @@ def test_no_line_is_torn_when_processes_share_a_pipe() -> None:
     assert len(lines) == PROCESSES * LINES
     assert max(map(len, lines)) <= LINE_BYTES
     for line in map(orjson.loads, lines):
-        assert line["exception"].startswith("Traceback (most recent call last)")
-        assert line["exception"].endswith("ValueError: the reason at the end")
-        assert ("characters left out" in line["exception"]) == bool(line["number"] % 2)
+        assert line["exception.stacktrace"].startswith("Traceback (most recent call last)")
+        assert line["exception.stacktrace"].endswith("ValueError: the reason at the end")
+        assert ("characters left out" in line["exception.stacktrace"]) == bool(line["number"] % 2)
         assert line.get("shortened", False) == bool(line["number"] % 2)
 
 
@@ -142,14 +142,16 @@ def _fitted(**values: object) -> dict[str, Any]:
 
 
 def test_the_longest_values_are_shortened_and_the_others_stay() -> None:
-    found = _fitted(exception="first" + "x" * 9_000 + "last", user_agent="y" * 200, count=7)
+    found = _fitted(
+        **{"exception.stacktrace": "first" + "x" * 9_000 + "last", "agent": "y" * 200, "count": 7}
+    )
 
     assert found["message"] == "said"
-    assert found["user_agent"] == "y" * 200
+    assert found["agent"] == "y" * 200
     assert found["count"] == 7
-    assert found["exception"].startswith("first")
-    assert found["exception"].endswith("last")
-    assert "characters left out" in found["exception"]
+    assert found["exception.stacktrace"].startswith("first")
+    assert found["exception.stacktrace"].endswith("last")
+    assert "characters left out" in found["exception.stacktrace"]
     assert found["shortened"] is True
     assert len(orjson.dumps(found)) > LINE_BYTES - 16, "more was left out than had to be"
 
@@ -165,7 +167,7 @@ def test_whatever_a_line_holds_it_fits_and_is_json(subtests: pytest.Subtests) ->
         "a mapping": {"items": {str(number): number for number in range(2_000)}},
         "many values": many,
         "long names": {"x" * 9_000: 1},
-        "two long ones": {"message": "x" * 9_000, "exception": "y" * 9_000},
+        "two long ones": {"message": "x" * 9_000, "exception.stacktrace": "y" * 9_000},
         "half of a pair": {"message": "\ud800" * 3_000},
         "a large integer": {"number": 1 << 40_000},
     }

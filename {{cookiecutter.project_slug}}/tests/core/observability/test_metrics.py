@@ -53,9 +53,9 @@ def test_each_application_counts_its_requests_by_route_template_and_status(
     assert answer.status_code == 200
     assert answer.content_type.startswith("text/plain; version=")
     assert _counts(answer.text) == {
-        'method="GET",route="/api/docs",status="200"': 2,
-        'method="GET",route="_unmatched",status="404"': 2,
-        'method="_OTHER",route="_unmatched",status="404"': 1,
+        'http_request_method="GET",http_response_status_code="200",http_route="/api/docs"': 2,
+        'http_request_method="GET",http_response_status_code="404",http_route="_unmatched"': 2,
+        'http_request_method="_OTHER",http_response_status_code="404",http_route="_unmatched"': 1,
     }
     assert _counts(other.get("/metrics").text) == before
 
@@ -86,7 +86,8 @@ def test_requests_being_answered_and_their_sizes_are_known(client: FlaskClient) 
 
     assert _value(client, "http_server_active_requests") == 0
     assert _value(client, "http_server_threads") == 7
-    size = 'http_server_response_body_size_bytes_bucket{le="%s",method="GET",route="/watch"}'
+    where = 'http_request_method="GET",http_route="/watch",le="%s"'
+    size = "http_server_response_body_size_bytes_bucket{" + where + "}"
     assert [_value(client, size % most) for most in ("256.0", "1024.0")] == [0, 1]
 
 
@@ -98,7 +99,7 @@ def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(client: FlaskClient)
         r"^http_server_exceptions_total.*", client.get("/metrics").text, re.MULTILINE
     )
     assert found == [
-        'http_server_exceptions_total{exception="LookupError",method="GET",route="/bug"} 1.0'
+        'http_server_exceptions_total{error_type="LookupError",http_request_method="GET",http_route="/bug"} 1.0'
     ]
 
 

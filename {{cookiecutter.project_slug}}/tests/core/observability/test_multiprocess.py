@@ -156,11 +156,11 @@ def test_a_file_that_cannot_be_read_does_not_end_the_server(
 
     child_exit(_server(), Mock(pid=11))
 
-    assert [line["message"] for line in log_lines] == ["the numbers of a worker were not merged"]
+    assert [line["message"] for line in log_lines] == ["metrics merge failed"]
 
 
 def _workers_that_answered(server: Server) -> set[int]:
-    return {line["process"] for line in server.lines() if line["logger"] == "app.access"}
+    return {line["process.pid"] for line in server.lines() if line["logger"] == "app.access"}
 
 
 @pytest.mark.process

@@ -10,6 +10,8 @@ from sqlalchemy.exc import OperationalError
 from app.core.database import db, reading_engine
 from conftest import MakeApp
 
+SERIES = r'^db_client_connection_(\w+)(?:{state="(\w+)"})? (\S+)$'
+
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
@@ -19,33 +21,32 @@ def app(make_app: MakeApp) -> Flask:
 def _pool(app: Flask) -> dict[str, float]:
     text = app.test_client().get("/metrics").text
     return {
-        name: float(value)
-        for name, value in re.findall(r"^db_pool_(\w+) (\S+)$", text, re.MULTILINE)
+        state or name: float(value) for name, state, value in re.findall(SERIES, text, re.MULTILINE)
     }
 
 
 def test_connections_are_counted_while_they_are_open_and_while_they_are_used(app: Flask) -> None:
-    assert _pool(app) == {"size": 2, "limit": 3, "open": 0, "used": 0}
+    assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 0}
 
     with app.app_context(), reading_engine(app).connect(), db.engine.connect():
-        assert _pool(app) == {"size": 2, "limit": 3, "open": 2, "used": 2}
+        assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 2}
         with db.engine.connect():
-            assert _pool(app)["open"] == 3
+            assert _pool(app)["used"] == 3
     # What was opened beyond the size is not kept.
-    assert _pool(app) == {"size": 2, "limit": 3, "open": 2, "used": 0}
+    assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 2, "used": 0}
 
     reading_engine(app).dispose()
-    assert _pool(app)["open"] == 0
+    assert _pool(app)["idle"] == 0
 
 
 def test_a_connection_that_breaks_is_not_counted_for_ever(app: Flask) -> None:
     with reading_engine(app).connect() as connection:
         connection.invalidate()
-        assert _pool(app)["open"] == 0
+        assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 0}
         connection.execute(select(1))
-        assert _pool(app) == {"size": 2, "limit": 3, "open": 1, "used": 1}
+        assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 1}
 
-    assert _pool(app)["used"] == 0
+    assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 1, "used": 0}
 
 
 def test_a_database_that_goes_away_is_used_by_nobody(make_app: MakeApp, tmp_path: Path) -> None:
@@ -62,4 +63,4 @@ def test_a_database_that_goes_away_is_used_by_nobody(make_app: MakeApp, tmp_path
         with pytest.raises(OperationalError):
             engine.connect()
 
-    assert _pool(app) == {"size": 5, "limit": 10, "open": 0, "used": 0}
+    assert _pool(app) == {"idle_max": 5, "max": 10, "idle": 0, "used": 0}

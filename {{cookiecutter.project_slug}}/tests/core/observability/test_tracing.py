@@ -219,7 +219,7 @@ def test_opentelemetrys_names_come_before_our_own() -> None:
         )
 
         assert (resource["service.name"], resource["service.version"]) == (name, version)
-        assert (line["service"], line["version"]) == (name, version)
+        assert (line["service.name"], line["service.version"]) == (name, version)
 
 
 def test_what_is_not_known_of_opentelemetry_is_ignored_with_a_warning(

@@ -377,7 +377,7 @@ def test_the_pool_of_a_worker_and_its_end_are_logged_as_all_else(
     signals.worker_shutting_down.send(sender=app, sig="SIGTERM", how="Warm", exitcode=0)
 
     assert pool.handlers == logging.getLogger().handlers
-    assert log_lines[-1]["message"] == "worker stops"
+    assert log_lines[-1]["message"] == "worker stopping"
     assert (log_lines[-1]["signal"], log_lines[-1]["how"]) == ("SIGTERM", "Warm")
 
 

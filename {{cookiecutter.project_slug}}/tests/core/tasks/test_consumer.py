@@ -120,8 +120,8 @@ def test_what_is_no_task_is_rejected_and_not_logged(
 
         assert message.acknowledged
         assert rejected[-1] is message
-        assert log_lines[-1]["message"] == "message refused"
-        assert log_lines[-1]["reason"] == reason
+        assert log_lines[-1]["message"] == "message rejected"
+        assert log_lines[-1]["error.type"] == reason
     assert "CANARY" not in str(log_lines)
 
 
@@ -164,8 +164,8 @@ def test_an_entry_that_is_no_message_is_told_without_its_text(log_lines: LogLine
 
     assert found == [0, 1, 2, 3]
     (line,) = log_lines
-    assert line["message"] == "what is no message was in the queue"
-    assert line["error"] == "ValueError"
+    assert line["message"] == "malformed message discarded"
+    assert line["error.type"] == "ValueError"
     assert "CANARY" not in str(line)
 
 
@@ -208,5 +208,5 @@ def test_what_is_no_message_in_hand_is_dropped_and_the_rest_comes_back(log_lines
 
     assert dropped == list(kept)[:-1]
     assert len(restored) == 2  # kombu itself drops what is gone
-    assert {line["message"] for line in log_lines} == {"what is no message was in hand"}
+    assert {line["message"] for line in log_lines} == {"malformed message discarded"}
     assert "CANARY" not in str(log_lines)

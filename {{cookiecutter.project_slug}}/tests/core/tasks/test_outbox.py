@@ -227,7 +227,7 @@ def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
         session.flush()
         monkeypatch.setattr(outbox, "writing", fail)
 
-    assert log_lines[-1]["message"] == "message waits in the outbox"
+    assert log_lines[-1]["message"] == "outbox update failed"
     assert len(rows()) == 1
 
 

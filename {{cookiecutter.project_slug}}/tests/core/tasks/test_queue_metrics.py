@@ -17,8 +17,10 @@ def shown(client: FlaskClient) -> dict[str, float]:
     assert answer.status_code == 200
     assert "http_server_threads" in answer.text
     return {
-        name: float(value)
-        for name, value in re.findall(r"^queue_tasks_(\w+) (\S+)$", answer.text, re.MULTILINE)
+        state: float(value)
+        for state, value in re.findall(
+            r'^queue_messages.state="(\w+)". (\S+)$', answer.text, re.MULTILINE
+        )
     }
 
 
@@ -74,8 +76,8 @@ def test_while_the_broker_is_away_the_other_numbers_are_shown(
 
     assert shown(app.test_client()) == {}
 
-    (line,) = [line for line in log_lines if line["message"] == "the queues were not counted"]
-    assert line["error"]
+    (line,) = [line for line in log_lines if line["message"] == "queue metrics unavailable"]
+    assert line["error.type"]
 
 
 def test_a_broker_that_says_nothing_holds_nobody_up() -> None:

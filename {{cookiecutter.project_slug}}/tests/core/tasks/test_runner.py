@@ -98,8 +98,12 @@ def test_without_a_broker_a_task_runs_at_once_and_logs_one_line(
 
     assert ran == [{"text": SECRET}]
     (line,) = log_lines
-    assert (line["message"], line["task"], line["task_id"]) == ("task done", "note", message.id)
-    assert line["duration_ms"] > 0
+    assert (line["message"], line["task.name"], line["messaging.message.id"]) == (
+        "task done",
+        "note",
+        message.id,
+    )
+    assert line["duration"] > 0
     assert pipeline.current_or_none() is None
 
 
@@ -134,7 +138,7 @@ def test_what_no_task_can_read_is_dead_and_its_text_stays_out_of_the_log(
         assert book.ended == [DEAD]
 
     assert own(app, raising(PermanentFailure())).deliver(note()) == DEAD
-    assert {line["message"] for line in log_lines} == {"task refused"}
+    assert {line["message"] for line in log_lines} == {"task rejected"}
     assert SECRET not in str(log_lines)
 
 
@@ -150,10 +154,10 @@ def test_a_failure_is_tried_again_until_it_has_been_tried_often_enough(
     assert 1 <= first.seconds <= 2
     assert last == DEAD
     assert [line["message"] for line in log_lines] == [
-        "task failed, and is tried again",
-        "task given up",
+        "task retried",
+        "task dead-lettered",
     ]
-    assert "OSError" in log_lines[0]["exception"]
+    assert "OSError" in log_lines[0]["exception.stacktrace"]
 
 
 class Follower:
@@ -300,7 +304,7 @@ def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: Log
 
     assert made.deliver(note()) == DEAD
     assert (ran, book.ended) == ([], [DEAD])
-    assert (log_lines[-1]["message"], log_lines[-1]["attempts"]) == ("task given up", 3)
+    assert (log_lines[-1]["message"], log_lines[-1]["attempt"]) == ("task dead-lettered", 3)
 
 
 def test_a_message_that_kills_its_workers_is_given_up_without_a_ledger_too(
@@ -310,7 +314,7 @@ def test_a_message_that_kills_its_workers_is_given_up_without_a_ledger_too(
 
     assert own(app, ran.append).deliver(replace(note(), attempt=4)) == DEAD
     assert ran == []
-    assert (log_lines[-1]["message"], log_lines[-1]["attempts"]) == ("task given up", 3)
+    assert (log_lines[-1]["message"], log_lines[-1]["attempt"]) == ("task dead-lettered", 3)
 
 
 def test_while_the_ledger_is_away_the_broker_keeps_the_message(
@@ -320,7 +324,7 @@ def test_while_the_ledger_is_away_the_broker_keeps_the_message(
     made.ledger = Book()
 
     assert made.deliver(note()).outcome is Outcome.AGAIN
-    assert log_lines[-1]["message"] == "task put off, as the database is away"
+    assert log_lines[-1]["message"] == "message store unavailable"
 
 
 def test_a_broker_that_hangs_holds_nobody_up_and_is_left_alone_for_a_while(
@@ -342,7 +346,7 @@ def test_a_broker_that_hangs_holds_nobody_up_and_is_left_alone_for_a_while(
     assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
     answer.set()
     assert len(tried) == 1
-    assert [line["error"] for line in log_lines] == ["TimeoutError"]
+    assert [line["error.type"] for line in log_lines] == ["TimeoutError"]
 
     later = time.monotonic() + runner.PAUSE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)

@@ -90,7 +90,7 @@ def test_request_sending_and_run_are_one_trace(
     assert run.attributes
     assert run.attributes["messaging.message.id"] == message.id
     assert run.attributes["messaging.operation.type"] == "process"
-    assert run.attributes["app.task"] == "note"
+    assert run.attributes["task.name"] == "note"
     done = next(line for line in log_lines if line["message"] == "task done")
     access = next(line for line in log_lines if line["logger"] == "app.access")
     assert done["trace_id"] == access["trace_id"] == format(run.context.trace_id, "032x")

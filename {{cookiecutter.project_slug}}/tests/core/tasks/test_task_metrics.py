@@ -70,22 +70,22 @@ def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) ->
 
     runs = shown(app.test_client(), "task_runs_total")
     assert {labels: count for labels, count in runs.items() if count} == {
-        'outcome="done",task="note"': 2,
-        'outcome="later",task="note"': 1,
-        'outcome="failed",task="note"': 1,
-        'outcome="dead",task="note"': 1,
-        'outcome="dead",task="_unknown"': 2,
+        'outcome="done",task_name="note"': 2,
+        'outcome="later",task_name="note"': 1,
+        'outcome="failed",task_name="note"': 1,
+        'outcome="dead",task_name="note"': 1,
+        'outcome="dead",task_name="_unknown"': 2,
     }
-    assert shown(app.test_client(), "task_run_seconds_count")['task="note"'] == 5
+    assert shown(app.test_client(), "task_run_duration_seconds_count")['task_name="note"'] == 5
 
 
 def test_each_task_is_there_from_the_start_with_every_outcome(client: FlaskClient) -> None:
     # Those of the service, whose runs other tests may have counted.
-    runs, took = shown(client, "task_runs_total"), shown(client, "task_run_seconds_count")
+    runs, took = shown(client, "task_runs_total"), shown(client, "task_run_duration_seconds_count")
 
-    assert f'task="{TASK}"' in took
+    assert f'task_name="{TASK}"' in took
     for outcome in runner.OUTCOMES:
-        assert f'outcome="{outcome}",task="{TASK}"' in runs
+        assert f'outcome="{outcome}",task_name="{TASK}"' in runs
 
 
 def test_a_run_lies_in_the_bucket_of_its_seconds(make_app: MakeApp) -> None:
@@ -93,8 +93,8 @@ def test_a_run_lies_in_the_bucket_of_its_seconds(make_app: MakeApp) -> None:
 
     runner.ended.send(app, task="note", outcome="done", seconds=20)
 
-    buckets = shown(app.test_client(), "task_run_seconds_bucket")
-    assert [buckets[f'le="{least}",task="note"'] for least in ("10.0", "30.0")] == [0, 1]
+    buckets = shown(app.test_client(), "task_run_duration_seconds_bucket")
+    assert [buckets[f'le="{least}",task_name="note"'] for least in ("10.0", "30.0")] == [0, 1]
 
 
 def test_a_run_is_active_as_long_as_it_lasts(make_app: MakeApp) -> None:
@@ -159,7 +159,7 @@ def test_without_a_port_nothing_is_made(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def leave(folder: Path, kind: str, pid: int, name: str, value: float) -> None:
     """Leave what a process leaves: prometheus_client itself writes it."""
     file = MmapedDict(str(folder / f"{kind}_{pid}.db"))  # type: ignore[no-untyped-call]
-    key = mmap_key(name.removesuffix("_total"), name, ["task"], ["a"], "Anything")
+    key = mmap_key(name.removesuffix("_total"), name, ["task_name"], ["a"], "Anything")
     file.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
     file.close()  # type: ignore[no-untyped-call]
 
@@ -192,7 +192,7 @@ def test_what_processes_counted_stays_when_they_are_gone(
     texts = {ask(app)[2] for _ in range(3)}
 
     assert len(texts) == 1
-    assert 'task_runs_total{task="a"} 4.0\n' in texts.pop()
+    assert 'task_runs_total{task_name="a"} 4.0\n' in texts.pop()
     assert {file.name for file in folder.iterdir()} - {"lock"} == {
         f"counter_{os.getpid()}.db",
         "counter_gone.db",
@@ -204,7 +204,7 @@ def test_only_the_living_are_active(app: Flask, folder: Path, gone: int) -> None
     for pid in (os.getpid(), gone):
         leave(folder, "gauge_livesum", pid, "task_runs_active", 1)
 
-    assert 'task_runs_active{task="a"} 1.0\n' in ask(app)[2]
+    assert 'task_runs_active{task_name="a"} 1.0\n' in ask(app)[2]
     assert os.getpid() in Living()
     assert gone not in Living()
 
@@ -213,7 +213,7 @@ def test_two_may_look_at_once(app: Flask, folder: Path, gone: int, log_lines: Lo
     leave(folder, "counter", gone, "task_runs_total", 2)
 
     with multiprocess.readable(folder):
-        assert 'task_runs_total{task="a"} 2.0\n' in ask(app)[2]
+        assert 'task_runs_total{task_name="a"} 2.0\n' in ask(app)[2]
 
     assert (folder / f"counter_{gone}.db").exists()
     assert log_lines == []
@@ -230,7 +230,7 @@ def test_a_worker_tells_of_tasks_and_of_what_runs_there(make_app: MakeApp) -> No
     names = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
     assert names == {
         "service_build_info",
-        "task_run_seconds",
+        "task_run_duration_seconds",
         "task_runs_active",
         "task_runs_total",
     }
@@ -264,8 +264,8 @@ def test_files_that_cannot_be_read_are_a_500_and_a_line(
 
     assert (status, body) == ("500 Internal Server Error", "")
     assert [line["message"] for line in log_lines] == [
-        "the numbers of a process were not merged",
-        "the numbers of this worker were not shown",
+        "metrics merge failed",
+        "metrics exposition failed",
     ]
 
 
@@ -370,8 +370,8 @@ def test_a_port_that_is_taken_is_an_error_in_the_log_and_tasks_are_run_all_the_s
         signals.worker_ready.send(sender=app)
 
     (line,) = log_lines
-    assert (line["level"], line["message"]) == ("ERROR", "the worker shows no metrics")
-    assert line["port"] == first.server_port
+    assert (line["level"], line["message"]) == ("ERROR", "metrics server failed to start")
+    assert line["server.port"] == first.server_port
 
 
 @pytest.fixture
@@ -389,7 +389,7 @@ def folder_of(process: int) -> Path | None:
 @pytest.mark.process
 def test_a_real_worker_counts_for_its_processes_when_they_are_gone_too(service: Service) -> None:
     port = servers.free_port()
-    done = '\ntask_runs_total{outcome="done",task="' + TASK + '"} %.1f\n'
+    done = '\ntask_runs_total{outcome="done",task_name="' + TASK + '"} %.1f\n'
 
     with service.start(WORKER_METRICS_PORT=str(port)) as working:
         shown = servers.Server(port, working.process, working.log)

@@ -62,11 +62,11 @@ def test_a_emails_is_sent_by_a_worker_that_ends_when_it_is_told(
     assert service.emails_after(0.5) == 1
     wait_until(lambda: any(line["message"] == "task done" for line in working.lines()))
     assert working.stop() == 0
-    (stopped,) = [line for line in working.lines() if line["message"] == "worker stops"]
+    (stopped,) = [line for line in working.lines() if line["message"] == "worker stopping"]
     assert (stopped["signal"], stopped["how"]) == ("SIGTERM", "Warm")
     (done,) = [line for line in working.lines() if line["message"] == "task done"]
     assert done["request_id"] == answer.headers["X-Request-ID"]
-    assert done["task"] == TASK
+    assert done["task.name"] == TASK
     assert "ada@" not in working.log.read_text()
 
 
@@ -130,7 +130,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     send(tasks.Message("unknown.task", {"nonsense": "canary"}))
 
     wait_until(lambda: dead_letters(service) == 2)
-    refused = [line for line in working.lines() if line["message"] == "task refused"]
+    refused = [line for line in working.lines() if line["message"] == "task rejected"]
     assert len(refused) == 1
     service.ask()
     assert service.emails_after(0.5) == 1
@@ -148,7 +148,7 @@ GARBAGE = (
     b'{"body": "CANARY", "properties": {"delivery_tag": "2", "delivery_info": {}}, "headers": []}',
     b'{"body": 7, "properties": {"delivery_tag": "3", "delivery_info": {}}, "headers": {"task": []}}',
 )
-NO_MESSAGE = "what is no message was in the queue"
+NO_MESSAGE = "malformed message discarded"
 HEADERS_OF_OTHERS: tuple[dict[str, object], ...] = (
     {},
     {"task": "unknown", "id": "1"},
@@ -189,7 +189,7 @@ def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: 
     assert service.emails_after(0.5) == 1
     assert working.process.poll() is None
     logged = working.log.read_text()
-    assert "message refused" in logged
+    assert "message rejected" in logged
     assert "CANARY" not in logged
     assert "Connection to broker lost" not in logged
     if not own.is_rabbitmq:
@@ -232,7 +232,7 @@ def test_a_message_that_is_delivered_several_times_leaves_one_email(
 
     with service.start("--concurrency", "3") as started:
         assert service.emails_after() == 1
-        ended = ("task done", "task was done already", "task put off")
+        ended = ("task done", "task already done", "task postponed")
         wait_until(lambda: sum(line["message"] in ended for line in started.lines()) == 3)
 
 
