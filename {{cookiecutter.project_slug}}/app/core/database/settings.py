@@ -3,7 +3,7 @@
 from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy import URL, make_url
 
-from app.core.config import NAME, CoreSettings, Environment, required_in_production
+from app.core.config import CoreSettings, Environment, required_in_production
 from app.core.config.secret_url import SecretURL
 from app.core.database import database_url
 
@@ -26,10 +26,10 @@ DRIVERS = {
 }
 """What DATABASE_URL may begin with in production, and the driver that it means."""
 # {% if cookiecutter.database == "postgresql" %}
-EXAMPLE_URL = f"postgresql://user:password@localhost:5432/{NAME}"
+EXAMPLE_URL = "postgresql://user:password@localhost:5432/{{cookiecutter.project_slug}}"
 # {% endif %}
 # {% if cookiecutter.database == "mysql" %}
-EXAMPLE_URL = f"mysql://user:password@localhost:3306/{NAME}"
+EXAMPLE_URL = "mysql://user:password@localhost:3306/{{cookiecutter.project_slug}}"
 # {% endif %}
 # {% if cookiecutter.database == "sqlite" %}
 EXAMPLE_URL = "sqlite:////srv/data/service.sqlite3"
