@@ -23,7 +23,7 @@ anonymous = Client(base_url=site)
 
 refused = log_in.sync(client=anonymous, body=Login(email=email, password=f"not {password}"))
 assert isinstance(refused, Problem)
-assert refused.code == ProblemCode.WRONG_CREDENTIALS
+assert refused.code == ProblemCode.INVALID_CREDENTIALS
 
 tokens = log_in.sync(client=anonymous, body=Login(email=email, password=password))
 assert isinstance(tokens, Tokens)
