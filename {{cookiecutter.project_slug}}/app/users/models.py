@@ -14,7 +14,7 @@ DIGEST_LENGTH = 64
 
 
 class Role(StrEnum):
-    """What somebody is here for; app.core.access.principals says what that allows."""
+    """What somebody is here for; `app.core.access.scopes` says what that allows."""
 
     USER = "user"
     ADMIN = "admin"

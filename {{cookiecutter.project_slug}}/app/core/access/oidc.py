@@ -1,6 +1,6 @@
 """Access tokens of an OpenID provider: whoever shows one that is meant for this service is known.
 
-What a token says is mapped to what this service knows, its roles of `app.core.access.principals`: a user needs
+What a token says is mapped to what this service knows, its roles of `app.core.access.scopes`: a user needs
 what OIDC_USER_REQUIRES lists (nothing, unless set), an administrator what OIDC_ADMIN_REQUIRES lists besides.
 """
 
@@ -17,9 +17,10 @@ from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry, Token
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from app.core.access import principals
+from app.core.access import principals, scopes
 from app.core.access.jwks import ALGORITHMS, Provider, reachable
 from app.core.access.principals import InvalidToken, Principal
+from app.core.access.scopes import Scopes
 from app.core.config import CoreSettings, Environment, Names, required_in_production
 from app.core.config.tls import CAFile
 
@@ -163,8 +164,9 @@ class SignedTokens:
 class Principals:
     """Tells of whom a token speaks, and what they may do here."""
 
-    def __init__(self, settings: OidcSettings) -> None:
-        """Take whose subjects they are, and how their claims are read."""
+    def __init__(self, settings: OidcSettings, granted: Scopes) -> None:
+        """Take whose subjects they are, how their claims are read, and what roles may do."""
+        self._of_role = granted.of_role
         self._ids = uuid5(NAMESPACE_URL, str(settings.oidc_issuer))
         self._scope_path = _path(settings.oidc_scope_claim)
         self._role_path = _path(settings.oidc_role_claim or "")
@@ -174,7 +176,7 @@ class Principals:
     def of(self, claims: Mapping[str, Any]) -> Principal:
         """Return whom these claims speak for.
 
-        The id of a caller comes of issuer and subject, so that orders have one type of owner
+        The id of a caller comes of issuer and subject, so that rows have one type of owner
         whoever tells who people are. Subjects differ by case (OpenID Connect Core, section 2), and
         text in MySQL would not.
         """
@@ -182,24 +184,24 @@ class Principals:
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """Return what a caller may do here."""
-        scopes, roles = _at(claims, self._scope_path), _at(claims, self._role_path)
+        listed, roles = _at(claims, self._scope_path), _at(claims, self._role_path)
         # RFC 6749, section 3.3: scopes in a text are separated by spaces; a role may contain them.
-        said = {f"scope:{scope}" for scope in _texts(scopes, separator=" ")}
+        said = {f"scope:{scope}" for scope in _texts(listed, separator=" ")}
         said |= {f"role:{role}" for role in _texts(roles)}
         if not self._user_needs <= said:
             return frozenset()
         if self._admin_needs and self._admin_needs <= said:
-            return principals.SCOPES["admin"]
-        return principals.SCOPES["user"]
+            return self._of_role("admin")
+        return self._of_role("user")
 
 
 class Verifier:
     """Checks access tokens of one provider."""
 
-    def __init__(self, settings: OidcSettings, provider: Provider) -> None:
-        """Take what a token has to say, and whose keys are believed."""
+    def __init__(self, settings: OidcSettings, provider: Provider, granted: Scopes) -> None:
+        """Take what a token has to say, whose keys are believed, and what roles may do."""
         self._tokens = SignedTokens(settings, provider, ACCESS_TOKENS | ANY_TOKENS)
-        self._principals = Principals(settings)
+        self._principals = Principals(settings, granted)
         self._claims = JWTClaimsRegistry(
             leeway=settings.oidc_leeway_seconds,
             iss={"essential": True, "value": str(settings.oidc_issuer)},
@@ -283,7 +285,7 @@ def init_app(app: Flask, settings: OidcSettings) -> None:
         ca_file=settings.oidc_ca_file,
         securely=settings.in_production,
     )
-    principals.init_app(app, Verifier(settings, provider).verify)
+    principals.init_app(app, Verifier(settings, provider, scopes.of(app)).verify)
     # {% if cookiecutter.web_ui %}
     app.extensions["openid_provider"] = provider
     # {% endif %}

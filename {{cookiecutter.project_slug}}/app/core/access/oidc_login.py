@@ -20,10 +20,11 @@ from flask import Flask, current_app
 from joserfc.jwt import JWTClaimsRegistry
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
-from app.core.access import auth_log
+from app.core.access import auth_log, scopes
 from app.core.access.jwks import Provider, ProviderUnavailable, reachable
 from app.core.access.oidc import ANY_TOKENS, NO_GOOD, OidcSettings, Principals, SignedTokens
 from app.core.access.principals import Principal
+from app.core.access.scopes import Scopes
 from app.core.config import required_in_production
 from app.core.config.public_url import PublicURLSettings
 from app.core.errors import Problem, Unavailable
@@ -106,8 +107,8 @@ class AuthorizationRequest:
 class OIDCLogin:
     """Sends people to the provider, and learns from it who they are."""
 
-    def __init__(self, settings: ClientSettings, provider: Provider) -> None:
-        """Take which client this service is, and of which provider."""
+    def __init__(self, settings: ClientSettings, provider: Provider, granted: Scopes) -> None:
+        """Take which client this service is, of which provider, and what roles may do."""
         self._provider = provider
         self._issuer = str(settings.oidc_issuer)
         self._client = str(settings.oidc_client_id)
@@ -117,7 +118,7 @@ class OIDCLogin:
         self._leeway = settings.oidc_leeway_seconds
         self._securely = settings.in_production
         self._tokens = SignedTokens(settings, provider, ANY_TOKENS)
-        self._principals = Principals(settings)
+        self._principals = Principals(settings, granted)
 
     def start(self) -> tuple[str, AuthorizationRequest]:
         """Return where to send a browser, and what to keep in it.
@@ -288,5 +289,7 @@ def of_app() -> OIDCLogin:
 def init_app(app: Flask, settings: ClientSettings) -> None:
     """Let people log in at the provider; nobody, in development without a client of it."""
     app.extensions["code_flow"] = (
-        OIDCLogin(settings, app.extensions["openid_provider"]) if settings.oidc_client_id else None
+        OIDCLogin(settings, app.extensions["openid_provider"], scopes.of(app))
+        if settings.oidc_client_id
+        else None
     )

@@ -1,6 +1,6 @@
 """Who is calling, and what they may do: settled before anything that they sent is read.
 
-A route says what its callers need: `@blueprint.requires("orders:read")`.
+A route says what its callers need: `@blueprint.requires("notes:read")`.
 """
 
 from collections.abc import Callable
@@ -18,28 +18,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}  # as OpenAPI names it
-SCOPES = {
-    "user": frozenset(
-        {
-            # {% if cookiecutter.auth == "jwt" %}
-            "account",
-            # {% endif %}
-            "orders:read",
-            "orders:write",
-        }
-    ),
-    "admin": frozenset(
-        {
-            # {% if cookiecutter.auth == "jwt" %}
-            "account",
-            # {% endif %}
-            "admin",
-            "orders:read",
-            "orders:write",
-        }
-    ),
-}
-"""What each role may do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Blueprint(flask_smorest.Blueprint):
     def route(self, rule: str, **options: Any) -> Callable[[Route], Route]:  # noqa: ANN401  Flask's signature
         """Serve a view, and document its name and that pages of other sites may change nothing.
 
-        The view's name becomes the operationId: call it by a verb and a noun, `list_orders`.
+        The view's name becomes the operationId: call it by a verb and a noun, `list_notes`.
         """
         serve = super().route(rule, **options)
         reads = SAFE_METHODS.issuperset(options.get("methods", SAFE_METHODS))
@@ -56,8 +56,9 @@ class Blueprint(flask_smorest.Blueprint):
         """Let in only callers with this scope, and say so in the document.
 
         It belongs right below `route`, above what reads arguments: a stranger then learns nothing
-        of them.
+        of them. A scope that no domain has declared is an error when the blueprint is registered.
         """
+        self.record(lambda state: access.scopes.of(state.app).require({scope}))
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             described = self.problems(401, 403)(self.doc(security=[{"token": [scope]}])(view))
