@@ -4,7 +4,10 @@
 the service knows it.
 """
 
+from uuid import UUID
+
 from flask import Flask, Response
+from flask.json import dumps
 from marshmallow import fields, validate
 
 from app.core import (  # one line where it fits
@@ -33,6 +36,7 @@ class NoteSchema(schemas.Schema):
 
     text = fields.String(required=True, validate=validate.Length(1, 100))
     copies = schemas.Integer(required=True, validate=validate.Range(1, 10))
+    size = schemas.Integer(dump_only=True)
 
 
 blueprint = Blueprint("notes", __name__, description="Write notes")
@@ -67,14 +71,14 @@ def replace_note(note: dict[str, object]) -> Response:
 
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
-@blueprint.route("/<int:version>", methods=["GET"])
+@blueprint.route("/<uuid:note_id>", methods=["GET"])
 @blueprint.arguments(conditional_requests.ReadConditions, location="headers")
 @blueprint.response(200, NoteSchema, headers=conditional_requests.ETAG)
 @blueprint.alt_response(304, description="You hold this version", headers=conditional_requests.ETAG)
 @blueprint.problems(412)
-def get_version(_headers: object, version: int) -> Response:
-    """Answer with a version of a note, unless the client holds it."""
-    shown = conditional_requests.Representation(version, b'{"text": "Buy tea", "copies": 2}')
+def get_stored_note(_headers: object, note_id: UUID) -> Response:
+    """Answer with version 3 of a note of this id, unless the client holds it."""
+    shown = conditional_requests.Representation(3, dumps({**NOTE, "text": str(note_id)}).encode())
     return conditional_requests.respond_conditionally(shown)
 
 

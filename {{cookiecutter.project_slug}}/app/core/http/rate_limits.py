@@ -65,7 +65,7 @@ class RateLimitSettings(RedisSettings):
     rate_limit: Limit = "300/minute"
     """For each client, over all routes."""
     rate_limit_routes: Routes = Field(default_factory=dict)
-    """For each client on one route: `POST /api/v1/quotes=60/minute`, separated by commas."""
+    """For each client on one route: `POST /api/v1/notes=60/minute`, separated by commas."""
 
     def warnings(self) -> list[str]:
         """Say that processes do not know of each other's counts."""

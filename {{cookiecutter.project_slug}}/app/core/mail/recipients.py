@@ -1,6 +1,6 @@
 """How many emails one recipient gets: counted where an email is handed over, so for every sender.
 
-Anybody can have an email sent to anybody's address: a receipt, a password reset, a confirmation. An email
+Anybody can have an email sent to anybody's address: a notice, a password reset, a confirmation. An email
 over the limit is dropped with a log line, and whoever asked for it learns nothing. Each share has a count
 of its own, so that the emails of one cannot use up those of another.
 """

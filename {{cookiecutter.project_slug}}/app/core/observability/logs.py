@@ -1,6 +1,6 @@
 """Structured logs: one JSON line an event in production, readable lines in development.
 
-Any code logs with the standard library (`logger.info("order placed", extra={"order_id": …})`):
+Any code logs with the standard library (`logger.info("note written", extra={"note_id": …})`):
 words for people in the message, values for machines in `extra`.
 """
 

@@ -1,6 +1,6 @@
 """The outbox: messages that are stored in the transaction they come from, and sent after its commit.
 
-An order and the message about it are both there or both not there, whatever the broker does. A
+A row and the message about it are both there or both not there, whatever the broker does. A
 message stays until its task is done: a broker that is away, or loses it, only delays it.
 """
 
