@@ -1,17 +1,13 @@
-"""What the tests of repeated requests share: a view that acts as it is told, and an order to store."""
+"""What the tests of repeated requests share: a view that acts as it is told, and a note to store."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from uuid import uuid4
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.core.database import reading_engine, writing
-from app.orders.models import Order
-
-WHEN = datetime(2026, 11, 25, tzinfo=UTC)
+from tests.toy_tables import Note
 
 
 class View:
@@ -35,24 +31,10 @@ class View:
         return self.app.test_client().post("/collide")
 
 
-def order() -> Order:
-    """Make an order, unsaved."""
-    return Order(
-        id=uuid4(),
-        # {% if cookiecutter.auth != "none" %}
-        owner_id=uuid4(),
-        # {% endif %}
-        currency="EUR",
-        total_cents=0,
-        created_at=WHEN,
-        lines=[],
-    )
-
-
 def commit() -> None:
-    """Store an order."""
+    """Store a note."""
     with writing() as session:
-        session.add(order())
+        session.add(Note())
 
 
 def on_a_server(app: Flask, *kinds: str) -> None:
