@@ -27,7 +27,7 @@ def application() -> Any:  # noqa: ANN401 - the tree is no package of the templa
         (
             "app",
             "app.core.api",
-            "app.core.access.principals",
+            "app.core.access",
             "app.core.access.tokens",
             "app.settings",
         ),
@@ -43,7 +43,7 @@ def application() -> Any:  # noqa: ANN401 - the tree is no package of the templa
     blueprint.route("/open", methods=["GET"])(view)
     blueprint.route("/guarded", methods=["GET"])(blueprint.requires("orders:read")(view))
     app.register_blueprint(blueprint, url_prefix="/bench")
-    caller = access.Caller(uuid4(), access.SCOPES["user"], uuid4())
+    caller = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())
     app.bench_token = tokens.of(app).issue(caller).value
     return app
 

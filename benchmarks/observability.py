@@ -57,7 +57,7 @@ if "logs" not in os.environ["BENCH_PARTS"]:
     around.observers[:] = [each for each in around.observers if not isinstance(each, logs.AccessLog)]
 if "headers" not in os.environ["BENCH_PARTS"]:
     around.static_headers.clear()
-caller = access.Caller(uuid4(), access.SCOPES["user"], uuid4())
+caller = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())
 line = {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}
 with app.app_context():
     db.metadata.create_all(db.engine)

@@ -32,7 +32,9 @@ def user_browser(app: Flask) -> FlaskClient:
     """Return the browser of a user who may see every page."""
     client: FlaskClient = app.test_client()
     # {% if cookiecutter.auth != "none" %}
-    login(client, access.Principal(SOME_ID, access.SCOPES["user"]))
+    with app.app_context():
+        scopes = access.scopes_of("user")
+    login(client, access.Principal(SOME_ID, scopes))
     # {% endif %}
     return client
 

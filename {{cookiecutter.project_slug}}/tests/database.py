@@ -23,6 +23,7 @@ from app.core import database
 from app.core.config import Environment
 from app.core.database.settings import UNSET
 from app.settings import Settings
+from tests.toy_tables import ToyBase
 
 CountQueries = Callable[[int], AbstractContextManager[None]]
 Query = Select[*tuple[Any, ...]]
@@ -97,6 +98,15 @@ def database_url(new_database: NewDatabase) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(UNSET, Environment.TESTING, url)
         yield url
+
+
+@pytest.fixture
+def toy_tables(database_url: str) -> Iterator[None]:
+    """Have the tables of `tests/toy_tables.py` in the run's database, empty."""
+    engine = create_engine(settings(database_url).url, poolclass=NullPool)
+    ToyBase.metadata.create_all(engine)
+    yield
+    ToyBase.metadata.drop_all(engine)
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ PRODUCTION: dict[str, str] = {
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     "oidc_issuer": "https://login.example/realms/shop",
-    "oidc_audience": "https://orders.example",
+    "oidc_audience": "https://api.shop.example",
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     "oidc_client_id": "shop",
@@ -50,7 +50,7 @@ TESTING: dict[str, object] = {
     "app_env": "testing",
     "readiness_timeout_seconds": 60.0,  # never exceeded, not even on a busy machine
     # {% if cookiecutter.auth == "oidc" %}
-    "oidc_audience": "https://orders.example",  # of the issuer that conftest.py starts
+    "oidc_audience": "https://api.shop.example",  # of the issuer that conftest.py starts
     "oidc_role_claim": "realm_access.roles",
     "oidc_admin_requires": "role:admin",
     # {% endif %}

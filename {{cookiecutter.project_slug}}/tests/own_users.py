@@ -23,7 +23,8 @@ def user_id(app: Flask, name: str = "user") -> UUID:
 
 def authorization(app: Flask, name: str = "user") -> str:
     """Return the Authorization header of a user."""
-    scopes = access.SCOPES["admin" if name == "admin" else "user"]
+    with app.app_context():
+        scopes = access.scopes_of("admin" if name == "admin" else "user")
     if name == "admin":
         _make_administrator(app)
     return f"Bearer {tokens.of(app).issue(Principal(user_id(app, name), scopes)).value}"

@@ -1,17 +1,13 @@
-"""Helpers for tests of retried requests: a scripted view, and orders to store."""
+"""Helpers for tests of retried requests: a scripted view, and a note to store."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from uuid import uuid4
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.core.database import reading_engine, writing
-from app.orders.models import Order
-
-WHEN = datetime(2026, 11, 25, tzinfo=UTC)
+from tests.toy_tables import Note
 
 
 class View:
@@ -34,24 +30,10 @@ class View:
         return self.app.test_client().post("/collide")
 
 
-def order() -> Order:
-    """Return an order that is not stored."""
-    return Order(
-        id=uuid4(),
-        # {% if cookiecutter.auth != "none" %}
-        owner_id=uuid4(),
-        # {% endif %}
-        currency="EUR",
-        total_cents=0,
-        created_at=WHEN,
-        lines=[],
-    )
-
-
 def commit() -> None:
-    """Store an order."""
+    """Store a note."""
     with writing() as session:
-        session.add(order())
+        session.add(Note())
 
 
 def on_a_server(app: Flask, *kinds: str) -> None:

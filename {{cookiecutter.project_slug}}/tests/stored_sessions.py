@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core.access import SCOPES, Principal
+from app.core.access import Principal, scopes_of
 from app.core.database import writing
 from app.sessions import service
 from tests.browsers import SOME_ID, login
@@ -26,5 +26,7 @@ def open_session(app: Flask, owner_id: UUID = SOME_ID) -> UUID:
 def with_session(app: Flask) -> FlaskClient:
     """Return a browser with a stored session."""
     client: FlaskClient = app.test_client()
-    login(client, Principal(SOME_ID, SCOPES["user"], open_session(app)))
+    with app.app_context():
+        scopes = scopes_of("user")
+    login(client, Principal(SOME_ID, scopes, open_session(app)))
     return client

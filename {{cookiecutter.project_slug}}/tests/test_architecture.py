@@ -14,9 +14,9 @@ PROJECT = Path(__file__).parents[1]
 ARCHITECTURE = PROJECT / "docs" / "architecture.md"
 AGENTS = PROJECT / "AGENTS.md"
 SPAN = re.compile("`([^`]+)`")
-# With a folder, or with a suffix: `app/core/`, `gunicorn.conf.py`; not `/api/v1/orders`.
+# With a folder, or with a suffix: `app/core/`, `gunicorn.conf.py`; not `/api/v1/notes`.
 FILE = re.compile(r"[\w.-]+(/[\w.-]*)+|[\w.-]+\.(conf|md|py|toml|txt)")
-# `Pipeline.begin` of `app/core/pipeline.py`; `Order` and `OrderLine` of `app/orders/models.py`
+# `Pipeline.begin` of `app/core/pipeline.py`; `Note` and `NoteLine` of `app/notes/models.py`
 NAMED = re.compile(r"((?:`[\w.]+`(?:, | and ))*`[\w.]+`) of `([\w./-]+\.py)`")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

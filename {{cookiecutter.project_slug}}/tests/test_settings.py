@@ -80,7 +80,7 @@ def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     # {% if cookiecutter.auth == "oidc" %}
     # Without a provider it starts too, and says what that means.
     monkeypatch.setenv("OIDC_ISSUER", "http://127.0.0.1:8080/realms/shop")
-    monkeypatch.setenv("OIDC_AUDIENCE", "orders")
+    monkeypatch.setenv("OIDC_AUDIENCE", "api")
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     monkeypatch.setenv("OIDC_CLIENT_ID", "shop")

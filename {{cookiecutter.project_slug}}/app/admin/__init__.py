@@ -8,6 +8,7 @@ from app.admin import (  # one line where it fits
     # {% endif %}
     routes,
 )
+from app.core import access
 
 __all__ = [  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
@@ -19,4 +20,5 @@ __all__ = [  # one line where it fits
 
 def init_app(app: Flask) -> None:
     """Serve `/api/v1/admin`."""
+    access.declare_scopes(app, {"admin": ("admin",)})
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/admin")

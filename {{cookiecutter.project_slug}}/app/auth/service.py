@@ -83,4 +83,4 @@ def log_out_everywhere(owner_id: UUID) -> None:
 
 
 def _principal(owner_id: UUID, role: str, session_id: UUID) -> Principal:
-    return Principal(owner_id, access.SCOPES[role], session_id)
+    return Principal(owner_id, access.scopes_of(role), session_id)

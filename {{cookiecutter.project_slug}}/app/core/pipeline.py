@@ -35,7 +35,7 @@ class RequestInfo:
     started_ns: int = field(default_factory=time.time_ns)
     started_clock: int = field(default_factory=time.perf_counter_ns)
     route: str | None = None
-    """The route's template (`/api/v1/orders/<uuid:order_id>`), never the raw path."""
+    """The route's template (`/api/v1/notes/<uuid:note_id>`), never the raw path."""
     quiet: bool = False
     """Whether observers ignore this request, as they do health probes."""
     status: int = 500

@@ -10,11 +10,17 @@ from app.orders import (  # one line where it fits
     receipts,
     # {% endif %}
     routes,
+    # {% if cookiecutter.auth != "none" %}
+    scopes,
+    # {% endif %}
 )
 
 
 def init_app(app: Flask) -> None:
     """Serve `/api/v1/orders`."""
+    # {% if cookiecutter.auth != "none" %}
+    scopes.init_app(app)
+    # {% endif %}
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/orders")
     # {% if cookiecutter.metrics %}
     events.init_app(app)

@@ -2,7 +2,14 @@
 
 from flask import Flask
 
-from app.pages import forms, protection, rendering
+from app.pages import (  # one line where it fits
+    forms,
+    # {% if cookiecutter.auth != "none" %}
+    login_required,
+    # {% endif %}
+    protection,
+    rendering,
+)
 from app.pages.routes import blueprint
 from app.quotes.money import shown
 
@@ -14,3 +21,6 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(shown, "money")
     app.after_request(rendering.show_problem)
     app.register_blueprint(blueprint)
+    # {% if cookiecutter.auth != "none" %}
+    login_required.init_app(app)
+    # {% endif %}

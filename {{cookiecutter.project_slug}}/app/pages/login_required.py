@@ -7,6 +7,7 @@ from typing import ParamSpec
 from urllib.parse import urlencode
 
 from flask import (  # one line where it fits
+    Flask,
     flash,
     redirect,
     request,
@@ -16,7 +17,7 @@ from flask import (  # one line where it fits
 )
 from werkzeug.wrappers import Response
 
-from app.core.access import browser_session
+from app.core.access import browser_session, scopes
 
 LOGIN = "/login"
 LOGOUT = "/logout"
@@ -34,6 +35,9 @@ ENDED = "Your session has ended, so the form was not sent. Log in and fill it in
 
 P = ParamSpec("P")
 
+SCOPE = "scope"
+"""The attribute of a view with the scope that it requires."""
+
 
 @dataclass(frozen=True, slots=True)
 class Personal:
@@ -42,6 +46,12 @@ class Personal:
     name: str | None = None
     links: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, str] = field(default_factory=dict)
+
+
+def init_app(app: Flask) -> None:
+    """Refuse to start with a page for a scope that no domain has declared; called after the views."""
+    views = app.view_functions.values()
+    scopes.of(app).require({scope for view in views if (scope := view.__dict__.get(SCOPE))})
 
 
 def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
@@ -55,6 +65,7 @@ def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
             return view(*args, **kwargs) if browser_session.admit(scope) else _to_login()
 
+        guarded.__dict__[SCOPE] = scope
         return guarded
 
     return decorate

@@ -14,7 +14,7 @@ DIGEST_LENGTH = 64
 
 
 class Role(StrEnum):
-    """The role of a user; `app.core.access.principals` maps it to scopes."""
+    """The role of a user; `app.core.access.scopes` maps it to scopes."""
 
     USER = "user"
     ADMIN = "admin"

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.core.config import InvalidSettings
 from app.settings import Settings
 from conftest import MakeApp
+from tests import toy
 
 PREFIX = "/shop"
 
@@ -19,8 +20,8 @@ PREFIX = "/shop"
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
     """Make an application below a prefix, with some routes that lead elsewhere."""
-    app = make_app(
-        url_prefix=f"{PREFIX}/", trusted_proxy_hops=1, cors_origins=("https://a.example",)
+    app = toy.init_app(
+        make_app(url_prefix=f"{PREFIX}/", trusted_proxy_hops=1, cors_origins=("https://a.example",))
     )
 
     @app.get("/seen/")
@@ -112,7 +113,7 @@ def test_every_link_of_the_documentation_and_every_path_of_the_document_works(
 def test_pages_of_other_origins_are_known_below_a_prefix_too(client: FlaskClient) -> None:
     for origin, status in (("https://a.example", 422), ("https://b.example", 403)):
         headers = {"Origin": origin}
-        assert client.post("/shop/api/v1/quotes", json={}, headers=headers).status_code == status
+        assert client.post(f"{PREFIX}{toy.URL}", json={}, headers=headers).status_code == status
 
 
 def test_without_a_prefix_the_document_is_of_the_whole_host(make_app: MakeApp) -> None:

@@ -12,13 +12,13 @@ from app.core.access import (  # one line where it fits
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     oidc_login,
     # {% endif %}
+    scopes,
     # {% if cookiecutter.auth == "jwt" %}
     tokens,
     # {% endif %}
 )
 from app.core.access.principals import (  # one line where it fits
     SCHEME,
-    SCOPES,
     InsufficientScope,
     InvalidToken,
     Principal,
@@ -30,10 +30,11 @@ from app.core.access.principals import (  # one line where it fits
     # {% endif %}
     principal,
 )
+from app.core.access.scopes import ROLES, declare_scopes, scopes_of
 
 __all__ = [  # one line where it fits
+    "ROLES",
     "SCHEME",
-    "SCOPES",
     "InsufficientScope",
     "InvalidToken",
     "Principal",
@@ -43,12 +44,15 @@ __all__ = [  # one line where it fits
     # {% if cookiecutter.web_ui %}
     "browser_session",
     # {% endif %}
+    "declare_scopes",
     "guarded",
     "init_app",
     # {% if cookiecutter.auth == "jwt" %}
     "look_up",
     # {% endif %}
     "principal",
+    "scopes",
+    "scopes_of",
 ]
 
 
@@ -71,6 +75,7 @@ class Settings(  # one line where it fits
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Set up the application's authentication."""
+    scopes.init_app(app)
     # {% if cookiecutter.auth == "oidc" %}
     oidc.init_app(app, settings)
     # {% endif %}

@@ -1,6 +1,6 @@
 """Access tokens that an OpenID provider issues for this service.
 
-The scopes and roles in a token are mapped to the roles of `app.core.access.principals`: a user
+The scopes and roles in a token are mapped to the roles of `app.core.access.scopes`: a user
 needs everything in OIDC_USER_REQUIRES (by default nothing), an administrator also everything in
 OIDC_ADMIN_REQUIRES.
 """
@@ -18,9 +18,10 @@ from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry, Token
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from app.core.access import principals
+from app.core.access import principals, scopes
 from app.core.access.jwks import ALGORITHMS, Provider, reachable
 from app.core.access.principals import InvalidToken, Principal
+from app.core.access.scopes import Scopes
 from app.core.config import CoreSettings, Environment, Names, required_in_production
 from app.core.config.tls import CAFile
 
@@ -178,7 +179,8 @@ class SignedTokens:
 class ClaimsMapper:
     """Maps the claims of a token to a principal."""
 
-    def __init__(self, settings: OidcSettings) -> None:
+    def __init__(self, settings: OidcSettings, granted: Scopes) -> None:
+        self._of_role = granted.of_role
         self._ids = uuid5(NAMESPACE_URL, str(settings.oidc_issuer))
         self._scope_path = _path(settings.oidc_scope_claim)
         self._role_path = _path(settings.oidc_role_claim or "")
@@ -188,7 +190,7 @@ class ClaimsMapper:
     def of(self, claims: Mapping[str, Any]) -> Principal:
         """Return the principal of these claims.
 
-        Its id is derived from the issuer and the subject, so that the owner of an order has one
+        Its id is derived from the issuer and the subject, so that the owner of a row has one
         type for every provider. Subjects are case-sensitive (OpenID Connect Core, section 2), which
         text in MySQL is not.
         """
@@ -196,23 +198,23 @@ class ClaimsMapper:
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """Return the scopes of the principal in this service."""
-        scopes, roles = _at(claims, self._scope_path), _at(claims, self._role_path)
+        listed, roles = _at(claims, self._scope_path), _at(claims, self._role_path)
         # Scopes in a text are separated by spaces (RFC 6749, section 3.3); a role may contain them.
-        said = {f"scope:{scope}" for scope in _texts(scopes, separator=" ")}
+        said = {f"scope:{scope}" for scope in _texts(listed, separator=" ")}
         said |= {f"role:{role}" for role in _texts(roles)}
         if not self._user_needs <= said:
             return frozenset()
         if self._admin_needs and self._admin_needs <= said:
-            return principals.SCOPES["admin"]
-        return principals.SCOPES["user"]
+            return self._of_role("admin")
+        return self._of_role("user")
 
 
 class Verifier:
     """Verifies the access tokens of one provider."""
 
-    def __init__(self, settings: OidcSettings, provider: Provider) -> None:
+    def __init__(self, settings: OidcSettings, provider: Provider, granted: Scopes) -> None:
         self._tokens = SignedTokens(settings, provider, ACCESS_TOKENS | ANY_TOKENS)
-        self._claims_mapper = ClaimsMapper(settings)
+        self._claims_mapper = ClaimsMapper(settings, granted)
         self._claims = JWTClaimsRegistry(
             leeway=settings.oidc_leeway_seconds,
             iss={"essential": True, "value": str(settings.oidc_issuer)},
@@ -296,7 +298,7 @@ def init_app(app: Flask, settings: OidcSettings) -> None:
         ca_file=settings.oidc_ca_file,
         securely=settings.in_production,
     )
-    principals.init_app(app, Verifier(settings, provider).verify)
+    principals.init_app(app, Verifier(settings, provider, scopes.of(app)).verify)
     # {% if cookiecutter.web_ui %}
     app.extensions["openid_provider"] = provider
     # {% endif %}

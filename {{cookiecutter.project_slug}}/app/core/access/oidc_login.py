@@ -21,7 +21,7 @@ from joserfc.jwt import JWTClaimsRegistry
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
 from app.core import telemetry
-from app.core.access import auth_log
+from app.core.access import auth_log, scopes
 from app.core.access.jwks import Provider, ProviderUnavailable, reachable
 from app.core.access.oidc import (
     ANY_TOKENS,
@@ -31,6 +31,7 @@ from app.core.access.oidc import (
     SignedTokens,
 )
 from app.core.access.principals import Principal
+from app.core.access.scopes import Scopes
 from app.core.config import required_in_production
 from app.core.config.public_url import PublicURLSettings
 from app.core.errors import Problem, Unavailable
@@ -116,7 +117,7 @@ class AuthorizationRequest:
 class OIDCLogin:
     """Sends users to the provider to log in, and verifies who they are."""
 
-    def __init__(self, settings: ClientSettings, provider: Provider) -> None:
+    def __init__(self, settings: ClientSettings, provider: Provider, granted: Scopes) -> None:
         self._provider = provider
         self._issuer = str(settings.oidc_issuer)
         self._client = str(settings.oidc_client_id)
@@ -126,7 +127,7 @@ class OIDCLogin:
         self._leeway = settings.oidc_leeway_seconds
         self._securely = settings.in_production
         self._tokens = SignedTokens(settings, provider, ANY_TOKENS)
-        self._claims_mapper = ClaimsMapper(settings)
+        self._claims_mapper = ClaimsMapper(settings, granted)
 
     def start(self) -> tuple[str, AuthorizationRequest]:
         """Return the URL to redirect the browser to, and the request to store in its session.
@@ -299,5 +300,7 @@ def of_app() -> OIDCLogin:
 def init_app(app: Flask, settings: ClientSettings) -> None:
     """Set up login at the provider; in development without OIDC_CLIENT_ID it is unavailable."""
     app.extensions["oidc_login"] = (
-        OIDCLogin(settings, app.extensions["openid_provider"]) if settings.oidc_client_id else None
+        OIDCLogin(settings, app.extensions["openid_provider"], scopes.of(app))
+        if settings.oidc_client_id
+        else None
     )

@@ -1,6 +1,6 @@
 """The principal of a request and its scopes, checked before the request's arguments are read.
 
-A route declares the scope that it requires: `@blueprint.requires("orders:read")`.
+A route declares the scope that it requires: `@blueprint.requires("notes:read")`.
 """
 
 from collections.abc import Callable
@@ -18,28 +18,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}  # for the OpenAPI document
-SCOPES = {
-    "user": frozenset(
-        {
-            # {% if cookiecutter.auth == "jwt" %}
-            "account",
-            # {% endif %}
-            "orders:read",
-            "orders:write",
-        }
-    ),
-    "admin": frozenset(
-        {
-            # {% if cookiecutter.auth == "jwt" %}
-            "account",
-            # {% endif %}
-            "admin",
-            "orders:read",
-            "orders:write",
-        }
-    ),
-}
-"""The scopes of each role."""
 
 
 @dataclass(frozen=True, slots=True)

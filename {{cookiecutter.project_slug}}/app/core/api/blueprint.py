@@ -39,7 +39,7 @@ class Blueprint(flask_smorest.Blueprint):
     def route(self, rule: str, **options: Any) -> Callable[[Route], Route]:  # noqa: ANN401  Flask's signature
         """Serve a view; document its operationId and, for unsafe methods, the cross-origin 403.
 
-        The operationId is made from the view's name: use a verb and a noun, `list_orders`.
+        The operationId is made from the view's name: use a verb and a noun, `list_notes`.
         """
         serve = super().route(rule, **options)
         reads = SAFE_METHODS.issuperset(options.get("methods", SAFE_METHODS))
@@ -56,8 +56,9 @@ class Blueprint(flask_smorest.Blueprint):
         """Require this scope, and document the requirement.
 
         Place it directly below `route`, above `arguments`: unauthenticated clients then learn
-        nothing about the arguments.
+        nothing about the arguments. Registration fails for a scope that no domain has declared.
         """
+        self.record(lambda state: access.scopes.of(state.app).require({scope}))
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             described = self.problems(401, 403)(self.doc(security=[{"token": [scope]}])(view))

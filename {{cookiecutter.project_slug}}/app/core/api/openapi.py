@@ -114,7 +114,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[Node]:
 
 
 def operation_id(name: str) -> str:
-    """Return `listOrders` for a view called `list_orders`."""
+    """Return `listNotes` for a view called `list_notes`."""
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))
 

@@ -263,13 +263,13 @@ def _environment(
         from_secret, unread = secrets_manager.read(cls, secret_id)
         values, problems = {**_stripped(from_secret), **values}, {**problems, **unread}
     quoted = {
-        name.upper(): QUOTES for name, value in values.items() if QUOTED.fullmatch(str(value))
+        name.upper(): QUOTED_HINT for name, value in values.items() if QUOTED.fullmatch(str(value))
     }
     return values, {**problems, **quoted}, tuple(ignored.values())
 
 
 QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
-QUOTES = "has quotes around it that nothing took away, as docker --env-file leaves them"
+QUOTED_HINT = "has quotes around it that nothing took away, as docker --env-file leaves them"
 
 
 def _stripped(values: Mapping[str, Any]) -> dict[str, Any]:

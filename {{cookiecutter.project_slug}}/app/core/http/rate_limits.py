@@ -65,7 +65,7 @@ class RateLimitSettings(RedisSettings):
     rate_limit: Limit = "300/minute"
     """The limit of each client over all routes."""
     rate_limit_routes: Routes = Field(default_factory=dict)
-    """The limits of each client on single routes, such as `POST /api/v1/quotes=60/minute`,
+    """The limits of each client on single routes, such as `POST /api/v1/notes=60/minute`,
     separated by commas."""
 
     def warnings(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Limits the emails to each recipient; they are counted on delivery, whatever code sends them.
 
-Any client can have an email sent to any address: a receipt, a password reset, a confirmation. An
+Any client can have an email sent to any address: a notice, a password reset, a confirmation. An
 email over the limit is dropped and logged, and the response does not reveal it. Each share has its
 own count, so that emails of one share cannot use up the limit of another.
 """

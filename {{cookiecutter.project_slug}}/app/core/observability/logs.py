@@ -1,6 +1,6 @@
 """Structured logs: one JSON line per event in production, readable lines in development.
 
-Log with the standard library (`logger.info("order placed", extra={"order_id": …})`): the message is
+Log with the standard library (`logger.info("note written", extra={"note_id": …})`): the message is
 for people, the values in `extra` are for machines.
 """
 

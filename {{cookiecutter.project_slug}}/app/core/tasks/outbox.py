@@ -1,6 +1,6 @@
 """The transactional outbox: messages are stored in the transaction that creates them.
 
-They are sent after the commit, so an order and its message are stored together or not at all. A
+They are sent after the commit, so a row and its message are stored together or not at all. A
 message stays in the outbox until its task is done, so a broker that is unavailable, or loses a
 message, only delays it.
 """

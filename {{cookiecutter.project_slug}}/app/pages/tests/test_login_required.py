@@ -1,8 +1,10 @@
 import pytest
 from flask import Flask
+from werkzeug.wrappers import Response
 
 from app.core import access
 from app.core.access import browser_session
+from app.pages import login_required
 from app.pages.quotes import PATH
 from conftest import MakeApp
 from tests.browsers import ACCEPT, SENT, SOME_ID, login, token, user_browser
@@ -36,7 +38,9 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
         raise RuntimeError
 
     client = app.test_client()
-    login(client, access.Principal(SOME_ID, access.SCOPES["user"], SOME_ID))
+    with app.app_context():
+        scopes = access.scopes_of("user")
+    login(client, access.Principal(SOME_ID, scopes, SOME_ID))
 
     asked: list[object] = []
     monkeypatch.setattr(browser_session.of(app), "is_open", asked.append)
@@ -59,3 +63,11 @@ def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
 
     assert "ann@shop.example" not in page
     assert "Log in</a>" in page
+
+
+def test_a_page_for_a_scope_that_no_domain_declares_stops_the_start(make_app: MakeApp) -> None:
+    app = make_app()
+    app.add_url_rule("/drafts", view_func=login_required.only("drafts:raed")(Response))
+
+    with pytest.raises(LookupError, match="no domain declares these scopes: drafts:raed"):
+        login_required.init_app(app)

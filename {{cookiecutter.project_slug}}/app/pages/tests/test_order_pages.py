@@ -221,7 +221,9 @@ def test_nothing_is_cancelled_without_a_token(
 def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subtests) -> None:
     page = f"/orders/{place(app)}"
     other = app.test_client()
-    login(other, access.Principal(UUID(int=2), access.SCOPES["user"]))
+    with app.app_context():
+        scopes = access.scopes_of("user")
+    login(other, access.Principal(UUID(int=2), scopes))
     form = {"csrf_token": token(other, "/orders/new")}
     with subtests.test("one"):
         assert other.get(page).status_code == 404

@@ -20,6 +20,7 @@ from app.pages.provider_login import MAX_LENGTH, MAX_TABS, SECONDS
 from app.pages.quotes import PATH
 from app.settings import Settings
 from conftest import LogLines, MakeApp
+from tests import toy
 from tests.browsers import ACCEPT, send, session_of
 from tests.provider import (
     CLIENT,
@@ -41,7 +42,7 @@ HINT = "abcdefgh"  # an access token, which this service does not read
 def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
     """Create an application whose users log in at a realm."""
     realm.know()
-    app = make_app(oidc_issuer=realm.issuer, **values)
+    app = toy.init_app(make_app(oidc_issuer=realm.issuer, **values))
     # {% if cookiecutter.auth == "jwt" %}
     for name in ("login", "logout"):  # replace the routes of local accounts
         found = app.view_functions[f"pages.provider_login.{name}"]
@@ -49,7 +50,7 @@ def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
     # {% endif %}
 
     @app.route("/inside", methods=["GET", "POST"])
-    @login_required.only("orders:read")
+    @login_required.only("notes:read")
     def inside() -> Any:  # noqa: ANN401  what a view may return
         return str(access.principal().id)
 

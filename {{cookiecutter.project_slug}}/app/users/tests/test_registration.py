@@ -119,14 +119,14 @@ def test_registering_sends_the_same_queries_whoever_has_the_address(
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("order", ["stranger first", "owner first"])
+@pytest.mark.parametrize("sequence", ["stranger first", "owner first"])
 @pytest.mark.parametrize("url", [AGAIN, URL])
 def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
-    app: Flask, client: FlaskClient, order: str, url: str
+    app: Flask, client: FlaskClient, sequence: str, url: str
 ) -> None:
     email = new_address()
     passwords = [STRANGERS_PASSWORD, PASSWORD]
-    for password in passwords if order == "stranger first" else passwords[::-1]:
+    for password in passwords if sequence == "stranger first" else passwords[::-1]:
         register(client, email, password)
     sent = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
     client.post(url, json=sent)

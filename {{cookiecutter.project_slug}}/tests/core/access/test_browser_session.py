@@ -6,10 +6,10 @@ import pytest
 from flask import Flask, session
 from flask.testing import FlaskClient
 
-from app.core.access import SCOPES, Principal, browser_session
+from app.core.access import Principal, browser_session
 from conftest import LogLines, MakeApp
 
-SOMEBODY = Principal(UUID(int=1), SCOPES["user"], UUID(int=2))
+SOMEBODY = Principal(UUID(int=1), frozenset({"notes:read"}), UUID(int=2))
 RetryLater = Callable[[float], None]
 
 
@@ -79,10 +79,10 @@ def test_a_browser_is_somebodys_from_signing_in_to_signing_out(client: FlaskClie
     assert who(client) == "nobody"
     assert client.post("/in/ann").text == "True"
     assert who(client) == "ann"
-    assert client.get("/may/orders:read").text == "True"
+    assert client.get("/may/notes:read").text == "True"
     assert client.post("/out").text == "None"
     assert who(client) == "nobody"
-    assert client.get("/may/orders:read").text == "False"
+    assert client.get("/may/notes:read").text == "False"
 
 
 def test_whoever_is_logged_in_may_go_where_no_scope_is_needed(client: FlaskClient) -> None:
@@ -199,7 +199,7 @@ def test_log_lines_name_whoever_is_logged_in(client: FlaskClient, log_lines: Log
 
 
 def test_a_path_of_this_site_may_be_gone_to() -> None:
-    for target in ("/", "/orders/new", "/?cursor=a_b-c%3D", "/a//b", "/%C3%A9", "/a?next=//b"):
+    for target in ("/", "/notes/new", "/?cursor=a_b-c%3D", "/a//b", "/%C3%A9", "/a?next=//b"):
         assert browser_session.safe_redirect_target(target) == target
 
 

@@ -5,21 +5,18 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
-from flask import Response
 from flask.testing import FlaskClient
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
-from marshmallow import fields
 from pydantic import ValidationError
 
 from app.core import access
 from app.core.access import InvalidToken, oidc
 from app.core.access.jwks import Provider
 from app.core.access.oidc import Verifier
-from app.core.api import Blueprint, json_response
-from app.core.schemas import Schema
+from app.core.access.scopes import Scopes
 from app.settings import Settings
 from conftest import MakeApp
-from tests import environments
+from tests import environments, toy
 from tests.provider import (
     DISCOVERY,
     KEY,
@@ -37,14 +34,12 @@ MODULUS = RSAKey.generate_key(2048, {"kid": "modulus", "alg": "RS256"})
 OTHER = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
 NOW = int(time.time())
 NOWHERE = "http://127.0.0.1:1"  # nothing listens there
-USER, ADMIN, NOBODY = access.SCOPES["user"], access.SCOPES["admin"], frozenset[str]()
+GRANTED = Scopes()
+GRANTED.declare(toy.SCOPES)
+USER, ADMIN, NOBODY = GRANTED.of_role("user"), GRANTED.of_role("admin"), frozenset[str]()
 
 
 Serving = Callable[..., tuple[Realm, FlaskClient]]
-
-
-class CallerSchema(Schema):
-    id = fields.UUID(required=True)
 
 
 def settings_for(issuer: str, **values: object) -> Settings:
@@ -53,7 +48,7 @@ def settings_for(issuer: str, **values: object) -> Settings:
 
 def trusting(realm: Realm, **values: object) -> Verifier:
     settings = settings_for(realm.issuer, **values)
-    return Verifier(settings, Provider(realm.issuer, settings.oidc_algorithms))
+    return Verifier(settings, Provider(realm.issuer, settings.oidc_algorithms), GRANTED)
 
 
 @pytest.fixture
@@ -66,17 +61,7 @@ def serving(make_app: MakeApp, openid_provider: OpenIDProvider) -> Serving:
         # {% if cookiecutter.auth == "jwt" %}
         oidc.init_app(app, settings_for(realm.issuer))  # instead of tokens of the service's own
         # {% endif %}
-        blueprint = Blueprint("callers", __name__, description="Who is there")
-
-        @blueprint.route("", methods=["GET"])
-        @blueprint.requires("orders:read")
-        @blueprint.response(200, CallerSchema)
-        def get_caller() -> Response:
-            """Tell who the caller is."""
-            return json_response({"id": access.principal().id})
-
-        app.register_blueprint(blueprint, url_prefix="/api/v1/callers")
-        return realm, app.test_client()
+        return realm, toy.init_app(app).test_client()
 
     return serve
 
@@ -226,10 +211,10 @@ def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
     cases: list[tuple[dict[str, str], dict[str, Any], frozenset[str]]] = [
         # By default every token is a user's, and nobody an administrator.
         ({}, {"scope": "admin", "roles": ["admin"]}, USER),
-        ({"oidc_user_requires": "scope:orders"}, {"scope": "openid orders"}, USER),
-        ({"oidc_user_requires": "scope:orders"}, {"scope": ["openid", "orders"]}, USER),
-        ({"oidc_user_requires": "scope:orders"}, {"scope": "openid"}, NOBODY),
-        ({"oidc_user_requires": "scope:orders"}, {}, NOBODY),
+        ({"oidc_user_requires": "scope:notes"}, {"scope": "openid notes"}, USER),
+        ({"oidc_user_requires": "scope:notes"}, {"scope": ["openid", "notes"]}, USER),
+        ({"oidc_user_requires": "scope:notes"}, {"scope": "openid"}, NOBODY),
+        ({"oidc_user_requires": "scope:notes"}, {}, NOBODY),
         ({"oidc_user_requires": "scope:a,scope:b"}, {"scope": "a"}, NOBODY),
         ({"oidc_user_requires": "scope:a,scope:b"}, {"scope": "b a"}, USER),
         ({"oidc_scope_claim": "scp", "oidc_user_requires": "scope:a"}, {"scp": "a"}, USER),
@@ -251,7 +236,7 @@ def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
         ),
         # An administrator needs what a user needs, too.
         (
-            {"oidc_user_requires": "scope:orders", "oidc_admin_requires": "scope:admin"},
+            {"oidc_user_requires": "scope:notes", "oidc_admin_requires": "scope:admin"},
             {"scope": "admin"},
             NOBODY,
         ),
@@ -308,7 +293,7 @@ def test_a_wrong_setting_is_refused_at_start(
         ({"oidc_algorithms": "none"}, "only public keys are believed"),
         ({"oidc_algorithms": ","}, "only public keys are believed"),
         ({"oidc_leeway_seconds": 301}, "less than or equal to 300"),
-        ({"oidc_user_requires": "orders"}, "must be scope:<name> or role:<name>"),
+        ({"oidc_user_requires": "notes"}, "must be scope:<name> or role:<name>"),
         ({"oidc_admin_requires": "scope:a b"}, "must be scope:<name> or role:<name>"),
         ({"oidc_admin_requires": "role:admin"}, "OIDC_ROLE_CLAIM does not say"),
         ({"oidc_ca_file": "/nowhere/ca.pem"}, "certificates in PEM"),
@@ -329,7 +314,7 @@ def test_in_development_the_provider_may_be_left_out_and_then_nobody_is_known(
     oidc.init_app(app, settings)
     shown = {"Authorization": f"Bearer {signed(claims(NOWHERE))}"}
     with app.test_request_context(headers=shown), pytest.raises(InvalidToken):
-        access.admit("orders:read")
+        access.admit("notes:read")
 
 
 def test_each_application_asks_its_provider_when_the_first_token_comes(serving: Serving) -> None:
@@ -339,7 +324,7 @@ def test_each_application_asks_its_provider_when_the_first_token_comes(serving: 
     assert realm.asked(KEYS) == 0
 
     for client in (one, one, another, another):
-        assert client.get("/api/v1/callers", headers=shown).status_code == 200
+        assert client.get(toy.URL, headers=shown).status_code == 200
     assert realm.asked(DISCOVERY) == realm.asked(KEYS) == 2
 
 
@@ -351,14 +336,14 @@ def test_while_the_provider_is_away_only_those_wait_whose_keys_are_unknown(
         {"Authorization": f"Bearer {signed(claims(realm.issuer), kid=kid)}"}
         for kid in ("first", "unknown")
     )
-    assert client.get("/api/v1/callers", headers=known).status_code == 200
+    assert client.get(toy.URL, headers=known).status_code == 200
     realm.answer(DISCOVERY, "", status=503)
 
-    answer = client.get("/api/v1/callers", headers=unknown)
+    answer = client.get(toy.URL, headers=unknown)
     assert answer.status_code == 503
     assert answer.json is not None
     assert answer.json["code"] == "identity_provider_unavailable"
     assert answer.headers["Retry-After"] == "10"
-    assert client.get("/api/v1/callers", headers=known).status_code == 200
-    assert client.get("/api/v1/callers", headers={"Authorization": ""}).status_code == 401
+    assert client.get(toy.URL, headers=known).status_code == 200
+    assert client.get(toy.URL, headers={"Authorization": ""}).status_code == 401
     assert client.get("/health/ready").status_code == 200

@@ -7,15 +7,18 @@ import pytest
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey
 from pydantic import ValidationError
 
-from app.core import access
 from app.core.access.jwks import Provider
 from app.core.access.oidc_login import MAX_NAME_LENGTH, LoginFailed, OIDCLogin
+from app.core.access.scopes import Scopes
 from app.settings import Settings
-from tests import environments
+from tests import environments, toy
 from tests.provider import CLIENT, KEY, OpenIDProvider, Realm, claims, encoded, part, signed
 
 CURVE = OKPKey.generate_key("Ed25519", {"kid": "curve", "alg": "Ed25519"})
 OTHER = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
+GRANTED = Scopes()
+GRANTED.declare(toy.SCOPES)
+USER, ADMIN = GRANTED.of_role("user"), GRANTED.of_role("admin")
 NONCE = "of one question"
 ACCESS = "abcdefgh"  # an access token; nobody here reads it
 
@@ -30,7 +33,7 @@ def realm(openid_provider: OpenIDProvider) -> Realm:
 def flow(realm: Realm) -> OIDCLogin:
     """Return how people log in there."""
     settings = Settings.model_validate({**environments.TESTING, "oidc_issuer": realm.issuer})
-    return OIDCLogin(settings, Provider(realm.issuer, settings.oidc_algorithms))
+    return OIDCLogin(settings, Provider(realm.issuer, settings.oidc_algorithms), GRANTED)
 
 
 def said(realm: Realm, **others: object) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def test_id_tokens_of_many_providers_are_believed(
         with subtests.test(name):
             principal, _ = flow.identify(given(said(realm, **others), key, **header), NONCE)
 
-            assert (principal.id, principal.scopes) == (ann, access.SCOPES["user"])
+            assert (principal.id, principal.scopes) == (ann, USER)
 
 
 @pytest.mark.attack
@@ -123,9 +126,9 @@ def test_no_id_token_that_is_not_the_answer_is_believed(
 
 def test_roles_are_those_of_the_id_token(flow: OIDCLogin, realm: Realm) -> None:
     cases: list[tuple[dict[str, Any], frozenset[str]]] = [
-        ({"realm_access": {"roles": ["admin"]}}, access.SCOPES["admin"]),
-        ({"realm_access": {"roles": ["admins"]}, "roles": ["admin"]}, access.SCOPES["user"]),
-        ({}, access.SCOPES["user"]),
+        ({"realm_access": {"roles": ["admin"]}}, ADMIN),
+        ({"realm_access": {"roles": ["admins"]}, "roles": ["admin"]}, USER),
+        ({}, USER),
     ]
     for others, scopes in cases:
         principal, _ = flow.identify(given(said(realm, **others)), NONCE)

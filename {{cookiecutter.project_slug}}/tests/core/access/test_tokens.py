@@ -14,7 +14,7 @@ from app.core.access import InvalidToken, Principal, tokens
 from app.core.access.tokens import Tokens
 from app.settings import Settings
 
-CALLER = Principal(UUID(int=7), frozenset({"orders:read", "admin"}), session=UUID(int=8))
+CALLER = Principal(UUID(int=7), frozenset({"notes:read", "admin"}), session=UUID(int=8))
 NOW = int(time.time())
 SECRET = OctKey.generate_key(256, {"kid": "secret"})
 OTHER_SECRET = OctKey.generate_key(256, {"kid": "secret"})
@@ -125,7 +125,7 @@ def test_no_forged_token_is_believed(subtests: pytest.Subtests) -> None:
         "a key from elsewhere": signed(
             {**HEADER, "jku": "https://evil.example/keys"}, CLAIMS, OTHER_SECRET
         ),
-        "another body": f"{head}.{part({**CLAIMS, 'scope': 'admin orders:read'})}.{signature}",
+        "another body": f"{head}.{part({**CLAIMS, 'scope': 'admin notes:read'})}.{signature}",
         "too long": signed(HEADER, {**CLAIMS, "padding": "x" * 5_000}, SECRET),
         "an encrypted one": "a.b.c.d.e",
         "two of them": f"{good}{good}",

@@ -94,7 +94,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
 @pytest.fixture
 def key() -> str:
     """Return the name of an answer."""
-    return "orders/1"
+    return "notes/1"
 
 
 class Source:

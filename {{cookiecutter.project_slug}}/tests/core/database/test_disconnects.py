@@ -7,17 +7,16 @@ from functools import partial
 
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import NullPool, create_engine, event, select
 from werkzeug.test import TestResponse
 
 from app.core.database import disconnects, reading, reading_engine, writing
-from app.orders.models import Order
 from conftest import LogLines, MakeApp, body
 from tests.database import READ_ONLY, NewDatabase
 from tests.repeating import View, commit, on_a_server
+from tests.toy_tables import Note, ToyBase
 
-CURRENCIES = select(Order.currency)
+TEXTS = select(Note.text)
 
 
 class Refused(sqlite3.OperationalError):
@@ -159,8 +158,7 @@ def test_a_connection_that_the_server_closes_is_replaced_without_repeating_the_r
 def own(make_app: MakeApp, new_database: NewDatabase) -> Iterator[View]:
     """Return a view of an application whose database is its own."""
     view = View(make_app(database_url=new_database(), database_pool_size=3))
-    with view.app.app_context():
-        upgrade()
+    ToyBase.metadata.create_all(reading_engine(view.app))
     yield view
     reading_engine(view.app).dispose()
 
@@ -171,13 +169,13 @@ def warm(app: Flask, last: str = "SELECT 1") -> None:
         pooled = [stack.enter_context(reading_engine(app).connect()) for _ in range(3)]
         for connection in pooled:
             for _ in range(7):
-                connection.execute(CURRENCIES)
+                connection.execute(TEXTS)
             connection.exec_driver_sql(last)
 
 
-def list_currencies() -> None:
+def list_texts() -> None:
     with reading() as connection:
-        connection.execute(CURRENCIES).all()
+        connection.execute(TEXTS).all()
 
 
 def do(app: Flask, statement: str) -> None:
@@ -201,9 +199,9 @@ def test_sessions_left_read_only_by_a_failover_write_again_at_the_first_request(
 def test_a_column_widened_under_warm_connections_fails_no_request(own: View) -> None:
     on_a_server(own.app, "postgresql")
     warm(own.app)
-    do(own.app, "ALTER TABLE orders ALTER COLUMN currency TYPE varchar(32)")
+    do(own.app, "ALTER TABLE notes ALTER COLUMN text TYPE varchar(32)")
 
-    answers = [own.post(list_currencies, list_currencies) for _ in range(6)]
+    answers = [own.post(list_texts, list_texts) for _ in range(6)]
 
     assert [answer.status_code for answer in answers] == [200] * 6
 
@@ -216,7 +214,7 @@ def test_a_database_made_read_only_is_a_503_until_it_takes_writes_again(own: Vie
     reading_engine(own.app).dispose()
 
     assert unavailable(own.post(commit, commit))
-    assert own.post(list_currencies).status_code == 200
+    assert own.post(list_texts).status_code == 200
     assert client.get("/health/ready").status_code == 503
 
     other = create_engine(reading_engine(own.app).url, poolclass=NullPool)
@@ -232,7 +230,7 @@ def test_prepared_statements_that_a_pooler_lost_or_has_twice_fail_no_request(own
     on_a_server(own.app, "postgresql")
     # Out of the driver's sight, as when a pooler hands over another session.
     warm(own.app, "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
-    assert own.post(list_currencies, list_currencies).status_code == 200
+    assert own.post(list_texts, list_texts).status_code == 200
     assert own.runs == 2
 
     def read_with_names_taken() -> None:
@@ -240,9 +238,9 @@ def test_prepared_statements_that_a_pooler_lost_or_has_twice_fail_no_request(own
             for number in range(20):
                 connection.exec_driver_sql(f"PREPARE _pg3_{number} AS SELECT 1")
             for _ in range(7):
-                connection.execute(CURRENCIES).all()
+                connection.execute(TEXTS).all()
 
-    assert own.post(read_with_names_taken, list_currencies).status_code == 200
+    assert own.post(read_with_names_taken, list_texts).status_code == 200
     assert own.runs == 2
 
 
@@ -259,7 +257,7 @@ def test_every_code_of_postgresql_is_met_on_a_server(own: View, subtests: pytest
         if code == "0A000":
             continue
         with subtests.test(str(code)):
-            assert own.post(partial(refuse, code), list_currencies).status_code == 200
+            assert own.post(partial(refuse, code), list_texts).status_code == 200
             assert own.runs == 2
     closings = {code for code in disconnects.CLOSINGS if isinstance(code, str)} - {"08"}
     for code in closings | {"08000", "08003", "08006", "08P01"}:
@@ -289,7 +287,7 @@ def test_a_session_that_the_server_ends_is_replaced(own: View, subtests: pytest.
     for code, way in ways.items():
         with subtests.test(code):
             assert unavailable(own.post(way))
-            assert own.post(list_currencies).status_code == 200
+            assert own.post(list_texts).status_code == 200
 
 
 # {% endif %}
@@ -308,7 +306,7 @@ def test_every_code_of_mariadb_is_met_on_a_server(own: View, subtests: pytest.Su
 
     for code in (code for code in disconnects.REFUSALS if isinstance(code, int)):
         with subtests.test(str(code)):
-            assert own.post(partial(refuse, code), list_currencies).status_code == 200
+            assert own.post(partial(refuse, code), list_texts).status_code == 200
             assert own.runs == 2
     for code in (code for code in disconnects.CLOSINGS if isinstance(code, int)):
         with subtests.test(str(code)):
@@ -322,10 +320,10 @@ def test_a_session_that_the_server_kills_is_replaced(own: View) -> None:
         with reading() as connection:
             number = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
             do(own.app, f"KILL {number}")
-            connection.execute(CURRENCIES)
+            connection.execute(TEXTS)
 
     assert unavailable(own.post(killed))
-    assert own.post(list_currencies).status_code == 200
+    assert own.post(list_texts).status_code == 200
 
 
 # {% endif %}

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,11 +19,13 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from app.core.database import UTCDateTime, db, migration_engine, reading, reading_engine, writing
 from app.core.database.engine import engine_options
 from app.core.database.settings import DRIVERS
-from app.orders.models import Order, OrderLine
 from app.settings import Settings
 from conftest import LogLines, MakeApp, body
 from tests.database import READ_ONLY, CountQueries, NewDatabase
+from tests.toy_tables import Note, Remark, stored_notes
 from tests.waiting import HANG_TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.usefixtures("toy_tables")
 
 # A URL with a parameter for which we have a default of our own, or the driver one.
 PARAMETERS = {
@@ -46,19 +47,6 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def settings(**values: object) -> Settings:
     return Settings.model_validate({"app_env": "testing", **values})
-
-
-def order(**values: Any) -> Order:  # noqa: ANN401  any column
-    columns = {"id": uuid4(), "currency": "EUR", "total_cents": 0, "created_at": NOON, "lines": []}
-    # {% if cookiecutter.auth != "none" %}
-    columns["owner_id"] = uuid4()
-    # {% endif %}
-    return Order(**{**columns, **values})
-
-
-def stored_orders() -> int:
-    with reading() as connection:
-        return connection.execute(select(func.count()).select_from(Order)).scalar_one()
 
 
 def test_an_unset_url_is_a_file_in_development() -> None:
@@ -402,45 +390,45 @@ def test_a_moment_keeps_its_microseconds(app: Flask) -> None:
     moment = NOON + timedelta(microseconds=123_457)
     with app.app_context():
         with writing() as session:
-            session.add(order(created_at=moment))
+            session.add(Note(created_at=moment))
         with reading() as connection:
-            assert connection.execute(select(Order.created_at)).scalar_one() == moment
+            assert connection.execute(select(Note.created_at)).scalar_one() == moment
 
 
 def test_what_is_written_is_committed_at_the_end(app: Flask) -> None:
     with app.app_context():
         with writing() as session:
-            session.add(order())
-        assert stored_orders() == 1
+            session.add(Note())
+        assert stored_notes() == 1
 
 
 def test_an_exception_takes_everything_back(app: Flask) -> None:
     def change_my_mind() -> None:
         with writing() as session:
-            session.add(order())
+            session.add(Note())
             session.flush()
             raise KeyError
 
     with app.app_context():
         with pytest.raises(KeyError):
             change_my_mind()
-        assert stored_orders() == 0
+        assert stored_notes() == 0
 
 
 def test_the_session_of_flask_sqlalchemy_has_transactions_too(app: Flask) -> None:
     with app.app_context():
-        db.session.add(order())
+        db.session.add(Note())
         db.session.flush()
         db.session.rollback()
-        assert stored_orders() == 0
+        assert stored_notes() == 0
 
 
 def test_reading_sees_what_is_committed_meanwhile(app: Flask) -> None:
-    count = select(func.count()).select_from(Order)
+    count = select(func.count()).select_from(Note)
     with app.app_context(), reading() as connection:
         before = connection.execute(count).scalar_one()
         with writing() as session:
-            session.add(order())
+            session.add(Note())
         after = connection.execute(count).scalar_one()
 
     assert (before, after) == (0, 1)
@@ -449,7 +437,7 @@ def test_reading_sees_what_is_committed_meanwhile(app: Flask) -> None:
 def test_both_doors_share_one_pool_and_leave_its_connections_as_they_were(app: Flask) -> None:
     with app.app_context():
         with writing() as session:
-            session.add(order())
+            session.add(Note())
         with reading() as connection:
             raw = connection.connection.dbapi_connection
             assert raw is not None
@@ -473,15 +461,12 @@ def test_counted_queries_are_listed_when_they_are_not_as_many(
 ) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"1 queries, not 2:\nSELECT count"):  # noqa: SIM117
         with app.app_context(), count_queries(2):
-            stored_orders()
+            stored_notes()
 
 
 def test_foreign_keys_are_checked(app: Flask) -> None:
-    stray = OrderLine(position=1, sku="TEA", quantity=1, unit_price_cents=1, total_cents=1)
-    stray.order_id = uuid4()
-
     with app.app_context(), pytest.raises(IntegrityError), writing() as session:
-        session.add(stray)
+        session.add(Remark(note_id=uuid4()))
 
 
 def test_every_foreign_key_has_an_index() -> None:
@@ -499,8 +484,14 @@ def test_values_do_not_reach_the_logs_with_an_error(app: Flask) -> None:
     assert "somebody" not in str(refused.value)
 
 
+def counting(app: Flask) -> Flask:
+    """Add a route that reads, to an application of a test's own."""
+    app.add_url_rule("/stored", "stored", lambda: str(stored_notes()))
+    return app
+
+
 def held_to_503(client: FlaskClient) -> None:
-    answer = client.get("/api/v1/orders")
+    answer = client.get("/stored")
 
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "2"
@@ -512,7 +503,8 @@ def held_to_503(client: FlaskClient) -> None:
 @pytest.fixture(scope="module")
 def away(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """Return an application whose database does not answer."""
-    return make_app(database_url=f"sqlite:///{tmp_path_factory.getbasetemp()}/missing/x.db")
+    file = tmp_path_factory.getbasetemp() / "missing" / "x.db"
+    return counting(make_app(database_url=f"sqlite:///{file}"))
 
 
 def test_a_database_that_is_away_is_a_503_and_one_line_in_the_log(
@@ -591,11 +583,13 @@ def test_readiness_notices_a_file_that_takes_no_writes(
 
 
 def test_a_pool_without_a_free_connection_is_a_503(make_app: MakeApp) -> None:
-    app = make_app(
-        database_pool_size=1,
-        database_max_overflow=0,
-        database_pool_timeout_seconds=0.01,
-        web_threads=1,
+    app = counting(
+        make_app(
+            database_pool_size=1,
+            database_max_overflow=0,
+            database_pool_timeout_seconds=0.01,
+            web_threads=1,
+        )
     )
 
     with app.app_context(), reading():
@@ -620,7 +614,7 @@ def test_a_statement_that_takes_too_long_is_stopped(app: Flask, make_app: MakeAp
     started = time.monotonic()
 
     with app.app_context(), writing() as session:
-        session.add(order())
+        session.add(Note())
         session.flush()
         with hasty.connect() as connection, pytest.raises(OperationalError):
             connection.exec_driver_sql(SLOW[hasty.dialect.name])

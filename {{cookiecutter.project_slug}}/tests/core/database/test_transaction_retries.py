@@ -12,13 +12,15 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from app.core.database import db, reading_engine, transaction_retries, writing
-from app.orders.models import Order
 from conftest import LogLines, MakeApp, body
-from tests.repeating import View, commit, on_a_server, order
+from tests.repeating import View, commit, on_a_server
+from tests.toy_tables import Note
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
+
+pytestmark = pytest.mark.usefixtures("toy_tables")
 
 # How a server tells that somebody waits for a lock.
 WAITING = {
@@ -40,7 +42,7 @@ class Refused(Exception):  # noqa: N818  stands for a driver's own
         self.sqlstate = code if isinstance(code, str) else None
 
     def thrown(self) -> OperationalError:
-        return OperationalError("UPDATE orders", None, self)
+        return OperationalError("UPDATE notes", None, self)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def test_other_errors_of_the_database_are_not_tried_again(view: View) -> None:
 
 
 def stored(app: Flask, number: int) -> list[UUID]:
-    placed = [order() for _ in range(number)]
+    placed = [Note() for _ in range(number)]
     with app.app_context(), writing() as session:
         session.add_all(placed)
     return [each.id for each in placed]
@@ -123,13 +125,13 @@ def the_view_is_ended_and_runs_again(view: View) -> bool:
 
     def lock_both() -> None:
         with writing() as session:
-            session.execute(select(Order.id).where(Order.id == first).with_for_update())
+            session.execute(select(Note.id).where(Note.id == first).with_for_update())
             holds_first.set()
-            session.execute(select(Order.id).where(Order.id == second).with_for_update())
+            session.execute(select(Note.id).where(Note.id == second).with_for_update())
 
-    def change(order_id: UUID) -> None:
-        cents = update(Order).where(Order.id == order_id).values(total_cents=1)
-        connection.execute(cents)
+    def change(note_id: UUID) -> None:
+        copies = update(Note).where(Note.id == note_id).values(copies=1)
+        connection.execute(copies)
 
     answers: list[TestResponse] = []
     with view.app.app_context(), db.engine.connect() as connection:
@@ -159,22 +161,22 @@ def the_view_is_ended_and_runs_again(view: View) -> bool:
 @pytest.mark.process
 def test_a_serialization_failure_on_a_server_is_tried_again(view: View) -> None:
     on_a_server(view.app, "postgresql")
-    (order_id,) = stored(view.app, 1)
-    change = update(Order).where(Order.id == order_id)
+    (note_id,) = stored(view.app, 1)
+    change = update(Note).where(Note.id == note_id)
 
     def change_what_was_read() -> None:
         with writing() as session:
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            session.execute(select(Order.total_cents).where(Order.id == order_id))
+            session.execute(select(Note.copies).where(Note.id == note_id))
             if view.runs == 1:
                 with reading_engine(view.app).connect() as other:
-                    other.execute(change.values(total_cents=5))
-            session.execute(change.values(total_cents=Order.total_cents + 1))
+                    other.execute(change.values(copies=5))
+            session.execute(change.values(copies=Note.copies + 1))
 
     assert view.post(change_what_was_read, change_what_was_read).status_code == 200
     assert view.runs == 2
     with reading_engine(view.app).connect() as connection:
-        assert connection.execute(select(Order.total_cents)).scalars().all() == [6]
+        assert connection.execute(select(Note.copies)).scalars().all() == [6]
 
 
 # {% endif %}

@@ -1,12 +1,14 @@
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 
 from app.settings import Settings
 from conftest import MakeApp
+from tests import toy
 
 SHOP = "https://shop.example"
-URL = "/api/v1/quotes"
+URL = toy.URL
 PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "content-type",
@@ -31,8 +33,13 @@ FOREIGN = (
 
 
 @pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    return toy.init_app(make_app())
+
+
+@pytest.fixture(scope="module")
 def shop(make_app: MakeApp) -> FlaskClient:
-    return make_app(cors_origins=f"{SHOP},http://localhost:3000").test_client()
+    return toy.init_app(make_app(cors_origins=f"{SHOP},http://localhost:3000")).test_client()
 
 
 def test_without_a_list_no_page_is_let_in(client: FlaskClient) -> None:
@@ -59,7 +66,7 @@ def test_a_listed_page_may_ask_send_and_read(shop: FlaskClient) -> None:
     for method, path, status in (
         ("GET", "/api/v1/nowhere", 404),
         ("POST", "/api/v1/nowhere", 404),
-        ("PUT", URL, 405),
+        ("DELETE", URL, 405),
     ):
         answer = shop.open(path, method=method, headers={"Origin": SHOP})
         assert answer.status_code == status
@@ -144,7 +151,7 @@ def test_our_pages_listed_ones_and_other_clients_may_change_something(
 
 
 def test_behind_a_proxy_the_host_is_the_one_that_it_keeps(make_app: MakeApp) -> None:
-    client = make_app(trusted_proxy_hops=1).test_client()
+    client = toy.init_app(make_app(trusted_proxy_hops=1)).test_client()
     written = {"Host": "shop.example", "X-Forwarded-Proto": "https"}
     for headers, status in (
         ({"Origin": SHOP}, 422),

@@ -7,6 +7,7 @@ from flask import request
 from flask.testing import FlaskClient
 
 from conftest import LogLines, MakeApp
+from tests import toy
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -32,7 +33,7 @@ class _Breaking(BytesIO):
 
 @pytest.fixture
 def client(make_app: MakeApp) -> FlaskClient:
-    app = make_app(max_body_bytes=LIMIT)
+    app = toy.init_app(make_app(max_body_bytes=LIMIT))
 
     @app.post("/form")
     def read_form() -> str:
@@ -58,7 +59,7 @@ def test_a_body_that_breaks_is_the_mistake_of_its_sender(
     subtests: pytest.Subtests,
 ) -> None:
     for path, content_type, sizes in (
-        ("/api/v1/quotes", JSON, (0, 2, LIMIT)),
+        (toy.URL, JSON, (0, 2, LIMIT)),
         ("/form", FORM, (0, 2)),
         ("/lines", FORM, (0, 2)),
     ):

@@ -83,7 +83,7 @@ def test_no_answer_moves_its_base_or_loads_a_plug_in(client: FlaskClient) -> Non
         "/api/docs",
         "/api/docs/start.js",
         "/api/openapi.json",
-        "/api/v1/quotes",
+        "/api/v1/nowhere",
         # {% if cookiecutter.web_ui %}
         "/static/pages.js",
         "/",

@@ -19,11 +19,11 @@ def box() -> EmailQueue:
 def test_a_emails_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
     box: EmailQueue,
 ) -> None:
-    box.deliver("ada@mail.example", EMAIL, "receipt.1")
+    box.deliver("ada@mail.example", EMAIL, "notice.1")
 
     (email,) = box.kept
     assert email["To"] == "ada@mail.example"
-    assert email["Message-ID"] == "<receipt.1@shop.example>"
+    assert email["Message-ID"] == "<notice.1@shop.example>"
 
 
 def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
@@ -45,12 +45,12 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
 
         monkeypatch.setattr(box, "_deliver", refuse)
         with pytest.raises(told):
-            box.deliver("ada@mail.example", EMAIL, "receipt.1")
+            box.deliver("ada@mail.example", EMAIL, "notice.1")
 
 
 @pytest.mark.attack
 def test_an_address_that_is_no_envelope_is_given_up_at_once(box: EmailQueue) -> None:
     for address in ("=?utf-8?q?eve=40evil.example?=@mail.example", "a..b@mail.example", "a\0@b"):
         with pytest.raises(mail.Refused):
-            box.deliver(address, EMAIL, "receipt.1")
+            box.deliver(address, EMAIL, "notice.1")
     assert not box.kept

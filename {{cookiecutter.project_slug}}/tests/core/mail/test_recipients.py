@@ -27,24 +27,24 @@ def hand_over(recipients: Recipients, to: str, share: Share, names: str) -> str:
 
 @pytest.mark.attack
 def test_a_recipient_gets_so_many_emails_of_each_share(recipients: Recipients) -> None:
-    receipts, resets = Share("receipt"), Share("reset", most=3)
+    notices, resets = Share("notice"), Share("reset", most=3)
 
-    assert hand_over(recipients, ADA, receipts, "abcd") == "ab"
-    assert hand_over(recipients, ADA, receipts, "ef") == ""
+    assert hand_over(recipients, ADA, notices, "abcd") == "ab"
+    assert hand_over(recipients, ADA, notices, "ef") == ""
     assert hand_over(recipients, ADA, resets, "abcd") == "abc"
-    assert hand_over(recipients, "bob@mail.example", receipts, "abc") == "ab"
+    assert hand_over(recipients, "bob@mail.example", notices, "abc") == "ab"
 
 
 @pytest.mark.attack
 def test_spellings_of_one_mailbox_are_counted_together(recipients: Recipients) -> None:
-    receipts = Share("env_format")
+    notices = Share("notices")
 
     for spelling in ("ada+1@mail.example", "ada+2+x@mail.example"):
-        assert hand_over(recipients, spelling, receipts, "a") == "a"
+        assert hand_over(recipients, spelling, notices, "a") == "a"
     for spelling in (ADA, "ada+3@mail.example", "a.d.a@mail.example", "ad.a+4@mail.example"):
-        assert hand_over(recipients, spelling, receipts, "a") == ""
+        assert hand_over(recipients, spelling, notices, "a") == ""
     for other in ("ada@other.example", "+ada@mail.example", "+bob@mail.example"):
-        assert hand_over(recipients, other, receipts, "a") == "a"
+        assert hand_over(recipients, other, notices, "a") == "a"
 
 
 def test_an_email_that_is_tried_again_counts_once(recipients: Recipients) -> None:

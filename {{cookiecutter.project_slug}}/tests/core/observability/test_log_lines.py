@@ -160,7 +160,7 @@ def test_the_longest_values_are_shortened_and_the_others_stay() -> None:
 def test_whatever_a_line_holds_it_fits_and_is_json(subtests: pytest.Subtests) -> None:
     many: dict[str, object] = {f"value {number}": "x" * 90 for number in range(200)}
     cases: dict[str, dict[str, object]] = {
-        "quotes": {"message": '"' * 9_000},
+        "quotation marks": {"message": '"' * 9_000},
         "control characters": {"message": "\x01" * 9_000},
         "four bytes each": {"message": "\U0001f600" * 3_000},
         "a list": {"items": ["x" * 50] * 500},

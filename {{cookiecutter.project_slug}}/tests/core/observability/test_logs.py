@@ -31,7 +31,7 @@ from app.settings import Settings
 from conftest import LogLines, MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
-logger = logging.getLogger("app.orders")
+logger = logging.getLogger("app.notes")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def untouched_root() -> Iterator[None]:
 def test_a_request_is_one_line_with_all_that_an_operator_asks(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = client.delete("/api/v1/quotes?card=4111111111111111", headers={"User-Agent": "curl/8"})
+    answer = client.delete("/api/docs?card=4111111111111111", headers={"User-Agent": "curl/8"})
 
     (line,) = [line for line in log_lines if line["logger"] == "app.access"]
     assert line["level"] == "INFO"
@@ -96,15 +96,15 @@ def test_any_line_within_a_request_carries_its_id(make_app: MakeApp, log_lines: 
 
     @app.get("/busy")
     def busy() -> str:
-        logger.info("order placed", extra={"order_id": 7})
+        logger.info("note written", extra={"note_id": 7})
         return ""
 
     request_id = app.test_client().get("/busy").headers["X-Request-ID"]
     logger.info("outside")
 
     inside, access, outside = log_lines
-    assert inside["message"] == "order placed"
-    assert inside["order_id"] == 7
+    assert inside["message"] == "note written"
+    assert inside["note_id"] == 7
     assert inside["request_id"] == access["request_id"] == request_id
     assert "request_id" not in outside
 
@@ -153,14 +153,14 @@ def test_times_are_in_utc_whatever_the_time_zone_of_the_machine(
 
 
 def test_a_line_for_people_ends_with_its_traceback() -> None:
-    record = _record("failed", order_id=7)
+    record = _record("failed", note_id=7)
     try:
         raise ValueError("why\x1b[2J")
     except ValueError:
         record.exc_info = sys.exc_info()
 
     first, *_, last = ConsoleFormatter().format(record).splitlines()
-    assert first.endswith("INFO    failed order_id=7")
+    assert first.endswith("INFO    failed note_id=7")
     assert last == r"ValueError: why\x1b[2J"
 
 
@@ -204,17 +204,17 @@ def alone(written: io.StringIO) -> logging.Logger:
 def test_a_line_whose_values_fail_is_written_all_the_same(
     alone: logging.Logger, written: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    alone.warning("order %d", "password=HUSH")
-    alone.warning("order %s", Unspeakable())
+    alone.warning("note %d", "password=HUSH")
+    alone.warning("note %s", Unspeakable())
     alone.warning(Unspeakable())
-    alone.warning("placed", extra={"order": Unspeakable(), "by": {Unspeakable(): 7}})
-    alone.warning("placed", extra={"order": Unreadable()})
+    alone.warning("placed", extra={"note": Unspeakable(), "by": {Unspeakable(): 7}})
+    alone.warning("placed", extra={"note": Unreadable()})
 
     number, text, message, values, last = map(orjson.loads, written.getvalue().splitlines())
-    assert number["message"] == "order %d (values left out: TypeError)"
-    assert text["message"] == "order %s (values left out: ValueError)"
+    assert number["message"] == "note %d (values left out: TypeError)"
+    assert text["message"] == "note %s (values left out: ValueError)"
     assert message["message"] == "<Unspeakable without text> (values left out: ValueError)"
-    assert values["order"] == "<Unspeakable without text>"
+    assert values["note"] == "<Unspeakable without text>"
     assert values["by"] == {"<Unspeakable without text>": 7}
     assert last["message"] == "log line could not be formatted"
     assert (last["level"], last["logger"], last["error.type"]) == (
@@ -232,11 +232,11 @@ def test_a_value_cannot_replace_what_every_line_has(
     alone: logging.Logger, written: io.StringIO
 ) -> None:
     names = ("timestamp", "level", "logger", "service.name", "service.version")
-    alone.warning("placed", extra={"order_id": 7, **dict.fromkeys(names, "forged")})
+    alone.warning("placed", extra={"note_id": 7, **dict.fromkeys(names, "forged")})
 
     line = orjson.loads(written.getvalue())
     assert list(line)[:4] == ["timestamp", "level", "logger", "message"]
-    assert line["order_id"] == 7
+    assert line["note_id"] == 7
     assert "forged" not in line.values()
 
 

@@ -8,7 +8,7 @@ from app.core.observability import redaction
 from app.core.observability.redaction import redact
 from conftest import LogLines
 
-logger = logging.getLogger("app.orders")
+logger = logging.getLogger("app.notes")
 
 PEM = "-----BEGIN {0}PRIVATE KEY-----\nHUSH+HUSH/HUSH\nHUSH=\n-----END {0}PRIVATE KEY-----"
 
@@ -99,7 +99,7 @@ TO_THE_END = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\nHUSH\nHUSH-HUSH",
 )
 HARMLESS = (
-    "GET /api/v1/orders/<uuid:order_id> 200",
+    "GET /api/v1/notes/<uuid:note_id> 200",
     "the token has expired, and the password is wrong",
     "http://localhost:8080/path?email=ann@shop.example",
     "https://shop.example/unsubscribe/ann@shop.example",
@@ -150,7 +150,7 @@ def test_few_harmless_texts_are_remembered_and_no_secret(monkeypatch: pytest.Mon
         redact(text)
     assert remembered == set()
     for number in range(redaction.MAX_PLAIN + 1):
-        assert redact(f"order {number}") == f"order {number}"
+        assert redact(f"note {number}") == f"note {number}"
     assert len(remembered) == 1
     assert redact(remembered.copy().pop()) in remembered
 

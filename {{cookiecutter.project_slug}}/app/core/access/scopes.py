@@ -1,0 +1,91 @@
+"""What each role may do. Domains declare their scopes; the core names none of them.
+
+A domain declares its scopes in `init_app`, before it registers the routes that require them:
+`access.declare_scopes(app, {"notes:read": ("user", "admin")})`.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from flask import Flask, current_app
+from flask.sansio.app import App
+
+ROLES = ("user", "admin")
+"""The roles that a principal may have."""
+
+
+class Scopes:
+    """The scopes of one application, by the roles that hold them."""
+
+    def __init__(self) -> None:
+        """Begin with roles that hold nothing."""
+        self._declared: set[str] = set()
+        self._held: dict[str, frozenset[str]] = dict.fromkeys(ROLES, frozenset())
+
+    def declare(self, scopes: Mapping[str, Collection[str]]) -> None:
+        """Add the scopes of one domain, each with the roles that hold it.
+
+        Raises:
+            LookupError: for a role that is not in `ROLES`.
+            ValueError: for a scope that is already declared.
+
+        """
+        for scope, roles in scopes.items():
+            if unknown := set(roles) - set(ROLES):
+                message = (
+                    f"the scope {scope!r} is given to unknown roles: {', '.join(sorted(unknown))}; "
+                    f"the roles are {', '.join(ROLES)}"
+                )
+                raise LookupError(message)
+            if scope in self._declared:
+                message = f"the scope {scope!r} is declared twice"
+                raise ValueError(message)
+            self._declared.add(scope)
+            for role in roles:
+                self._held[role] |= {scope}
+
+    def require(self, scopes: Collection[str]) -> None:
+        """Make sure that each of these scopes is declared.
+
+        Raises:
+            LookupError: for one that is not: nobody could hold it.
+
+        """
+        if unknown := set(scopes) - self._declared:
+            message = (
+                f"no domain declares these scopes: {', '.join(sorted(unknown))}; declare them with "
+                "access.declare_scopes in init_app, before the routes that require them"
+            )
+            raise LookupError(message)
+
+    def of_role(self, role: str) -> frozenset[str]:
+        """Return the scopes that a role holds.
+
+        Raises:
+            LookupError: for a role that is not in `ROLES`.
+
+        """
+        if role not in self._held:
+            message = f"there is no role {role!r}; the roles are {', '.join(ROLES)}"
+            raise LookupError(message)
+        return self._held[role]
+
+
+def init_app(app: Flask) -> None:
+    """Keep a registry of scopes for this application."""
+    app.extensions["access.scopes"] = Scopes()
+
+
+def of(app: App) -> Scopes:
+    """Return the registry of this application."""
+    return cast("Scopes", app.extensions["access.scopes"])
+
+
+def declare_scopes(app: Flask, scopes: Mapping[str, Collection[str]]) -> None:
+    """Declare the scopes of a domain, each with the roles that hold it; see `Scopes.declare`."""
+    of(app).declare(scopes)
+
+
+def scopes_of(role: str) -> frozenset[str]:
+    """Return the scopes that a role holds in the current application; see `Scopes.of_role`."""
+    return of(current_app).of_role(role)

@@ -1,0 +1,123 @@
+"""Orders and quotes are an example: nothing else names them, except where a domain is joined to others.
+
+A file names them by an identifier (`OrderSchema`, `order_id`), by a part of a path, a module or a
+scope (`/orders`, `app.quotes`, `orders:read`), or by a text that is one of these words. English in
+comments, messages and names of tests does not count.
+"""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+FILES = (
+    ".env.example",
+    "Makefile",
+    "*.py",
+    "pyproject.toml",
+    "app/**/*.html",
+    "app/**/*.js",
+    "app/**/*.py",
+    "deploy/nginx/*",
+    "stubs/**/*.pyi",
+    "tests/**/*.py",
+)
+EXAMPLE = re.compile(
+    r"app/(orders|quotes)/.*"
+    r"|app/pages/(orders|quotes|addressed_forms|forms|money)\.py"
+    r"|app/pages/templates/pages/(orders/.*|quote\.html)"
+    r"|app/pages/tests/test_(money|order_pages|quote_mailing|quote_page)\.py"
+    r"|tests/test_example\.py"
+)
+"""The files of the example itself."""
+
+WORDS = {"basket", "baskets", "order", "orders", "quote", "quotes", "receipt", "receipts"}
+PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+LIBRARIES = {"order_by", "quote", "quote_plus"}
+"""Names of SQLAlchemy and of urllib."""
+WORD = r"(?:basket|order|quote|receipt)s?"
+IN_TEXT = re.compile(
+    rf"/{WORD}\b|\bapp[./](?:orders|quotes)\b|\b{WORD}[.:](?=[a-z])|\b{WORD}_(?!by\b|plus\b)\w+|^{WORD}$"
+)
+
+# Each file that names the example, and why: where one domain is joined to another.
+WIRED = {
+    ".env.example": "an example of a route with a limit of its own",
+    "app/__init__.py": "the application is made of its domains",
+    "app/admin/routes.py": "administrators see and cancel orders",
+    "app/admin/schemas.py": "the audit log names what was done to an order",
+    "app/admin/service.py": "administrators cancel orders",
+    "app/admin/tests/test_accounts.py": "who lost a role sees no orders of others",
+    "app/admin/tests/test_admin.py": "administrators see and cancel orders",
+    "app/pages/__init__.py": "templates show money as quotes do",
+    "app/pages/rendering.py": "the frame links to the pages",
+    "app/pages/routes.py": "joins the blueprints of the pages",
+    "app/webhooks/replay_cache.py": "without a database there is no order that a payment could pay",
+    "app/webhooks/schemas.py": "an event of a payment names the order",
+    "app/webhooks/service.py": "tells orders of a payment",
+    "app/webhooks/tests/__init__.py": "an event of a payment names the order",
+    "app/webhooks/tests/test_payments.py": "a payment pays an order",
+    "app/webhooks/tests/test_replay_cache.py": "an event of a payment names the order",
+    "app/webhooks/tests/test_webhooks.py": "an event of a payment names the order",
+    "pyproject.toml": "the import contracts list each domain",
+    "tests/test_access_rules.py": "the rules of access list each route",
+}
+# Still to move to the toy domain (`tests/toy.py`), or to the tests of the example.
+TO_MOVE = {
+    "app/pages/templates/pages/parts.html": "has the form of a basket",
+    "app/pages/tests/test_account.py": "needs any page",
+    "app/pages/tests/test_frame.py": "needs any page, and one of a list",
+    "app/pages/tests/test_login.py": "needs any page for users",
+    "app/pages/tests/test_login_required.py": "needs any page with a form",
+    "app/pages/tests/test_prefix.py": "needs any page for users",
+    "app/pages/tests/test_protection.py": "needs any page with a form",
+    "app/pages/tests/test_provider_login.py": "needs any page",
+    "tests/core/tasks/test_workers.py": "needs any task that sends an email",
+    "tests/test_connections.py": "needs any route that reads a body",
+    "tests/test_hostile_http.py": "needs any route that reads a body, and a list",
+    "tests/test_migrations.py": "needs any table with rows",
+    "tests/test_nginx.py": "needs any path of the API",
+    "tests/workers.py": "needs any task that sends an email",
+}
+
+
+def names(path: Path) -> Iterator[str]:
+    """Yield what a file names the example by."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix not in {".py", ".pyi"}:
+        yield from (found[0] for found in IN_TEXT.finditer(text))
+        return
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NAME:
+            parts = {part.lower() for part in PARTS.findall(token.string)}
+            if parts & WORDS and token.string not in LIBRARIES and token.string[:5] != "test_":
+                yield token.string
+        elif token.type in {tokenize.STRING, tokenize.COMMENT}:
+            yield from (found[0] for found in IN_TEXT.finditer(token.string.strip("\"'")))
+
+
+def places() -> dict[str, list[str]]:
+    """Return the files outside of the example that name it, each with the names."""
+    files = {path for pattern in FILES for path in PROJECT.glob(pattern) if path.is_file()}
+    found = {path.relative_to(PROJECT).as_posix(): sorted(set(names(path))) for path in files}
+    return {
+        path: named
+        for path, named in sorted(found.items())
+        if named and not EXAMPLE.fullmatch(path)
+    }
+
+
+def test_only_the_places_that_are_listed_name_the_example() -> None:
+    listed = WIRED.keys() | TO_MOVE.keys()
+
+    assert {path: found for path, found in places().items() if path not in listed} == {}
+
+
+def test_no_domain_is_wired_in_the_core_or_its_tests() -> None:
+    assert [path for path in WIRED if path.startswith(("app/core/", "tests/core/"))] == []
+
+
+def test_a_place_is_listed_once() -> None:
+    assert WIRED.keys().isdisjoint(TO_MOVE)

@@ -1,0 +1,92 @@
+"""A domain for tests of the core: notes. The core's tests use it, and no domain of the service.
+
+`init_app` adds it to an application that a test has made for itself; no table and no migration of
+the service knows it.
+"""
+
+from uuid import UUID
+
+from flask import Flask, Response
+from flask.json import dumps
+from marshmallow import fields, validate
+
+from app.core import (  # one line where it fits
+    # {% if cookiecutter.auth != "none" %}
+    access,
+    # {% endif %}
+    schemas,
+)
+from app.core.api import (  # one line where it fits
+    Blueprint,
+    # {% if cookiecutter.database != "none" %}
+    conditional_requests,
+    # {% endif %}
+    json_response,
+)
+
+URL = "/api/v1/notes"
+NOTE = {"text": "Buy tea", "copies": 2}
+# {% if cookiecutter.auth != "none" %}
+SCOPES = {"notes:read": ("user", "admin"), "notes:write": ("admin",)}
+# {% endif %}
+
+
+class NoteSchema(schemas.Schema):
+    """A text, and how often it is wanted."""
+
+    text = fields.String(required=True, validate=validate.Length(1, 100))
+    copies = schemas.Integer(required=True, validate=validate.Range(1, 10))
+    size = schemas.Integer(dump_only=True)
+
+
+blueprint = Blueprint("notes", __name__, description="Write notes")
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(NoteSchema)
+@blueprint.response(200, NoteSchema)
+def check_note(note: dict[str, object]) -> Response:
+    """Answer with the note that was sent; everybody may."""
+    return json_response(note)
+
+
+# {% if cookiecutter.auth != "none" %}
+@blueprint.route("", methods=["GET"])
+@blueprint.requires("notes:read")
+@blueprint.response(200, NoteSchema)
+def get_note() -> Response:
+    """Answer with a note of the principal's id."""
+    return json_response({"text": str(access.principal().id), "copies": 1})
+
+
+@blueprint.route("", methods=["PUT"])
+@blueprint.requires("notes:write")
+@blueprint.arguments(NoteSchema)
+@blueprint.response(200, NoteSchema)
+def replace_note(note: dict[str, object]) -> Response:
+    """Answer with the note that was sent, with the principal's id for its text."""
+    access.admit("notes:read")  # a second look is free
+    return json_response({**note, "text": str(access.principal().id)})
+
+
+# {% endif %}
+# {% if cookiecutter.database != "none" %}
+@blueprint.route("/<uuid:note_id>", methods=["GET"])
+@blueprint.arguments(conditional_requests.ReadConditions, location="headers")
+@blueprint.response(200, NoteSchema, headers=conditional_requests.ETAG)
+@blueprint.alt_response(304, description="You hold this version", headers=conditional_requests.ETAG)
+@blueprint.problems(412)
+def get_stored_note(_headers: object, note_id: UUID) -> Response:
+    """Answer with version 3 of a note of this id, unless the client holds it."""
+    shown = conditional_requests.Representation(3, dumps({**NOTE, "text": str(note_id)}).encode())
+    return conditional_requests.respond_conditionally(shown)
+
+
+# {% endif %}
+def init_app(app: Flask) -> Flask:
+    """Serve `/api/v1/notes`, and return the application."""
+    # {% if cookiecutter.auth != "none" %}
+    access.declare_scopes(app, SCOPES)
+    # {% endif %}
+    app.register_blueprint(blueprint, url_prefix=URL)
+    return app

@@ -1,0 +1,47 @@
+"""Tables of the toy domain, with metadata of their own: no migration is compared with them.
+
+A test module with `pytestmark = pytest.mark.usefixtures("toy_tables")` has them in the database of the run.
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKey, MetaData, String, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base, reading
+
+WHEN = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+class ToyBase(Base):
+    """The base of the toy domain's models."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+
+
+class Note(ToyBase, kw_only=True):
+    """A note that is stored."""
+
+    __tablename__ = "notes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default_factory=uuid4)
+    text: Mapped[str] = mapped_column(String(20), default="Buy tea")
+    copies: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=WHEN)
+
+
+class Remark(ToyBase, kw_only=True):
+    """A remark about a note."""
+
+    __tablename__ = "remarks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default_factory=uuid4)
+    note_id: Mapped[UUID] = mapped_column(ForeignKey(Note.id), index=True)
+
+
+def stored_notes() -> int:
+    """Return how many notes are stored."""
+    with reading() as connection:
+        return connection.execute(select(func.count()).select_from(Note)).scalar_one()
