@@ -66,7 +66,7 @@ lint: $(READY) ## Check style and types, of the template and of the tree as it s
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-# A cache of its own: under other settings mypy would begin anew each time.
+# A cache of its own: under other settings mypy would start from scratch each time.
 	cd '$(TREE)' && "$(TOOLS)/ruff" check . && "$(TOOLS)/ruff" format --check . \
 		&& "$(TOOLS)/mypy" --cache-dir "$(MYPY_CACHE_DIR)-tree" && "$(TOOLS)/lint-imports" --no-cache
 

@@ -1,7 +1,7 @@
 /* The wall clock of one process and its children, some seconds off: an LD_PRELOAD for a drill.
  *
  * The file that DRILL_CLOCK names holds the seconds as one 64-bit integer and is mapped, so that
- * whoever writes to it sets every clock at once. Clocks that a jump leaves alone (CLOCK_MONOTONIC)
+ * writing to it sets every clock at once. Clocks that a jump leaves alone (CLOCK_MONOTONIC)
  * and sleeps are left alone here too.
  */
 #define _GNU_SOURCE

@@ -48,7 +48,7 @@ def holding(stage: Stage, order_id: str, delivery: str) -> Iterator[Callable[[],
 
         def close_the_circle() -> None:
             wait_until(lambda: bool(database.rows(WAITING[database.name])), "the payment waits")
-            time.sleep(0.3)  # PostgreSQL ends whoever has waited longest
+            time.sleep(0.3)  # PostgreSQL ends the transaction that has waited longest
             # PostgreSQL looks for deadlocks once, a second after a wait began; a busy machine may have
             # closed the circle later than that, and ours is ended. The drill counts those it met.
             with contextlib.suppress(psycopg.errors.DeadlockDetected):

@@ -102,7 +102,7 @@ class Client:
 
 
 class Login:
-    """A login that all clients share; whoever is told 401 refreshes it for everybody."""
+    """A login that all clients share; the client that gets a 401 refreshes it for all."""
 
     def __init__(self, port: int) -> None:
         self._client = Client(port)

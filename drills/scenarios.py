@@ -166,7 +166,7 @@ def pool_exhausted(stage: Stage, report: Report) -> None:
             time.sleep(AWAY_SECONDS)
         return Fault(time.monotonic())
 
-    # Whoever has the connection waits for as long as the lock is held.
+    # The holder of the connection waits for as long as the lock is held.
     under_load(stage, report, fault, longest=AWAY_SECONDS + MARGIN_SECONDS)
     report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
 
@@ -255,7 +255,7 @@ def cancelled_meanwhile(stage: Stage, report: Report) -> None:
 
 
 def keep_redis(stage: Stage, *, keeps: bool) -> None:
-    """Start Redis anew, with a disk or without one."""
+    """Start Redis again, with a disk or without one."""
     stage.redis.stop()
     stage.redis.keeps = keeps
     (stage.redis.folder / "dump.rdb").unlink(missing_ok=True)

@@ -227,7 +227,7 @@ class Worker:
 def kill_group(leader: subprocess.Popen[bytes]) -> None:
     """Kill a process with all its children, and come back when each of them has ended.
 
-    One that is only about to end keeps its connections, and whoever talks to it takes it for alive.
+    One that is only about to end keeps its connections, and clients take it for alive.
     """
     pids = [leader.pid]
     with contextlib.suppress(OSError):

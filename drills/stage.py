@@ -88,7 +88,7 @@ class Stage:
         return self.broker
 
     def serve(self, **settings: str) -> None:
-        """Have the service run with these settings, started anew only if they are others."""
+        """Have the service run with these settings, restarted only if they have changed."""
         running = self.service.process is not None and self.service.process.poll() is None
         if self.serves != settings or not running:
             self.service.stop()

@@ -254,7 +254,7 @@ class Bakery:
                 self.run(job)
             try:
                 self.run(job | {"kind": "libraries"})
-            except FailedCheckError as unread:  # dearer, but no less right
+            except FailedCheckError as unread:  # slower, and as correct
                 self.unread_libraries = str(unread)
 
     def run_cold(self, job: dict[str, object]) -> str:

@@ -127,7 +127,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @dataclass
 class Visit:
-    """One visitor's page, and what the browser complained of meanwhile."""
+    """One user's page, and what the browser complained of meanwhile."""
 
     page: Page
     site: str
@@ -190,7 +190,7 @@ class Visit:
 def visiting(
     browser: Browser, site: str, scheme: Scheme = "light", *, scripts: bool = True
 ) -> Iterator[Visit]:
-    """Send a visitor who was never here; at the end the browser must have complained of nothing."""
+    """Open a browser without cookies; at the end the browser must have complained of nothing."""
     context = browser.new_context(
         color_scheme=scheme,
         java_script_enabled=scripts,

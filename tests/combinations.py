@@ -150,7 +150,7 @@ def valid_combinations(of: Choices, requires: Requires) -> Iterator[Answers]:
     """Yield the product of the choices without what `requires` excludes.
 
     Neighbours differ in one answer (a reflected Gray code), and what two combinations have in
-    common need not be checked anew.
+    common need not be checked again.
     """
     rows: list[tuple[Value, ...]] = [()]
     for values in of.values():
@@ -164,7 +164,7 @@ def valid_combinations(of: Choices, requires: Requires) -> Iterator[Answers]:
 def combinations() -> list[Answers]:
     """List every valid combination of all answers, packaging included.
 
-    What an answer changes is checked anew whenever it changes, so the heaviest change least often.
+    What an answer changes is checked again whenever it changes, so the heaviest change least often.
     """
     heaviest_first = sorted(choices(), key=lambda name: len(python_files(name)), reverse=True)
     of = {name: choices()[name] for name in heaviest_first}

@@ -47,7 +47,7 @@ def with_a_password(visit: Visit, email: str = PERSON) -> None:
 
 
 def at_the_provider(visit: Visit) -> None:
-    """Log in at the provider, which has been told nothing of this visitor."""
+    """Log in at the provider, which has been told nothing of this user."""
     visit.elsewhere = PROVIDER["issuer"]
     visit.goto("/login")
     visit.press("Continue as Ann")
@@ -55,7 +55,7 @@ def at_the_provider(visit: Visit) -> None:
 
 
 PROVIDER: dict[str, str] = {}  # the issuer that runs
-# How a visitor logs in, by the answer `auth`.
+# How a user logs in, by the answer `auth`.
 LOGIN: dict[str, Callable[[Visit], None]] = {
     "none": nothing,
     "jwt": with_a_password,
@@ -338,7 +338,7 @@ def look_at_the_account(visit: Visit, other: Visit) -> None:
     visit.fits()
     visit.is_accessible()
     visit.page.get_by_role("link", name="End the session that began").first.click()
-    visit.reads("Whoever uses this session")
+    visit.reads("This session is logged out")
     visit.fits()
     visit.is_accessible()
     visit.goto("/account/sessions/end-others")

@@ -22,7 +22,7 @@ SCHEMES: tuple[browsing.Scheme, ...] = ("light", "dark")
 
 
 def photograph(visit: browsing.Visit, name: str, screen: ViewportSize = LAPTOP) -> None:
-    """Keep what the visitor sees."""
+    """Keep what the user sees."""
     visit.page.set_viewport_size(screen)
     visit.page.screenshot(path=IMAGES / f"{name}.png", scale="css")
     visit.page.set_viewport_size(LAPTOP)

@@ -141,7 +141,7 @@ def test_a_new_database_holds_no_account(bare: Flask) -> None:
 def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Path) -> None:
     history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("*_*_*.py"))
     with bare.app_context():
-        migrate(str(history), "Start anew")
+        migrate(str(history), "Start again")
         upgrade(str(history))
         assert differences(bare) == []
 

@@ -61,7 +61,7 @@ class EndForm(  # one line where it fits
     """The confirmation to end one session."""
 
     title = "End a session"
-    explanation = "Whoever uses this session is logged out at once."
+    explanation = "This session is logged out at once."
     button = "End the session"
     kind = "danger"
     back = HERE

@@ -107,7 +107,7 @@ def cookie_name() -> str | None:
     """Return the name in the session's cookie; None if it has expired or nobody is logged in.
 
     It runs no query, so error pages can show the name while the database is unavailable. Whether
-    the session was ended elsewhere is known only if this request has called `visitor`.
+    the session was ended elsewhere is known only if this request has called `user`.
     """
     if "user" in g:
         found = user()

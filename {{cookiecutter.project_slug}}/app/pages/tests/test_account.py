@@ -118,7 +118,7 @@ def test_one_session_is_ended_and_no_other(app: Flask, browser: FlaskClient) -> 
     other, copied = with_session(app), with_session(app)
     first, second = offered(browser)
 
-    assert "Whoever uses this session is logged out" in browser.get(path_of(first)).text
+    assert "This session is logged out" in browser.get(path_of(first)).text
     answer = end(browser, path_of(first))
 
     assert (answer.status_code, answer.location) == (303, "/account")

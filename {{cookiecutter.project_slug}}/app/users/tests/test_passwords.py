@@ -122,16 +122,16 @@ def test_a_service_whose_name_is_in_every_word_takes_passwords_all_the_same() ->
     )
 
 
-def test_hashes_become_dearer_when_they_are_used(ours: Passwords) -> None:
-    dearer = Passwords(Settings.model_validate({"app_env": "testing", "argon2_time_cost": 2}))
+def test_hashes_become_costlier_when_they_are_used(ours: Passwords) -> None:
+    costlier = Passwords(Settings.model_validate({"app_env": "testing", "argon2_time_cost": 2}))
     stored = ours.hash(GOOD)
 
-    right, renewed = dearer.verify(GOOD, stored)
+    right, renewed = costlier.verify(GOOD, stored)
 
     assert right
     assert renewed is not None
-    assert dearer.verify(GOOD, renewed) == (True, None)
-    assert dearer.verify("wrong", stored) == (False, None)
+    assert costlier.verify(GOOD, renewed) == (True, None)
+    assert costlier.verify("wrong", stored) == (False, None)
 
 
 def test_production_hashes_as_owasp_recommends_and_no_cheaper(production: dict[str, str]) -> None:

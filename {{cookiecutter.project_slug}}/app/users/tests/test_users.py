@@ -258,10 +258,10 @@ def test_a_password_of_former_days_is_hashed_anew_when_it_is_used(
 ) -> None:
     email = new_address()
     user_id = make(app, email)
-    dearer = make_app(argon2_time_cost=2)
+    costlier = make_app(argon2_time_cost=2)
 
-    logged_in(dearer.test_client(), email)
+    logged_in(costlier.test_client(), email)
 
-    with dearer.app_context(), writing() as transaction:
+    with costlier.app_context(), writing() as transaction:
         assert "t=2" in transaction.get_one(User, user_id).password_hash
-    logged_in(dearer.test_client(), email)
+    logged_in(costlier.test_client(), email)

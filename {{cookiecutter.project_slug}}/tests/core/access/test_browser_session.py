@@ -15,7 +15,7 @@ RetryLater = Callable[[float], None]
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
-    """Return an application that logs in whoever asks."""
+    """Return an application that logs in any client."""
     app = make_app(session_browser_idle_timeout_seconds=600, session_browser_max_age_seconds=3_600)
     browser_session.of(app).is_open = lambda _login: True
 

@@ -86,7 +86,7 @@ def test_a_token_speaks_for_its_subject_whatever_signs_it(realm: Realm, verifier
         (CURVE, {}, {}),
         (MODULUS, {}, {}),
         (KEY, {"typ": "application/at+JWT"}, {}),
-        (KEY, {"typ": ""}, {}),  # as good as none, which the RFCs allow
+        (KEY, {"typ": ""}, {}),  # the same as none, which the RFCs allow
         (KEY, {"typ": "JWT"}, {"typ": "Bearer", "azp": "shop", "sid": "1"}),  # Keycloak
         (KEY, {}, {"aud": ["another", said["aud"]], "nonce": "n"}),  # its header says what it is
         (KEY, {"x5t": "t", "of their own": 1}, {"nbf": said["iat"] - 5, "exp": said["iat"] + 0.5}),

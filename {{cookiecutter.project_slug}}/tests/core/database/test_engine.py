@@ -574,7 +574,7 @@ def test_readiness_notices_a_file_that_takes_no_writes(
     assert client.get("/health/ready").status_code == 200
 
     for place in (tmp_path / "x.db", tmp_path):
-        # Whoever runs the tests may be root, for whom every file can be written.
+        # The tests may run as root, which can write to every file.
         monkeypatch.setattr(os, "access", lambda path, _mode, place=place: Path(path) != place)
         assert client.get("/health/ready").status_code == 503
     monkeypatch.undo()

@@ -141,7 +141,7 @@ def test_our_pages_listed_ones_and_other_clients_may_change_something(
         {"Sec-Fetch-Site": "none"},
         {"Origin": "http://localhost"},
         {"Origin": "https://localhost"},
-        # Whoever stands between may have changed Host; what the browser says of itself counts.
+        # A proxy may have changed Host; what the browser says of itself counts.
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://before-the-proxy.example"},
     ):
         assert client.post(URL, json={}, headers=headers).status_code == 422, headers

@@ -294,7 +294,7 @@ def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
         ("127.0.0.1", True, True),
         ("collector.example", True, False),
     ):
-        # Whoever is refused tries again until the time is up.
+        # A refused exporter retries until its timeout.
         monkeypatch.setattr(tracing, "EXPORT_SECONDS", 60 if believed else 1)
         with tls_server(tmp_path, name, answer=HTTP_OK) as server:
             app = make_app(

@@ -41,7 +41,7 @@ def act(values: dict[str, str]) -> None:
     ran.append(values)
     if values["text"] == "later":
         raise RetryLater(1e6)
-    if values["text"] == "hopeless":
+    if values["text"] == "permanent":
         raise PermanentFailure
     if values["text"] == "failing":
         raise OSError
@@ -128,12 +128,12 @@ def test_a_worker_runs_what_has_arrived(app: Flask) -> None:
 
 
 def test_what_cannot_be_done_becomes_a_dead_letter(app: Flask) -> None:
-    for values in ({"text": "hopeless"}, {"txt": ""}, {}):
+    for values in ({"text": "permanent"}, {"txt": ""}, {}):
         with pytest.raises(Reject):
             run(app, values)
 
     emails = [message.payload for message in waiting(app, "broker-tests.dead")]
-    assert [email["values"] for email in emails] == [{"text": "hopeless"}, {"txt": ""}, {}]
+    assert [email["values"] for email in emails] == [{"text": "permanent"}, {"txt": ""}, {}]
     assert {email["task"] for email in emails} == {"note"}
 
 
