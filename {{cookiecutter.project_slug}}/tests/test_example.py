@@ -39,7 +39,7 @@ LIBRARIES = {"order_by", "quote", "quote_plus"}
 """Names of SQLAlchemy and of urllib."""
 WORD = r"(?:basket|order|quote|receipt)s?"
 IN_TEXT = re.compile(
-    rf"/{WORD}\b|\bapp[./](?:orders|quotes)\b|\b{WORD}[.:](?=[a-z])|\b{WORD}_(?!by\b|plus\b)\w+|^{WORD}$"
+    rf"/{WORD}\b(?!-)|\bapp[./](?:orders|quotes)\b|\b{WORD}[.:](?=[a-z])|\b{WORD}_(?!by\b|plus\b)\w+|^{WORD}$"
 )
 
 # Each file that names the example, and why: where one domain is joined to another.

@@ -4,10 +4,7 @@
 the service knows it.
 """
 
-from uuid import UUID
-
 from flask import Flask, Response
-from flask.json import dumps
 from marshmallow import fields, validate
 
 from app.core import (  # one line where it fits
@@ -76,10 +73,10 @@ def replace_note(note: dict[str, object]) -> Response:
 @blueprint.response(200, NoteSchema, headers=conditional_requests.ETAG)
 @blueprint.alt_response(304, description="You hold this version", headers=conditional_requests.ETAG)
 @blueprint.problems(412)
-def get_stored_note(_headers: object, note_id: UUID) -> Response:
+def get_stored_note(_headers: object, note_id: object) -> Response:
     """Answer with version 3 of a note of this id, unless the client holds it."""
-    shown = conditional_requests.Representation(3, dumps({**NOTE, "text": str(note_id)}).encode())
-    return conditional_requests.respond_conditionally(shown)
+    body = json_response({**NOTE, "text": str(note_id)}).get_data()
+    return conditional_requests.respond_conditionally(conditional_requests.Representation(3, body))
 
 
 # {% endif %}
