@@ -44,7 +44,6 @@ IN_TEXT = re.compile(
 
 # Each file that names the example, and why: where one domain is joined to another.
 WIRED = {
-    ".env.example": "an example of a route with a limit of its own",
     "app/__init__.py": "the application is made of its domains",
     "app/admin/routes.py": "administrators see and cancel orders",
     "app/admin/schemas.py": "the audit log names what was done to an order",
