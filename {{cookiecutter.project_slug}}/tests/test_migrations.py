@@ -148,7 +148,7 @@ def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Pa
         migrate(str(history), "Nothing is left to do")
 
     (written,) = history.glob("versions/*_*_*.py")
-    assert written.name.endswith("_start_anew.py")
+    assert written.name.endswith("_start_again.py")
 
 
 def test_a_changed_table_keeps_the_rows_that_refer_to_it(bare: Flask, tmp_path: Path) -> None:
