@@ -4,9 +4,8 @@ prometheus_client decides at import whether values are stored in files that work
 therefore imported in the worker, after the master has created their folder (`multiprocess`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from blinker import Signal
@@ -81,7 +80,9 @@ class Metrics:
         """Applied to the metrics when the scraper accepts OpenMetrics."""
         self.descriptions: list[Description] = []
         """All metrics of this application."""
+        # {% if cookiecutter.background_tasks %}
         self._shared: list[Callable[[], Iterable[Metric]]] = []
+        # {% endif %}
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
         self._seconds = self.histogram(
@@ -150,9 +151,10 @@ class Metrics:
             multiprocess_mode=across,  # type: ignore[arg-type]  # one of its literals
         )
 
+    # {% if cookiecutter.background_tasks %}
     def share(
         self,
-        gauges: Mapping[tuple[str, str], Iterable[str]],
+        gauges: dict[tuple[str, str], Iterable[str]],
         ask: "Callable[[], Iterable[Metric]]",
     ) -> None:
         """Add gauges that belong to no worker, and so are not summed.
@@ -166,6 +168,7 @@ class Metrics:
             self._describe("gauge", name, meaning, labels)
         self._shared.append(ask)
 
+    # {% endif %}
     def _describe(self, kind: str, name: str, meaning: str, labels: Iterable[str]) -> None:
         self.descriptions.append(Description(name, kind, tuple(labels), meaning))
 
@@ -196,7 +199,10 @@ class Metrics:
 
     def exposition(self) -> Response:
         """Return all metrics in the text format that the client accepts."""
-        numbers = chain(self.numbers(), *(ask() for ask in self._shared))
+        numbers = self.numbers()
+        # {% if cookiecutter.background_tasks %}
+        numbers = [*numbers, *(metric for ask in self._shared for metric in ask())]
+        # {% endif %}
         content_type, body = encoded(numbers, request.headers.get("Accept", ""), self.decorate)
         return Response(body, content_type=content_type)
 
