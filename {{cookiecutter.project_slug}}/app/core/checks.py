@@ -38,4 +38,9 @@ class Checks:
 
 def of(app: Flask) -> Checks:
     """Return the checks of this application, to which features add their probes."""
-    return cast("Checks", app.extensions.setdefault("checks", Checks()))
+    return cast("Checks", app.extensions["checks"])
+
+
+def init_app(app: Flask) -> None:
+    """Give the application an empty list of checks."""
+    app.extensions["checks"] = Checks()

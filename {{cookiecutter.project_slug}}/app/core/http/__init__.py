@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.core import errors, pipeline, url_prefix
+from app.core import checks, errors, pipeline, url_prefix
 from app.core.http import (  # one line where it fits
     cors,
     # {% if cookiecutter.rate_limiting %}
@@ -42,6 +42,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Install the request pipeline, the error handlers, and the checks of each request."""
     pipeline.init_app(app)
     errors.init_app(app)
+    checks.init_app(app)
     request_body.init_app(app)
     security.init_app(app, settings)
     cors.init_app(app, settings)
