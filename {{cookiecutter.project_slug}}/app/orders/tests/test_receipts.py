@@ -153,7 +153,7 @@ def test_a_mail_server_that_is_away_is_tried_again(
             session.query(Receipt).delete()
 
 
-def test_a_emails_that_is_refused_is_given_up_and_the_address_erased(
+def test_an_email_that_is_refused_is_given_up_and_the_address_erased(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     for error in (

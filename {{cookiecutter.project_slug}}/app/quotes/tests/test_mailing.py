@@ -83,7 +83,7 @@ def test_a_broker_that_is_away_is_a_503_and_nothing_is_pretended(
     assert not post
 
 
-def test_a_emails_that_is_refused_is_given_up(
+def test_an_email_that_is_refused_is_given_up(
     app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     made: list[Message] = []

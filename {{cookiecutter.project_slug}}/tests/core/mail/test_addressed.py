@@ -16,7 +16,7 @@ def box() -> EmailQueue:
     return EmailQueue(Settings.model_validate(settings), lambda *_: nullcontext())
 
 
-def test_a_emails_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
+def test_an_email_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
     box: EmailQueue,
 ) -> None:
     box.deliver("ada@mail.example", EMAIL, "notice.1")

@@ -183,7 +183,7 @@ def test_the_arguments_of_a_task_that_failed_are_not_logged(log_lines: LogLines)
     assert "CANARY" not in str(log_lines)
 
 
-def test_rabbitmq_keeps_dead_emails_itself(make_app: MakeApp) -> None:
+def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:
     made = Broker(tasks.of(make_app(broker_url=AWAY, service_name="shop", task_max_attempts=5)))
 
     made.dead_letter({"task": "note"})  # connects to nothing
@@ -218,7 +218,7 @@ def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app:
     assert not made.is_rabbitmq
 
 
-def test_a_list_of_redis_keeps_the_newest_dead_emails_for_a_while(
+def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[object, ...]] = []

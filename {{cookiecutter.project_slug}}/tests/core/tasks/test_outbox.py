@@ -170,7 +170,7 @@ def test_copies_of_a_message_that_are_put_off_do_not_use_up_its_attempts(broker:
     assert (row.attempts, row.died_at) == (0, None)
 
 
-def test_a_dead_emails_is_kept_and_can_be_tried_anew(app: Flask, broker: Broker) -> None:
+def test_a_dead_letter_is_kept_and_can_be_tried_again(app: Flask, broker: Broker) -> None:
     write("broken")
     with writing() as session:
         session.execute(
@@ -202,7 +202,7 @@ def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
     assert (ran, len(rows())) == ([], 1)
 
 
-def test_dead_emails_are_forgotten_in_the_end(broker: Broker) -> None:
+def test_dead_letters_are_forgotten_in_the_end(broker: Broker) -> None:
     for days in (13, 15):
         write("x")
         died_at = datetime.now(UTC) - timedelta(days=days)
