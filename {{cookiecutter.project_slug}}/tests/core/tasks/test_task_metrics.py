@@ -404,7 +404,7 @@ def test_a_real_worker_counts_for_its_processes_when_they_are_gone_too(service: 
         assert not [*folder.glob(f"*_{before}.db")]
         service.ask()
         shown.wait_for("/metrics", lambda text: done % 2 in text)
-        assert "\ntask_runs_active 0.0\n" in shown.get("/metrics")
+        shown.wait_for("/metrics", lambda text: "\ntask_runs_active 0.0\n" in text)
         assert "http_server" not in shown.get("/metrics")
         assert working.stop() == 0
 
