@@ -44,7 +44,7 @@ def application() -> Any:  # noqa: ANN401 - the tree is no package of the templa
     blueprint.route("/guarded", methods=["GET"])(blueprint.requires("orders:read")(view))
     app.register_blueprint(blueprint, url_prefix="/bench")
     caller = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())
-    app.bench_token = tokens.of(app).issue(caller).value
+    app.bench_token = tokens.tokens.of(app).issue(caller).value
     return app
 
 

@@ -45,14 +45,15 @@ import os
 from pathlib import Path
 from uuid import uuid4
 from app import create_app
-from app.core import access, pipeline
-from app.core.access import tokens
+from app.core import access
+from app.core.access.tokens import tokens
 from app.core.database import db
 from app.core.observability import logs
+from app.core.pipeline import request_pipeline
 from app.orders import service
 
 app = create_app()
-around = pipeline.of(app)
+around = request_pipeline.of(app)
 if "logs" not in os.environ["BENCH_PARTS"]:
     around.observers[:] = [each for each in around.observers if not isinstance(each, logs.AccessLog)]
 if "headers" not in os.environ["BENCH_PARTS"]:

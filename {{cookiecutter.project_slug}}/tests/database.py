@@ -19,7 +19,12 @@ from sqlalchemy import Connection, Engine, NullPool, Select, create_engine, even
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from app import create_app
-from app.core import database
+from app.core import (  # one line where it fits
+    database,
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
+    mail,
+    # {% endif %}
+)
 from app.core.config import Environment
 from app.core.database.settings import UNSET
 from app.settings import Settings
@@ -137,7 +142,7 @@ def emails_are_sent(request: pytest.FixtureRequest, empty_database: None) -> Ite
     del empty_database
     app = request.getfixturevalue("app")
     yield
-    app.extensions["mail"].thread.submit(lambda: None).result()
+    mail.email_queue.of(app).thread.submit(lambda: None).result()
 
 
 # {% endif %}
@@ -171,7 +176,7 @@ def plan(app: Flask) -> Plan:
     """Return a function that returns the database's plan for a query, after updating statistics."""
 
     def explain(query: Query) -> str:
-        engine = database.reading_engine(app)
+        engine = database.reading_engine.of(app)
         analyze, words = EXPLAIN[engine.dialect.name]
         sql = query.compile(engine, compile_kwargs={"literal_binds": True})
         with engine.connect() as connection:

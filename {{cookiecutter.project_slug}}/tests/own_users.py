@@ -5,7 +5,8 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 from flask import Flask
 
 from app.core import access
-from app.core.access import Principal, tokens
+from app.core.access import Principal
+from app.core.access.tokens import tokens
 from app.users import passwords
 from app.users import service as users
 from app.users.models import Role

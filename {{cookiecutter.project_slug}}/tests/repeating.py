@@ -38,5 +38,5 @@ def commit() -> None:
 
 def on_a_server(app: Flask, *kinds: str) -> None:
     """Skip the test unless the application's database has one of these dialects."""
-    if reading_engine(app).dialect.name not in kinds:
+    if reading_engine.of(app).dialect.name not in kinds:
         pytest.skip(f"set TEST_DATABASE_URL to a server: {' or '.join(kinds)}")

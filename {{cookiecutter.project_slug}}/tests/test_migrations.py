@@ -17,6 +17,7 @@ from sqlalchemy import CheckConstraint, MetaData, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from app.core.database import (  # one line where it fits
+    database_settings,
     db,
     migration_engine,
     migration_lock,
@@ -25,7 +26,6 @@ from app.core.database import (  # one line where it fits
     # {% if cookiecutter.database != "sqlite" %}
     settings,
     # {% endif %}
-    settings_of,
 )
 from app.orders import service
 from app.orders.models import OrderLine
@@ -66,16 +66,16 @@ def bare(other: Flask) -> Iterator[Flask]:
     """Return an application whose database has no table yet."""
     yield other
     found = MetaData()
-    found.reflect(reading_engine(other))
-    found.drop_all(reading_engine(other))
+    found.reflect(reading_engine.of(other))
+    found.drop_all(reading_engine.of(other))
 
 
 def tables(app: Flask) -> set[str]:
-    return set(inspect(reading_engine(app)).get_table_names()) - {"alembic_version"}
+    return set(inspect(reading_engine.of(app)).get_table_names()) - {"alembic_version"}
 
 
 def differences(app: Flask) -> list[object]:
-    with reading_engine(app).connect() as connection:
+    with reading_engine.of(app).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, db.metadata))
 
@@ -87,7 +87,7 @@ def test_the_migrations_make_what_the_models_say(app: Flask) -> None:
 
 def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None:
     # Alembic does not compare checks.
-    found = inspect(reading_engine(app))
+    found = inspect(reading_engine.of(app))
     for name, table in db.metadata.tables.items():
         checks = {check["name"] for check in found.get_check_constraints(name)}
         said = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
@@ -112,18 +112,18 @@ def test_a_schema_that_the_url_names_is_where_tables_are_made_and_read(
     if not url.startswith("postgresql"):
         pytest.skip("set TEST_DATABASE_URL to a server: postgresql")
     app = make_app(database_url=f"{url}?options=-csearch_path%3Dshop")
-    with reading_engine(app).connect() as connection:
+    with reading_engine.of(app).connect() as connection:
         connection.exec_driver_sql("CREATE SCHEMA shop")
     with app.app_context():
         upgrade()
         with reading() as connection:
             assert connection.execute(select(func.count()).select_from(OrderLine)).scalar_one() == 0
 
-    made = inspect(reading_engine(app))
+    made = inspect(reading_engine.of(app))
     assert set(made.get_table_names("shop")) == {*db.metadata.tables, "alembic_version"}
     assert made.get_table_names("public") == []
     assert app.test_client().get("/health/ready").status_code == 200
-    reading_engine(app).dispose()
+    reading_engine.of(app).dispose()
 
 
 # {% endif %}
@@ -268,7 +268,7 @@ def test_a_process_waits_for_another_that_migrates_no_longer_than_it_may(
     app = make_app(database_url=new_database(), database_migration_wait_timeout_seconds=0)
     engine = migration_engine(app)
 
-    with engine.connect() as other, migration_lock.alone(other, settings_of(app)):
+    with engine.connect() as other, migration_lock.alone(other, database_settings.of(app)):
         assert "has not finished within" in refusal(app, log_lines)
     assert tables(app) == set()
 
@@ -281,12 +281,15 @@ def test_a_process_that_waits_goes_on_when_the_other_one_has_finished(
     app: Flask, log_lines: LogLines
 ) -> None:
     def wait_for_turn() -> str:
-        with engine.connect() as connection, migration_lock.alone(connection, settings_of(app)):
+        with (
+            engine.connect() as connection,
+            migration_lock.alone(connection, database_settings.of(app)),
+        ):
             return "its turn"
 
     engine = migration_engine(app)
     with ThreadPoolExecutor(1) as threads:
-        with engine.connect() as other, migration_lock.alone(other, settings_of(app)):
+        with engine.connect() as other, migration_lock.alone(other, database_settings.of(app)):
             waiting = threads.submit(wait_for_turn)
             wait_until(
                 lambda: "waiting for migration lock" in {line["message"] for line in log_lines}
@@ -332,7 +335,7 @@ def test_other_errors_of_a_migration_are_not_taken_for_a_lock(app: Flask) -> Non
     with (
         pytest.raises(DBAPIError),
         engine.connect() as connection,
-        migration_lock.alone(connection, settings_of(app)),
+        migration_lock.alone(connection, database_settings.of(app)),
     ):
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
@@ -341,8 +344,8 @@ def test_a_database_in_memory_needs_no_lock(make_app: MakeApp) -> None:
     app = make_app(database_url="sqlite://")
 
     with (
-        reading_engine(app).connect() as connection,
-        migration_lock.alone(connection, settings_of(app)),
+        reading_engine.of(app).connect() as connection,
+        migration_lock.alone(connection, database_settings.of(app)),
     ):
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
 
@@ -358,7 +361,7 @@ def test_a_session_of_a_server_asks_again_until_the_lock_is_free(
 
     with migration_engine(app).connect() as connection:
         connection.connection.create_function("is_free", 0, lambda: next(answers))
-        with migration_lock.alone(connection, settings_of(app)):
+        with migration_lock.alone(connection, database_settings.of(app)):
             assert list(answers) == []
             assert not connection.in_transaction()
 
@@ -368,8 +371,8 @@ def test_migrations_may_have_a_url_of_their_own(make_app: MakeApp) -> None:
     app = make_app(database_migration_url=url)
 
     assert migration_engine(app).url.host == "db.example"
-    assert reading_engine(app).url.host != "db.example"
-    assert "pass-word" not in str(settings_of(app))
+    assert reading_engine.of(app).url.host != "db.example"
+    assert "pass-word" not in str(database_settings.of(app))
 
 
 # {% endif %}

@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from app.core import errors, pipeline
+from app.core.pipeline import request_pipeline
 from tests.connections import MAX_BACKOFF, Connection, connection, others_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
 from tests.servers import free_port, gunicorn
@@ -67,7 +68,7 @@ def test_it_keeps_a_request_id_by_the_rule_of_the_service() -> None:
 
 def test_the_routes_that_it_hides_are_those_of_internal_blueprints(app: Flask) -> None:
     hidden = re.compile("|".join(re.findall(r"location ~ (\S+) {\n +return 404;", TEXT)))
-    internal = pipeline.of(app).quiet_blueprints
+    internal = request_pipeline.of(app).quiet_blueprints
     for rule in app.url_map.iter_rules():
         is_internal = rule.endpoint.partition(".")[0] in internal
         assert bool(hidden.search(rule.rule)) is is_internal, rule.rule

@@ -20,7 +20,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.core.tasks import celery_app
+from app.core.tasks.celery_app import broker
 from conftest import MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS, POLL_SECONDS, wait_until
 
@@ -233,7 +233,7 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
         app = make_app(**told)
         environment |= {"APP_ENV": "testing"}
         yield Service(app, app.test_client(), mail, start, environment)
-        its = celery_app.of(app)
+        its = broker.of(app)
         with its.connect() as connection:
             connection.default_channel.queue_delete(f"{its.name}.tasks")
             connection.default_channel.queue_delete(its.dead_letters)

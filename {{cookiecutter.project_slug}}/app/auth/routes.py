@@ -2,12 +2,12 @@
 
 from typing import TypedDict
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from app.auth import service
 from app.auth.schemas import LoginSchema, RefreshSchema, TokensSchema
 from app.core import access
-from app.core.access import tokens
+from app.core.access.tokens import tokens
 from app.core.api import Blueprint, json_response
 from app.users import service as users
 from app.users.schemas import AddressSchema, LinkTokenSchema, ResetSchema
@@ -126,7 +126,7 @@ def confirm_email_change(sent: _Token) -> Response:
 
 def _answer(login: service.Login) -> Response:
     """Return the response with the tokens. All API responses are marked `no-store`."""
-    issued = tokens.of(current_app).issue(login.principal)
+    issued = tokens.current.issue(login.principal)
     return json_response(
         {
             "access_token": issued.value,

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import cast
 
 from flask import Flask
+
+from app.core.extension import Extension
 
 Probe = Callable[[], None]
 """Checks one dependency; raises an exception when it is unavailable."""
@@ -36,11 +37,10 @@ class Checks:
         }
 
 
-def of(app: Flask) -> Checks:
-    """Return the checks of this application, to which features add their probes."""
-    return cast("Checks", app.extensions["checks"])
+checks = Extension[Checks]("checks")
+"""Features add their probes to it."""
 
 
 def init_app(app: Flask) -> None:
     """Give the application an empty list of checks."""
-    app.extensions["checks"] = Checks()
+    checks.set(app, Checks())

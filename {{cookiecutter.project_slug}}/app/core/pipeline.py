@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Flask, request
 
+from app.core.extension import Extension
+
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -183,9 +185,7 @@ def _request_id(environ: "WSGIEnvironment") -> str:
     return offered if WELL_FORMED_ID.fullmatch(offered) else secrets.token_hex(16)
 
 
-def of(app: Flask) -> Pipeline:
-    """Return the pipeline of this application."""
-    return cast("Pipeline", app.extensions["pipeline"])
+request_pipeline = Extension[Pipeline]("request_pipeline")
 
 
 def current() -> RequestInfo:
@@ -195,7 +195,6 @@ def current() -> RequestInfo:
 
 def init_app(app: Flask) -> None:
     """Wrap the application in the pipeline. Call this before any other feature is set up."""
-    pipeline = Pipeline(app.wsgi_app)
-    app.extensions["pipeline"] = pipeline
+    pipeline = request_pipeline.set(app, Pipeline(app.wsgi_app))
     app.wsgi_app = pipeline  # type: ignore[method-assign]  # Flask's documented way to wrap it
     app.before_request(pipeline.begin)

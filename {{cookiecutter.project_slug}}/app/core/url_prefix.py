@@ -15,11 +15,10 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from app.core.config import CoreSettings, InvalidSettings
+from app.core.extension import Extension
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-KEY = "URL_PREFIX"
 
 
 class Flask(flask.Flask):
@@ -60,9 +59,8 @@ def is_below(path: str, prefix: str) -> bool:
     return f"{path}/".startswith(f"{prefix}/")
 
 
-def of(app: flask.Flask) -> str:
-    """Return the prefix of this application; empty if there is none."""
-    return str(app.config[KEY])
+url_prefix = Extension[str]("url_prefix")
+"""Empty if there is none."""
 
 
 def mount(app: flask.Flask, settings: CoreSettings) -> flask.Flask:
@@ -73,10 +71,10 @@ def mount(app: flask.Flask, settings: CoreSettings) -> flask.Flask:
             without the prefix could not be distinguished.
 
     """
-    app.config[KEY] = settings.url_prefix
+    url_prefix.set(app, settings.url_prefix)
     if settings.url_prefix:
         first = settings.url_prefix.split("/")[1]
         if any(rule.rule.split("/")[1] == first for rule in app.url_map.iter_rules()):
-            raise InvalidSettings({KEY: f"begins as routes of this service do: /{first}"})
+            raise InvalidSettings({"URL_PREFIX": f"begins as routes of this service do: /{first}"})
         app.wsgi_app = PrefixMiddleware(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]  # Flask's documented way
     return app

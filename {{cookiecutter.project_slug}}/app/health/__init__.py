@@ -2,9 +2,10 @@
 
 from flask import Flask
 
-from app.core import checks, pipeline
+from app.core.checks import checks
+from app.core.pipeline import request_pipeline
 from app.health import commands
-from app.health.routes import blueprint
+from app.health.routes import blueprint, started
 from app.health.settings import HealthSettings
 
 __all__ = ["HealthSettings", "init_app"]
@@ -13,6 +14,7 @@ __all__ = ["HealthSettings", "init_app"]
 def init_app(app: Flask, settings: HealthSettings) -> None:
     """Serve the probes. They are exempt from observers, such as logs, and from the Host check."""
     checks.of(app).seconds = settings.readiness_timeout_seconds
+    started.set(app, value=False)
     app.register_blueprint(blueprint)
-    pipeline.of(app).quiet_blueprints.add(blueprint.name)
+    request_pipeline.of(app).quiet_blueprints.add(blueprint.name)
     commands.init_app(app, settings)

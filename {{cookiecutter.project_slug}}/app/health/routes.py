@@ -2,11 +2,15 @@
 
 from flask import Blueprint, Response, current_app
 
-from app.core import checks
 from app.core.api import json_response
+from app.core.checks import checks
 from app.core.errors import Unavailable
+from app.core.extension import Extension
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+started = Extension[bool]("started")
+"""Whether the process has been ready once."""
 
 
 class DependencyUnavailable(Unavailable):
@@ -26,7 +30,7 @@ def live() -> Response:
 @blueprint.get("/ready")
 def ready() -> Response:
     """Report whether this instance can serve requests: all dependencies respond."""
-    answered = checks.of(current_app).run()
+    answered = checks.current.run()
     results = {name: "ok" if up else "down" for name, up in answered.items()}
     if not all(answered.values()):
         raise DependencyUnavailable(members={"checks": results})
@@ -36,8 +40,8 @@ def ready() -> Response:
 @blueprint.get("/startup")
 def startup() -> Response:
     """Report whether the process has been ready once; after that it always succeeds."""
-    if not current_app.extensions.get("started"):
+    if not started.current:
         response = ready()
-        current_app.extensions["started"] = True
+        started.set(current_app, value=True)
         return response
     return json_response({"status": "ok"})

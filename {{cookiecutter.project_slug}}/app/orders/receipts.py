@@ -6,18 +6,21 @@ it as sent. If the run dies, its claim expires once the run cannot be alive any 
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, cast
+from typing import TypedDict
 from uuid import UUID
 
 from flask import Flask
 from marshmallow import fields
-from sqlalchemy import CursorResult, ForeignKey, String, or_, select, update
+from sqlalchemy import ForeignKey, String, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core import mail, tasks
-from app.core.database import Base, reading, writing
+from app.core import mail
+from app.core.database import Base, affected, reading, writing
+from app.core.mail import email_queue
 from app.core.schemas import Schema
-from app.core.tasks import PermanentFailure, RetryLater, Task, outbox, schedule
+from app.core.tasks import PermanentFailure, RetryLater, Task, tasks
+from app.core.tasks.outbox import outbox
+from app.core.tasks.schedule import schedule
 from app.orders import repository
 from app.orders.models import Order
 from app.quotes import emails
@@ -55,7 +58,7 @@ class _Order(TypedDict):
 def ask(session: Session, order_id: UUID, email: str) -> None:
     """Queue a receipt in the transaction that stores the order; it is sent after the commit."""
     session.add(Receipt(order_id=order_id, email=email, erase_at=datetime.now(UTC) + KEEP))
-    outbox.of_app().add(session, TASK, {"order_id": order_id})
+    outbox.current.add(session, TASK, {"order_id": order_id})
 
 
 def send(values: _Order) -> None:
@@ -75,7 +78,7 @@ def send(values: _Order) -> None:
         (order,) = repository.views(connection, repository.by_id(order_id))
     message = emails.priced("Your receipt", f"Order {order_id}", order)
     try:
-        sent = mail.of_app().deliver(email, message, f"receipt.{order_id}")
+        sent = email_queue.current.deliver(email, message, f"receipt.{order_id}")
     except mail.Refused:
         _note(order_id, email=None, erase_at=None, claimed_until=None)
         raise PermanentFailure from None
@@ -90,7 +93,7 @@ def _claim(order_id: UUID) -> str | None:
     """Claim a receipt and return its address, or None if there is nothing to send."""
     now = datetime.now(UTC)
     # No run lasts longer, not even one orphaned by its worker and waiting for a slow server.
-    until = now + timedelta(seconds=2 * tasks.of_app().settings.task_kill_seconds)
+    until = now + timedelta(seconds=2 * tasks.current.settings.task_kill_seconds)
     free = or_(Receipt.claimed_until.is_(None), Receipt.claimed_until <= now)
     mine = update(Receipt).where(Receipt.order_id == order_id, Receipt.email.is_not(None), free)
     with writing() as session:
@@ -101,7 +104,7 @@ def _claim(order_id: UUID) -> str | None:
     if found is None or found.email is None:
         logger.info("receipt skipped", extra={"order_id": str(order_id)})
         return None
-    if not cast("CursorResult[None]", done).rowcount:
+    if not affected(done):
         raise RetryLater((found.claimed_until - now).total_seconds() + 1)
     return str(found.email)
 
@@ -116,7 +119,7 @@ def forget_addresses() -> int:
     old = update(Receipt).where(Receipt.erase_at <= datetime.now(UTC))
     with writing() as session:
         done = session.execute(old.values(email=None, erase_at=None))
-    return cast("CursorResult[None]", done).rowcount
+    return affected(done)
 
 
 TASK = Task("orders.send_receipt", ReceiptSchema(), send)

@@ -21,12 +21,12 @@ from app.pages.account_parts import AccountForm, page
 from app.pages.forms import MISSING
 from app.pages.login_required import LOGIN
 from app.pages.rendering import sentence
-from app.users import service, signed_links
+from app.users import service
 from app.users.attempts import TooManyAttempts
 from app.users.passwords import MAX_LENGTH, MIN_LENGTH, WeakPassword
 from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import RegistrationClosed
-from app.users.signed_links import InvalidLink, Purpose
+from app.users.signed_links import InvalidLink, Purpose, links
 
 EMAIL_SENT = "If the address can receive an email, one is on its way. It says what to do next."
 KEPT = "link"
@@ -113,7 +113,7 @@ class ChangeForm(AccountForm):
 @blueprint.route("/account/register", methods=["GET", "POST"])
 def register() -> Response:
     """Register an account. The response is the same if the address has one already."""
-    if not service.registration_open():
+    if not service.registration_open.current:
         raise RegistrationClosed
     form = RegistrationForm()
     if not form.validate_on_submit():
@@ -149,7 +149,7 @@ def _link(purpose: Purpose) -> Callable[[Callable[[str], Response]], Callable[[]
         @wraps(view)
         def linked() -> Response:
             if sent := request.args.get("token"):
-                signed_links.of_app().open(purpose, sent)  # store only a valid token
+                links.current.open(purpose, sent)  # store only a valid token
                 session[KEPT] = [purpose, sent]
                 return redirect(request.path, 303)
             kept_for, token = session.get(KEPT, ("", ""))

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, current_app, flash, redirect, request
+from flask import Blueprint, flash, redirect, request
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import EmailField, HiddenField, PasswordField
@@ -11,6 +11,7 @@ from wtforms.validators import InputRequired, Length
 from app.auth import service
 from app.auth.service import InvalidCredentials, TooManyAttempts
 from app.core.access import browser_session
+from app.core.access.browser_session import session_policy
 from app.pages import rendering
 from app.pages.forms import MISSING
 from app.pages.login_required import LOGIN, LOGOUT
@@ -50,7 +51,7 @@ def login() -> Response:
             email,
             str(form.password.data),
             request.remote_addr or "",
-            max_age=timedelta(seconds=browser_session.of(current_app).seconds),
+            max_age=timedelta(seconds=session_policy.current.seconds),
         )
     except (InvalidCredentials, TooManyAttempts) as problem:
         told = rendering.sentence(
@@ -76,5 +77,5 @@ def logout() -> Response:
 
 
 def _page(form: LoginForm, status: int) -> Response:
-    newcomers = users.registration_open()
+    newcomers = users.registration_open.current
     return rendering.page("accounts/login.html", status, form=form, newcomers=newcomers)

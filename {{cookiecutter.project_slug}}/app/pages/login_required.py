@@ -17,7 +17,8 @@ from flask import (  # one line where it fits
 )
 from werkzeug.wrappers import Response
 
-from app.core.access import browser_session, scopes
+from app.core.access import browser_session
+from app.core.access.scopes import scopes
 
 LOGIN = "/login"
 LOGOUT = "/logout"

@@ -45,7 +45,7 @@ def login() -> Response:
     onward = browser_session.safe_redirect_target(request.args.get("next", "/"))
     if browser_session.user():
         return redirect(onward, 303)
-    url, authorization = oidc_login.of_app().start()
+    url, authorization = oidc_login.configured().start()
     _store_request(authorization, onward if len(onward) <= MAX_LENGTH else "/")
     return redirect(url, 303)
 
@@ -55,7 +55,7 @@ def finish() -> Response:
     """Handle the callback: validate it, start a session, and redirect to `next`."""
     with auth_log.log_outcome("login"):
         authorization, onward = _take_request(request.args.get("state", ""))
-        principal, name = oidc_login.of_app().finish(authorization, request.args)
+        principal, name = oidc_login.configured().finish(authorization, request.args)
         # {% if cookiecutter.database != "none" %}
         principal = provider_sessions.begin(principal)
         # {% endif %}
@@ -77,7 +77,7 @@ def logout() -> Response:
 def logged_out() -> Response:
     """Offer to log in again, and to log out at the provider."""
     try:
-        elsewhere = oidc_login.of_app().logout_url()
+        elsewhere = oidc_login.configured().logout_url()
     except LoginUnavailable:
         elsewhere = None
     return rendering.page("provider/logged_out.html", elsewhere=elsewhere, login=local(LOGIN))

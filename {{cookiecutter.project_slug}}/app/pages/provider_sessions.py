@@ -3,15 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from flask import current_app
-
 from app.core.access import Principal, browser_session
+from app.core.access.browser_session import session_policy
 from app.sessions import service
 
 
 def begin(principal: Principal) -> Principal:
     """Store a session, and return the principal with its id."""
-    max_age = timedelta(seconds=browser_session.of(current_app).seconds)
+    max_age = timedelta(seconds=session_policy.current.seconds)
     return replace(principal, session=service.begin(principal.id, max_age))
 
 

@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 from flask import Flask
 from marshmallow import fields
 
-from app.core import mail, tasks
-from app.core.mail import EmailField
+from app.core import mail
+from app.core.mail import EmailField, email_queue
 from app.core.schemas import Schema
-from app.core.tasks import PermanentFailure, Task
+from app.core.tasks import PermanentFailure, Task, tasks
 from app.quotes import emails, service
 from app.quotes.schemas import BasketSchema
 from app.quotes.service import Basket
@@ -36,7 +36,7 @@ def ask(email: str, basket: Basket) -> None:
         BrokerUnavailable: when the message cannot be published; nothing is sent then.
 
     """
-    own = tasks.of_app()
+    own = tasks.current
     values = {"id": uuid4(), "email": email, "basket": basket}
     own.publish(own.message(TASK, values))
 
@@ -51,7 +51,7 @@ def send(values: _Mailing) -> None:
     """
     email = emails.priced("Your quote", "What you asked for:", service.price(values["basket"]))
     try:
-        mail.of_app().deliver(values["email"], email, f"quote.{values['id']}")
+        email_queue.current.deliver(values["email"], email, f"quote.{values['id']}")
     except mail.Refused:
         raise PermanentFailure from None
 

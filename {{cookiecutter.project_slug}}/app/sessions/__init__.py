@@ -16,7 +16,7 @@ __all__ = ["SessionSettings", "init_app"]
 
 def init_app(app: Flask, settings: SessionSettings) -> None:
     """Set the lifetime of sessions and register the command that deletes old ones."""
-    app.extensions[service.MAX_AGE] = settings.session_max_age
+    service.session_max_age.set(app, settings.session_max_age)
     app.cli.add_command(commands.prune)
     # {% if cookiecutter.web_ui %}
     open_sessions.init_app(app)

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Flask
 from sqlalchemy import select
 
-from app.core.access import browser_session
+from app.core.access.browser_session import session_policy
 from app.core.database import reading, writing
 from app.sessions import service
 from app.sessions.models import LoginSession
@@ -58,4 +58,4 @@ def end_others(owner_id: UUID, keep: UUID | None) -> None:
 
 def init_app(app: Flask) -> None:
     """End a browser's session when the stored session behind it ends."""
-    browser_session.of(app).is_open = service.is_open
+    session_policy.of(app).is_open = service.is_open

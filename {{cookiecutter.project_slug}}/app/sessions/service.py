@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from flask import current_app
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.database import pruning, reading, writing
+from app.core.extension import Extension
 from app.sessions.models import LoginSession
 
-MAX_AGE = "session_max_age"
+session_max_age = Extension[timedelta]("session_max_age")
 
 
 def open_session(  # one line where it fits
@@ -27,7 +27,7 @@ def open_session(  # one line where it fits
         id=uuid4(),
         owner_id=owner_id,
         created_at=now,
-        expires_at=now + min(current_app.extensions[MAX_AGE], max_age),
+        expires_at=now + min(session_max_age.current, max_age),
         # {% if cookiecutter.auth == "jwt" %}
         network_digest=network_digest,
         # {% endif %}

@@ -22,7 +22,7 @@ def init_app(app: Flask, settings: UserSettings) -> None:
     """Serve `/api/v1/users` and register the CLI commands."""
     passwords.init_app(app, settings)
     signed_links.init_app(app, settings)
-    app.extensions[service.OPEN] = settings.registration_open
+    service.registration_open.set(app, settings.registration_open)
     access.declare_scopes(app, {"account": ("user", "admin")})
     access.look_up(app, "admin", service.is_administrator)
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from app.core.mail import NAME, Email
 from app.core.mail.recipients import Share
-from app.users import signed_links
-from app.users.signed_links import Link, Purpose
+from app.users.signed_links import Link, Purpose, links
 
 # Any client may request an email to any address. The limit applies within half an hour, as long as
 # a reset link lasts by default, so an owner who receives no more emails still has links that work.
@@ -116,5 +115,5 @@ def compose(email: EmailRequest) -> Email:
     if sentence := NOTICES.get(email.template):
         return changed(email.to, sentence)
     write, purpose = LINKED[email.template]
-    url = signed_links.of_app().to(purpose, Link(email.account, email.state, email.to or ""))
+    url = links.current.to(purpose, Link(email.account, email.state, email.to or ""))
     return replace(write(email.to, url), share=email.share)

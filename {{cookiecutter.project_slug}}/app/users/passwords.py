@@ -8,9 +8,8 @@ import base64
 import secrets
 import unicodedata
 from collections.abc import Iterator
-from typing import cast
 
-from flask import Flask, current_app
+from flask import Flask
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import Field, ValidationInfo, field_validator
@@ -18,6 +17,7 @@ from zxcvbn import zxcvbn
 
 from app.core.config import NAME, CoreSettings, Environment
 from app.core.errors import Unprocessable
+from app.core.extension import Extension
 
 MIN_LENGTH, MAX_LENGTH = 12, 128  # characters
 WRONG_LENGTH = f"Must have {MIN_LENGTH} to {MAX_LENGTH} characters."
@@ -132,14 +132,12 @@ def normalised(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def of_app() -> Passwords:
-    """Return the password hasher of the current application."""
-    return cast("Passwords", current_app.extensions["passwords"])
+passwords = Extension[Passwords]("passwords")
 
 
 def init_app(app: Flask, settings: PasswordSettings) -> None:
     """Set up password hashing."""
-    app.extensions["passwords"] = Passwords(settings)
+    passwords.set(app, Passwords(settings))
 
 
 def _unpadded(value: bytes) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from flask import current_app
 from sqlalchemy import (  # one line where it fits
     delete,
     # {% if not cookiecutter.background_tasks %}
@@ -21,24 +20,24 @@ from app.core import mail, pseudonyms
 from app.core.access import Principal, Unauthenticated, auth_log
 from app.core.database import writing
 from app.core.errors import NotFound, Problem
+from app.core.extension import Extension
 from app.core.mail.recipients import Share
 from app.sessions import service as sessions
 from app.users import (  # one line where it fits
     attempts,
     emails,
-    passwords,
     repository,
-    signed_links,
     # {% if cookiecutter.background_tasks %}
     stored_emails,
     # {% endif %}
 )
 from app.users.emails import EmailRequest
 from app.users.models import Role, User
+from app.users.passwords import passwords
 from app.users.repository import Credentials, UserView
-from app.users.signed_links import InvalidLink, Link, Purpose
+from app.users.signed_links import InvalidLink, Link, Purpose, links
 
-OPEN = "registration_open"
+registration_open = Extension[bool]("registration_open")
 NO_USER = UUID(int=0)
 NO_PASSWORD = ""  # not a hash, so no password matches
 
@@ -95,7 +94,9 @@ class AuthenticatedUser:
 def send_after_commit(transaction: Session, email: EmailRequest) -> None:
     """Queue an email for the sending thread after the transaction commits."""
     composed = emails.compose(email)
-    event.listen(transaction, "after_commit", lambda _: mail.of_app().send(composed), once=True)
+    event.listen(
+        transaction, "after_commit", lambda _: mail.email_queue.current.send(composed), once=True
+    )
 
 
 add_email = send_after_commit
@@ -103,11 +104,6 @@ add_email = send_after_commit
 # {% if cookiecutter.background_tasks %}
 add_email = stored_emails.add
 # {% endif %}
-
-
-def registration_open() -> bool:
-    """Return whether users may register."""
-    return bool(current_app.extensions[OPEN])
 
 
 def register(email: str, password: str, address: str) -> None:
@@ -123,9 +119,9 @@ def register(email: str, password: str, address: str) -> None:
         TooManyAttempts: when too many emails have been requested from this network.
 
     """
-    if not registration_open():
+    if not registration_open.current:
         raise RegistrationClosed
-    passwords.of_app().check(password, email)
+    passwords.current.check(password, email)
     asked = _ask(email, address, repository.by_email(email))
     user = _new(email, password)
     with writing() as transaction:
@@ -149,7 +145,7 @@ def create_admin(email: str, password: str) -> None:
     if address is None:
         message = "Not a valid email address."
         raise InvalidAddress(message)
-    passwords.of_app().check(password, address)
+    passwords.current.check(password, address)
     user = _new(address, password)
     user.role = Role.ADMIN
     user.email_verified_at = user.created_at
@@ -245,10 +241,10 @@ def change_password(
 
     """
     proven = _reauthenticate(user_id, current, address)
-    new_hash = passwords.of_app().hash(password)
+    new_hash = passwords.current.hash(password)
     with writing() as transaction:
         user = admit(transaction, proven)
-        passwords.of_app().check(password, user.email)
+        passwords.current.check(password, user.email)
         user.password_hash = new_hash
         sessions.end_all(transaction, user_id, keep=session_id)
         _notify(transaction, "password-changed", user, user.email)
@@ -279,7 +275,7 @@ def change_email(token: str) -> None:
         InvalidLink: when the link is invalid or has expired.
 
     """
-    link = signed_links.of_app().open(Purpose.CHANGE_EMAIL, token)
+    link = links.current.open(Purpose.CHANGE_EMAIL, token)
     try:
         with writing() as transaction:
             user = _follow(transaction, link)
@@ -315,7 +311,7 @@ def verify_email(token: str) -> None:
         InvalidLink: when the link is invalid or has expired.
 
     """
-    link = signed_links.of_app().open(Purpose.VERIFY_EMAIL, token)
+    link = links.current.open(Purpose.VERIFY_EMAIL, token)
     with writing() as transaction:
         user = _follow(transaction, link)
         user.email_verified_at = datetime.now(UTC)
@@ -347,11 +343,11 @@ def reset_password(token: str, password: str) -> None:
         WeakPassword: when the password breaks a rule; the link stays valid.
 
     """
-    link = signed_links.of_app().open(Purpose.RESET_PASSWORD, token)
-    new_hash = passwords.of_app().hash(password)
+    link = links.current.open(Purpose.RESET_PASSWORD, token)
+    new_hash = passwords.current.hash(password)
     with writing() as transaction:
         user = _follow(transaction, link)
-        passwords.of_app().check(password, user.email)
+        passwords.current.check(password, user.email)
         user.password_hash = new_hash
         user.email_verified_at = user.email_verified_at or datetime.now(UTC)
         sessions.end_all(transaction, user.id)
@@ -377,7 +373,7 @@ def _new(email: str, password: str) -> User:
     return User(
         id=uuid4(),
         email=email,
-        password_hash=passwords.of_app().hash(password),
+        password_hash=passwords.current.hash(password),
         created_at=datetime.now(UTC),
     )
 
@@ -409,7 +405,7 @@ def _authenticate(
     known = sessions.is_known(found.id if found else NO_USER, network)
     attempts.check(attempt, known=known)
     stored = found.password_hash if found and found.usable else None
-    right, renewed = passwords.of_app().verify(password, stored)
+    right, renewed = passwords.current.verify(password, stored)
     if found is None or not right:
         raise InvalidCredentials
     return AuthenticatedUser(found.id, found.role, found.password_hash, renewed, attempt.id)

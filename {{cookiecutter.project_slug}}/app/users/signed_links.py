@@ -8,15 +8,15 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 from uuid import UUID
 
-from flask import Flask, current_app
+from flask import Flask
 from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import Field
 
 from app.core.config.public_url import PublicURLSettings
 from app.core.errors import Problem
+from app.core.extension import Extension
 
 
 class Purpose(StrEnum):
@@ -96,11 +96,9 @@ class Links:
         return URLSafeTimedSerializer(self._secret, f"link {purpose}", signer_kwargs=options)
 
 
-def of_app() -> Links:
-    """Return the link signer of the current application."""
-    return cast("Links", current_app.extensions["links"])
+links = Extension[Links]("links")
 
 
 def init_app(app: Flask, settings: LinkSettings) -> None:
     """Set up link signing."""
-    app.extensions["links"] = Links(settings)
+    links.set(app, Links(settings))

@@ -15,10 +15,13 @@ from marshmallow import fields
 from sqlalchemy import String, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core import mail, pseudonyms, tasks
+from app.core import mail, pseudonyms
 from app.core.database import Base, pruning, writing
+from app.core.mail import email_queue
 from app.core.schemas import Schema
-from app.core.tasks import PermanentFailure, Task, outbox, schedule
+from app.core.tasks import PermanentFailure, Task, tasks
+from app.core.tasks.outbox import outbox
+from app.core.tasks.schedule import schedule
 from app.users import emails
 from app.users.emails import EmailRequest
 
@@ -64,7 +67,7 @@ def add(transaction: Session, email: EmailRequest) -> None:
         erase_at=datetime.now(UTC) + KEEP,
     )
     transaction.add(row)
-    outbox.of_app().add(transaction, TASK, {"email_id": row.id})
+    outbox.current.add(transaction, TASK, {"email_id": row.id})
 
 
 def send(values: _Email) -> None:
@@ -85,7 +88,7 @@ def send(values: _Email) -> None:
         share = emails.SHARES[row.share]
         email = EmailRequest(row.template, row.recipient, share, row.account_id, row.state)
         try:
-            mail.of_app().deliver(row.recipient, emails.compose(email), f"account.{email_id}")
+            email_queue.current.deliver(row.recipient, emails.compose(email), f"account.{email_id}")
         except mail.Refused:
             _forget(email_id)
             raise PermanentFailure from None

@@ -22,14 +22,10 @@ __all__ = ["WebhookSettings", "init_app"]
 
 def init_app(app: Flask, settings: WebhookSettings) -> None:
     """Serve `/webhooks`, outside of the versioned API: the sender defines the event format."""
-    app.extensions["webhooks"] = routes.WebhookEndpoint(
-        Verifier(settings), settings.webhook_max_bytes
-    )
+    endpoint = routes.WebhookEndpoint(Verifier(settings), settings.webhook_max_bytes)
+    routes.webhook_endpoint.set(app, endpoint)
     # {% if cookiecutter.database == "none" %}
-    # A timestamp may be off by the tolerance in both directions.
-    app.extensions["webhook_replay_cache"] = replay_cache.ReplayCache(
-        2 * settings.webhook_tolerance_seconds
-    )
+    replay_cache.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     app.cli.add_command(commands.prune)

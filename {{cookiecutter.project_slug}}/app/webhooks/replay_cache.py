@@ -7,7 +7,10 @@ from threading import Lock
 from typing import TypedDict
 from uuid import UUID
 
-from flask import current_app
+from flask import Flask
+
+from app.core.extension import Extension
+from app.webhooks.signatures import WebhookSettings
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +46,18 @@ class ReplayCache:
             return True
 
 
+replay_cache = Extension[ReplayCache]("replay_cache")
+
+
+def init_app(app: Flask, settings: WebhookSettings) -> None:
+    """Give the application an empty replay cache."""
+    # A timestamp may be off by the tolerance in both directions.
+    replay_cache.set(app, ReplayCache(2 * settings.webhook_tolerance_seconds))
+
+
 def payment_succeeded(delivery_id: str, payment: Payment) -> None:
     """Log a payment, once for each delivery id."""
-    replays: ReplayCache = current_app.extensions["webhook_replay_cache"]
-    if replays.first(delivery_id):
+    if replay_cache.current.first(delivery_id):
         logger.info(
             "payment received",
             extra={"webhook_id": delivery_id, "order_id": str(payment["order_id"])},

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, current_app, request
+from flask import Response, request
 
 from app.core import api
+from app.core.extension import Extension
 from app.webhooks import (  # one line where it fits
     # {% if cookiecutter.metrics %}
     events,
@@ -54,6 +55,9 @@ class WebhookEndpoint:
     max_bytes: int
 
 
+webhook_endpoint = Extension[WebhookEndpoint]("webhook_endpoint")
+
+
 def _parse(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
     return api.Blueprint.ARGUMENTS_PARSER.parse(schema, location="json")
 
@@ -64,7 +68,7 @@ def _parse(schema: ma.Schema) -> Any:  # noqa: ANN401  whatever the schema loads
 @blueprint.doc(**CONTRACT)
 def receive_payment() -> Response:
     """Receive an event about a payment; 204 means that the sender need not retry."""
-    endpoint: WebhookEndpoint = current_app.extensions["webhooks"]
+    endpoint = webhook_endpoint.current
     request.max_content_length = endpoint.max_bytes
     # The raw bytes are signed, so verify them before parsing.
     delivery_id = endpoint.verifier.verify(request.headers, api.raw_body(request))

@@ -9,7 +9,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
 from app.core import pipeline
-from app.core.pipeline import Pipeline, RequestInfo
+from app.core.pipeline import Pipeline, RequestInfo, request_pipeline
 from conftest import MakeApp
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def notebook(app: Flask) -> Iterator[Notebook]:
     notebook = Notebook()
-    pipeline.of(app).observers.append(notebook)
+    request_pipeline.of(app).observers.append(notebook)
     yield notebook
-    pipeline.of(app).observers.remove(notebook)
+    request_pipeline.of(app).observers.remove(notebook)
 
 
 def test_a_well_formed_request_id_is_kept(client: FlaskClient) -> None:

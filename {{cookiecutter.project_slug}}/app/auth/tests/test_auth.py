@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from app.auth import service
 from app.core import access
-from app.core.access import tokens
+from app.core.access.tokens import tokens
 from app.core.database import writing
 from app.sessions.models import LoginSession
 from app.users import service as users

@@ -12,7 +12,6 @@ from app.core.access import (  # one line where it fits
     # {% if cookiecutter.auth == "oidc" and cookiecutter.web_ui %}
     oidc_login,
     # {% endif %}
-    scopes,
     # {% if cookiecutter.auth == "jwt" %}
     tokens,
     # {% endif %}
@@ -30,7 +29,7 @@ from app.core.access.principals import (  # one line where it fits
     # {% endif %}
     principal,
 )
-from app.core.access.scopes import ROLES, declare_scopes, scopes_of
+from app.core.access.scopes import ROLES, Scopes, declare_scopes, scopes, scopes_of
 
 __all__ = [  # one line where it fits
     "ROLES",
@@ -75,7 +74,7 @@ class Settings(  # one line where it fits
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Set up the application's authentication."""
-    scopes.init_app(app)
+    scopes.set(app, Scopes())
     # {% if cookiecutter.auth == "oidc" %}
     oidc.init_app(app, settings)
     # {% endif %}

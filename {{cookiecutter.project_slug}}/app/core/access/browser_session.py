@@ -12,13 +12,14 @@ from typing import Any, cast
 from urllib.parse import unquote
 from uuid import UUID
 
-from flask import Flask, current_app, g, session
+from flask import Flask, g, session
 from pydantic import Field
 
 from app.core import pipeline, telemetry
 from app.core.access import principals
 from app.core.access.principals import Principal
 from app.core.config import CoreSettings
+from app.core.extension import Extension
 
 REFRESH_SECONDS = 60  # how often the cookie is renewed while it is used
 # A path of this site (RFC 3986), without characters that a browser would change.
@@ -53,16 +54,15 @@ class BrowserUser:
     name: str
 
 
+session_policy = Extension[SessionPolicy]("session_policy")
+
+
 def init_app(app: Flask, settings: BrowserSettings) -> None:
     """Set up the session policy."""
-    app.extensions["session_policy"] = SessionPolicy(
+    policy = SessionPolicy(
         settings.session_browser_idle_timeout_seconds, settings.session_browser_max_age_seconds
     )
-
-
-def of(app: Flask) -> SessionPolicy:
-    """Return the session policy of this application."""
-    return cast("SessionPolicy", app.extensions["session_policy"])
+    session_policy.set(app, policy)
 
 
 def login(principal: Principal, name: str) -> None:
@@ -145,7 +145,7 @@ def _user() -> BrowserUser | None:
     if kept is None:
         return None
     login = UUID(kept["login"]) if kept["login"] else None
-    if not _is_recent(kept) or (login and not of(current_app).is_open(login)):
+    if not _is_recent(kept) or (login and not session_policy.current.is_open(login)):
         logout()
         return None
     now = int(time.time())
@@ -157,7 +157,7 @@ def _user() -> BrowserUser | None:
 
 def _is_recent(kept: Mapping[str, Any]) -> bool:
     """Return whether a session has exceeded neither of its timeouts."""
-    rules, now = of(current_app), int(time.time())
+    rules, now = session_policy.current, int(time.time())
     idle, age = now - int(kept["seen"]), now - int(kept["began"])
     return idle <= rules.idle_seconds and age <= rules.seconds
 

@@ -18,12 +18,13 @@ from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry, Token
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from app.core.access import principals, scopes
+from app.core.access import principals
 from app.core.access.jwks import ALGORITHMS, Provider, reachable
 from app.core.access.principals import InvalidToken, Principal
-from app.core.access.scopes import Scopes
+from app.core.access.scopes import Scopes, scopes
 from app.core.config import CoreSettings, Environment, Names, required_in_production
 from app.core.config.tls import CAFile
+from app.core.extension import Extension
 
 MAX_LENGTH = 8_192  # characters of a token; Gunicorn accepts no longer header
 ACCESS_TOKENS = {"at+jwt", "application/at+jwt"}  # RFC 9068, section 4
@@ -283,6 +284,11 @@ def _texts(value: object, separator: str | None = None) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
+# {% if cookiecutter.web_ui %}
+openid_provider = Extension[Provider]("openid_provider")
+
+
+# {% endif %}
 def init_app(app: Flask, settings: OidcSettings) -> None:
     """Accept access tokens of the provider; without one, in development, refuse every token.
 
@@ -300,7 +306,7 @@ def init_app(app: Flask, settings: OidcSettings) -> None:
     )
     principals.init_app(app, Verifier(settings, provider, scopes.of(app)).verify)
     # {% if cookiecutter.web_ui %}
-    app.extensions["openid_provider"] = provider
+    openid_provider.set(app, provider)
     # {% endif %}
 
 

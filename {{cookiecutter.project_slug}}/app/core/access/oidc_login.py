@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256, sha384, sha512
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from urllib.parse import quote_plus, urlencode
 
 import requests
@@ -21,7 +21,7 @@ from joserfc.jwt import JWTClaimsRegistry
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
 from app.core import telemetry
-from app.core.access import auth_log, scopes
+from app.core.access import auth_log
 from app.core.access.jwks import Provider, ProviderUnavailable, reachable
 from app.core.access.oidc import (
     ANY_TOKENS,
@@ -29,12 +29,14 @@ from app.core.access.oidc import (
     ClaimsMapper,
     OidcSettings,
     SignedTokens,
+    openid_provider,
 )
 from app.core.access.principals import Principal
-from app.core.access.scopes import Scopes
+from app.core.access.scopes import Scopes, scopes
 from app.core.config import required_in_production
 from app.core.config.public_url import PublicURLSettings
 from app.core.errors import Problem, Unavailable
+from app.core.extension import Extension
 
 logger = logging.getLogger(__name__)
 
@@ -284,23 +286,23 @@ def _with(place: str, parameters: Mapping[str, str]) -> str:
     return f"{place}{'&' if '?' in place else '?'}{urlencode(parameters)}"
 
 
-def of_app() -> OIDCLogin:
+oidc_login = Extension[OIDCLogin]("oidc_login")
+
+
+def configured() -> OIDCLogin:
     """Return the OpenID login of the current application.
 
     Raises:
         LoginUnavailable: in development, when OIDC_CLIENT_ID is not set.
 
     """
-    found = current_app.extensions["oidc_login"]
+    found = oidc_login.get(current_app)
     if found is None:
         raise LoginUnavailable
-    return cast("OIDCLogin", found)
+    return found
 
 
 def init_app(app: Flask, settings: ClientSettings) -> None:
     """Set up login at the provider; in development without OIDC_CLIENT_ID it is unavailable."""
-    app.extensions["oidc_login"] = (
-        OIDCLogin(settings, app.extensions["openid_provider"], scopes.of(app))
-        if settings.oidc_client_id
-        else None
-    )
+    if settings.oidc_client_id:
+        oidc_login.set(app, OIDCLogin(settings, openid_provider.of(app), scopes.of(app)))

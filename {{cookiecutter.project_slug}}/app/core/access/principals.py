@@ -9,10 +9,11 @@ from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from flask import Flask, current_app, g, request
+from flask import Flask, g, request
 
 from app.core import pipeline, telemetry
 from app.core.errors import DETAILS, Problem
+from app.core.extension import Extension
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,18 +68,22 @@ class InsufficientScope(Problem):
 
 Verify = Callable[[str], Principal]
 """Returns the principal of a token, or raises `InvalidToken`."""
+
+token_verifier = Extension[Verify]("token_verifier")
 # {% if cookiecutter.auth == "jwt" %}
 
 StillHolds = Callable[[Principal], bool]
 """Returns whether a principal still has the scope that its token contains."""
+
+looked_up_scopes = Extension[dict[str, StillHolds]]("looked_up_scopes")
 # {% endif %}
 
 
 def init_app(app: Flask, verify: Verify) -> None:
     """Authenticate requests with `verify`."""
-    app.extensions["access"] = verify
+    token_verifier.set(app, verify)
     # {% if cookiecutter.auth == "jwt" %}
-    app.extensions["access.looked_up"] = {}
+    looked_up_scopes.set(app, {})
     # {% endif %}
 
 
@@ -89,7 +94,7 @@ def look_up(app: Flask, scope: str, still_holds: StillHolds) -> None:
     A revoked permission then ends at once (OWASP ASVS 5.0, 8.3.2), at the cost of a query per
     request.
     """
-    app.extensions["access.looked_up"][scope] = still_holds
+    looked_up_scopes.of(app)[scope] = still_holds
 
 
 # {% endif %}
@@ -105,7 +110,7 @@ def admit(scope: str) -> None:
     if scope not in found.scopes:
         raise InsufficientScope(scope)
     # {% if cookiecutter.auth == "jwt" %}
-    still_holds = current_app.extensions["access.looked_up"].get(scope)
+    still_holds = looked_up_scopes.current.get(scope)
     if still_holds and g.get("looked_up") != scope:
         if not still_holds(found):
             raise InsufficientScope(scope)
@@ -133,7 +138,6 @@ def _authenticate() -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    verify: Verify = current_app.extensions["access"]
-    g.principal = found = verify(token.strip())
+    g.principal = found = token_verifier.current(token.strip())
     pipeline.current().log_fields[telemetry.USER_ID] = str(found.id)
     return found

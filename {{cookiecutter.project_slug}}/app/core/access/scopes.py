@@ -5,10 +5,10 @@ A domain declares its scopes in `init_app`, before it registers the routes that 
 """
 
 from collections.abc import Collection, Mapping
-from typing import cast
 
-from flask import Flask, current_app
-from flask.sansio.app import App
+from flask import Flask
+
+from app.core.extension import Extension
 
 ROLES = ("user", "admin")
 """The roles that a principal may have."""
@@ -71,21 +71,14 @@ class Scopes:
         return self._held[role]
 
 
-def init_app(app: Flask) -> None:
-    """Keep a registry of scopes for this application."""
-    app.extensions["access.scopes"] = Scopes()
+scopes = Extension[Scopes]("scopes")
 
 
-def of(app: App) -> Scopes:
-    """Return the registry of this application."""
-    return cast("Scopes", app.extensions["access.scopes"])
-
-
-def declare_scopes(app: Flask, scopes: Mapping[str, Collection[str]]) -> None:
+def declare_scopes(app: Flask, declared: Mapping[str, Collection[str]]) -> None:
     """Declare the scopes of a domain, each with the roles that hold it; see `Scopes.declare`."""
-    of(app).declare(scopes)
+    scopes.of(app).declare(declared)
 
 
 def scopes_of(role: str) -> frozenset[str]:
     """Return the scopes that a role holds in the current application; see `Scopes.of_role`."""
-    return of(current_app).of_role(role)
+    return scopes.current.of_role(role)

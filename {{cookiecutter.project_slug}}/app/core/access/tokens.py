@@ -10,7 +10,6 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import cast
 from uuid import UUID
 
 import click
@@ -25,6 +24,7 @@ from app.core.access import principals
 from app.core.access.principals import InvalidToken, Principal
 from app.core.config import NAME, CoreSettings, Environment, required_in_production
 from app.core.config.secret_strength import is_guessable
+from app.core.extension import Extension
 
 KIND = "at+jwt"  # RFC 9068, so that no other token of ours is accepted as an access token
 LEEWAY = 5  # seconds of clock skew between our machines
@@ -204,15 +204,12 @@ class Tokens:
         return key
 
 
-def of(app: Flask) -> Tokens:
-    """Return the object that issues and verifies this application's tokens."""
-    return cast("Tokens", app.extensions["tokens"])
+tokens = Extension[Tokens]("tokens")
 
 
 def init_app(app: Flask, settings: TokenSettings) -> None:
     """Accept access tokens of this service, and add the command that creates keys."""
-    app.extensions["tokens"] = issuer = Tokens(settings)
-    principals.init_app(app, issuer.verify)
+    principals.init_app(app, tokens.set(app, Tokens(settings)).verify)
     app.cli.add_command(new_keys)
 
 

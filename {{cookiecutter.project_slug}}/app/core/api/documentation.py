@@ -17,12 +17,13 @@ from app.core import (  # one line where it fits
     access,
     # {% endif %}
     errors,
-    url_prefix,
 )
 from app.core.api import openapi
 from app.core.api.blueprint import Blueprint
 from app.core.config import CoreSettings
+from app.core.extension import Extension
 from app.core.http import security
+from app.core.url_prefix import url_prefix
 
 TITLE = "{{cookiecutter.project_name}}"
 DESCRIPTION = "{{cookiecutter.description}}"
@@ -39,7 +40,7 @@ DOCS_POLICY = (
 A_DAY = 86_400  # seconds
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 # {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
-SCHEMES = "api.security_schemes"
+security_schemes = Extension[dict[str, dict[str, str]]]("security_schemes")
 # {% endif %}
 
 
@@ -66,10 +67,10 @@ def _problem(name: str) -> dict[str, object]:
 def init_app(app: Flask, settings: ApiSettings) -> None:
     """Serve `/api/openapi.json` and the page `/api/docs`, unless they are disabled."""
     # {% if cookiecutter.auth == "none" and cookiecutter.webhooks %}
-    app.extensions[SCHEMES] = {}
+    security_schemes.set(app, {})
     # {% endif %}
     # {% if cookiecutter.auth != "none" %}
-    app.extensions[SCHEMES] = {"token": access.SCHEME}
+    security_schemes.set(app, {"token": access.SCHEME})
     # {% endif %}
     app.register_blueprint(_pages(app, settings), url_prefix="/api")
 
@@ -82,7 +83,7 @@ def init_app(app: Flask, settings: ApiSettings) -> None:
 # {% if cookiecutter.webhooks %}
 def security_scheme(app: Flask, name: str, scheme: dict[str, str]) -> None:
     """Add a security scheme to the document, for the `security` of operations to name."""
-    app.extensions[SCHEMES][name] = scheme
+    security_schemes.of(app)[name] = scheme
 
 
 # {% endif %}
@@ -102,7 +103,7 @@ def document(app: Flask) -> dict[str, Any]:
     built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
     built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
     # {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
-    for name, scheme in app.extensions[SCHEMES].items():
+    for name, scheme in security_schemes.of(app).items():
         built.spec.components.security_scheme(name, scheme)
     # {% endif %}
     for name, blueprint in app.blueprints.items():

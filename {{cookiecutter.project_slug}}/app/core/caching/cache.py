@@ -24,7 +24,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, cast
 
-from flask import Flask, current_app
+from flask import Flask
 from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy import event
 from sqlalchemy.orm import Session, SessionTransaction
@@ -38,6 +38,7 @@ from app.core import (  # one line where it fits
 from app.core.api.conditional_requests import Representation
 from app.core.config import NAME, required_in_production
 from app.core.config.secret_url import SecretURL
+from app.core.extension import Extension
 from app.core.http import redis_server
 from app.core.http.redis_server import Availability, RedisSettings
 
@@ -339,7 +340,7 @@ def cached(
         @wraps(read)
         def through(*args: P.args, **kwargs: P.kwargs) -> Representation:
             make = partial(read, *args, **kwargs)
-            return of(current_app).read(key(*args, **kwargs), form, make)
+            return cache.current.read(key(*args, **kwargs), form, make)
 
         return through
 
@@ -355,16 +356,14 @@ def forget_after_commit(session: Session, key: str) -> None:
 def _forget(session: Session, transaction: SessionTransaction) -> None:
     """Invalidate after a rollback too: a commit whose reply was lost looks like one."""
     if transaction.parent is None and (keys := session.info.pop(FORGET, None)):
-        of(current_app).forget(sorted(keys))
+        cache.current.forget(sorted(keys))
 
 
-def of(app: Flask) -> Cache:
-    """Return the cache of this application."""
-    return cast("Cache", app.extensions["caching"])
+cache = Extension[Cache]("cache")
 
 
 def init_app(app: Flask, settings: CacheSettings) -> None:
     """Set up the application's cache."""
     url, ca_file = settings.redis_url, settings.redis_ca_file
     store = InRedis(url, ca_file=ca_file) if url else InProcess()
-    app.extensions["caching"] = Cache(store, settings.cache_ttl_seconds)
+    cache.set(app, Cache(store, settings.cache_ttl_seconds))

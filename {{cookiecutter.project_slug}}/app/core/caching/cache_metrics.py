@@ -2,8 +2,8 @@
 
 from flask import Flask
 
-from app.core.caching import cache
-from app.core.observability import metrics
+from app.core.caching.cache import cache
+from app.core.observability.metrics import metrics
 
 
 def init_app(app: Flask) -> None:

@@ -14,12 +14,13 @@ from app.core.database.dialects import connect_args
 from app.core.database.engine import (  # one line where it fits
     # {% if cookiecutter.background_tasks %}
     AFTER_COMMIT,
+    affected,
     # {% endif %}
+    database_settings,
     db,
     migration_engine,
     reading,
     reading_engine,
-    settings_of,
     writing,
 )
 from app.core.database.settings import DatabaseSettings
@@ -35,13 +36,16 @@ __all__ = [  # one line where it fits
     "Base",
     "DatabaseSettings",
     "UTCDateTime",
+    # {% if cookiecutter.background_tasks %}
+    "affected",
+    # {% endif %}
     "connect_args",
+    "database_settings",
     "db",
     "init_app",
     "migration_engine",
     "reading",
     "reading_engine",
-    "settings_of",
     "writing",
 ]
 # {% if cookiecutter.database != "sqlite" %}

@@ -5,10 +5,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import (  # one line where it fits
+    Connection,
+    # {% if cookiecutter.background_tasks %}
+    CursorResult,
+    # {% endif %}
+    Engine,
+    NullPool,
+    # {% if cookiecutter.background_tasks %}
+    Result,
+    # {% endif %}
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.orm import Session
 
 from app.core.database import (  # one line where it fits
@@ -21,9 +34,11 @@ from app.core.database import (  # one line where it fits
 from app.core.database.dialects import BACKENDS, SessionLimits, connect_args
 from app.core.database.settings import DatabaseSettings
 from app.core.database.types import Base
+from app.core.extension import Extension
 
-READING = "database.reading"
-SETTINGS = "database.settings"
+reading_engine = Extension[Engine]("reading_engine")
+"""The application's engine without transactions."""
+database_settings = Extension[DatabaseSettings]("database_settings")
 # {% if cookiecutter.background_tasks %}
 AFTER_COMMIT = "after_commit"
 """The key in `Session.info` of the functions to call after the commit."""
@@ -68,7 +83,7 @@ class _SQLAlchemy(SQLAlchemy):
         # {% if cookiecutter.database != "sqlite" %}
         event.listen(reading, "handle_error", disconnects.replace, retval=True)
         # {% endif %}
-        app.extensions[READING] = reading
+        reading_engine.set(app, reading)
         unstorable.observe(reading)
         return writing
 
@@ -82,7 +97,7 @@ def reading() -> Iterator[Connection]:
 
     Each statement sees the data that is committed when the statement starts.
     """
-    with reading_engine(current_app).connect() as connection:
+    with reading_engine.current.connect() as connection:
         yield connection
 
 
@@ -103,11 +118,13 @@ def writing() -> Iterator[Session]:
     # {% endif %}
 
 
-def reading_engine(app: Flask) -> Engine:
-    """Return the application's engine without transactions."""
-    return cast("Engine", app.extensions[READING])
+# {% if cookiecutter.background_tasks %}
+def affected(result: Result[Any]) -> int:
+    """Return how many rows an UPDATE or DELETE has changed."""
+    return cast("CursorResult[Any]", result).rowcount
 
 
+# {% endif %}
 def migration_engine(app: Flask) -> Engine:
     """Return an engine for migrations: no pool, and no time limit except for waiting for locks.
 
@@ -116,8 +133,8 @@ def migration_engine(app: Flask) -> Engine:
     keys are not enforced: a migration replaces a table by a copy, which would delete the rows
     that refer to it.
     """
-    settings = settings_of(app)
-    url = reading_engine(app).url
+    settings = database_settings.of(app)
+    url = reading_engine.of(app).url
     # {% if cookiecutter.database != "sqlite" %}
     if settings.database_migration_url:
         url = make_url(settings.database_migration_url.get_secret_value())
@@ -127,16 +144,11 @@ def migration_engine(app: Flask) -> Engine:
     return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=given)
 
 
-def settings_of(app: Flask) -> DatabaseSettings:
-    """Return the application's database settings."""
-    return cast("DatabaseSettings", app.extensions[SETTINGS])
-
-
 def init_app(app: Flask, settings: DatabaseSettings) -> None:
     """Set up the application's connection pool and the `flask db` commands."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
-    app.extensions[SETTINGS] = settings
+    database_settings.set(app, settings)
     db.init_app(app)
     migrations = Path(app.root_path).parent / "migrations"
     Migrate(app, db, str(migrations))

@@ -40,7 +40,7 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
         if problem.connection:
             end(problem.connection, problem.statement)
 
-    engine = database.reading_engine(app)
+    engine = database.reading_engine.of(app)
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", succeeded)
     event.listen(engine, "handle_error", failed)

@@ -15,7 +15,7 @@ from pydantic_settings import NoDecode
 from app.core import pipeline
 from app.core.config import CoreSettings, Environment, split
 from app.core.errors import Problem
-from app.core.pipeline import RequestInfo
+from app.core.pipeline import RequestInfo, request_pipeline
 
 # RFC 6454: scheme, host and port, exactly as a browser spells them.
 ORIGIN = re.compile(r"(?P<scheme>https?)://(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?")
@@ -121,5 +121,5 @@ def init_app(app: Flask, settings: CorsSettings) -> None:
     """Allow pages of the configured origins, and refuse unsafe requests from all others."""
     cors = Cors(settings.cors_origins)
     if settings.cors_origins:
-        pipeline.of(app).observers.append(cors)
+        request_pipeline.of(app).observers.append(cors)
     app.before_request(cors.refuse_cross_origin_requests)

@@ -14,6 +14,7 @@ from werkzeug.sansio.utils import host_is_trusted
 from app.core import client_address, pipeline
 from app.core.config import CoreSettings
 from app.core.http import text
+from app.core.pipeline import request_pipeline
 
 # Directives that every policy states: `default-src` does not cover `base-uri`, and OWASP ASVS 5.0
 # (3.4.3) requires `base-uri` and `object-src`.
@@ -133,7 +134,7 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
     if settings.allowed_hosts and "*" not in settings.allowed_hosts:
         app.before_request(partial(_refuse_foreign_host, settings.allowed_hosts))
     text.init_app(app)
-    pipeline.of(app).static_headers.extend([*HEADERS, *settings.hsts])
+    request_pipeline.of(app).static_headers.extend([*HEADERS, *settings.hsts])
 
 
 def _refuse_foreign_host(allowed: tuple[str, ...]) -> None:

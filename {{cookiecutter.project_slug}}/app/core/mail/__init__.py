@@ -12,7 +12,7 @@ from app.core.mail import (  # one line where it fits
     # {% endif %}
 )
 from app.core.mail.address import EMAIL_LENGTH, EmailField, normalised
-from app.core.mail.queue import NAME, Email, EmailQueue, Refused, of_app
+from app.core.mail.queue import NAME, Email, EmailQueue, Refused, email_queue
 from app.core.mail.recipients import Share
 from app.core.mail.settings import MailSettings
 
@@ -28,9 +28,9 @@ __all__ = [  # one line where it fits
     # {% if cookiecutter.background_tasks %}
     "addressed",
     # {% endif %}
+    "email_queue",
     "init_app",
     "normalised",
-    "of_app",
 ]
 
 

@@ -18,13 +18,13 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from threading import BoundedSemaphore
-from typing import cast
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 
 from app.core import telemetry
 from app.core.config import Environment
+from app.core.extension import Extension
 from app.core.mail.address import domain, normalised
 from app.core.mail.recipients import OTHER, LimitReached, Recipients, Share
 from app.core.mail.settings import MailSettings
@@ -167,11 +167,9 @@ def _print(message: EmailMessage) -> None:
     )
 
 
-def of_app() -> EmailQueue:
-    """Return the email queue of the current application."""
-    return cast("EmailQueue", current_app.extensions["mail"])
+email_queue = Extension[EmailQueue]("email_queue")
 
 
 def init_app(app: Flask, settings: MailSettings) -> None:
     """Give the application an email queue."""
-    app.extensions["mail"] = EmailQueue(settings, Recipients(app, settings).counted)
+    email_queue.set(app, EmailQueue(settings, Recipients(app, settings).counted))

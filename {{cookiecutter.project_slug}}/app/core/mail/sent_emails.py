@@ -86,5 +86,5 @@ def init_app(app: Flask) -> None:
     """Register the deletion of old rows."""
     app.cli.add_command(prune)
     # {% if cookiecutter.background_tasks %}
-    tasks.schedule.of(app).add("emails.forget", AN_HOUR, forget_old)
+    tasks.schedule.schedule.of(app).add("emails.forget", AN_HOUR, forget_old)
     # {% endif %}

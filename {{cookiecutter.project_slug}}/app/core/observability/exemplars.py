@@ -16,10 +16,11 @@ import orjson
 from flask import Flask
 from opentelemetry import trace
 
-from app.core import pipeline, telemetry
-from app.core.observability import metrics, multiprocess
-from app.core.observability.tracing import span_of
-from app.core.pipeline import RequestInfo
+from app.core import telemetry
+from app.core.observability import multiprocess
+from app.core.observability.metrics import BUCKETS, LABELS, SECONDS, metrics
+from app.core.observability.tracing import span_of, tracing
+from app.core.pipeline import RequestInfo, request_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +45,7 @@ class Exemplars:
 
         self._buckets = [
             floatToGoString(each)  # type: ignore[no-untyped-call]  # the rest is typed
-            for each in (*metrics.BUCKETS, float("inf"))
+            for each in (*BUCKETS, float("inf"))
         ]
         self._kept: Kept = {}
         self._write_at = 0.0
@@ -58,7 +59,7 @@ class Exemplars:
         ids = span_of(info).get_span_context()
         if not ids.trace_flags.sampled:
             return
-        bucket = self._buckets[bisect_left(metrics.BUCKETS, info.seconds)]
+        bucket = self._buckets[bisect_left(BUCKETS, info.seconds)]
         key = (info.method, info.route or "_unmatched", str(info.status), bucket)
         self._kept[key] = trace.format_trace_id(ids.trace_id), info.seconds, time.time()
         place = multiprocess.folder()
@@ -101,10 +102,10 @@ class Exemplars:
 
         found = self._of_all_workers()
         for each in numbers:
-            if each.name == metrics.SECONDS:
+            if each.name == SECONDS:
                 for number, sample in enumerate(each.samples):
                     labels = sample.labels
-                    names = (*metrics.LABELS, "le")
+                    names = (*LABELS, "le")
                     kept = found.get(tuple(labels.get(name, "") for name in names))
                     if kept:
                         trace_id, seconds, moment = kept
@@ -115,7 +116,7 @@ class Exemplars:
 
 def init_app(app: Flask) -> None:
     """Add exemplars to the metrics, unless tracing is disabled."""
-    if "tracing" in app.extensions:
+    if tracing.get(app):
         exemplars = Exemplars()
-        pipeline.of(app).observers.append(exemplars)
+        request_pipeline.of(app).observers.append(exemplars)
         metrics.of(app).decorate = exemplars.attach

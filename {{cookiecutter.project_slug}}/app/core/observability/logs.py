@@ -23,7 +23,7 @@ from app.core import pipeline, telemetry
 from app.core.config import CoreSettings
 from app.core.observability import log_lines
 from app.core.observability.redaction import masked, redact, text_of
-from app.core.pipeline import RequestInfo
+from app.core.pipeline import RequestInfo, request_pipeline
 
 ACCESS = logging.getLogger("app.access")
 
@@ -264,7 +264,7 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     handler.stream = stream  # `setStream` would flush the old stream, which may be closed
     handler.setFormatter(formatter(settings, stream))
     logging.getLogger("werkzeug").addFilter(_worth_a_line)
-    pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
+    request_pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
     if not _is_reloader():
         for warning in settings.warnings():
             logger.warning(warning)

@@ -6,15 +6,16 @@ therefore imported in the worker, after the master has created their folder (`mu
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from blinker import Signal
 from flask import Blueprint, Flask, Response, request
 
-from app.core import internal, pipeline, telemetry
+from app.core import internal, telemetry
+from app.core.extension import Extension
 from app.core.internal import InternalSettings
 from app.core.observability import multiprocess
-from app.core.pipeline import RequestInfo
+from app.core.pipeline import RequestInfo, request_pipeline
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram, Metric
@@ -235,9 +236,8 @@ def _where(info: RequestInfo) -> tuple[str, str]:
     return info.method, info.route or "_unmatched"
 
 
-def of(app: Flask) -> Metrics:
-    """Return the metrics of an application; features add their own to them."""
-    return cast("Metrics", app.extensions["metrics"])
+metrics = Extension[Metrics]("metrics")
+"""Features add their own metrics to it."""
 
 
 def count(
@@ -249,7 +249,7 @@ def count(
     there must be few.
     """
     names = list(labels)
-    counter = of(app).counter(name, meaning, names)
+    counter = metrics.of(app).counter(name, meaning, names)
     if not names:
         counter.inc(0)  # start at zero, so that `rate()` sees the first increase
 
@@ -261,12 +261,11 @@ def count(
 
 def init_app(app: Flask, settings: MetricsSettings) -> None:
     """Record all requests except health probes and scrapes, and serve `/metrics` internally."""
-    metrics = Metrics(settings)
-    app.extensions["metrics"] = metrics
+    own = metrics.set(app, Metrics(settings))
     blueprint = Blueprint("metrics", __name__)
     internal.guard(blueprint, settings)
-    blueprint.add_url_rule("/metrics", view_func=metrics.exposition)
+    blueprint.add_url_rule("/metrics", view_func=own.exposition)
     app.register_blueprint(blueprint)
-    around = pipeline.of(app)
+    around = request_pipeline.of(app)
     around.quiet_blueprints.add(blueprint.name)
-    around.observers.append(metrics)
+    around.observers.append(own)

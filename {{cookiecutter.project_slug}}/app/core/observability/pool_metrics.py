@@ -7,15 +7,15 @@ from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from app.core.database import reading_engine, settings_of
-from app.core.observability import metrics
+from app.core.database import database_settings, reading_engine
+from app.core.observability.metrics import metrics
 
 OUT = "pool_metrics.out"
 
 
 def init_app(app: Flask) -> None:
     """Count the application's connections on connect, checkout, checkin and close."""
-    of, settings = metrics.of(app), settings_of(app)
+    of, settings = metrics.of(app), database_settings.of(app)
     of.gauge("db_client_connection_idle_max", "Database connections that are kept open").set(
         settings.database_pool_size
     )
@@ -45,7 +45,7 @@ def init_app(app: Flask) -> None:
             used.dec()
             idle.inc()
 
-    engine = reading_engine(app)
+    engine = reading_engine.of(app)
     for happens in (connect, close, checkout, checkin):
         event.listen(engine, happens.__name__, happens)
 

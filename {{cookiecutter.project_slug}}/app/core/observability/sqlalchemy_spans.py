@@ -9,17 +9,16 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from app.core import database, telemetry
-from app.core.observability.tracing import Tracing
+from app.core.observability.tracing import Tracing, tracing
 
 STATE = "query_span"
 
 
 def init_app(app: Flask) -> None:
     """Trace the application's engine, unless tracing is disabled."""
-    tracing = app.extensions.get("tracing")
-    if tracing:
+    if own := tracing.get(app):
         with app.app_context():
-            observe(database.db.engine, tracing)
+            observe(database.db.engine, own)
 
 
 def observe(engine: Engine, tracing: Tracing) -> None:

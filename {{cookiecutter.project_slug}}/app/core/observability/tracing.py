@@ -30,10 +30,11 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.re import parse_env_headers
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from app.core import pipeline, telemetry
+from app.core import telemetry
 from app.core.config import CoreSettings, otel_environment, tls
 from app.core.config.secret_url import SecretURL
-from app.core.pipeline import RequestInfo
+from app.core.extension import Extension
+from app.core.pipeline import RequestInfo, request_pipeline
 
 EXPORT_SECONDS = 5  # the timeout of one export, and of the flush at shutdown
 STATE = "app.span"
@@ -397,10 +398,12 @@ def outgoing_headers() -> dict[str, str]:
     return headers
 
 
+tracing = Extension[Tracing]("tracing")
+"""Only in applications that are traced."""
+
+
 def init_app(app: Flask, settings: TracingSettings) -> None:
     """Trace all requests except health probes, unless OTEL_SDK_DISABLED is true."""
     if not settings.traces:
         return
-    tracing = Tracing(settings)
-    app.extensions["tracing"] = tracing
-    pipeline.of(app).observers.append(tracing)
+    request_pipeline.of(app).observers.append(tracing.set(app, Tracing(settings)))

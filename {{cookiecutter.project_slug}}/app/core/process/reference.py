@@ -154,7 +154,7 @@ def _problem_rows() -> Iterator[Entry]:
 # {% if cookiecutter.metrics %}
 def _metric_rows(app: Flask) -> Iterator[Entry]:
     """Yield the metrics that this application has registered."""
-    for each in observability.metrics.of(app).descriptions:
+    for each in observability.metrics.metrics.of(app).descriptions:
         row = _row(f"`{each.name}`", each.kind, ", ".join(each.labels), each.meaning)
         yield Entry(each.name, row)
 

@@ -30,8 +30,7 @@ from app.core.tasks.runner import (
     PermanentFailure,
     RetryLater,
     Task,
-    of,
-    of_app,
+    tasks,
 )
 
 __all__ = [  # one line where it fits
@@ -42,12 +41,10 @@ __all__ = [  # one line where it fits
     "Settings",
     "Task",
     "init_app",
-    "of",
-    "of_app",
     # {% if cookiecutter.database != "none" %}
-    "outbox",
     "schedule",
     # {% endif %}
+    "tasks",
 ]
 
 

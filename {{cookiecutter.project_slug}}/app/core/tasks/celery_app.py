@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from celery import Celery, bootsteps, signals
@@ -30,6 +30,7 @@ from app.core import (  # one line where it fits
 )
 from app.core.config import server_url
 from app.core.config.server_url import ServerURL
+from app.core.extension import Extension
 from app.core.tasks import (  # one line where it fits
     runner,
     # {% if cookiecutter.database != "none" %}
@@ -306,9 +307,7 @@ class Broker:
             self._connection = None
 
 
-def of(app: Flask) -> Broker:
-    """Return the broker of an application."""
-    return cast("Broker", app.extensions["broker"])
+broker = Extension[Broker]("broker")
 
 
 def worker(app: Flask) -> Celery:
@@ -318,16 +317,16 @@ def worker(app: Flask) -> Celery:
         InvalidSettings: when there is no broker, so that a worker would have nothing to do.
 
     """
-    if "broker" not in app.extensions:
+    if not runner.tasks.of(app).settings.broker_url:
         raise config.InvalidSettings(
             {"BROKER_URL": "is not set: tasks run where they are asked for"}
         )
-    broker = of(app)
-    celery = broker.celery
-    for name in runner.of(app):
-        celery.task(_running(broker), name=name, bind=True, max_retries=None)
+    own = broker.of(app)
+    celery = own.celery
+    for name in runner.tasks.of(app):
+        celery.task(_running(own), name=name, bind=True, max_retries=None)
     # {% if cookiecutter.database != "none" %}
-    for job in schedule.of(app):
+    for job in schedule.schedule.of(app):
         celery.task(_ticking(job), name=job.name)
         celery.conf.beat_schedule[job.name] = {
             "task": job.name,
@@ -342,7 +341,7 @@ def worker(app: Flask) -> Celery:
     celery.steps["consumer"].add(StalledConsumer)
     signals.setup_logging.connect(_set_up_logging)
     signals.worker_shutting_down.connect(_log_stop)
-    if heartbeat := broker.settings.worker_heartbeat_file:
+    if heartbeat := own.settings.worker_heartbeat_file:
         signals.heartbeat_sent.connect(_touching(heartbeat), weak=False)
     for missed in (signals.task_unknown, signals.task_rejected):
         missed.connect(broker.dead_letter_unreadable, weak=False)
@@ -484,13 +483,12 @@ def init_app(app: Flask, own: Tasks) -> None:
 
     """
     try:
-        broker = Broker(own)
+        made = broker.set(app, Broker(own))
     except (TypeError, ValueError):
         problem = "has a parameter that kombu does not know, or whose value does not fit"
         raise config.InvalidSettings({"BROKER_URL": problem}) from None
-    app.extensions["broker"] = broker
-    own.publisher = Publisher(broker.send, own.settings.task_publish_timeout_seconds)
+    own.publisher = Publisher(made.send, own.settings.task_publish_timeout_seconds)
     # {% if cookiecutter.database == "none" %}
     # Without an outbox, no task can be queued while the broker is unavailable.
-    checks.of(app).probes["broker"] = broker.ping
+    checks.checks.of(app).probes["broker"] = made.ping
     # {% endif %}

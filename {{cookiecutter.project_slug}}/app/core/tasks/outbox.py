@@ -9,20 +9,29 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import click
 import orjson
 from flask import Flask
 from flask.cli import AppGroup
-from sqlalchemy import CursorResult, Delete, String, Text, Update, delete, select, update
+from sqlalchemy import Delete, String, Text, Update, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core import telemetry
-from app.core.database import AFTER_COMMIT, Base, pruning, reading, writing
-from app.core.tasks import runner, schedule
-from app.core.tasks.runner import BrokerUnavailable, Message, Outcome, Task, TaskOutcome, Tasks
+from app.core.database import AFTER_COMMIT, Base, affected, pruning, reading, writing
+from app.core.extension import Extension
+from app.core.tasks.runner import (
+    BrokerUnavailable,
+    Message,
+    Outcome,
+    Task,
+    TaskOutcome,
+    Tasks,
+    tasks,
+)
+from app.core.tasks.schedule import schedule
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +139,7 @@ class Outbox:
         mine = OutboxMessage.id == message_id, OutboxMessage.due_at == due_at
         claim = update(OutboxMessage).where(*mine).values(due_at=_now() + self._lost)
         with writing() as session:
-            return bool(cast("CursorResult[None]", session.execute(claim)).rowcount)
+            return bool(affected(session.execute(claim)))
 
     def _send(self, message: Message) -> bool:
         """Send a message and return whether it was sent; if not, leave it to the next relay."""
@@ -154,7 +163,7 @@ def retry_dead() -> int:
     now = _now()
     with writing() as session:
         done = session.execute(dead.values(attempts=0, waiting_since=now, due_at=now, died_at=None))
-    return cast("CursorResult[None]", done).rowcount
+    return affected(done)
 
 
 def forget_dead() -> int:
@@ -167,17 +176,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def of_app() -> Outbox:
-    """Return the outbox of the current application."""
-    return cast("Outbox", runner.of_app().ledger)
+outbox = Extension[Outbox]("outbox")
 
 
 def init_app(app: Flask) -> None:
     """Store the messages of this application's tasks until they are done."""
-    own = runner.of(app)
-    outbox = Outbox(own)
-    own.ledger = outbox
-    schedule.of(app).add("outbox.relay", RELAY_SECONDS, outbox.relay)
+    own = tasks.of(app)
+    own.ledger = stored = outbox.set(app, Outbox(own))
+    schedule.of(app).add("outbox.relay", RELAY_SECONDS, stored.relay)
     schedule.of(app).add("outbox.forget_dead", AN_HOUR, forget_dead)
     app.cli.add_command(commands)
 
@@ -188,7 +194,7 @@ commands = AppGroup("outbox", help="What waits to be done by workers.")
 @commands.command("relay")
 def relay() -> None:
     """Send the messages that are due; workers also do this by themselves."""
-    click.echo(f"{of_app().relay()} messages sent")
+    click.echo(f"{outbox.current.relay()} messages sent")
 
 
 @commands.command("retry")

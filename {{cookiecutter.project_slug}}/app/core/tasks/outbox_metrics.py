@@ -13,8 +13,8 @@ from sqlalchemy import Engine, NullPool, case, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import telemetry
-from app.core.database import DatabaseSettings, connect_args, reading_engine, settings_of
-from app.core.observability import metrics
+from app.core.database import DatabaseSettings, connect_args, database_settings, reading_engine
+from app.core.observability.metrics import metrics
 from app.core.tasks.outbox import OutboxMessage
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def _hurried(settings: DatabaseSettings) -> DatabaseSettings:
 
 def init_app(app: Flask) -> None:
     """Add the state of the outbox to the metrics."""
-    settings = settings_of(app)
+    settings = database_settings.of(app)
     engine = create_engine(
-        reading_engine(app).url,
+        reading_engine.of(app).url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         connect_args=connect_args(_hurried(settings), settings.url),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app.core import telemetry
-from app.core.observability import metrics
-from app.core.tasks import runner
+from app.core.observability.metrics import metrics
+from app.core.tasks import tasks
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -60,7 +60,11 @@ def _nothing_waits() -> tuple[int, int]:
 
 def init_app(app: Flask) -> None:
     """Add the queue lengths to the metrics."""
-    own = runner.of(app)
-    depths = app.extensions["broker"].depths if "broker" in app.extensions else _nothing_waits
+    own, depths = tasks.of(app), _nothing_waits
+    if own.settings.broker_url:
+        # As in `app.core.tasks`: Celery is slow to import.
+        from app.core.tasks.celery_app import broker  # noqa: PLC0415
+
+        depths = broker.of(app).depths
     asking = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)
     metrics.of(app).share({MESSAGES: ("state",)}, asking.ask)

@@ -14,15 +14,16 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import marshmallow as ma
 from blinker import Signal
-from flask import Flask, current_app
+from flask import Flask
 
 from app.core import pipeline, telemetry
 from app.core.errors import Unavailable
+from app.core.extension import Extension
 from app.core.pipeline import RequestInfo
 from app.core.tasks.settings import TaskSettings
 
@@ -354,17 +355,9 @@ def _carried(message: Message) -> Iterator[RequestInfo]:
         pipeline.replace(before)
 
 
-def of(app: Flask) -> Tasks:
-    """Return the tasks of an application."""
-    return cast("Tasks", app.extensions["tasks"])
-
-
-def of_app() -> Tasks:
-    """Return the tasks of the current application."""
-    return of(current_app)
+tasks = Extension[Tasks]("tasks")
 
 
 def init_app(app: Flask, settings: TaskSettings) -> Tasks:
     """Give the application its tasks, and return them."""
-    app.extensions["tasks"] = tasks = Tasks(app, settings)
-    return tasks
+    return tasks.set(app, Tasks(app, settings))

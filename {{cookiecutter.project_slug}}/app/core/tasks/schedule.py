@@ -8,14 +8,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
 
 from flask import Flask
-from sqlalchemy import BigInteger, CursorResult, String, update
+from sqlalchemy import BigInteger, String, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.database import Base, writing
+from app.core.database import Base, affected, writing
+from app.core.extension import Extension
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def take(job: str, number: int) -> bool:
         .values(number=number)
     )
     with writing() as session:
-        if cast("CursorResult[None]", session.execute(mine)).rowcount:
+        if affected(session.execute(mine)):
             return True
         if session.get(ScheduledRun, job):
             return False
@@ -87,11 +87,9 @@ def take(job: str, number: int) -> bool:
     return True
 
 
-def of(app: Flask) -> Schedule:
-    """Return the schedule of an application."""
-    return cast("Schedule", app.extensions["schedule"])
+schedule = Extension[Schedule]("schedule")
 
 
 def init_app(app: Flask) -> None:
     """Give the application an empty schedule."""
-    app.extensions["schedule"] = Schedule(app)
+    schedule.set(app, Schedule(app))

@@ -12,10 +12,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from app.core import telemetry
-from app.core.observability.tracing import PROPAGATOR, Tracing, outgoing_headers
+from app.core.observability.tracing import PROPAGATOR, Tracing, outgoing_headers, tracing
 from app.core.pipeline import RequestInfo
 from app.core.tasks import runner
-from app.core.tasks.runner import Message
+from app.core.tasks.runner import Message, tasks
 
 
 class TaskTraces:
@@ -69,8 +69,7 @@ class TaskTraces:
 
 def init_app(app: Flask) -> None:
     """Trace the application's tasks, unless tracing is disabled."""
-    tracing: Tracing | None = app.extensions.get("tracing")
-    if tracing:
-        own = runner.of(app)
-        own.observers.append(TaskTraces(tracing, own.queue, own.system))
-        own.at_exit.append(tracing.shut_down)
+    if traces := tracing.get(app):
+        own = tasks.of(app)
+        own.observers.append(TaskTraces(traces, own.queue, own.system))
+        own.at_exit.append(traces.shut_down)

@@ -22,11 +22,11 @@ from pydantic import Field
 
 from app.core import telemetry
 from app.core.internal import InternalSettings, is_inside
-from app.core.observability import metrics, multiprocess
-from app.core.observability.metrics import Metrics
+from app.core.observability import multiprocess
+from app.core.observability.metrics import Metrics, encoded, label, metrics
 from app.core.pipeline import RequestInfo
 from app.core.tasks import runner
-from app.core.tasks.runner import Message
+from app.core.tasks.runner import Message, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,8 +72,8 @@ class ActiveRuns:
 
 def init_app(app: Flask) -> None:
     """Record the runs of all tasks."""
-    of, own = metrics.of(app), runner.of(app)
-    name = metrics.label(runner.TASK_NAME)
+    of, own = metrics.of(app), tasks.of(app)
+    name = label(runner.TASK_NAME)
     runs = of.counter(
         "task_runs_total",
         "Runs of background tasks, by outcome: done, later (postponed), failed (tried again) or dead",
@@ -155,7 +155,7 @@ def exposition(
         asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if asked == ("GET", "/metrics") and is_inside(environ, settings.internal_networks):
             try:
-                content_type, body = metrics.encoded(look(own), environ.get("HTTP_ACCEPT", ""))
+                content_type, body = encoded(look(own), environ.get("HTTP_ACCEPT", ""))
                 status = "200 OK"
             except Exception:
                 logger.exception("metrics exposition failed")

@@ -4,15 +4,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core import checks
+from app.core.checks import Checks, checks
+from app.health.routes import started
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
 @pytest.fixture(autouse=True)
 def _as_if_new(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start each test with an application without dependencies."""
-    monkeypatch.setitem(app.extensions, "checks", checks.Checks(HANG_TIMEOUT_SECONDS))
-    monkeypatch.setitem(app.extensions, "started", None)
+    monkeypatch.setitem(app.extensions, checks.name, Checks(HANG_TIMEOUT_SECONDS))
+    monkeypatch.setitem(app.extensions, started.name, value=False)
 
 
 def _down() -> None:

@@ -138,7 +138,7 @@ def test_a_page_takes_two_queries_however_many_orders_it_has(
 
 def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -> None:
     # With few rows, database servers prefer a sort to the index.
-    rows = 500 if database.reading_engine(app).dialect.name == "sqlite" else 5_000
+    rows = 500 if database.reading_engine.of(app).dialect.name == "sqlite" else 5_000
     with app.app_context(), database.writing() as session:
         session.execute(
             insert(Order),

@@ -126,7 +126,7 @@ def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> N
 
     @app.post("/slow-cancel/<uuid:order_id>")
     def slow_cancel(order_id: UUID) -> str:
-        with Session(reading_engine(app)) as slow:
+        with Session(reading_engine.of(app)) as slow:
             order = slow.get_one(Order, order_id)
             # A concurrent request commits first.
             service.cancel(  # one line where it fits

@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 
 from app.core import tasks
 from app.core.database import reading, writing
-from app.core.tasks import outbox
+from app.core.mail import email_queue
+from app.core.tasks.outbox import outbox
 from app.orders import receipts
 from app.orders.receipts import Receipt
 from app.quotes.service import Line
@@ -30,7 +31,7 @@ BASKET = {"currency": "EUR", "lines": LINES, "email": "Ada@Mail.example"}
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
     """Return the emails sent during the test."""
-    kept = app.extensions["mail"].kept
+    kept = email_queue.of(app).kept
     kept.clear()
     return kept  # type: ignore[no-any-return]  # a deque
 
@@ -49,7 +50,7 @@ def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> No
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(app.extensions["mail"], "_deliver", refuse)
+    monkeypatch.setattr(email_queue.of(app), "_deliver", refuse)
 
 
 def test_whoever_says_where_gets_one_receipt(
@@ -146,7 +147,7 @@ def test_a_mail_server_that_is_away_is_tried_again(
         with app.app_context():
             with writing() as session:
                 session.execute(update(outbox.OutboxMessage).values(due_at=datetime.now(UTC)))
-            assert outbox.of_app().relay() == 1
+            assert outbox.current.relay() == 1
         assert (len(post), waiting(app)) == (1, [])
         post.clear()
         with app.app_context(), writing() as session:

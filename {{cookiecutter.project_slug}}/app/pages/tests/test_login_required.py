@@ -3,7 +3,7 @@ from flask import Flask
 from werkzeug.wrappers import Response
 
 from app.core import access
-from app.core.access import browser_session
+from app.core.access.browser_session import session_policy
 from app.pages import login_required
 from app.pages.quotes import PATH
 from conftest import MakeApp
@@ -43,7 +43,7 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
     login(client, access.Principal(SOME_ID, scopes, SOME_ID))
 
     asked: list[object] = []
-    monkeypatch.setattr(browser_session.of(app), "is_open", asked.append)
+    monkeypatch.setattr(session_policy.of(app), "is_open", asked.append)
     for path, status in (("/bug", 500), ("/nowhere", 404)):
         answer = client.get(path, headers=ACCEPT)
 
@@ -57,7 +57,7 @@ def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = user_browser(app)
-    monkeypatch.setattr(browser_session.of(app), "idle_seconds", -1)
+    monkeypatch.setattr(session_policy.of(app), "idle_seconds", -1)
 
     page = client.get("/nowhere", headers=ACCEPT).text
 

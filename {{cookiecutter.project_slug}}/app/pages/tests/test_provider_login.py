@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from app.core import access
 from app.core.access import jwks
+from app.core.access.oidc import openid_provider
 from app.pages import login_required
 from app.pages.provider_login import MAX_LENGTH, MAX_TABS, SECONDS
 from app.pages.quotes import PATH
@@ -506,7 +507,7 @@ def test_nobody_waits_for_headers_in_drops(
     with ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
         server.daemon_threads = True
         Thread(target=server.serve_forever, daemon=True).start()
-        asked = app.extensions["openid_provider"]
+        asked = openid_provider.of(app)
         began = time.monotonic()
         with pytest.raises(jwks.ProviderUnavailable):
             asked.post(f"http://127.0.0.1:{server.server_address[1]}/", {}, None)

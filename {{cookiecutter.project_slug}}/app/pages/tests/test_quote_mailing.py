@@ -1,7 +1,8 @@
 import pytest
 from flask import Flask
 
-from app.core import tasks
+from app.core.mail import email_queue
+from app.core.tasks import tasks
 from app.pages.quotes import PATH
 from conftest import MakeApp
 from tests.browsers import line, send
@@ -18,7 +19,7 @@ def app(make_app: MakeApp) -> Flask:
 
 def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
     client = app.test_client()
-    kept = app.extensions["mail"].kept
+    kept = email_queue.of(app).kept
 
     wrong = send(client, PATH, {**BASKET, "email": "ada"})
     without = send(client, PATH, {**BASKET, "email": " "})

@@ -6,6 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core import tasks
+from app.core.mail import email_queue
 from app.core.tasks import BrokerUnavailable, Message
 from app.core.tasks.runner import DEAD
 from conftest import LogLines, MakeApp, body
@@ -28,7 +29,7 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
     """Return the emails sent during the test."""
-    kept = app.extensions["mail"].kept
+    kept = email_queue.of(app).kept
     kept.clear()
     return kept  # type: ignore[no-any-return]  # a deque
 
@@ -93,7 +94,7 @@ def test_an_email_that_is_refused_is_given_up(
     def refuse(*_: object) -> None:
         raise SMTPDataError(550, b"no such user")
 
-    monkeypatch.setattr(app.extensions["mail"], "_deliver", refuse)
+    monkeypatch.setattr(email_queue.of(app), "_deliver", refuse)
 
     assert tasks.of(app).deliver(made[0]) == DEAD
     assert "ada@" not in str(log_lines)

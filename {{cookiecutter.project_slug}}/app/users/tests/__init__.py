@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Flask
@@ -10,11 +10,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.core.database import writing
-from app.users import passwords
+from app.core.mail import email_queue
 from app.users.models import User
-
-if TYPE_CHECKING:
-    from app.core.mail import EmailQueue
+from app.users.passwords import passwords
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  of no account
 OTHER_PASSWORD = "another long one for tests"  # noqa: S105
@@ -33,7 +31,7 @@ def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any co
             "id": uuid4(),
             "email": email,
             "email_verified_at": now,
-            "password_hash": passwords.of_app().hash(PASSWORD),
+            "password_hash": passwords.current.hash(PASSWORD),
             "created_at": now,
         }
         user = User(**{**usual, **values})
@@ -44,7 +42,7 @@ def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any co
 
 def emails(app: Flask, to: str) -> list[tuple[str, str]]:
     """Return the subject and text of each email to an address since the last call."""
-    outbox: EmailQueue = app.extensions["mail"]
+    outbox = email_queue.of(app)
     outbox.thread.submit(lambda: None).result()  # waits for all emails queued before
     found = [email for email in outbox.kept if email["To"] == to]
     for email in found:

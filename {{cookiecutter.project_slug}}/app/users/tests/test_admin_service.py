@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def test_a_page_of_accounts_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -> None:
     # With few rows, database servers prefer a sort to the index.
-    rows = 500 if database.reading_engine(app).dialect.name == "sqlite" else 5_000
+    rows = 500 if database.reading_engine.of(app).dialect.name == "sqlite" else 5_000
     values = {"password_hash": "x", "role": Role.USER, "version": 1}
     with app.app_context(), database.writing() as session:
         session.execute(

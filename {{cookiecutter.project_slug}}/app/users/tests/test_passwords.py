@@ -5,8 +5,7 @@ from flask import Flask
 from pydantic import ValidationError
 
 from app.settings import Settings
-from app.users import passwords
-from app.users.passwords import Passwords, WeakPassword
+from app.users.passwords import Passwords, WeakPassword, passwords
 
 EMAIL = "ada.lovelace@mail.example"
 GOOD = "correct horse battery"
@@ -14,8 +13,7 @@ GOOD = "correct horse battery"
 
 @pytest.fixture
 def ours(app: Flask) -> Passwords:
-    found: Passwords = app.extensions["passwords"]
-    return found
+    return passwords.of(app)
 
 
 def test_a_password_is_right_or_wrong_to_its_last_character(ours: Passwords) -> None:

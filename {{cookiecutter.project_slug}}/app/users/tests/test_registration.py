@@ -12,7 +12,7 @@ from app.core.mail.recipients import Share
 from app.users import attempts, service, signed_links
 from app.users import emails as emails_module
 from app.users.models import User
-from app.users.signed_links import Purpose
+from app.users.signed_links import Purpose, links
 from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,
@@ -187,9 +187,9 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
     reset = token(app, email, "reset-password")
     with app.app_context():
         link = signed_links.Link(
-            user_id, signed_links.of_app().open(Purpose.RESET_PASSWORD, reset).state, email
+            user_id, links.current.open(Purpose.RESET_PASSWORD, reset).state, email
         )
-        confirmation = signed_links.of_app().to(Purpose.VERIFY_EMAIL, link).partition("token=")[2]
+        confirmation = links.current.to(Purpose.VERIFY_EMAIL, link).partition("token=")[2]
 
     assert client.post(CONFIRM, json={"token": confirmation}).status_code == 204
 

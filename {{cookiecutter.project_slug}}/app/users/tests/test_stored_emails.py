@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from app.core.database import reading, writing
-from app.core.tasks import outbox
-from app.core.tasks.outbox import OutboxMessage
+from app.core.mail import email_queue
+from app.core.tasks.outbox import OutboxMessage, outbox
 from app.users import stored_emails
 from app.users.stored_emails import AccountEmail
 from app.users.tests import PASSWORD, emails, new_address, token
@@ -32,7 +32,7 @@ def refuse(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> Non
     def deliver(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(app.extensions["mail"], "_deliver", deliver)
+    monkeypatch.setattr(email_queue.of(app), "_deliver", deliver)
 
 
 def test_an_email_waits_in_the_database_until_the_mail_server_takes_it(
@@ -47,7 +47,7 @@ def test_an_email_waits_in_the_database_until_the_mail_server_takes_it(
     with app.app_context():
         with writing() as transaction:
             transaction.execute(update(OutboxMessage).values(due_at=datetime.now(UTC)))
-        assert outbox.of_app().relay() == 1
+        assert outbox.current.relay() == 1
 
     assert waiting(app) == []
     link = {"token": token(app, email, "verify-email")}

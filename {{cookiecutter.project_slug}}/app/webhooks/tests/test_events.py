@@ -4,6 +4,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.webhooks import routes
+from app.webhooks.routes import webhook_endpoint
 from app.webhooks.tests import deliver, event, payment, signed
 from conftest import MakeApp
 
@@ -39,9 +40,8 @@ def test_our_own_failure_is_told_apart(make_app: MakeApp) -> None:
 
 
 def _broken(app: Flask) -> Flask:
-    app.extensions["webhooks"] = routes.WebhookEndpoint(
-        app.extensions["webhooks"].verifier,
-        max_bytes=None,  # type: ignore[arg-type]
-    )
-    app.extensions["webhooks"].verifier.verify = None
+    verifier = webhook_endpoint.of(app).verifier
+    broken = routes.WebhookEndpoint(verifier, max_bytes=None)  # type: ignore[arg-type]
+    webhook_endpoint.set(app, broken)
+    verifier.verify = None  # type: ignore[method-assign,assignment]
     return app

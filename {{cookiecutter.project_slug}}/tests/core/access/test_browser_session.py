@@ -7,6 +7,7 @@ from flask import Flask, session
 from flask.testing import FlaskClient
 
 from app.core.access import Principal, browser_session
+from app.core.access.browser_session import session_policy
 from conftest import LogLines, MakeApp
 
 SOMEBODY = Principal(UUID(int=1), frozenset({"notes:read"}), UUID(int=2))
@@ -17,7 +18,7 @@ RetryLater = Callable[[float], None]
 def app(make_app: MakeApp) -> Flask:
     """Return an application that logs in any client."""
     app = make_app(session_browser_idle_timeout_seconds=600, session_browser_max_age_seconds=3_600)
-    browser_session.of(app).is_open = lambda _login: True
+    session_policy.of(app).is_open = lambda _login: True
 
     @app.post("/in/<name>")
     def login(name: str) -> str:
@@ -159,7 +160,7 @@ def test_a_login_that_was_ended_elsewhere_counts_no_more(
 ) -> None:
     client.post("/in/ann")
     ended: set[UUID] = set()
-    monkeypatch.setattr(browser_session.of(app), "is_open", lambda login: login not in ended)
+    monkeypatch.setattr(session_policy.of(app), "is_open", lambda login: login not in ended)
     assert who(client) == "ann"
     ended.add(UUID(int=2))
     assert who(client) == "nobody"

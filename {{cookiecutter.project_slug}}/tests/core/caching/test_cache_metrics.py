@@ -2,9 +2,8 @@ import re
 
 from flask.testing import FlaskClient
 
-from app.core import caching
 from app.core.api.conditional_requests import Representation
-from app.core.caching.cache import Cache
+from app.core.caching.cache import Cache, cache
 from conftest import MakeApp
 
 
@@ -21,11 +20,11 @@ def read(cache: Cache, key: str) -> None:
 
 def test_cached_reads_are_counted_by_what_became_of_them(make_app: MakeApp) -> None:
     app = make_app(redis_url=None)
-    client, cache = app.test_client(), caching.of(app)
+    client, own = app.test_client(), cache.of(app)
     assert shown(client) == {"hit": 0, "miss": 0, "bypass": 0}
 
     for key in ("a", "a", "a", "b"):
-        read(cache, key)
+        read(own, key)
 
     assert shown(client) == {"hit": 2, "miss": 2, "bypass": 0}
 
@@ -34,6 +33,6 @@ def test_reads_that_redis_does_not_answer_are_bypasses(make_app: MakeApp) -> Non
     app = make_app(redis_url="redis://127.0.0.1:1/0")
 
     for _ in range(3):
-        read(caching.of(app), "a")
+        read(cache.of(app), "a")
 
     assert shown(app.test_client()) == {"hit": 0, "miss": 0, "bypass": 3}

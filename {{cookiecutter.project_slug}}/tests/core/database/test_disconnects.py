@@ -33,7 +33,7 @@ class Refusing:
     def __init__(self, app: Flask) -> None:
         self.next: list[Exception] = []
         self.used: list[sqlite3.Connection] = []
-        event.listen(reading_engine(app), "do_execute", self._execute)
+        event.listen(reading_engine.of(app), "do_execute", self._execute)
 
     def _execute(self, cursor: sqlite3.Cursor, *_: object) -> None:
         self.used.append(cursor.connection)
@@ -51,7 +51,7 @@ def view(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> View:
 def refusing(view: View) -> Iterator[Refusing]:
     refusing = Refusing(view.app)
     yield refusing
-    event.remove(reading_engine(view.app), "do_execute", refusing._execute)  # noqa: SLF001
+    event.remove(reading_engine.of(view.app), "do_execute", refusing._execute)  # noqa: SLF001
 
 
 def read() -> None:
@@ -79,7 +79,7 @@ def test_a_connection_that_no_longer_serves_is_replaced_and_the_request_runs_onc
 
 
 def test_one_refusal_replaces_every_pooled_connection(view: View, refusing: Refusing) -> None:
-    engine = reading_engine(view.app)
+    engine = reading_engine.of(view.app)
     with ExitStack() as stack:
         pooled = [stack.enter_context(engine.connect()) for _ in range(3)]
         before = [connection.connection.dbapi_connection for connection in pooled]
@@ -158,15 +158,15 @@ def test_a_connection_that_the_server_closes_is_replaced_without_repeating_the_r
 def own(make_app: MakeApp, new_database: NewDatabase) -> Iterator[View]:
     """Return a view of an application whose database is its own."""
     view = View(make_app(database_url=new_database(), database_pool_size=3))
-    ToyBase.metadata.create_all(reading_engine(view.app))
+    ToyBase.metadata.create_all(reading_engine.of(view.app))
     yield view
-    reading_engine(view.app).dispose()
+    reading_engine.of(view.app).dispose()
 
 
 def warm(app: Flask, last: str = "SELECT 1") -> None:
     """Use three pooled connections so often that psycopg prepares the query, then do as is said."""
     with ExitStack() as stack:
-        pooled = [stack.enter_context(reading_engine(app).connect()) for _ in range(3)]
+        pooled = [stack.enter_context(reading_engine.of(app).connect()) for _ in range(3)]
         for connection in pooled:
             for _ in range(7):
                 connection.execute(TEXTS)
@@ -180,7 +180,7 @@ def list_texts() -> None:
 
 def do(app: Flask, statement: str) -> None:
     """Run a statement on a connection that is not the pool's."""
-    url = reading_engine(app).url
+    url = reading_engine.of(app).url
     other = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with other.connect() as connection:
         connection.exec_driver_sql(statement)
@@ -188,7 +188,7 @@ def do(app: Flask, statement: str) -> None:
 
 def test_sessions_left_read_only_by_a_failover_write_again_at_the_first_request(own: View) -> None:
     on_a_server(own.app, *(READ_ONLY.keys() - {"sqlite"}))
-    warm(own.app, READ_ONLY[reading_engine(own.app).dialect.name])
+    warm(own.app, READ_ONLY[reading_engine.of(own.app).dialect.name])
 
     assert own.post(commit, commit).status_code == 200
     assert own.runs == 2
@@ -208,16 +208,16 @@ def test_a_column_widened_under_warm_connections_fails_no_request(own: View) -> 
 
 def test_a_database_made_read_only_is_a_503_until_it_takes_writes_again(own: View) -> None:
     on_a_server(own.app, "postgresql")
-    client, name = own.app.test_client(), reading_engine(own.app).url.database
+    client, name = own.app.test_client(), reading_engine.of(own.app).url.database
     warm(own.app)
     do(own.app, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    reading_engine(own.app).dispose()
+    reading_engine.of(own.app).dispose()
 
     assert unavailable(own.post(commit, commit))
     assert own.post(list_texts).status_code == 200
     assert client.get("/health/ready").status_code == 503
 
-    other = create_engine(reading_engine(own.app).url, poolclass=NullPool)
+    other = create_engine(reading_engine.of(own.app).url, poolclass=NullPool)
     with other.connect() as connection:
         connection.exec_driver_sql("SET TRANSACTION READ WRITE")
         connection.exec_driver_sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
@@ -294,7 +294,7 @@ def test_a_session_that_the_server_ends_is_replaced(own: View, subtests: pytest.
 # {% if cookiecutter.database == "mysql" %}
 def test_every_code_of_mariadb_is_met_on_a_server(own: View, subtests: pytest.Subtests) -> None:
     on_a_server(own.app, "mysql")
-    with reading_engine(own.app).connect() as connection:
+    with reading_engine.of(own.app).connect() as connection:
         if not getattr(connection.dialect, "is_mariadb", False):
             pytest.skip("MySQL signals errors in stored programs only")
 

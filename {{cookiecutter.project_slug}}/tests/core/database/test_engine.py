@@ -346,7 +346,7 @@ def test_requests_and_migrations_are_given_what_the_url_says_and_our_own(
     more, query, *expected = SESSIONS[make_url(url).get_backend_name()]
     app = make_app(database_url=f"{url}?{more}")
 
-    for engine, said in zip((reading_engine(app), migration_engine(app)), expected, strict=True):
+    for engine, said in zip((reading_engine.of(app), migration_engine(app)), expected, strict=True):
         with engine.connect() as connection:
             assert tuple(connection.exec_driver_sql(query).one()) == said
         engine.dispose()
@@ -442,8 +442,10 @@ def test_both_doors_share_one_pool_and_leave_its_connections_as_they_were(app: F
             raw = connection.connection.dbapi_connection
             assert raw is not None
             assert connection.dialect.detect_autocommit_setting(raw)
-        assert db.engine.pool is reading_engine(app).pool
-        assert reading_engine(app).pool.status().startswith("Pool size: 5  Connections in pool: 1")
+        assert db.engine.pool is reading_engine.of(app).pool
+        assert (
+            reading_engine.of(app).pool.status().startswith("Pool size: 5  Connections in pool: 1")
+        )
 
 
 def test_applications_share_no_connections_and_one_in_memory_has_but_one(
@@ -451,7 +453,7 @@ def test_applications_share_no_connections_and_one_in_memory_has_but_one(
 ) -> None:
     other = make_app(database_url="sqlite://")
 
-    assert reading_engine(other).pool is not reading_engine(app).pool
+    assert reading_engine.of(other).pool is not reading_engine.of(app).pool
     with other.app_context(), reading() as connection:
         assert connection.execute(select(1)).scalar_one() == 1
 
@@ -534,13 +536,13 @@ def own(make_app: MakeApp) -> Iterator[Flask]:
     """Return an application whose pool no other test has."""
     app = make_app()
     yield app
-    reading_engine(app).dispose()
+    reading_engine.of(app).dispose()
 
 
 def test_readiness_is_not_misled_by_sessions_left_read_only_by_a_failover(own: Flask) -> None:
     with ExitStack() as stack:
         for _ in range(3):
-            connection = stack.enter_context(reading_engine(own).connect())
+            connection = stack.enter_context(reading_engine.of(own).connect())
             connection.exec_driver_sql(READ_ONLY[connection.dialect.name])
 
     assert own.test_client().get("/health/ready").status_code == 200
@@ -549,7 +551,7 @@ def test_readiness_is_not_misled_by_sessions_left_read_only_by_a_failover(own: F
 def test_readiness_notices_a_database_that_takes_no_writes_until_it_does(
     own: Flask, log_lines: LogLines
 ) -> None:
-    engine, client = reading_engine(own), own.test_client()
+    engine, client = reading_engine.of(own), own.test_client()
 
     def open_read_only(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
@@ -610,7 +612,7 @@ SLOW = {
 
 
 def test_a_statement_that_takes_too_long_is_stopped(app: Flask, make_app: MakeApp) -> None:
-    hasty = reading_engine(make_app(database_statement_timeout_ms=50))
+    hasty = reading_engine.of(make_app(database_statement_timeout_ms=50))
     started = time.monotonic()
 
     with app.app_context(), writing() as session:

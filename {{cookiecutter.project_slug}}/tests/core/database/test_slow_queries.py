@@ -23,7 +23,7 @@ def passing_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def _query(app: Flask, statement: str = "SELECT :value") -> None:
-    with reading_engine(app).connect() as connection:
+    with reading_engine.of(app).connect() as connection:
         connection.execute(text(statement), {"value": "HUSH"})
 
 
@@ -55,7 +55,7 @@ def test_failing_to_connect_is_no_query(make_app: MakeApp, log_lines: LogLines) 
     app = make_app(database_url="sqlite:////nowhere/at/all.db", slow_query_ms=1)
 
     with pytest.raises(OperationalError):
-        reading_engine(app).connect()
+        reading_engine.of(app).connect()
 
     assert [line for line in log_lines if line["message"] == "slow query"] == []
 

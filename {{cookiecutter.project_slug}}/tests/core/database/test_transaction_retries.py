@@ -105,7 +105,7 @@ def stored(app: Flask, number: int) -> list[UUID]:
 
 def wait_until_the_view_waits(app: Flask) -> None:
     """Let the view wait first: PostgreSQL ends the transaction that looks for deadlocks first."""
-    with reading_engine(app).connect() as connection:
+    with reading_engine.of(app).connect() as connection:
         wait_until(lambda: connection.exec_driver_sql(WAITING[connection.dialect.name]).first())
     time.sleep(0.3)
 
@@ -169,13 +169,13 @@ def test_a_serialization_failure_on_a_server_is_tried_again(view: View) -> None:
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             session.execute(select(Note.copies).where(Note.id == note_id))
             if view.runs == 1:
-                with reading_engine(view.app).connect() as other:
+                with reading_engine.of(view.app).connect() as other:
                     other.execute(change.values(copies=5))
             session.execute(change.values(copies=Note.copies + 1))
 
     assert view.post(change_what_was_read, change_what_was_read).status_code == 200
     assert view.runs == 2
-    with reading_engine(view.app).connect() as connection:
+    with reading_engine.of(view.app).connect() as connection:
         assert connection.execute(select(Note.copies)).scalars().all() == [6]
 
 

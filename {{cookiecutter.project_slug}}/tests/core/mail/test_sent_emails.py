@@ -58,7 +58,7 @@ def test_workers_forget_them_by_themselves(app: Flask) -> None:
         StoredCounts().add("share", "ada", "<a>", 60)
         later(sent_emails.KEEP.total_seconds() + 1)
 
-    (job,) = [job for job in tasks.schedule.of(app) if job.name == "emails.forget"]
+    (job,) = [job for job in tasks.schedule.schedule.of(app) if job.name == "emails.forget"]
     assert job.tick()
 
     assert app.test_cli_runner().invoke(args=["prune-emails"]).output == "0 emails forgotten\n"

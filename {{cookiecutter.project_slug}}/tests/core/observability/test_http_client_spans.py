@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from app.core.access.jwks import ALGORITHMS, Provider
 from app.core.observability import http_client_spans
+from app.core.observability.tracing import tracing
 from conftest import LogLines, MakeApp
 from tests.provider import KEY, OpenIDProvider, Realm
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -51,9 +52,9 @@ def app(make_app: MakeApp, realm: Realm) -> Flask:
 @pytest.fixture
 def spans(app: Flask) -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
-    app.extensions["tracing"].provider().add_span_processor(SimpleSpanProcessor(exporter))
+    tracing.of(app).provider().add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter
-    app.extensions["tracing"].shut_down()
+    tracing.of(app).shut_down()
 
 
 def _id(span: ReadableSpan) -> int:

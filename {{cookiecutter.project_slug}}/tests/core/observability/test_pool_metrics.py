@@ -28,19 +28,19 @@ def _pool(app: Flask) -> dict[str, float]:
 def test_connections_are_counted_while_they_are_open_and_while_they_are_used(app: Flask) -> None:
     assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 0}
 
-    with app.app_context(), reading_engine(app).connect(), db.engine.connect():
+    with app.app_context(), reading_engine.of(app).connect(), db.engine.connect():
         assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 2}
         with db.engine.connect():
             assert _pool(app)["used"] == 3
     # What was opened beyond the size is not kept.
     assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 2, "used": 0}
 
-    reading_engine(app).dispose()
+    reading_engine.of(app).dispose()
     assert _pool(app)["idle"] == 0
 
 
 def test_a_connection_that_breaks_is_not_counted_for_ever(app: Flask) -> None:
-    with reading_engine(app).connect() as connection:
+    with reading_engine.of(app).connect() as connection:
         connection.invalidate()
         assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 0}
         connection.execute(select(1))
@@ -51,7 +51,7 @@ def test_a_connection_that_breaks_is_not_counted_for_ever(app: Flask) -> None:
 
 def test_a_database_that_goes_away_is_used_by_nobody(make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app(database_url=f"sqlite:///{tmp_path}/file.db")
-    engine = reading_engine(app)
+    engine = reading_engine.of(app)
     with engine.connect() as connection:
         connection.invalidate()
 

@@ -19,7 +19,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.trace import get_current_span
 from pydantic import ValidationError
 
-from app.core.observability import logs, tracing
+from app.core.observability import logs
+from app.core.observability.tracing import tracing
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 from tests.servers import gunicorn
@@ -124,7 +125,7 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
 
 
 def _flush(app: Flask) -> None:
-    app.extensions["tracing"].shut_down()
+    tracing.of(app).shut_down()
 
 
 def test_a_request_becomes_a_span_at_the_collector(
@@ -444,7 +445,7 @@ def test_nothing_starts_before_the_first_request_nor_when_switched_off(
 
     client.get("/api/docs")
     assert any(exporter in thread.name for thread in threading.enumerate())
-    own = app.extensions["tracing"]
+    own = tracing.of(app)
     assert own.provider() is own.provider()
     _flush(app)
 

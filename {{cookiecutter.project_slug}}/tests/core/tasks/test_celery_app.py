@@ -22,7 +22,7 @@ from app.core import tasks
 from app.core.config import InvalidSettings
 from app.core.schemas import Schema
 from app.core.tasks import BrokerUnavailable, PermanentFailure, RetryLater, Task, celery_app, runner
-from app.core.tasks.celery_app import Broker
+from app.core.tasks.celery_app import Broker, broker
 from app.core.tasks.settings import TaskSettings
 from conftest import LogLines, MakeApp
 from tests.tls_server import certify, tls_server
@@ -70,7 +70,7 @@ def app(make_app: MakeApp) -> Iterator[Flask]:
     levels = [logger.level for logger in noisy]
     celery_app.worker(app)
     yield app
-    celery_app.of(app).leave()
+    broker.of(app).leave()
     for signal, receivers in zip(connected, before, strict=True):
         signal.receivers[:] = receivers
     for logger, level in zip(noisy, levels, strict=True):
@@ -80,14 +80,14 @@ def app(make_app: MakeApp) -> Iterator[Flask]:
 @pytest.fixture(autouse=True)
 def _from_scratch(app: Flask) -> None:
     ran.clear()
-    with celery_app.of(app).celery.connection_for_write() as connection:
+    with broker.of(app).celery.connection_for_write() as connection:
         for name in ("broker-tests.tasks", "broker-tests.dead"):
             connection.default_channel.queue_purge(name)
 
 
 def waiting(app: Flask, queue: str) -> list[Any]:
     """Take what lies in a queue."""
-    with celery_app.of(app).celery.connection_for_write() as connection:
+    with broker.of(app).celery.connection_for_write() as connection:
         found = []
         while message := connection.default_channel.basic_get(queue, no_ack=True):
             found.append(message)
@@ -96,7 +96,7 @@ def waiting(app: Flask, queue: str) -> list[Any]:
 
 def run(app: Flask, values: Mapping[str, object], **more: object) -> None:
     """Run a task as the worker does with what has arrived."""
-    task = celery_app.of(app).celery.tasks["note"]
+    task = broker.of(app).celery.tasks["note"]
     usual = {"id": str(uuid4()), "retries": 0, "called_directly": False, "kwargs": {}}
     task.push_request(**{**usual, "args": [values], **more})
     try:
@@ -199,7 +199,7 @@ def test_rabbitmq_keeps_dead_letters_itself(make_app: MakeApp) -> None:
 
 
 def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app: MakeApp) -> None:
-    made = celery_app.of(
+    made = broker.of(
         make_app(
             broker_url="redis://127.0.0.1:1/0",
             task_time_limit_seconds=10,
@@ -230,9 +230,9 @@ def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
         def expire(self, *arguments: object) -> None:
             asked.append(arguments)
 
-    with celery_app.of(app).connect() as connection:
+    with broker.of(app).connect() as connection:
         monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
-    celery_app.of(app).dead_letter({})
+    broker.of(app).dead_letter({})
 
     assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
 
@@ -254,12 +254,12 @@ def test_a_worker_that_lost_its_places_connects_anew(
 
     free, in_hand = [True], set[object]()
     monkeypatch.setattr(state, "reserved_requests", in_hand)
-    on_redis = celery_app.of(make_app(broker_url="redis://127.0.0.1:1/0")).celery
+    on_redis = broker.of(make_app(broker_url="redis://127.0.0.1:1/0")).celery
     channel = SimpleNamespace(qos=SimpleNamespace(can_consume=lambda: free[0]))
     consumer: Any = SimpleNamespace(
         timer=Timer(), app=on_redis, task_consumer=SimpleNamespace(channel=channel)
     )
-    in_memory: Any = SimpleNamespace(app=celery_app.of(app).celery)
+    in_memory: Any = SimpleNamespace(app=broker.of(app).celery)
     step = celery_app.StalledConsumer(consumer)
     step.stop(consumer)  # before it began, as when connecting fails
     step.start(consumer)
@@ -279,7 +279,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
     assert issubclass(ConnectionError, on_redis.connection().connection_errors)
     assert step.include_if(consumer)
     assert not step.include_if(in_memory)
-    assert celery_app.StalledConsumer in celery_app.of(app).celery.steps["consumer"]
+    assert celery_app.StalledConsumer in broker.of(app).celery.steps["consumer"]
 
 
 def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
@@ -308,7 +308,7 @@ def test_in_redis_the_runs_are_counted_that_did_not_live_to_tell(
         def ltrim(self, *_: object) -> None:
             pass  # the dead letters
 
-    with celery_app.of(app).connect() as connection:
+    with broker.of(app).connect() as connection:
         monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
     same = str(uuid4())
     again = {"id": same, "delivery_info": {"redelivered": True}}
@@ -356,14 +356,14 @@ def test_without_a_database_the_broker_decides_whether_the_service_is_ready(
 def test_with_an_outbox_the_service_is_ready_without_its_broker(make_app: MakeApp) -> None:
     app = make_app(broker_url=AWAY, task_publish_timeout_seconds=1.0)
 
-    assert celery_app.of(app).celery.conf.broker_connection_timeout == 1.0
+    assert broker.of(app).celery.conf.broker_connection_timeout == 1.0
 
 
 def test_a_worker_has_a_beat_for_each_job(app: Flask) -> None:
-    beats = celery_app.of(app).celery.conf.beat_schedule
+    beats = broker.of(app).celery.conf.beat_schedule
 
     assert beats["outbox.relay"]["options"] == {"expires": beats["outbox.relay"]["schedule"]}
-    celery_app.of(app).celery.tasks["outbox.relay"]()
+    broker.of(app).celery.tasks["outbox.relay"]()
 
 
 # {% endif %}
@@ -443,7 +443,7 @@ def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
                     task_publish_timeout_seconds=30,
                 )
                 with pytest.raises(Exception):  # noqa: B017, PT011  each transport has its own
-                    celery_app.of(app).connect()
+                    broker.of(app).connect()
             assert server.believed[:1] == [believed]
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.exc import OperationalError
 from app.core import tasks
 from app.core.database import reading, writing
 from app.core.schemas import Schema
-from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, outbox, runner, schedule
-from app.core.tasks.outbox import OutboxMessage
+from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, runner
+from app.core.tasks.outbox import OutboxMessage, outbox
+from app.core.tasks.schedule import schedule
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -62,7 +63,7 @@ def broker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
 
 def write(text: str) -> None:
     with writing() as session:
-        outbox.of_app().add(session, NOTE, {"text": text})
+        outbox.current.add(session, NOTE, {"text": text})
 
 
 def rows() -> list[Any]:
@@ -79,7 +80,7 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
     broker: Broker,
 ) -> None:
     with writing() as session:
-        outbox.of_app().add(session, NOTE, {"text": "x"})
+        outbox.current.add(session, NOTE, {"text": "x"})
         session.flush()
         assert broker.sent == []
     (message,) = broker.sent
@@ -87,7 +88,7 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
     assert str(row.id) == message.id
     assert row.due_at > datetime.now(UTC)
 
-    assert tasks.of_app().deliver(message) == runner.DONE
+    assert tasks.current.deliver(message) == runner.DONE
 
     assert (ran, rows()) == (["x"], [])
 
@@ -95,7 +96,7 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
 def test_what_is_taken_back_is_never_sent(broker: Broker) -> None:
     def change_my_mind() -> None:
         with writing() as session:
-            outbox.of_app().add(session, NOTE, {"text": "x"})
+            outbox.current.add(session, NOTE, {"text": "x"})
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -108,7 +109,7 @@ def test_a_message_that_comes_twice_is_done_once(broker: Broker) -> None:
     write("x")
 
     for _ in range(2):
-        assert tasks.of_app().deliver(broker.sent[0]) == runner.DONE
+        assert tasks.current.deliver(broker.sent[0]) == runner.DONE
 
     assert ran == ["x"]
 
@@ -116,14 +117,14 @@ def test_a_message_that_comes_twice_is_done_once(broker: Broker) -> None:
 def test_what_a_broker_was_away_for_follows_when_it_is_back(broker: Broker) -> None:
     broker.away = True
     write("x")
-    assert outbox.of_app().relay() == 0
+    assert outbox.current.relay() == 0
 
     broker.away = False
-    assert outbox.of_app().relay() == 1
+    assert outbox.current.relay() == 1
 
     (message,) = broker.sent
     assert message.values == {"text": "x"}
-    assert outbox.of_app().relay() == 0
+    assert outbox.current.relay() == 0
 
 
 def test_of_two_relays_one_sends_a_message(broker: Broker) -> None:
@@ -132,7 +133,7 @@ def test_of_two_relays_one_sends_a_message(broker: Broker) -> None:
     broker.away = False
     (row,) = rows()
 
-    claim = outbox.of_app()._claim  # noqa: SLF001  between its steps nothing else can be tested
+    claim = outbox.current._claim  # noqa: SLF001  between its steps nothing else can be tested
     assert [claim(row.id, row.due_at), claim(row.id, row.due_at)] == [True, False]
 
 
@@ -141,30 +142,30 @@ def test_a_relay_leaves_what_another_one_has_claimed(
 ) -> None:
     write("x")
     make_due()
-    monkeypatch.setattr(outbox.of_app(), "_claim", lambda *_: False)
+    monkeypatch.setattr(outbox.current, "_claim", lambda *_: False)
 
-    assert outbox.of_app().relay() == 0
+    assert outbox.current.relay() == 0
     assert len(broker.sent) == 1
 
 
 def test_what_is_to_be_done_later_is_sent_again_when_it_is_due(broker: Broker) -> None:
     write("later")
 
-    assert tasks.of_app().deliver(broker.sent[0]) == runner.DONE
+    assert tasks.current.deliver(broker.sent[0]) == runner.DONE
 
     (row,) = rows()
     assert row.attempts == 0
     assert 3_600 - HANG_TIMEOUT_SECONDS < (row.due_at - datetime.now(UTC)).total_seconds() < 3_601
     make_due()
-    assert outbox.of_app().relay() == 1
+    assert outbox.current.relay() == 1
     assert broker.sent[1].id == broker.sent[0].id
 
 
 def test_copies_of_a_message_that_are_put_off_do_not_use_up_its_attempts(broker: Broker) -> None:
     write("later")
 
-    for _ in range(tasks.of_app().settings.task_max_attempts + 1):
-        assert tasks.of_app().deliver(broker.sent[0]) == runner.DONE
+    for _ in range(tasks.current.settings.task_max_attempts + 1):
+        assert tasks.current.deliver(broker.sent[0]) == runner.DONE
 
     (row,) = rows()
     assert (row.attempts, row.died_at) == (0, None)
@@ -174,12 +175,12 @@ def test_a_dead_letter_is_kept_and_can_be_tried_again(app: Flask, broker: Broker
     write("broken")
     with writing() as session:
         session.execute(
-            update(OutboxMessage).values(attempts=tasks.of_app().settings.task_max_attempts - 1)
+            update(OutboxMessage).values(attempts=tasks.current.settings.task_max_attempts - 1)
         )
 
-    assert tasks.of_app().deliver(broker.sent[0]) == runner.DEAD
-    assert tasks.of_app().deliver(broker.sent[0]) == runner.DONE
-    assert outbox.of_app().relay() == 0
+    assert tasks.current.deliver(broker.sent[0]) == runner.DEAD
+    assert tasks.current.deliver(broker.sent[0]) == runner.DONE
+    assert outbox.current.relay() == 0
     assert ran == ["broken"]
 
     commands = app.test_cli_runner()
@@ -197,7 +198,7 @@ def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
         Message("note", {}),
         Message("note", {"text": "y"}),
     ):
-        tasks.of_app().deliver(message)
+        tasks.current.deliver(message)
 
     assert (ran, len(rows())) == ([], 1)
 
@@ -223,7 +224,7 @@ def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
         raise OperationalError("", {}, Exception())
 
     with writing() as session:
-        outbox.of_app().add(session, NOTE, {"text": "x"})
+        outbox.current.add(session, NOTE, {"text": "x"})
         session.flush()
         monkeypatch.setattr(outbox, "writing", fail)
 

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from app.core.tasks import Message, celery_app
+from app.core.tasks import Message
+from app.core.tasks.celery_app import broker
 from app.core.tasks.queue_metrics import QueueMetrics
 from conftest import LogLines, MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
@@ -47,7 +48,7 @@ def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) 
     app = make_app(
         broker_url=url, service_name=f"depths-{uuid4()}", task_publish_timeout_seconds=10
     )
-    client, own = app.test_client(), celery_app.of(app)
+    client, own = app.test_client(), broker.of(app)
 
     assert shown(client) == {"waiting": 0, "dead": 0}
     own.send(Message("note", {}))

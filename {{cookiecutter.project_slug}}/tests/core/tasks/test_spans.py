@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from app.core import tasks
+from app.core.observability.tracing import tracing
 from app.core.schemas import Schema
 from app.core.tasks import Message, Task
 from app.core.tasks.spans import TaskTraces
@@ -54,10 +55,10 @@ def sent(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
 def spans(app: Flask) -> Iterator[InMemorySpanExporter]:
     """Return the finished spans of `app`, as the SDK hands them to an exporter."""
     exporter = InMemorySpanExporter()
-    provider = app.extensions["tracing"].provider()
+    provider = tracing.of(app).provider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter
-    app.extensions["tracing"].shut_down()
+    tracing.of(app).shut_down()
 
 
 def by_kind(spans: InMemorySpanExporter) -> dict[SpanKind, ReadableSpan]:

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from app.core import tasks
-from app.core.tasks import celery_app
+from app.core.tasks import tasks
+from app.core.tasks.celery_app import broker
 from conftest import (  # one line where it fits
     MakeApp,
     # {% if cookiecutter.database != "none" %}
@@ -47,7 +47,7 @@ def working(service: Service) -> Iterator[Worker]:
 
 
 def dead_letters(service: Service) -> int:
-    own = celery_app.of(service.app)
+    own = broker.of(service.app)
     with own.connect() as connection:
         return int(
             connection.default_channel.queue_declare(own.dead_letters, passive=own.is_rabbitmq)[1]
@@ -124,7 +124,7 @@ def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
 
 
 def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: Worker) -> None:
-    send = celery_app.of(service.app).send
+    send = broker.of(service.app).send
 
     send(tasks.Message(TASK, {"nonsense": "canary"}))
     send(tasks.Message("unknown.task", {"nonsense": "canary"}))
@@ -163,7 +163,7 @@ BODIES_OF_OTHERS = (b"CANARY", b'[[{"nonsense": "CANARY"}], {}, {"chain": "CANAR
 
 
 def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: Worker) -> None:
-    own = celery_app.of(service.app)
+    own = broker.of(service.app)
     queue = f"{own.name}.tasks"
     own.send(tasks.Message("unknown.task", {"nonsense": "CANARY"}))  # also makes the queues
     with own.connect() as connection:
@@ -221,7 +221,7 @@ def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service
 def test_a_message_that_is_delivered_several_times_leaves_one_email(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, send = tasks.of(service.app), celery_app.of(service.app).send
+    own, send = tasks.of(service.app), broker.of(service.app).send
 
     def send_thrice(message: tasks.Message) -> None:
         for _ in range(3):
