@@ -9,7 +9,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from flask import current_app
 
-from app.core.database import UTCDateTime, db, migration_engine, migration_lock, settings_of
+from app.core.database import UTCDateTime, database_settings, db, migration_engine, migration_lock
 
 
 def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:
@@ -48,7 +48,7 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    settings = settings_of(current_app)
+    settings = database_settings.of(current_app)
     with engine.connect() as connection, migration_lock.alone(connection, settings):
         context.configure(connection=connection, **OPTIONS)
         with context.begin_transaction():

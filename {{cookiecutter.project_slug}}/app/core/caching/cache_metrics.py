@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.core.caching.cache import cache
+from app.core.caching.cache import OUTCOMES, cache
 from app.core.observability.metrics import metrics
 
 
@@ -13,5 +13,5 @@ def init_app(app: Flask) -> None:
         "Cached reads, by outcome: hit, miss or bypass (Redis was unavailable, or the wait too long)",
         ["outcome"],
     )
-    counters = {outcome: counter.labels(outcome) for outcome in cache.OUTCOMES}
+    counters = {outcome: counter.labels(outcome) for outcome in OUTCOMES}
     cache.of(app).observers.append(lambda outcome: counters[outcome].inc())

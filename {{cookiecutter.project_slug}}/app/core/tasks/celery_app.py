@@ -344,8 +344,8 @@ def worker(app: Flask) -> Celery:
     if heartbeat := own.settings.worker_heartbeat_file:
         signals.heartbeat_sent.connect(_touching(heartbeat), weak=False)
     for missed in (signals.task_unknown, signals.task_rejected):
-        missed.connect(broker.dead_letter_unreadable, weak=False)
-    signals.worker_process_shutdown.connect(broker.leave, weak=False)
+        missed.connect(own.dead_letter_unreadable, weak=False)
+    signals.worker_process_shutdown.connect(own.leave, weak=False)
     return celery
 
 

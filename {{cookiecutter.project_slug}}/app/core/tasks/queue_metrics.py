@@ -13,7 +13,7 @@ from flask import Flask
 
 from app.core import telemetry
 from app.core.observability.metrics import metrics
-from app.core.tasks import tasks
+from app.core.tasks.runner import tasks
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -1,3 +1,4 @@
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from smtplib import SMTPConnectError, SMTPDataError, SMTPRecipientsRefused
@@ -9,10 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from app.core import tasks
 from app.core.database import reading, writing
 from app.core.mail import email_queue
-from app.core.tasks.outbox import outbox
+from app.core.tasks import RetryLater
+from app.core.tasks.outbox import OutboxMessage, outbox
 from app.orders import receipts
 from app.orders.receipts import Receipt
 from app.quotes.service import Line
@@ -29,11 +30,11 @@ BASKET = {"currency": "EUR", "lines": LINES, "email": "Ada@Mail.example"}
 
 
 @pytest.fixture
-def post(app: Flask) -> list[EmailMessage]:
+def post(app: Flask) -> deque[EmailMessage]:
     """Return the emails sent during the test."""
     kept = email_queue.of(app).kept
     kept.clear()
-    return kept  # type: ignore[no-any-return]  # a deque
+    return kept
 
 
 def receipt(app: Flask) -> Any:  # noqa: ANN401  a row
@@ -43,7 +44,7 @@ def receipt(app: Flask) -> Any:  # noqa: ANN401  a row
 
 def waiting(app: Flask) -> list[Any]:
     with app.app_context(), reading() as connection:
-        return list(connection.execute(select(outbox.OutboxMessage)).all())
+        return list(connection.execute(select(OutboxMessage)).all())
 
 
 def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -54,7 +55,7 @@ def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> No
 
 
 def test_whoever_says_where_gets_one_receipt(
-    app: Flask, client: FlaskClient, post: list[EmailMessage]
+    app: Flask, client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
     answer = client.post(URL, json=BASKET)
 
@@ -73,7 +74,7 @@ def test_whoever_says_where_gets_one_receipt(
 
 
 def test_without_an_address_nothing_is_sent(
-    app: Flask, client: FlaskClient, post: list[EmailMessage]
+    app: Flask, client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
     client.post(URL, json={"currency": "EUR", "lines": LINES})
 
@@ -88,7 +89,7 @@ def test_what_is_no_address_is_refused(client: FlaskClient) -> None:
 
 
 def test_an_order_that_is_sent_again_has_one_receipt(
-    client: FlaskClient, post: list[EmailMessage]
+    client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
     key = {"Idempotency-Key": "5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e"}
 
@@ -102,7 +103,7 @@ def test_an_order_that_is_sent_again_has_one_receipt(
 
 @pytest.mark.attack
 def test_nobody_floods_a_mailbox_with_receipts(
-    app: Flask, client: FlaskClient, post: list[EmailMessage], log_lines: LogLines
+    app: Flask, client: FlaskClient, post: deque[EmailMessage], log_lines: LogLines
 ) -> None:
     answers = [client.post(URL, json=BASKET) for _ in range(20)]
 
@@ -119,7 +120,7 @@ def test_nobody_floods_a_mailbox_with_receipts(
 
 
 def test_a_task_that_is_run_twice_sends_once(
-    app: Flask, client: FlaskClient, post: list[EmailMessage]
+    app: Flask, client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
     order_id = UUID(body(client.post(URL, json=BASKET))["id"])
 
@@ -131,7 +132,7 @@ def test_a_task_that_is_run_twice_sends_once(
 
 
 def test_a_mail_server_that_is_away_is_tried_again(
-    app: Flask, client: FlaskClient, post: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: FlaskClient, post: deque[EmailMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for error in (
         ConnectionRefusedError(),
@@ -146,7 +147,7 @@ def test_a_mail_server_that_is_away_is_tried_again(
         assert receipt(app).email == ADA
         with app.app_context():
             with writing() as session:
-                session.execute(update(outbox.OutboxMessage).values(due_at=datetime.now(UTC)))
+                session.execute(update(OutboxMessage).values(due_at=datetime.now(UTC)))
             assert outbox.current.relay() == 1
         assert (len(post), waiting(app)) == (1, [])
         post.clear()
@@ -174,7 +175,7 @@ def test_an_email_that_is_refused_is_given_up_and_the_address_erased(
 
 
 def test_a_run_that_died_keeps_its_claim_until_it_cannot_be_alive(
-    app: Flask, client: FlaskClient, post: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: FlaskClient, post: deque[EmailMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
         deliver(app, away, ConnectionRefusedError())
@@ -184,7 +185,7 @@ def test_a_run_that_died_keeps_its_claim_until_it_cannot_be_alive(
         with writing() as session:
             session.execute(update(Receipt).values(claimed_until=now + timedelta(hours=1)))
 
-        with pytest.raises(tasks.RetryLater) as later:
+        with pytest.raises(RetryLater) as later:
             receipts.send({"order_id": order_id})
         assert 3_600 - HANG_TIMEOUT_SECONDS < later.value.seconds < 3_602
         assert not post

@@ -1,3 +1,4 @@
+from collections import deque
 from email.message import EmailMessage
 from smtplib import SMTPDataError
 
@@ -5,9 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core import tasks
 from app.core.mail import email_queue
-from app.core.tasks import BrokerUnavailable, Message
+from app.core.tasks import BrokerUnavailable, Message, tasks
 from app.core.tasks.runner import DEAD
 from conftest import LogLines, MakeApp, body
 
@@ -27,15 +27,15 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def post(app: Flask) -> list[EmailMessage]:
+def post(app: Flask) -> deque[EmailMessage]:
     """Return the emails sent during the test."""
     kept = email_queue.of(app).kept
     kept.clear()
-    return kept  # type: ignore[no-any-return]  # a deque
+    return kept
 
 
 def test_a_quote_is_sent_to_whoever_says_where(
-    client: FlaskClient, post: list[EmailMessage]
+    client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
     answer = client.post(URL, json=BASKET)
 
@@ -47,7 +47,7 @@ def test_a_quote_is_sent_to_whoever_says_where(
     assert email["Message-ID"].startswith("<quote.")
 
 
-def test_without_an_address_nothing_is_sent(client: FlaskClient, post: list[EmailMessage]) -> None:
+def test_without_an_address_nothing_is_sent(client: FlaskClient, post: deque[EmailMessage]) -> None:
     client.post(URL, json={**BASKET, "email": "Ada"})
     del (basket := BASKET.copy())["email"]
 
@@ -57,7 +57,7 @@ def test_without_an_address_nothing_is_sent(client: FlaskClient, post: list[Emai
 
 @pytest.mark.attack
 def test_nobody_floods_a_mailbox_with_quotes(
-    client: FlaskClient, post: list[EmailMessage], log_lines: LogLines
+    client: FlaskClient, post: deque[EmailMessage], log_lines: LogLines
 ) -> None:
     flooded = {**BASKET, "email": "flooded@mail.example"}
 
@@ -69,7 +69,7 @@ def test_nobody_floods_a_mailbox_with_quotes(
 
 
 def test_a_broker_that_is_away_is_a_503_and_nothing_is_pretended(
-    app: Flask, client: FlaskClient, post: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: FlaskClient, post: deque[EmailMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: Message) -> None:
         raise BrokerUnavailable(headers={"Retry-After": "2"})

@@ -5,8 +5,8 @@ import pytest
 from flask import Flask
 
 from app.settings import Settings
+from app.users import signed_links
 from app.users.signed_links import InvalidLink, Link, Links, Purpose
-from app.users.signed_links import links as links_of_apps
 
 LINK = Link(UUID(int=7), "state", "ada@mail.example")
 
@@ -17,7 +17,7 @@ def token(links: Links, purpose: Purpose = Purpose.RESET_PASSWORD) -> str:
 
 @pytest.fixture
 def links(app: Flask) -> Links:
-    return links_of_apps.of(app)
+    return signed_links.links.of(app)
 
 
 def test_a_link_leads_to_the_public_url_and_says_what_was_put_in(

@@ -18,10 +18,18 @@ from kombu.exceptions import EncodeError
 from kombu.message import Message as Delivered
 from pydantic import ValidationError
 
-from app.core import tasks
 from app.core.config import InvalidSettings
 from app.core.schemas import Schema
-from app.core.tasks import BrokerUnavailable, PermanentFailure, RetryLater, Task, celery_app, runner
+from app.core.tasks import (
+    BrokerUnavailable,
+    Message,
+    PermanentFailure,
+    RetryLater,
+    Task,
+    celery_app,
+    runner,
+    tasks,
+)
 from app.core.tasks.celery_app import Broker, broker
 from app.core.tasks.settings import TaskSettings
 from conftest import LogLines, MakeApp
@@ -413,7 +421,7 @@ def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
     own.send(message)
 
     with pytest.raises(EncodeError):
-        own.send(tasks.Message("note", {"text": object()}))
+        own.send(Message("note", {"text": object()}))
     own.send(message)
     own.send(message)
 

@@ -9,12 +9,11 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from app.core import tasks
 from app.core.database import reading, writing
 from app.core.schemas import Schema
-from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, runner
-from app.core.tasks.outbox import OutboxMessage, outbox
-from app.core.tasks.schedule import schedule
+from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, runner, tasks
+from app.core.tasks.outbox import OutboxMessage, forget_dead, outbox
+from app.core.tasks.schedule import Job, ScheduledRun, schedule, take
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -211,7 +210,7 @@ def test_dead_letters_are_forgotten_in_the_end(broker: Broker) -> None:
         with writing() as session:
             session.execute(fresh.values(died_at=died_at, due_at=None))
 
-    assert outbox.forget_dead() == 1
+    assert forget_dead() == 1
     assert len(rows()) == len(broker.sent) - 1
 
 
@@ -234,7 +233,7 @@ def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
 
 def test_each_turn_is_taken_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
-    job = schedule.Job(app, "count", 10, lambda: done.append(1))
+    job = Job(app, "count", 10, lambda: done.append(1))
 
     moments: list[tuple[float, bool]] = [
         (1_000, True),
@@ -259,12 +258,12 @@ def test_of_two_who_take_the_first_turn_at_once_one_does(
         made = calls.pop()()
         if not calls:
             with writing() as session:
-                session.add(schedule.ScheduledRun(job="count", number=7))
+                session.add(ScheduledRun(job="count", number=7))
         return made
 
     with app.app_context():
         monkeypatch.setattr(schedule, "writing", second_look)
-        assert schedule.take("count", 7) is False
+        assert take("count", 7) is False
 
 
 def test_workers_look_after_the_outbox(app: Flask) -> None:

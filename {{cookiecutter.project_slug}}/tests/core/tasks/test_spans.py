@@ -8,10 +8,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from app.core import tasks
 from app.core.observability.tracing import tracing
 from app.core.schemas import Schema
-from app.core.tasks import Message, Task
+from app.core.tasks import Message, Task, tasks
 from app.core.tasks.spans import TaskTraces
 from conftest import LogLines, MakeApp
 

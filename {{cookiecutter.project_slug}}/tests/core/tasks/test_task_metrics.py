@@ -23,11 +23,10 @@ from flask.testing import FlaskClient
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from pydantic import ValidationError
 
-from app.core import tasks
 from app.core.observability import multiprocess
 from app.core.observability.metrics import metrics
 from app.core.schemas import Schema
-from app.core.tasks import Message, PermanentFailure, RetryLater, Task, runner, task_metrics
+from app.core.tasks import Message, PermanentFailure, RetryLater, Task, runner, task_metrics, tasks
 from app.core.tasks.task_metrics import Living, TaskMetricsSettings
 from conftest import LogLines, MakeApp
 from tests import servers

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from app.core.tasks import tasks
+from app.core.tasks import Message, tasks
 from app.core.tasks.celery_app import broker
 from conftest import (  # one line where it fits
     MakeApp,
@@ -126,8 +126,8 @@ def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
 def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: Worker) -> None:
     send = broker.of(service.app).send
 
-    send(tasks.Message(TASK, {"nonsense": "canary"}))
-    send(tasks.Message("unknown.task", {"nonsense": "canary"}))
+    send(Message(TASK, {"nonsense": "canary"}))
+    send(Message("unknown.task", {"nonsense": "canary"}))
 
     wait_until(lambda: dead_letters(service) == 2)
     refused = [line for line in working.lines() if line["message"] == "task rejected"]
@@ -165,7 +165,7 @@ BODIES_OF_OTHERS = (b"CANARY", b'[[{"nonsense": "CANARY"}], {}, {"chain": "CANAR
 def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: Worker) -> None:
     own = broker.of(service.app)
     queue = f"{own.name}.tasks"
-    own.send(tasks.Message("unknown.task", {"nonsense": "CANARY"}))  # also makes the queues
+    own.send(Message("unknown.task", {"nonsense": "CANARY"}))  # also makes the queues
     with own.connect() as connection:
         channel = connection.default_channel
         if not own.is_rabbitmq:
@@ -223,7 +223,7 @@ def test_a_message_that_is_delivered_several_times_leaves_one_email(
 ) -> None:
     own, send = tasks.of(service.app), broker.of(service.app).send
 
-    def send_thrice(message: tasks.Message) -> None:
+    def send_thrice(message: Message) -> None:
         for _ in range(3):
             send(message)
 
