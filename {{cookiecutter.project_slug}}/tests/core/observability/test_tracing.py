@@ -19,15 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.trace import get_current_span
 from pydantic import ValidationError
 
-from app.core.observability import logs
-from app.core.observability.tracing import (
-    PROPAGATOR,
-    calling,
-    failed,
-    outgoing_headers,
-    start,
-    tracing,
-)
+from app.core.observability import logs, tracing
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 from tests.servers import gunicorn
@@ -109,7 +101,7 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
 
     @app.get("/calls-another-service")
     def calls_another_service() -> dict[str, str]:
-        return outgoing_headers()
+        return tracing.outgoing_headers()
 
     @app.get("/bug")
     def bug() -> str:
@@ -117,11 +109,11 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
 
     @app.get("/calls/<int:status>")
     def calls(status: int) -> str:
-        with calling("ASK", {"server.address": "stock.example"}) as span:
+        with tracing.calling("ASK", {"server.address": "stock.example"}) as span:
             if status == 0:
                 raise ConnectionError
             if status >= 400:
-                failed(span, status)
+                tracing.failed(span, status)
         return ""
 
     @app.get("/busy")
@@ -132,7 +124,7 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
 
 
 def _flush(app: Flask) -> None:
-    tracing.of(app).shut_down()
+    tracing.tracing.of(app).shut_down()
 
 
 def test_a_request_becomes_a_span_at_the_collector(
@@ -220,7 +212,7 @@ def test_opentelemetrys_names_come_before_our_own() -> None:
     ):
         settings = Settings.model_validate({**told, **said})
 
-        resource = start(settings).resource.attributes
+        resource = tracing.start(settings).resource.attributes
         record = logging.makeLogRecord({"msg": "x"})
         line = json.loads(
             logs.JSONFormatter(settings.telemetry_name, settings.telemetry_version).format(record)
@@ -246,7 +238,7 @@ def test_what_is_not_known_of_opentelemetry_is_ignored_with_a_warning(
 
             assert len(warned) == 1
             assert settings.traces
-            span = start(settings).get_tracer("test").start_span("any")
+            span = tracing.start(settings).get_tracer("test").start_span("any")
             assert span.is_recording()
     for sampler in ("ALWAYS_ON", " always_on "):
         settings = Settings.model_validate({"app_env": "testing", "otel_traces_sampler": sampler})
@@ -336,7 +328,7 @@ def test_no_log_line_holds_what_the_collector_is_told(
 def test_an_operator_may_name_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-7,team=shop")
 
-    resource = start(Settings.model_validate({"app_env": "testing"})).resource
+    resource = tracing.start(Settings.model_validate({"app_env": "testing"})).resource
 
     assert resource.attributes["service.instance.id"] == "pod-7"
     assert resource.attributes["team"] == "shop"
@@ -388,7 +380,7 @@ def test_a_call_of_a_request_that_is_not_recorded_has_no_span(
 
 
 def test_a_call_outside_of_any_request_has_no_span() -> None:
-    with calling("anything", {}) as span:
+    with tracing.calling("anything", {}) as span:
         assert not span.is_recording()
 
 
@@ -433,9 +425,9 @@ def test_sampling_follows_the_settings_and_the_caller() -> None:
                 "otel_traces_sampler_arg": ratio,
             }
         )
-        principal = PROPAGATOR.extract({"traceparent": f"00-{TRACE}-{PARENT}-{parent}"})
+        principal = tracing.PROPAGATOR.extract({"traceparent": f"00-{TRACE}-{PARENT}-{parent}"})
 
-        span = start(settings).get_tracer("test").start_span("any", context=principal)
+        span = tracing.start(settings).get_tracer("test").start_span("any", context=principal)
 
         assert span.is_recording() is recorded, sampler
 
@@ -452,7 +444,7 @@ def test_nothing_starts_before_the_first_request_nor_when_switched_off(
 
     client.get("/api/docs")
     assert any(exporter in thread.name for thread in threading.enumerate())
-    own = tracing.of(app)
+    own = tracing.tracing.of(app)
     assert own.provider() is own.provider()
     _flush(app)
 

@@ -225,7 +225,7 @@ def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
     with writing() as session:
         outbox.current.add(session, NOTE, {"text": "x"})
         session.flush()
-        monkeypatch.setattr(outbox, "writing", fail)
+        monkeypatch.setattr("app.core.tasks.outbox.writing", fail)
 
     assert log_lines[-1]["message"] == "outbox update failed"
     assert len(rows()) == 1
@@ -262,7 +262,7 @@ def test_of_two_who_take_the_first_turn_at_once_one_does(
         return made
 
     with app.app_context():
-        monkeypatch.setattr(schedule, "writing", second_look)
+        monkeypatch.setattr("app.core.tasks.schedule.writing", second_look)
         assert take("count", 7) is False
 
 
