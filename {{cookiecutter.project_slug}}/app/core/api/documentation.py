@@ -17,11 +17,13 @@ from app.core import (  # one line where it fits
     access,
     # {% endif %}
     errors,
+    # {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
+    extension,
+    # {% endif %}
 )
 from app.core.api import openapi
 from app.core.api.blueprint import Blueprint
 from app.core.config import CoreSettings
-from app.core.extension import Extension
 from app.core.http import security
 from app.core.url_prefix import url_prefix
 
@@ -40,7 +42,7 @@ DOCS_POLICY = (
 A_DAY = 86_400  # seconds
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 # {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
-security_schemes = Extension[dict[str, dict[str, str]]]("security_schemes")
+security_schemes = extension.Extension[dict[str, dict[str, str]]]("security_schemes")
 # {% endif %}
 
 

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import (  # one line where it fits
+    Any,
+    # {% if cookiecutter.background_tasks %}
+    cast,
+    # {% endif %}
+)
 
 from flask import Flask
 from flask_migrate import Migrate

@@ -11,8 +11,10 @@ from app.core import (  # one line where it fits
     access,
     # {% endif %}
     database,
+    # {% if cookiecutter.background_tasks %}
+    mail,
+    # {% endif %}
 )
-from app.core.mail import email_queue
 from app.orders import service
 from app.orders.models import Order
 from app.pages import (  # one line where it fits
@@ -87,7 +89,7 @@ def test_pressing_the_button_twice_orders_once(browser: FlaskClient) -> None:
 
 # {% if cookiecutter.background_tasks %}
 def test_a_receipt_goes_to_the_address_in_the_form(app: Flask, browser: FlaskClient) -> None:
-    kept = email_queue.of(app).kept
+    kept = mail.email_queue.of(app).kept
     kept.clear()
 
     wrong = send(browser, "/orders/new", {**FORM, "email": "ada"})

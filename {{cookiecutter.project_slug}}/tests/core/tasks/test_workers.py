@@ -6,7 +6,12 @@ from itertools import product
 
 import pytest
 
-from app.core.tasks import Message, tasks
+from app.core.tasks import (  # one line where it fits
+    Message,
+    # {% if cookiecutter.database != "none" %}
+    tasks,
+    # {% endif %}
+)
 from app.core.tasks.celery_app import broker
 from conftest import (  # one line where it fits
     MakeApp,
