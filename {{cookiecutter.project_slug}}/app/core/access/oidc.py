@@ -284,11 +284,9 @@ def _texts(value: object, separator: str | None = None) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-# {% if cookiecutter.web_ui %}
 openid_provider = Extension[Provider]("openid_provider")
 
 
-# {% endif %}
 def init_app(app: Flask, settings: OidcSettings) -> None:
     """Accept access tokens of the provider; without one, in development, refuse every token.
 
@@ -304,10 +302,8 @@ def init_app(app: Flask, settings: OidcSettings) -> None:
         ca_file=settings.oidc_ca_file,
         securely=settings.in_production,
     )
-    principals.init_app(app, Verifier(settings, provider, scopes.of(app)).verify)
-    # {% if cookiecutter.web_ui %}
     openid_provider.set(app, provider)
-    # {% endif %}
+    principals.init_app(app, Verifier(settings, provider, scopes.of(app)).verify)
 
 
 def _refuse(token: str) -> Principal:
