@@ -137,7 +137,7 @@ def emails_are_sent(request: pytest.FixtureRequest, empty_database: None) -> Ite
     del empty_database
     app = request.getfixturevalue("app")
     yield
-    app.extensions["mail"].thread.submit(lambda: None).result()
+    app.extensions["mail"].executor.submit(lambda: None).result()
 
 
 # {% endif %}

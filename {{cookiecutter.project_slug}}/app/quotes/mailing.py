@@ -52,7 +52,7 @@ def send(values: _Mailing) -> None:
     email = emails.priced("Your quote", "What you asked for:", service.price(values["basket"]))
     try:
         mail.of_app().deliver(values["email"], email, f"quote.{values['id']}")
-    except mail.Refused:
+    except mail.EmailRejected:
         raise PermanentFailure from None
 
 

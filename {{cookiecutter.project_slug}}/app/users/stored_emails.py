@@ -86,7 +86,7 @@ def send(values: _Email) -> None:
         email = EmailRequest(row.template, row.recipient, share, row.account_id, row.state)
         try:
             mail.of_app().deliver(row.recipient, emails.compose(email), f"account.{email_id}")
-        except mail.Refused:
+        except mail.EmailRejected:
             _forget(email_id)
             raise PermanentFailure from None
     _forget(email_id)

@@ -18,7 +18,7 @@ from app.core.tasks import runner
 from app.core.tasks.runner import Message
 
 
-class TaskTraces:
+class TaskSpans:
     """Creates the spans of messages, whose headers carry the trace context."""
 
     def __init__(self, tracing: Tracing, destination: str, system: str) -> None:
@@ -72,5 +72,5 @@ def init_app(app: Flask) -> None:
     tracing: Tracing | None = app.extensions.get("tracing")
     if tracing:
         own = runner.of(app)
-        own.observers.append(TaskTraces(tracing, own.queue, own.system))
+        own.observers.append(TaskSpans(tracing, own.queue_name, own.system))
         own.at_exit.append(tracing.shut_down)

@@ -30,7 +30,7 @@ BASKET = {"currency": "EUR", "lines": LINES, "email": "Ada@Mail.example"}
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
     """Return the emails sent during the test."""
-    kept = app.extensions["mail"].kept
+    kept = app.extensions["mail"].captured
     kept.clear()
     return kept  # type: ignore[no-any-return]  # a deque
 
@@ -49,7 +49,7 @@ def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> No
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(app.extensions["mail"], "_deliver", refuse)
+    monkeypatch.setattr(app.extensions["mail"], "_transport", refuse)
 
 
 def test_whoever_says_where_gets_one_receipt(

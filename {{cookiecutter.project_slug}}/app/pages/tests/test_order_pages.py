@@ -86,7 +86,7 @@ def test_pressing_the_button_twice_orders_once(browser: FlaskClient) -> None:
 
 # {% if cookiecutter.background_tasks %}
 def test_a_receipt_goes_to_the_address_in_the_form(app: Flask, browser: FlaskClient) -> None:
-    kept = app.extensions["mail"].kept
+    kept = app.extensions["mail"].captured
     kept.clear()
 
     wrong = send(browser, "/orders/new", {**FORM, "email": "ada"})

@@ -21,14 +21,14 @@ BASKET = {
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
     app = make_app()
-    tasks.of(app).ledger = None  # as in services without a database
+    tasks.of(app).message_store = None  # as in services without a database
     return app
 
 
 @pytest.fixture
 def post(app: Flask) -> list[EmailMessage]:
     """Return the emails sent during the test."""
-    kept = app.extensions["mail"].kept
+    kept = app.extensions["mail"].captured
     kept.clear()
     return kept  # type: ignore[no-any-return]  # a deque
 
@@ -93,7 +93,7 @@ def test_an_email_that_is_refused_is_given_up(
     def refuse(*_: object) -> None:
         raise SMTPDataError(550, b"no such user")
 
-    monkeypatch.setattr(app.extensions["mail"], "_deliver", refuse)
+    monkeypatch.setattr(app.extensions["mail"], "_transport", refuse)
 
-    assert tasks.of(app).deliver(made[0]) == DEAD
+    assert tasks.of(app).process(made[0]) == DEAD
     assert "ada@" not in str(log_lines)

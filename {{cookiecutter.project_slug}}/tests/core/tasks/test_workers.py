@@ -50,7 +50,9 @@ def dead_letters(service: Service) -> int:
     own = celery_app.of(service.app)
     with own.connect() as connection:
         return int(
-            connection.default_channel.queue_declare(own.dead_letters, passive=own.is_rabbitmq)[1]
+            connection.default_channel.queue_declare(
+                own.dead_letter_queue_name, passive=own.is_rabbitmq
+            )[1]
         )
 
 
