@@ -38,7 +38,7 @@ def ask(email: str, basket: Basket) -> None:
     """
     own = tasks.of_app()
     values = {"id": uuid4(), "email": email, "basket": basket}
-    own.publish(own.message(TASK, values))
+    own.publish(own.create_message(TASK, values))
 
 
 def send(values: _Mailing) -> None:

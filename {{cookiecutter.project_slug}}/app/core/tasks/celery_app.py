@@ -111,9 +111,9 @@ class StalledConsumer(bootsteps.StartStopStep):
 class Broker:
     """The broker of one application, with its Celery application; it connects on first use."""
 
-    def __init__(self, own: Tasks) -> None:
-        self._tasks = own
-        self.settings = settings = own.settings
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self.settings = settings = tasks.settings
         self._timeout = settings.task_publish_timeout_seconds
         self.name = settings.service_name
         self.celery = Celery(self.name, amqp=_AMQP, set_as_current=False, fixups=[])
@@ -290,11 +290,9 @@ class Broker:
             Exception: the transport's own, when the broker is unavailable.
 
         """
-        (waiting,) = self.celery.conf.task_queues
+        (waiting,), dead = self.celery.conf.task_queues, self._dead_letter_queue()
         with self.connect() as connection:
-            return self._depth(connection, waiting), self._depth(
-                connection, self._dead_letter_queue()
-            )
+            return self._depth(connection, waiting), self._depth(connection, dead)
 
     def _depth(self, connection: Connection, queue: Queue) -> int:
         channel = connection.default_channel
@@ -482,7 +480,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     }
 
 
-def init_app(app: Flask, own: Tasks) -> None:
+def init_app(app: Flask, tasks: Tasks) -> None:
     """Give the application its broker, to which its tasks are published.
 
     Raises:
@@ -490,12 +488,12 @@ def init_app(app: Flask, own: Tasks) -> None:
 
     """
     try:
-        broker = Broker(own)
+        broker = Broker(tasks)
     except (TypeError, ValueError):
         problem = "has a parameter or a value that kombu does not accept"
         raise config.InvalidSettings({"BROKER_URL": problem}) from None
     app.extensions["broker"] = broker
-    own.publisher = Publisher(broker.send, own.settings.task_publish_timeout_seconds)
+    tasks.publisher = Publisher(broker.send, tasks.settings.task_publish_timeout_seconds)
     # {% if cookiecutter.database == "none" %}
     # Without an outbox, no task can be queued while the broker is unavailable.
     checks.of(app).probes["broker"] = broker.ping

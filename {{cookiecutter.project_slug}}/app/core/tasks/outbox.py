@@ -62,14 +62,14 @@ class OutboxMessage(Base, kw_only=True):
 class Outbox:
     """The outbox of one application, and the message store of its tasks."""
 
-    def __init__(self, own: Tasks) -> None:
-        self._tasks = own
-        seconds = max(VISIBILITY_TIMEOUT_SECONDS, 2.0 * own.settings.task_hard_time_limit_seconds)
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        seconds = max(VISIBILITY_TIMEOUT_SECONDS, 2.0 * tasks.settings.task_hard_time_limit_seconds)
         self._visibility_timeout = timedelta(seconds=seconds)
 
     def add(self, session: Session, task: Task, values: Mapping[str, Any]) -> None:
         """Store a message in the session's transaction; it is sent after the commit."""
-        message = self._tasks.message(task, values)
+        message = self._tasks.create_message(task, values)
         session.add(
             OutboxMessage(
                 id=UUID(message.id),
@@ -186,9 +186,9 @@ def of_app() -> Outbox:
 
 def init_app(app: Flask) -> None:
     """Store the messages of this application's tasks until they are done."""
-    own = runner.of(app)
-    outbox = Outbox(own)
-    own.message_store = outbox
+    tasks = runner.of(app)
+    outbox = Outbox(tasks)
+    tasks.message_store = outbox
     schedule.of(app).add("outbox.relay", RELAY_INTERVAL_SECONDS, outbox.relay)
     schedule.of(app).add("outbox.forget_dead", AN_HOUR, forget_dead)
     app.cli.add_command(commands)

@@ -60,7 +60,7 @@ def _without_broker() -> tuple[int, int]:
 
 def init_app(app: Flask) -> None:
     """Add the queue lengths to the metrics."""
-    own = runner.of(app)
+    tasks = runner.of(app)
     depths = app.extensions["broker"].depths if "broker" in app.extensions else _without_broker
-    collector = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)
+    collector = QueueMetrics(depths, tasks.settings.task_publish_timeout_seconds)
     metrics.of(app).share({MESSAGES: ("state",)}, collector.collect)

@@ -198,7 +198,7 @@ class Tasks:
             callback(task.name)
         # {% endif %}
 
-    def message(self, task: Task, values: Mapping[str, Any]) -> Message:
+    def create_message(self, task: Task, values: Mapping[str, Any]) -> Message:
         """Create a message.
 
         Raises:
@@ -224,17 +224,17 @@ class Tasks:
         if self.publisher is None:
             self.process(message)
             return
-        with ExitStack() as around:
+        with ExitStack() as stack:
             for observer in self.observers:
-                headers = around.enter_context(observer.publishing(message))
+                headers = stack.enter_context(observer.publishing(message))
                 message = replace(message, headers={**message.headers, **headers})
             self.publisher(message)
 
     def process(self, message: Message) -> TaskOutcome:
         """Run a received message, and return what the broker should do with it."""
-        with self._app.app_context(), _message_context(message) as info, ExitStack() as around:
+        with self._app.app_context(), _message_context(message) as info, ExitStack() as stack:
             for observer in self.observers:
-                around.enter_context(observer.running(message, info))
+                stack.enter_context(observer.running(message, info))
             try:
                 if self.message_store is not None:
                     return self._run_stored(self.message_store, message, info)
@@ -299,7 +299,7 @@ class Tasks:
         except PermanentFailure as problem:
             info.error = problem
             # The values may come from any sender, so they are not logged.
-            logger.error("task rejected")  # noqa: TRY400
+            logger.error("task failed permanently")  # noqa: TRY400
             return DEAD
         except Exception as error:
             info.error = error
@@ -309,7 +309,7 @@ class Tasks:
                 return DEAD
             seconds = backoff(message.attempt, self.settings.task_max_backoff_seconds)
             words["retry_seconds"] = round(seconds)
-            logger.warning("task retried", exc_info=True, extra=words)
+            logger.warning("task failed", exc_info=True, extra=words)
             return TaskOutcome("failed", seconds)
         logger.info("task done", extra={telemetry.DURATION: round(_seconds_since(info), 6)})
         return DONE
@@ -337,11 +337,11 @@ def _message_context(message: Message) -> Iterator[RequestInfo]:
         TASK_NAME: message.task,
         MESSAGE_ID: message.id,
     }
-    before = pipeline.replace(info)
+    previous = pipeline.replace(info)
     try:
         yield info
     finally:
-        pipeline.replace(before)
+        pipeline.replace(previous)
 
 
 def of(app: Flask) -> Tasks:

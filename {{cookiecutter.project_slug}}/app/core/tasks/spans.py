@@ -71,6 +71,6 @@ def init_app(app: Flask) -> None:
     """Trace the application's tasks, unless tracing is disabled."""
     tracing: Tracing | None = app.extensions.get("tracing")
     if tracing:
-        own = runner.of(app)
-        own.observers.append(TaskSpans(tracing, own.queue_name, own.system))
-        own.at_exit.append(tracing.shut_down)
+        tasks = runner.of(app)
+        tasks.observers.append(TaskSpans(tracing, tasks.queue_name, tasks.system))
+        tasks.at_exit.append(tracing.shut_down)

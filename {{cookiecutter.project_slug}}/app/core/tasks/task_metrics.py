@@ -72,7 +72,7 @@ class ActiveRuns:
 
 def init_app(app: Flask) -> None:
     """Record the runs of all tasks."""
-    registry, own = metrics.of(app), runner.of(app)
+    registry, tasks = metrics.of(app), runner.of(app)
     name = metrics.label(runner.TASK_NAME)
     runs = registry.counter(
         "task_runs_total",
@@ -85,7 +85,7 @@ def init_app(app: Flask) -> None:
         [name],
         BUCKETS,
     )
-    own.observers.append(
+    tasks.observers.append(
         ActiveRuns(registry.gauge("task_runs_active", "Background tasks that are running"))
     )
     # A rate needs a first value.
@@ -96,7 +96,7 @@ def init_app(app: Flask) -> None:
         for outcome in runner.OUTCOMES:
             runs.labels(task, outcome)
 
-    own.on_added.append(add_labels)
+    tasks.on_added.append(add_labels)
 
     def count(_sender: Flask, *, task: str, outcome: str, seconds: float) -> None:
         runs.labels(task, outcome).inc()
@@ -134,7 +134,7 @@ class RunningProcesses:
         return True
 
 
-def collect(own: Metrics) -> "list[Metric]":
+def collect(registry: Metrics) -> "list[Metric]":
     """Return the metrics of all processes of this worker, including those that have exited."""
     folder = multiprocess.folder()
     if folder is not None:
@@ -145,12 +145,14 @@ def collect(own: Metrics) -> "list[Metric]":
         except Exception:
             logger.exception("metrics merge failed")
     return [
-        each for each in own.numbers() if each.name.startswith("task_") or each.name == BUILD_INFO
+        each
+        for each in registry.numbers()
+        if each.name.startswith("task_") or each.name == BUILD_INFO
     ]
 
 
 def make_wsgi_app(
-    own: Metrics, settings: TaskMetricsSettings
+    registry: Metrics, settings: TaskMetricsSettings
 ) -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
     """Return a WSGI application that serves `/metrics` to direct clients on internal networks."""
 
@@ -159,7 +161,9 @@ def make_wsgi_app(
         target = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if target == ("GET", "/metrics") and is_inside(environ, settings.internal_networks):
             try:
-                content_type, body = metrics.encoded(collect(own), environ.get("HTTP_ACCEPT", ""))
+                content_type, body = metrics.encoded(
+                    collect(registry), environ.get("HTTP_ACCEPT", "")
+                )
                 status = "200 OK"
             except Exception:
                 logger.exception("metrics exposition failed")

@@ -110,7 +110,7 @@ def test_a_message_holds_its_values_and_where_it_comes_from_once(
 ) -> None:
     own = tasks.of(app)
 
-    own.publish(own.message(NOTE, {"text": "x"}))
+    own.publish(own.create_message(NOTE, {"text": "x"}))
 
     (message,) = waiting(app, "broker-tests.tasks")
     assert message.payload[0] == [{"text": "x"}]
@@ -286,7 +286,7 @@ def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
     own = tasks.of(make_app(broker_url=AWAY))
 
     with pytest.raises(BrokerUnavailable):
-        own.publish(own.message(NOTE, {"text": "x"}))
+        own.publish(own.create_message(NOTE, {"text": "x"}))
 
 
 # {% if cookiecutter.database == "none" %}
@@ -409,7 +409,7 @@ def test_without_a_broker_there_is_nothing_for_a_worker_to_do(make_app: MakeApp)
 
 def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
     own = Broker(tasks.of(app))
-    message = tasks.of(app).message(NOTE, {"text": "x"})
+    message = tasks.of(app).create_message(NOTE, {"text": "x"})
     own.send(message)
 
     with pytest.raises(EncodeError):

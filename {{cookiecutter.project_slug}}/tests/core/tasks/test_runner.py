@@ -82,9 +82,9 @@ def test_a_message_that_does_not_fit_its_task_is_never_made(app: Flask) -> None:
     (task,) = [Task("note", NoteSchema(), print)]
 
     with pytest.raises(ma.ValidationError):
-        made.message(task, {})
+        made.create_message(task, {})
 
-    assert made.message(task, {"text": "x"}).values == {"text": "x"}
+    assert made.create_message(task, {"text": "x"}).values == {"text": "x"}
     assert list(made) == ["note"]
 
 
@@ -114,7 +114,7 @@ def test_log_lines_of_a_run_carry_the_request_it_comes_from(
 
     with app.test_request_context():
         before = pipeline.replace(pipeline.RequestInfo({}, "the-request", "GET"))
-        message = made.message(Task("note", NoteSchema(), print), {"text": "x"})
+        message = made.create_message(Task("note", NoteSchema(), print), {"text": "x"})
         pipeline.replace(before)
     made.process(message)
 
@@ -138,7 +138,7 @@ def test_what_no_task_can_read_is_dead_and_its_text_stays_out_of_the_log(
         assert store.outcomes == [DEAD]
 
     assert own(app, raising(PermanentFailure())).process(note()) == DEAD
-    assert {line["message"] for line in log_lines} == {"task rejected"}
+    assert {line["message"] for line in log_lines} == {"task failed permanently"}
     assert SECRET not in str(log_lines)
 
 
@@ -154,7 +154,7 @@ def test_a_failure_is_tried_again_until_it_has_been_tried_often_enough(
     assert 1 <= (first.retry_seconds or 0) <= 2
     assert last == DEAD
     assert [line["message"] for line in log_lines] == [
-        "task retried",
+        "task failed",
         "task dead-lettered",
     ]
     assert "OSError" in log_lines[0]["exception.stacktrace"]
@@ -187,7 +187,7 @@ def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask)
     sent: list[Message] = []
     made.publisher = Publisher(sent.append, 5)
 
-    made.publish(made.message(Task("note", NoteSchema(), print), {"text": "x"}))
+    made.publish(made.create_message(Task("note", NoteSchema(), print), {"text": "x"}))
     made.process(sent[0])
 
     assert follower.saw == ["made", "sent", "OSError"]

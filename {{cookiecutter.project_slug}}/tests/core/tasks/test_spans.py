@@ -36,7 +36,7 @@ def app(make_app: MakeApp) -> Flask:
 
     @app.post("/note/<text>")
     def note(text: str) -> str:
-        own.publish(own.message(NOTE, {"text": text}))
+        own.publish(own.create_message(NOTE, {"text": text}))
         return ""
 
     return app

@@ -109,7 +109,7 @@ def test_a_run_is_active_as_long_as_it_lasts(make_app: MakeApp) -> None:
     app = own_tasks(make_app, watch)
     client, own = app.test_client(), tasks.of(app)
 
-    own.publish(own.message(Task("note", NoteSchema(), print), {"text": "x"}))
+    own.publish(own.create_message(Task("note", NoteSchema(), print), {"text": "x"}))
 
     assert seen == [1]
     assert shown(client, "task_runs_active") == {"": 0}

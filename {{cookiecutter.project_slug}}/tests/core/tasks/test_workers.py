@@ -132,7 +132,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     send(tasks.Message("unknown.task", {"nonsense": "canary"}))
 
     wait_until(lambda: dead_letters(service) == 2)
-    refused = [line for line in working.lines() if line["message"] == "task rejected"]
+    refused = [line for line in working.lines() if line["message"] == "task failed permanently"]
     assert len(refused) == 1
     service.ask()
     assert service.emails_after(0.5) == 1
