@@ -104,7 +104,7 @@ graceful_timeout = 25
 # first, the proxy could send a request into it and answer 502.
 keepalive = 75
 
-pre_fork = stop_signals.hold
+pre_fork = stop_signals.block
 
 
 def when_ready(_server: object) -> None:
@@ -115,7 +115,7 @@ def when_ready(_server: object) -> None:
 
 def post_worker_init(worker: object) -> None:
     """Accept stop signals, and answer liveness probes."""
-    stop_signals.let_in(worker)
+    stop_signals.unblock(worker)
     liveness.serve()
 
 

@@ -14,7 +14,7 @@ from app.settings import Settings
 
 settings = Settings.load()
 # {% if cookiecutter.metrics %}
-task_metrics.begin(settings)
+task_metrics.enable_multiprocess_mode(settings)
 # {% endif %}
 flask_app = create_app(settings)
 logs.log_what_python_prints()

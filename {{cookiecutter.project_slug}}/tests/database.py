@@ -142,7 +142,7 @@ def emails_are_sent(request: pytest.FixtureRequest, empty_database: None) -> Ite
     del empty_database
     app = request.getfixturevalue("app")
     yield
-    mail.email_queue.of(app).thread.submit(lambda: None).result()
+    mail.email_queue.of(app).executor.submit(lambda: None).result()
 
 
 # {% endif %}

@@ -236,5 +236,5 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
         its = broker.of(app)
         with its.connect() as connection:
             connection.default_channel.queue_delete(f"{its.name}.tasks")
-            connection.default_channel.queue_delete(its.dead_letters)
-        its.leave()
+            connection.default_channel.queue_delete(its.dead_letter_queue_name)
+        its.shut_down()

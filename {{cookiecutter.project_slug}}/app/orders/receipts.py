@@ -79,7 +79,7 @@ def send(values: _Order) -> None:
     message = emails.priced("Your receipt", f"Order {order_id}", order)
     try:
         sent = email_queue.current.deliver(email, message, f"receipt.{order_id}")
-    except mail.Refused:
+    except mail.EmailRejected:
         _note(order_id, email=None, erase_at=None, claimed_until=None)
         raise PermanentFailure from None
     except OSError:
@@ -93,7 +93,7 @@ def _claim(order_id: UUID) -> str | None:
     """Claim a receipt and return its address, or None if there is nothing to send."""
     now = datetime.now(UTC)
     # No run lasts longer, not even one orphaned by its worker and waiting for a slow server.
-    until = now + timedelta(seconds=2 * tasks.current.settings.task_kill_seconds)
+    until = now + timedelta(seconds=2 * tasks.current.settings.task_hard_time_limit_seconds)
     free = or_(Receipt.claimed_until.is_(None), Receipt.claimed_until <= now)
     mine = update(Receipt).where(Receipt.order_id == order_id, Receipt.email.is_not(None), free)
     with writing() as session:

@@ -38,7 +38,7 @@ def ask(email: str, basket: Basket) -> None:
     """
     own = tasks.current
     values = {"id": uuid4(), "email": email, "basket": basket}
-    own.publish(own.message(TASK, values))
+    own.publish(own.create_message(TASK, values))
 
 
 def send(values: _Mailing) -> None:
@@ -52,7 +52,7 @@ def send(values: _Mailing) -> None:
     email = emails.priced("Your quote", "What you asked for:", service.price(values["basket"]))
     try:
         email_queue.current.deliver(values["email"], email, f"quote.{values['id']}")
-    except mail.Refused:
+    except mail.EmailRejected:
         raise PermanentFailure from None
 
 

@@ -10,13 +10,13 @@ from app.users.signed_links import Link, Purpose, links
 
 # Any client may request an email to any address. The limit applies within half an hour, as long as
 # a reset link lasts by default, so an owner who receives no more emails still has links that work.
-ASKED = Share("asked", most=3)
+ASKED = Share("asked", max_emails=3)
 # Requests from a network that the owner has logged in from. Clients elsewhere cannot use this share
 # up.
-REQUESTED_FROM_KNOWN_NETWORK = Share("asked-at-home", most=3)
+REQUESTED_FROM_KNOWN_NETWORK = Share("asked-at-home", max_emails=3)
 # To the new address of an account. Its link is of no use to a new user of that address, so these
 # emails must not use up the share of those that are.
-MOVED = Share("moved", most=3)
+MOVED = Share("moved", max_emails=3)
 NOTICE = Share("notice")
 SHARES = {share.name: share for share in (ASKED, REQUESTED_FROM_KNOWN_NETWORK, MOVED, NOTICE)}
 

@@ -89,7 +89,7 @@ def send(values: _Email) -> None:
         email = EmailRequest(row.template, row.recipient, share, row.account_id, row.state)
         try:
             email_queue.current.deliver(row.recipient, emails.compose(email), f"account.{email_id}")
-        except mail.Refused:
+        except mail.EmailRejected:
             _forget(email_id)
             raise PermanentFailure from None
     _forget(email_id)

@@ -12,7 +12,7 @@ from app.core.mail import (  # one line where it fits
     # {% endif %}
 )
 from app.core.mail.address import EMAIL_LENGTH, EmailField, normalised
-from app.core.mail.queue import NAME, Email, EmailQueue, Refused, email_queue
+from app.core.mail.queue import NAME, Email, EmailQueue, EmailRejected, email_queue
 from app.core.mail.recipients import Share
 from app.core.mail.settings import MailSettings
 
@@ -22,8 +22,8 @@ __all__ = [  # one line where it fits
     "Email",
     "EmailField",
     "EmailQueue",
+    "EmailRejected",
     "MailSettings",
-    "Refused",
     "Share",
     # {% if cookiecutter.background_tasks %}
     "addressed",

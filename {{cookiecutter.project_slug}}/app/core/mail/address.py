@@ -27,7 +27,7 @@ _OTHERS = r"[a-zA-Z0-9#$&'*+/^_`{|}~-]"
 _PLAIN_ATOM = rf"(?:(?:\?|=*{_OTHERS})+=*|=+)"
 _ANY_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _LAST_LABEL = r"(?:[0-9]*[a-zA-Z](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?|[0-9]+-[a-zA-Z0-9-]*[a-zA-Z0-9])"
-DOCUMENTED = {
+JSON_SCHEMA = {
     "format": "email",
     "minLength": 3,
     "maxLength": EMAIL_LENGTH,
@@ -49,7 +49,7 @@ class EmailField(fields.String):
     """An email address, normalised on load and described in the API document."""
 
     def __init__(self, *, metadata: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
-        super().__init__(metadata={**DOCUMENTED, **(metadata or {})}, **options)
+        super().__init__(metadata={**JSON_SCHEMA, **(metadata or {})}, **options)
 
     def _deserialize(
         self,

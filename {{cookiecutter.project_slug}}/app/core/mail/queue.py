@@ -1,6 +1,6 @@
 """Emails, sent from a separate thread, so that no request waits for a mail server.
 
-They wait in memory, at most MAX_WAITING of them, and are lost when the process is killed; a user
+They wait in memory, at most MAX_QUEUED of them, and are lost when the process is killed; a user
 who misses one requests it again.
 # {% if cookiecutter.background_tasks %}
 An email that must not be lost is delivered by a task, which waits for the server's reply.
@@ -26,15 +26,15 @@ from app.core import telemetry
 from app.core.config import Environment
 from app.core.extension import Extension
 from app.core.mail.address import domain, normalised
-from app.core.mail.recipients import OTHER, LimitReached, Recipients, Share
+from app.core.mail.recipients import OTHER, LimitReached, RecipientLimits, Share
 from app.core.mail.settings import MailSettings
-from app.core.mail.smtp import Server, permanent
+from app.core.mail.smtp import Server, permanent_error_code
 
 logger = logging.getLogger(__name__)
 
 NAME = "{{cookiecutter.project_name}}"
-MAX_WAITING = 100
-MAX_KEPT = 100
+MAX_QUEUED = 100
+MAX_CAPTURED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +51,37 @@ class Email:
     share: Share = OTHER
 
 
-class Refused(Exception):  # noqa: N818  the server's reply
+class EmailRejected(Exception):  # noqa: N818  the server's reply
     """The email can never be delivered: a 5yz reply (RFC 5321, 4.2.1), or an invalid header."""
 
 
-Deliver = Callable[[EmailMessage], object]
-Counted = Callable[[Share, str, str], AbstractContextManager[None]]
-"""Wraps the delivery of an email; raises `LimitReached` if the recipient's limit is reached."""
+Transport = Callable[[EmailMessage], object]
+EnforceLimit = Callable[[Share, str, str], AbstractContextManager[None]]
+"""Counts the email that its block sends; raises `LimitReached` if the recipient's limit is reached."""
 
 
 class EmailQueue:
     """Queues emails and delivers them, one after the other.
 
-    Without a mail server they go to `kept` in tests, and otherwise to the console.
+    Without a mail server they go to `captured` in tests, and otherwise to the console.
     """
 
-    def __init__(self, settings: MailSettings, counted: Counted) -> None:
-        self._counted = counted
-        self.kept: deque[EmailMessage] = deque(maxlen=MAX_KEPT)
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="mail")
-        self._room = BoundedSemaphore(MAX_WAITING)
+    def __init__(self, settings: MailSettings, enforce_limit: EnforceLimit) -> None:
+        self._enforce_limit = enforce_limit
+        self.captured: deque[EmailMessage] = deque(maxlen=MAX_CAPTURED)
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix="mail")
+        self._slots = BoundedSemaphore(MAX_QUEUED)
         self._from = settings.mail_from
-        self._deliver: Deliver = _print
+        self._transport: Transport = _print
         if settings.mail_url:
-            self._deliver = Server(settings.mail_url, self._from, settings.mail_ca_file).deliver
+            self._transport = Server(settings.mail_url, self._from, settings.mail_ca_file).deliver
         elif settings.app_env is Environment.TESTING:
-            self._deliver = self.kept.append
+            self._transport = self.captured.append
 
     def send(self, email: Email) -> None:
-        """Queue an email; if MAX_WAITING emails wait already, drop it and log an error."""
-        if self._room.acquire(blocking=False):
-            self.thread.submit(self._send, email)
+        """Queue an email; if MAX_QUEUED emails wait already, drop it and log an error."""
+        if self._slots.acquire(blocking=False):
+            self.executor.submit(self._send, email)
         else:
             logger.error("email queue full")
 
@@ -92,49 +92,49 @@ class EmailQueue:
         Return whether it was sent: it is not if the recipient's limit is reached.
 
         Raises:
-            Refused: when it can never be delivered; that has been logged.
+            EmailRejected: when it can never be delivered; that has been logged.
             OSError: when the server did not accept it this time.
 
         """
         # A receiver can recognise a duplicate by its Message-ID.
-        return self._hand_over(to, email, f"<{key}@{domain(self._from)}>")
+        return self._deliver(to, email, f"<{key}@{domain(self._from)}>")
 
     # {% endif %}
     def _send(self, email: Email) -> None:
         try:
             if email.to:
-                self._hand_over(email.to, email, make_msgid(domain=domain(self._from)))
-        except Refused:
+                self._deliver(email.to, email, make_msgid(domain=domain(self._from)))
+        except EmailRejected:
             pass  # already logged
         except Exception as error:  # noqa: BLE001  the thread pool would hide any error
             # The text of the server's reply may contain the address.
             words = {telemetry.ERROR_TYPE: type(error).__name__}
             logger.error("email delivery failed", extra=words)  # noqa: TRY400
         finally:
-            self._room.release()
+            self._slots.release()
 
-    def _hand_over(self, to: str, email: Email, message_id: str) -> bool:
+    def _deliver(self, to: str, email: Email, message_id: str) -> bool:
         """Send one email, unless the recipient's limit is reached; return whether it was sent.
 
         Raises:
-            Refused: when it can never be delivered; that is logged without the address.
+            EmailRejected: when it can never be delivered; that is logged without the address.
             OSError: when the server did not accept it this time.
 
         """
         try:
             message = self._message(to, email, message_id)
-            with self._counted(email.share, to, message_id):
-                self._deliver(message)
+            with self._enforce_limit(email.share, to, message_id):
+                self._transport(message)
         except LimitReached:
             logger.warning("email suppressed", extra={"share": email.share.name})
             return False
         except (OSError, ValueError) as error:
-            code = permanent(error)
+            code = permanent_error_code(error)
             if code is None:
                 raise
             words = {telemetry.ERROR_TYPE: type(error).__name__, "smtp_code": code}
             logger.error("email rejected", extra=words)  # noqa: TRY400  the traceback holds the address
-            raise Refused from None
+            raise EmailRejected from None
         return True
 
     def _message(self, to: str, email: Email, message_id: str) -> EmailMessage:
@@ -145,7 +145,7 @@ class EmailQueue:
 
         """
         if normalised(to) != to:  # stored by an older version
-            reason = "not an address that this service writes to"
+            reason = "invalid recipient address"
             raise ValueError(reason)
         # ASCII only: a server need not support 8BITMIME (RFC 6152).
         message = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
@@ -172,4 +172,4 @@ email_queue = Extension[EmailQueue]("email_queue")
 
 def init_app(app: Flask, settings: MailSettings) -> None:
     """Give the application an email queue."""
-    email_queue.set(app, EmailQueue(settings, Recipients(app, settings).counted))
+    email_queue.set(app, EmailQueue(settings, RecipientLimits(app, settings).enforce))

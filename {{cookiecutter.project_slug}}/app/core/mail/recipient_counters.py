@@ -14,7 +14,7 @@ Hit = Callable[[str, int], int]
 
 
 # {% if not cookiecutter.rate_limiting %}
-class LocalCounts:
+class MemoryStorage:
     """Counts in the memory of this process, for one window at a time."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class LocalCounts:
 
 
 # {% endif %}
-class Counters:
+class FixedWindowCounter:
     """Counts in fixed windows, aligned to the clock.
 
     # {% if cookiecutter.rate_limiting %}
@@ -52,7 +52,7 @@ class Counters:
         # {% endif %}
     ) -> None:
         # {% if not cookiecutter.rate_limiting %}
-        self._hit = LocalCounts().hit
+        self._hit = MemoryStorage().hit
         # {% endif %}
         # {% if cookiecutter.rate_limiting %}
         self._hit = rate_limits.Counters(redis_url, ca_file).hit

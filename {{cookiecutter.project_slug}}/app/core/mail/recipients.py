@@ -49,8 +49,8 @@ class Share:
     """A group of emails that are counted together for each recipient."""
 
     name: str
-    most: int | None = None
-    """The most emails within WINDOW_SECONDS; EMAIL_RECIPIENT_LIMIT if None."""
+    max_emails: int | None = None
+    """The maximum within WINDOW_SECONDS; EMAIL_RECIPIENT_LIMIT if None."""
 
 
 OTHER = Share("other")
@@ -60,7 +60,7 @@ class LimitReached(Exception):  # noqa: N818  not an error
     """The recipient has reached the limit of this share."""
 
 
-class Counts(Protocol):
+class EmailCounter(Protocol):
     """Counts emails. A retry has the same Message-ID and is not counted again."""
 
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
@@ -70,26 +70,28 @@ class Counts(Protocol):
         """Remove an email from the count."""
 
 
-class Recipients:
+class RecipientLimits:
     """Enforces the limits of one application."""
 
-    _counts: Counts
+    _counter: EmailCounter
 
     def __init__(self, app: Flask, settings: RecipientSettings) -> None:
         self._app = app
-        self._most = settings.email_recipient_limit
+        self._max_emails = settings.email_recipient_limit
         # {% if cookiecutter.database == "none" and cookiecutter.rate_limiting %}
-        self._counts = recipient_counters.Counters(settings.redis_url, settings.redis_ca_file)
+        self._counter = recipient_counters.FixedWindowCounter(
+            settings.redis_url, settings.redis_ca_file
+        )
         # {% endif %}
         # {% if cookiecutter.database == "none" and not cookiecutter.rate_limiting %}
-        self._counts = recipient_counters.Counters()
+        self._counter = recipient_counters.FixedWindowCounter()
         # {% endif %}
         # {% if cookiecutter.database != "none" %}
-        self._counts = sent_emails.StoredCounts()
+        self._counter = sent_emails.DatabaseCounter()
         # {% endif %}
 
     @contextmanager
-    def counted(self, share: Share, to: str, message_id: str) -> Iterator[None]:
+    def enforce(self, share: Share, to: str, message_id: str) -> Iterator[None]:
         """Count the email that the block sends; one that fails does not count.
 
         Raises:
@@ -98,13 +100,13 @@ class Recipients:
         """
         with self._app.app_context():
             recipient = pseudonyms.of_recipient(to)
-            number = self._counts.add(share.name, recipient, message_id, WINDOW_SECONDS)
-            if number > (share.most or self._most):
-                self._counts.withdraw(message_id)
+            number = self._counter.add(share.name, recipient, message_id, WINDOW_SECONDS)
+            if number > (share.max_emails or self._max_emails):
+                self._counter.withdraw(message_id)
                 raise LimitReached
         try:
             yield
         except Exception:
             with self._app.app_context():
-                self._counts.withdraw(message_id)
+                self._counter.withdraw(message_id)
             raise

@@ -40,7 +40,7 @@ class SentEmail(Base, kw_only=True):
     )
 
 
-class StoredCounts:
+class DatabaseCounter:
     """Counts emails in the database."""
 
     def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:

@@ -13,11 +13,11 @@ from app.core.config.secret_url import SecretURL
 from app.core.mail.address import domain
 
 PORTS = {"smtp": 587, "smtps": 465}
-SECONDS = 10  # the timeout for each reply of the mail server
-REFUSED = 500  # the first reply code of a permanent error
+TIMEOUT_SECONDS = 10  # for each reply of the mail server
+PERMANENT_ERROR = 500  # the first of the 5yz reply codes
 
 
-def permanent(error: Exception) -> int | None:
+def permanent_error_code(error: Exception) -> int | None:
     """Return the reply code of a permanent error, 0 if it has none; None if a retry may help."""
     match error:
         case smtplib.SMTPAuthenticationError():
@@ -30,7 +30,7 @@ def permanent(error: Exception) -> int | None:
             return None
         case _:
             return 0
-    return code if code >= REFUSED else None
+    return code if code >= PERMANENT_ERROR else None
 
 
 class Server:
@@ -47,8 +47,8 @@ class Server:
         self._ca_file = ca_file
 
     @cached_property
-    def _trust(self) -> ssl.SSLContext:
-        """The trusted certificates, read once because that takes longer than sending an email."""
+    def _tls_context(self) -> ssl.SSLContext:
+        """The TLS context, made once because reading the CAs takes longer than sending an email."""
         return ssl.create_default_context(cafile=self._ca_file)
 
     def deliver(self, message: EmailMessage) -> None:
@@ -61,14 +61,14 @@ class Server:
         """
         where = (self._host, self._port, domain(self._sender))
         client = (
-            smtplib.SMTP_SSL(*where, timeout=SECONDS, context=self._trust)
+            smtplib.SMTP_SSL(*where, timeout=TIMEOUT_SECONDS, context=self._tls_context)
             if self._encrypted
-            else smtplib.SMTP(*where, timeout=SECONDS)
+            else smtplib.SMTP(*where, timeout=TIMEOUT_SECONDS)
         )
         try:
             client.ehlo()
             if client.has_extn("starttls"):
-                client.starttls(context=self._trust)
+                client.starttls(context=self._tls_context)
             elif (self._user or self._ca_file) and not self._encrypted:
                 raise smtplib.SMTPNotSupportedError
             if self._user:

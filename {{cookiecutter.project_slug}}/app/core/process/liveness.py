@@ -17,7 +17,7 @@ from app.core.config import InvalidSettings
 
 PATH = "/health/live"
 BODY = b'{"status":"ok"}'
-SILENT_SECONDS = 5  # how long a client may send nothing
+CLIENT_TIMEOUT_SECONDS = 5  # for a client that sends nothing
 
 WORKER_TIMEOUT_SECONDS = 30
 """Gunicorn's `timeout`: the master replaces a worker without a heartbeat for this long."""
@@ -33,7 +33,7 @@ _listeners: list[socket.socket] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = SILENT_SECONDS
+    timeout = CLIENT_TIMEOUT_SECONDS
 
     def do_GET(self) -> None:
         """Answer the probe."""

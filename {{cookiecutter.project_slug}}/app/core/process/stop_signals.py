@@ -12,17 +12,17 @@ import signal
 SIGNALS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
 
-def hold(server: object, worker: object) -> None:
+def block(server: object, worker: object) -> None:
     """Block the signals before the master forks (Gunicorn's `pre_fork`)."""
     del server, worker
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
-def let_in(worker: object) -> None:
+def unblock(worker: object) -> None:
     """Unblock the signals; those sent since the fork arrive (Gunicorn's `post_worker_init`)."""
     del worker
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 # Gunicorn has no hook that runs in the master after a fork.
-os.register_at_fork(after_in_parent=lambda: let_in(None))
+os.register_at_fork(after_in_parent=lambda: unblock(None))

@@ -20,7 +20,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from flask import Flask
 from kombu import Connection, Exchange, Queue
-from kombu.message import Message as Delivered
+from kombu.message import Message as KombuMessage
 
 from app.core import (  # one line where it fits
     # {% if cookiecutter.database == "none" %}
@@ -37,22 +37,22 @@ from app.core.tasks import (  # one line where it fits
     schedule,
     # {% endif %}
 )
-from app.core.tasks.runner import Message, Outcome, Publisher, Tasks
+from app.core.tasks.runner import DEAD, DEAD_LETTER_TTL_SECONDS, Message, Publisher, Tasks
 from app.core.tasks.settings import TaskSettings
 
 logger = logging.getLogger(__name__)
 
-HEADERS = "app"  # the Celery header that holds the headers of a `Message`
-DELIVERIES = 20
+NESTED_HEADERS = "app"  # the Celery header that holds the headers of a `Message`
+DELIVERY_LIMIT = 20
 # {% if cookiecutter.database == "none" %}
 DELIVERY_COUNT = "x-delivery-count"  # RabbitMQ's count of unacknowledged deliveries
 # {% endif %}
-KEPT = 10_000  # the most dead letters; the oldest are dropped first
-KEPT_SECONDS = 14 * 86_400
-UNSAID = "-"
-NOISY = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
-"""Loggers that repeat what the one log line of each task says."""
-RECONNECT_SECONDS = 2  # the longest delay between two attempts
+MAX_DEAD_LETTERS = 10_000  # the oldest are dropped first
+REDACTED = "-"
+NOISY_LOGGERS = ["celery.beat", "celery.worker.strategy", "celery.app.trace"]
+"""Loggers whose lines repeat the log line of each run."""
+MAX_RECONNECT_DELAY_SECONDS = 2
+STALL_CHECK_SECONDS = 2
 
 
 class _Connection(Connection):
@@ -60,7 +60,7 @@ class _Connection(Connection):
 
     def ensure_connection(self, *args: object, **options: object) -> Connection:
         return super().ensure_connection(
-            *args, **{**options, "interval_start": 1, "interval_max": RECONNECT_SECONDS}
+            *args, **{**options, "interval_start": 1, "interval_max": MAX_RECONNECT_DELAY_SECONDS}
         )
 
 
@@ -84,8 +84,8 @@ class StalledConsumer(bootsteps.StartStopStep):
 
     def start(self, parent: Consumer) -> None:
         """Start the periodic check."""
-        self.lost = False
-        self.timer = parent.timer.call_repeatedly(RECONNECT_SECONDS, self.look, (parent,))
+        self.stalled = False
+        self.timer = parent.timer.call_repeatedly(STALL_CHECK_SECONDS, self.check, (parent,))
 
     def stop(self, parent: Consumer) -> None:
         """Stop the check, which may not have started if the connection was lost early."""
@@ -93,27 +93,29 @@ class StalledConsumer(bootsteps.StartStopStep):
         if self.timer:
             self.timer.cancel()
 
-    def look(self, parent: Consumer) -> None:
+    def check(self, parent: Consumer) -> None:
         """Make the worker reconnect if two checks in a row find that it has stalled.
 
         Raises:
             ConnectionError: Celery treats it as a lost connection.
 
         """
-        before = self.lost
-        self.lost = not (parent.task_consumer.channel.qos.can_consume() or state.reserved_requests)
-        if before and self.lost:
-            message = "tasks are done, and Redis could not be told"
+        before = self.stalled
+        self.stalled = not (
+            parent.task_consumer.channel.qos.can_consume() or state.reserved_requests
+        )
+        if before and self.stalled:
+            message = "no prefetch slot is free, but no message is in progress"
             raise ConnectionError(message)
 
 
 class Broker:
     """The broker of one application, with its Celery application; it connects on first use."""
 
-    def __init__(self, own: Tasks) -> None:
-        self._tasks = own
-        self.settings = settings = own.settings
-        self._seconds = settings.task_publish_timeout_seconds
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self.settings = settings = tasks.settings
+        self._timeout = settings.task_publish_timeout_seconds
         self.name = settings.service_name
         self.celery = Celery(self.name, amqp=_AMQP, set_as_current=False, fixups=[])
         self.celery.conf.update(configuration(settings))
@@ -121,7 +123,7 @@ class Broker:
         self._connection: Connection | None = None
 
     @property
-    def dead_letters(self) -> str:
+    def dead_letter_queue_name(self) -> str:
         """The name of the queue, on Redis the list, of dead letters."""
         return f"{self.name}.dead"
 
@@ -140,11 +142,11 @@ class Broker:
                 "x-queue-type": "quorum",
                 # Limits the deliveries of a message that kills its workers. This is not a setting:
                 # RabbitMQ refuses to redeclare an existing queue with other arguments.
-                "x-delivery-limit": DELIVERIES,
+                "x-delivery-limit": DELIVERY_LIMIT,
                 "x-dead-letter-exchange": "",
-                "x-dead-letter-routing-key": self.dead_letters,
+                "x-dead-letter-routing-key": self.dead_letter_queue_name,
             }
-        name = self._tasks.queue
+        name = self._tasks.queue_name
         exchange = Exchange(self.name, type=kind)
         queue = Queue(name, exchange, routing_key=name, queue_arguments=arguments or None)
         return {
@@ -155,13 +157,15 @@ class Broker:
             "task_default_routing_key": name,
         }
 
-    def _dead_queue(self) -> Queue:
+    def _dead_letter_queue(self) -> Queue:
         arguments = {
             "x-queue-type": "quorum",
-            "x-max-length": KEPT,
-            "x-message-ttl": KEPT_SECONDS * 1_000,
+            "x-max-length": MAX_DEAD_LETTERS,
+            "x-message-ttl": DEAD_LETTER_TTL_SECONDS * 1_000,
         }
-        return Queue(self.dead_letters, queue_arguments=arguments if self.is_rabbitmq else None)
+        return Queue(
+            self.dead_letter_queue_name, queue_arguments=arguments if self.is_rabbitmq else None
+        )
 
     def send(self, message: Message) -> None:
         """Publish a message; RabbitMQ has confirmed it when this returns.
@@ -170,27 +174,27 @@ class Broker:
             Exception: the transport's own, when the broker is unavailable.
 
         """
-        kept, self._connection = self._connection, None
-        if kept is not None:
+        idle, self._connection = self._connection, None
+        if idle is not None:
             try:
-                return self._send_over(kept, message)
+                return self._publish_over(idle, message)
             except Exception:  # noqa: BLE001  an idle connection may have been closed
-                kept.collect(self._seconds)
-        return self._send_over(self.connect(), message)
+                idle.collect(self._timeout)
+        return self._publish_over(self.connect(), message)
 
-    def _send_over(self, connection: Connection, message: Message) -> None:
+    def _publish_over(self, connection: Connection, message: Message) -> None:
         self.celery.send_task(
             message.task,
             args=[message.values],
             task_id=message.id,
-            headers={HEADERS: dict(message.headers)},
+            headers={NESTED_HEADERS: dict(message.headers)},
             producer=self.celery.amqp.Producer(connection, auto_declare=False),
             retry=False,
-            confirm_timeout=self._seconds,
+            confirm_timeout=self._timeout,
             # Celery would repeat the arguments in these headers, which monitors and logs show.
-            argsrepr=UNSAID,
-            kwargsrepr=UNSAID,
-            declare=[*self.celery.conf.task_queues, self._dead_queue()],
+            argsrepr=REDACTED,
+            kwargsrepr=REDACTED,
+            declare=[*self.celery.conf.task_queues, self._dead_letter_queue()],
         )
         self._connection = connection
 
@@ -201,9 +205,9 @@ class Broker:
             Exception: the transport's own, when the broker does not answer in time.
 
         """
-        limits = {"read_timeout": self._seconds, "write_timeout": self._seconds}
+        limits = {"read_timeout": self._timeout, "write_timeout": self._timeout}
         if not self.is_rabbitmq:
-            limits = {"socket_timeout": self._seconds}
+            limits = {"socket_timeout": self._timeout}
         connection = self.celery.connection_for_write(transport_options=limits)
         return connection.ensure_connection(max_retries=0)
 
@@ -212,29 +216,29 @@ class Broker:
         request = celery_task.request
         attempt = request.retries + 1
         # {% if cookiecutter.database == "none" %}
-        attempt += self._lost(celery_task)
+        attempt += self._worker_lost_count(celery_task)
         # {% endif %}
         message = Message(
             celery_task.name,
             values,
-            dict(getattr(request, HEADERS, None) or {}),
+            dict(getattr(request, NESTED_HEADERS, None) or {}),
             str(request.id),
             attempt,
         )
-        verdict = self._tasks.deliver(message)
-        if verdict.outcome is Outcome.AGAIN:
-            if not verdict.counts:
+        outcome = self._tasks.process(message)
+        if outcome.retry_seconds is not None:
+            if not outcome.counts:
                 request.retries -= 1  # Celery counts every retry
             # After a longer delay, Redis would deliver the message to another worker.
             raise celery_task.retry(
-                countdown=min(verdict.seconds, self._tasks.settings.task_max_backoff_seconds)
+                countdown=min(outcome.retry_seconds, self._tasks.settings.task_max_backoff_seconds)
             )
-        if verdict.outcome is Outcome.DEAD:
+        if outcome == DEAD:
             self.dead_letter({"task": message.task, "id": message.id, "values": values})
             raise Reject(requeue=False)
 
     # {% if cookiecutter.database == "none" %}
-    def _lost(self, celery_task: CeleryTask) -> int:
+    def _worker_lost_count(self, celery_task: CeleryTask) -> int:
         """Return how many earlier runs of a message ended because their worker died."""
         request = celery_task.request
         if self.is_rabbitmq:
@@ -245,32 +249,32 @@ class Broker:
             with self.connect() as connection:
                 client = connection.default_channel.client
                 lost = int(client.incr(key := f"{self.name}.lost.{request.id}"))
-                client.expire(key, KEPT_SECONDS)
+                client.expire(key, DEAD_LETTER_TTL_SECONDS)
                 return lost
         except Exception:  # noqa: BLE001  each transport raises its own errors
             return 0  # an extra run is better than no run
 
     # {% endif %}
-    def dead_letter(self, email: Mapping[str, object]) -> None:
+    def dead_letter(self, body: Mapping[str, object]) -> None:
         """Store a dead letter, except on RabbitMQ, which stores rejected messages itself."""
         if self.is_rabbitmq:
             return
         with self.connect() as connection:
             producer = self.celery.amqp.Producer(connection, auto_declare=False)
             producer.publish(
-                {**email, "at": time.time()},
-                routing_key=self.dead_letters,
-                declare=[self._dead_queue()],
+                {**body, "at": time.time()},
+                routing_key=self.dead_letter_queue_name,
+                declare=[self._dead_letter_queue()],
             )
             if client := getattr(connection.default_channel, "client", None):
-                _bound(client, self.dead_letters)
+                _trim_and_expire(client, self.dead_letter_queue_name)
 
-    def dead_letter_unreadable(self, message: Delivered, **_: object) -> None:
+    def dead_letter_rejected(self, message: KombuMessage, **_: object) -> None:
         """Dead-letter a message that Celery rejected before it reached a task."""
-        self._tasks.refused()
+        self._tasks.report_rejected()
         headers = message.headers or {}
-        told = dict(headers) if isinstance(headers, Mapping) else repr(headers)
-        self.dead_letter({"headers": told, "body": repr(message.body)})
+        stored = dict(headers) if isinstance(headers, Mapping) else repr(headers)
+        self.dead_letter({"headers": stored, "body": repr(message.body)})
 
     # {% if cookiecutter.database == "none" %}
     def ping(self) -> None:
@@ -287,9 +291,9 @@ class Broker:
             Exception: the transport's own, when the broker is unavailable.
 
         """
-        (waiting,) = self.celery.conf.task_queues
+        (waiting,), dead = self.celery.conf.task_queues, self._dead_letter_queue()
         with self.connect() as connection:
-            return self._depth(connection, waiting), self._depth(connection, self._dead_queue())
+            return self._depth(connection, waiting), self._depth(connection, dead)
 
     def _depth(self, connection: Connection, queue: Queue) -> int:
         channel = connection.default_channel
@@ -298,12 +302,12 @@ class Broker:
         return int(channel.queue_declare(queue.name, passive=self.is_rabbitmq).message_count)
 
     # {% endif %}
-    def leave(self, **_: object) -> None:
-        """Clean up at the end of a worker process."""
-        for act in self._tasks.at_exit:
-            act()
+    def shut_down(self, **_: object) -> None:
+        """Call the `at_exit` callbacks and close the connection (Celery's `worker_process_shutdown`)."""
+        for callback in self._tasks.at_exit:
+            callback()
         if self._connection is not None:
-            self._connection.collect(self._seconds)
+            self._connection.collect(self._timeout)
             self._connection = None
 
 
@@ -319,15 +323,15 @@ def worker(app: Flask) -> Celery:
     """
     if not runner.tasks.of(app).settings.broker_url:
         raise config.InvalidSettings(
-            {"BROKER_URL": "is not set: tasks run where they are asked for"}
+            {"BROKER_URL": "is not set: without a broker, tasks run in the request"}
         )
-    own = broker.of(app)
-    celery = own.celery
+    connected = broker.of(app)
+    celery = connected.celery
     for name in runner.tasks.of(app):
-        celery.task(_running(own), name=name, bind=True, max_retries=None)
+        celery.task(_task_function(connected), name=name, bind=True, max_retries=None)
     # {% if cookiecutter.database != "none" %}
     for job in schedule.schedule.of(app):
-        celery.task(_ticking(job), name=job.name)
+        celery.task(_job_function(job), name=job.name)
         celery.conf.beat_schedule[job.name] = {
             "task": job.name,
             "schedule": job.seconds,
@@ -335,22 +339,22 @@ def worker(app: Flask) -> Celery:
             "options": {"expires": job.seconds},
         }
     # {% endif %}
-    for name in NOISY:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-        logging.getLogger(name).addFilter(_without_arguments)
+        logging.getLogger(name).addFilter(_remove_arguments)
     celery.steps["consumer"].add(StalledConsumer)
     signals.setup_logging.connect(_set_up_logging)
     signals.worker_shutting_down.connect(_log_stop)
-    if heartbeat := own.settings.worker_heartbeat_file:
-        signals.heartbeat_sent.connect(_touching(heartbeat), weak=False)
-    for missed in (signals.task_unknown, signals.task_rejected):
-        missed.connect(own.dead_letter_unreadable, weak=False)
-    signals.worker_process_shutdown.connect(own.leave, weak=False)
+    if heartbeat := connected.settings.worker_heartbeat_file:
+        signals.heartbeat_sent.connect(_heartbeat_handler(heartbeat), weak=False)
+    for signal in (signals.task_unknown, signals.task_rejected):
+        signal.connect(connected.dead_letter_rejected, weak=False)
+    signals.worker_process_shutdown.connect(connected.shut_down, weak=False)
     return celery
 
 
 # Celery expects functions as tasks.
-def _running(broker: Broker) -> Callable[..., None]:
+def _task_function(broker: Broker) -> Callable[..., None]:
     def run(celery_task: CeleryTask, values: Any = None, *_: object, **__: object) -> None:  # noqa: ANN401
         # The values may be anything; the task's schema validates them.
         broker.run(celery_task, values)
@@ -359,11 +363,11 @@ def _running(broker: Broker) -> Callable[..., None]:
 
 
 # {% if cookiecutter.database != "none" %}
-def _ticking(job: schedule.Job) -> Callable[[], None]:
-    def tick() -> None:
-        job.tick()
+def _job_function(job: schedule.Job) -> Callable[[], None]:
+    def run() -> None:
+        job.claim_and_run()
 
-    return tick
+    return run
 
 
 # {% endif %}
@@ -381,13 +385,13 @@ def _log_stop(sig: str = "", how: str = "", **_: object) -> None:
     logger.info("worker stopping", extra={"signal": sig, "how": how})
 
 
-def _without_arguments(record: logging.LogRecord) -> bool:
+def _remove_arguments(record: logging.LogRecord) -> bool:
     """Remove the task's arguments, which Celery adds to the log records of failures."""
     vars(record).pop("data", None)
     return True
 
 
-def _touching(heartbeat: Path) -> Callable[..., None]:
+def _heartbeat_handler(heartbeat: Path) -> Callable[..., None]:
     """Return a signal handler that touches the file of the worker's health check."""
 
     def touch_heartbeat(**_: object) -> None:
@@ -396,13 +400,13 @@ def _touching(heartbeat: Path) -> Callable[..., None]:
     return touch_heartbeat
 
 
-def _bound(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, imported only by the transport
+def _trim_and_expire(client: Any, key: str) -> None:  # noqa: ANN401  redis.Redis, imported only by the transport
     """Limit a Redis list to the newest dead letters, and let it expire."""
-    client.ltrim(key, 0, KEPT - 1)
-    client.expire(key, KEPT_SECONDS)
+    client.ltrim(key, 0, MAX_DEAD_LETTERS - 1)
+    client.expire(key, DEAD_LETTER_TTL_SECONDS)
 
 
-def _verification(server: ServerURL) -> dict[str, object] | Literal[False]:
+def _tls_options(server: ServerURL) -> dict[str, object] | Literal[False]:
     """Return the TLS options in the form that the transport expects; False without TLS.
 
     By default, kombu accepts any certificate from Redis, and one for any host name from RabbitMQ.
@@ -427,12 +431,12 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     seconds = settings.task_publish_timeout_seconds
     # Redis redelivers a message after this delay and the hard time limit. A retry must not wait
     # longer than that.
-    silence = settings.task_max_backoff_seconds
+    longest_delay = settings.task_max_backoff_seconds
     # {% if cookiecutter.database != "none" %}
-    silence = 30  # the outbox stores the messages that wait
+    longest_delay = 30  # the outbox stores the messages that wait
     # {% endif %}
     redis = {
-        "visibility_timeout": silence + settings.task_kill_seconds,
+        "visibility_timeout": longest_delay + settings.task_hard_time_limit_seconds,
         "unacked_restore_throttle": 1,  # checks every ten seconds
         "socket_connect_timeout": seconds,
         "socket_keepalive": True,
@@ -440,7 +444,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     amqp = {"confirm_publish": True}
     return {
         "broker_url": url,
-        "broker_use_ssl": _verification(server) if server else False,
+        "broker_use_ssl": _tls_options(server) if server else False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # A refused command may soon succeed: Redis is read-only for a while after a failover.
@@ -462,7 +466,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
         "task_acks_on_failure": False,
         "task_acks_on_timeout": False,
         "task_soft_time_limit": settings.task_time_limit_seconds,
-        "task_time_limit": settings.task_kill_seconds,
+        "task_time_limit": settings.task_hard_time_limit_seconds,
         "worker_prefetch_multiplier": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
@@ -475,7 +479,7 @@ def configuration(settings: TaskSettings) -> dict[str, object]:
     }
 
 
-def init_app(app: Flask, own: Tasks) -> None:
+def init_app(app: Flask, tasks: Tasks) -> None:
     """Give the application its broker, to which its tasks are published.
 
     Raises:
@@ -483,12 +487,12 @@ def init_app(app: Flask, own: Tasks) -> None:
 
     """
     try:
-        made = broker.set(app, Broker(own))
+        connected = broker.set(app, Broker(tasks))
     except (TypeError, ValueError):
-        problem = "has a parameter that kombu does not know, or whose value does not fit"
+        problem = "has a parameter or a value that kombu does not accept"
         raise config.InvalidSettings({"BROKER_URL": problem}) from None
-    own.publisher = Publisher(made.send, own.settings.task_publish_timeout_seconds)
+    tasks.publisher = Publisher(connected.send, tasks.settings.task_publish_timeout_seconds)
     # {% if cookiecutter.database == "none" %}
     # Without an outbox, no task can be queued while the broker is unavailable.
-    checks.checks.of(app).probes["broker"] = made.ping
+    checks.checks.of(app).probes["broker"] = connected.ping
     # {% endif %}

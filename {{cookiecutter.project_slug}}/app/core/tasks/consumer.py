@@ -26,16 +26,16 @@ class Consumer(consumer.Consumer):
 
         def handle_any(message: Message) -> object:
             try:
-                _only_a_task(message)
+                _check_options(message)
                 return handle(message)
             except KeyError as error:
                 # A header is missing. For Redis, kombu lists KeyError among the connection errors.
-                self.refuse(message, error)
+                self.reject(message, error)
                 return None
             except (*self.connection_errors, *self.channel_errors):
                 raise
             except Exception as error:  # noqa: BLE001  a malformed message may raise anything
-                self.refuse(message, error)
+                self.reject(message, error)
                 return None
 
         return handle_any
@@ -43,23 +43,23 @@ class Consumer(consumer.Consumer):
     def on_unknown_message(self, body: object, message: Message) -> None:
         """Reject a message that names no task."""
         del body
-        self.refuse(message, None)
+        self.reject(message, None)
 
     def on_unknown_task(self, body: object, message: Message, exc: Exception) -> None:
         """Reject a message whose task is not registered here."""
         del body
-        self.refuse(message, exc)
+        self.reject(message, exc)
 
     def on_invalid_task(self, body: object, message: Message, exc: Exception) -> None:
         """Reject a message that is not a valid task."""
         del body
-        self.refuse(message, exc)
+        self.reject(message, exc)
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
         """Reject a message that cannot be decoded."""
-        self.refuse(message, exc)
+        self.reject(message, exc)
 
-    def refuse(self, message: Message, error: Exception | None) -> None:
+    def reject(self, message: Message, error: Exception | None) -> None:
         """Reject a message, so that it becomes a dead letter."""
         words = {
             telemetry.ERROR_TYPE: type(error).__name__ if error else "unknown",
@@ -71,8 +71,8 @@ class Consumer(consumer.Consumer):
         signals.task_rejected.send(sender=self, message=message, exc=error)
 
 
-def _only_a_task(message: Message) -> None:
-    """Check that a message asks for its task and nothing else.
+def _check_options(message: Message) -> None:
+    """Check the time limits and callbacks of a message.
 
     Celery evaluates time limits and callbacks only when the task runs. An invalid one would then
     stop the worker, or cause endless redelivery of the message.

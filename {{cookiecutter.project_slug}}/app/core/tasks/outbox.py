@@ -23,9 +23,10 @@ from app.core import telemetry
 from app.core.database import AFTER_COMMIT, Base, affected, pruning, reading, writing
 from app.core.extension import Extension
 from app.core.tasks.runner import (
+    DEAD,
+    DEAD_LETTER_TTL_SECONDS,
     BrokerUnavailable,
     Message,
-    Outcome,
     Task,
     TaskOutcome,
     Tasks,
@@ -35,11 +36,10 @@ from app.core.tasks.schedule import schedule
 
 logger = logging.getLogger(__name__)
 
-RELAY_SECONDS = 2.0  # the relay's polling interval
-AT_ONCE = 100  # the most messages that one poll sends
-# A message not done this long after it was sent, or its run began, counts as lost and is resent.
-LOST_SECONDS = 300.0
-DEAD_DAYS = 14  # how long a dead letter is stored
+RELAY_INTERVAL_SECONDS = 2.0  # the relay's polling interval
+BATCH_SIZE = 100  # of one poll
+# A message that is not done this long after it was sent, or its run started, is sent again.
+VISIBILITY_TIMEOUT_SECONDS = 300.0
 AN_HOUR = 3_600.0
 
 
@@ -58,20 +58,20 @@ class OutboxMessage(Base, kw_only=True):
     """When it was stored, or last retried as a dead letter."""
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     died_at: Mapped[datetime | None] = mapped_column(index=True, default=None)
-    """When it became a dead letter, which an operator can retry for DEAD_DAYS."""
+    """When it became a dead letter, which an operator can retry for DEAD_LETTER_TTL_SECONDS."""
 
 
 class Outbox:
     """The outbox of one application, and the message store of its tasks."""
 
-    def __init__(self, own: Tasks) -> None:
-        self._tasks = own
-        longest = max(LOST_SECONDS, 2.0 * own.settings.task_kill_seconds)
-        self._lost = timedelta(seconds=longest)
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        seconds = max(VISIBILITY_TIMEOUT_SECONDS, 2.0 * tasks.settings.task_hard_time_limit_seconds)
+        self._visibility_timeout = timedelta(seconds=seconds)
 
     def add(self, session: Session, task: Task, values: Mapping[str, Any]) -> None:
         """Store a message in the session's transaction; it is sent after the commit."""
-        message = self._tasks.message(task, values)
+        message = self._tasks.create_message(task, values)
         session.add(
             OutboxMessage(
                 id=UUID(message.id),
@@ -79,21 +79,24 @@ class Outbox:
                 body=orjson.dumps(message.values).decode(),
                 headers=orjson.dumps(message.headers).decode(),
                 waiting_since=(now := _now()),
-                due_at=now + self._lost,
+                due_at=now + self._visibility_timeout,
             )
         )
         session.info.setdefault(AFTER_COMMIT, []).append(partial(self._send, message))
 
-    def begin(self, message_id: str) -> int | None:
+    def start_attempt(self, message_id: str) -> int | None:
         """Count an attempt and return its number; None when there is nothing left to do."""
         alive = OutboxMessage.id == UUID(message_id), OutboxMessage.died_at.is_(None)
-        values = {"attempts": OutboxMessage.attempts + 1, "due_at": _now() + self._lost}
+        values = {
+            "attempts": OutboxMessage.attempts + 1,
+            "due_at": _now() + self._visibility_timeout,
+        }
         attempts = select(OutboxMessage.attempts).where(*alive)
         with writing() as session:
             session.execute(update(OutboxMessage).where(*alive).values(values))
             return session.execute(attempts).scalar_one_or_none()
 
-    def end(self, message_id: str, verdict: TaskOutcome) -> None:
+    def record_outcome(self, message_id: str, outcome: TaskOutcome) -> None:
         """Delete a message that is done; otherwise store when it is due again, or mark it dead."""
         try:
             one = OutboxMessage.id == UUID(message_id)
@@ -101,11 +104,11 @@ class Outbox:
             return
         now = _now()
         statement: Delete | Update = delete(OutboxMessage).where(one)
-        if verdict.outcome is Outcome.AGAIN:
-            due_at = now + timedelta(seconds=verdict.seconds)
-            attempts = OutboxMessage.attempts - (0 if verdict.counts else 1)
+        if outcome.retry_seconds is not None:
+            due_at = now + timedelta(seconds=outcome.retry_seconds)
+            attempts = OutboxMessage.attempts - (0 if outcome.counts else 1)
             statement = update(OutboxMessage).where(one).values(due_at=due_at, attempts=attempts)
-        elif verdict.outcome is Outcome.DEAD:
+        elif outcome == DEAD:
             statement = update(OutboxMessage).where(one).values(due_at=None, died_at=now)
         with writing() as session:
             session.execute(statement)
@@ -119,12 +122,12 @@ class Outbox:
             select(OutboxMessage)
             .where(OutboxMessage.due_at <= _now())
             .order_by(OutboxMessage.due_at)
-            .limit(AT_ONCE)
+            .limit(BATCH_SIZE)
         )
         with reading() as connection:
-            found = connection.execute(due).all()
+            rows = connection.execute(due).all()
         sent = 0
-        for row in found:
+        for row in rows:
             if not self._claim(row.id, row.due_at):
                 continue
             headers = orjson.loads(row.headers)
@@ -136,8 +139,10 @@ class Outbox:
 
     def _claim(self, message_id: UUID, due_at: datetime) -> bool:
         """Postpone a message if its `due_at` has not changed: of two relays, only one succeeds."""
-        mine = OutboxMessage.id == message_id, OutboxMessage.due_at == due_at
-        claim = update(OutboxMessage).where(*mine).values(due_at=_now() + self._lost)
+        unclaimed = OutboxMessage.id == message_id, OutboxMessage.due_at == due_at
+        claim = (
+            update(OutboxMessage).where(*unclaimed).values(due_at=_now() + self._visibility_timeout)
+        )
         with writing() as session:
             return bool(affected(session.execute(claim)))
 
@@ -157,7 +162,7 @@ class Outbox:
         return True
 
 
-def retry_dead() -> int:
+def retry_dead_letters() -> int:
     """Make all dead letters due again, with no attempts counted; return their number."""
     dead = update(OutboxMessage).where(OutboxMessage.died_at.is_not(None))
     now = _now()
@@ -167,8 +172,8 @@ def retry_dead() -> int:
 
 
 def forget_dead() -> int:
-    """Delete dead letters older than DEAD_DAYS; return their number."""
-    old = OutboxMessage.died_at < _now() - timedelta(days=DEAD_DAYS)
+    """Delete dead letters older than DEAD_LETTER_TTL_SECONDS; return their number."""
+    old = OutboxMessage.died_at < _now() - timedelta(seconds=DEAD_LETTER_TTL_SECONDS)
     return pruning.delete_all(OutboxMessage, old)
 
 
@@ -181,14 +186,14 @@ outbox = Extension[Outbox]("outbox")
 
 def init_app(app: Flask) -> None:
     """Store the messages of this application's tasks until they are done."""
-    own = tasks.of(app)
-    own.ledger = stored = outbox.set(app, Outbox(own))
-    schedule.of(app).add("outbox.relay", RELAY_SECONDS, stored.relay)
+    own_tasks = tasks.of(app)
+    own_tasks.message_store = store = outbox.set(app, Outbox(own_tasks))
+    schedule.of(app).add("outbox.relay", RELAY_INTERVAL_SECONDS, store.relay)
     schedule.of(app).add("outbox.forget_dead", AN_HOUR, forget_dead)
     app.cli.add_command(commands)
 
 
-commands = AppGroup("outbox", help="What waits to be done by workers.")
+commands = AppGroup("outbox", help="Messages that wait for workers.")
 
 
 @commands.command("relay")
@@ -200,4 +205,4 @@ def relay() -> None:
 @commands.command("retry")
 def retry() -> None:
     """Retry all dead letters, once the cause of their failure is fixed."""
-    click.echo(f"{retry_dead()} messages are due again")
+    click.echo(f"{retry_dead_letters()} messages are due again")

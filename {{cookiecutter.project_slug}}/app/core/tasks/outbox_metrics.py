@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 2  # the timeout of a scrape: for the connection, and then for the query
+SCRAPE_TIMEOUT_SECONDS = 2  # for the connection, and then for the query
 
-ALIVE = case((OutboxMessage.died_at.is_(None), OutboxMessage.waiting_since))
-HELD = select(func.count(ALIVE), func.min(ALIVE), func.count(OutboxMessage.died_at))
+WAITING_SINCE = case((OutboxMessage.died_at.is_(None), OutboxMessage.waiting_since))
+TOTALS = select(
+    func.count(WAITING_SINCE), func.min(WAITING_SINCE), func.count(OutboxMessage.died_at)
+)
 
 
 MESSAGES = (
@@ -46,13 +48,13 @@ class OutboxMetrics:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def ask(self) -> "Iterable[Metric]":
+    def collect(self) -> "Iterable[Metric]":
         """Return the state of the outbox; nothing if the database fails or times out."""
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  see `metrics`
 
         try:
             with self._engine.connect() as connection:
-                waiting, since, dead = connection.execute(HELD).one()
+                waiting, since, dead = connection.execute(TOTALS).one()
         except SQLAlchemyError as error:
             words = {telemetry.ERROR_TYPE: type(error).__name__}
             logger.warning("outbox metrics unavailable", extra=words)
@@ -64,15 +66,15 @@ class OutboxMetrics:
         return [messages, GaugeMetricFamily(*AGE, seconds)]
 
 
-def _hurried(settings: DatabaseSettings) -> DatabaseSettings:
+def _with_scrape_timeout(settings: DatabaseSettings) -> DatabaseSettings:
     """Return settings with timeouts that are short enough for a scrape."""
     return settings.model_copy(
         update={
             "database_connect_timeout_seconds": min(
-                SECONDS, settings.database_connect_timeout_seconds
+                SCRAPE_TIMEOUT_SECONDS, settings.database_connect_timeout_seconds
             ),
             "database_statement_timeout_ms": min(
-                SECONDS * 1_000, settings.database_statement_timeout_ms
+                SCRAPE_TIMEOUT_SECONDS * 1_000, settings.database_statement_timeout_ms
             ),
         }
     )
@@ -85,6 +87,6 @@ def init_app(app: Flask) -> None:
         reading_engine.of(app).url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
-        connect_args=connect_args(_hurried(settings), settings.url),
+        connect_args=connect_args(_with_scrape_timeout(settings), settings.url),
     )
-    metrics.of(app).share({MESSAGES: ("state",), AGE: ()}, OutboxMetrics(engine).ask)
+    metrics.of(app).share({MESSAGES: ("state",), AGE: ()}, OutboxMetrics(engine).collect)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Depths = Callable[[], tuple[int, int]]
+QueueDepths = Callable[[], tuple[int, int]]
 """Returns the number of waiting messages, and of dead letters."""
 
 
@@ -30,20 +30,20 @@ MESSAGES = ("queue_messages", "Messages in the broker: waiting for a worker, or 
 class QueueMetrics:
     """Reads the broker's queue lengths, within a timeout in seconds."""
 
-    def __init__(self, depths: Depths, seconds: float) -> None:
+    def __init__(self, depths: QueueDepths, timeout: float) -> None:
         self._depths = depths
-        self._seconds = seconds
+        self._timeout = timeout
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="depths")
 
-    def ask(self) -> "Iterable[Metric]":
+    def collect(self) -> "Iterable[Metric]":
         """Return the queue lengths; nothing if the broker fails or times out."""
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  see `metrics`
 
-        asked = self._thread.submit(self._depths)
+        future = self._thread.submit(self._depths)
         try:
-            waiting, dead = asked.result(self._seconds)
+            waiting, dead = future.result(self._timeout)
         except Exception as error:  # noqa: BLE001  each transport raises its own errors
-            asked.cancel()
+            future.cancel()
             words = {telemetry.ERROR_TYPE: type(error).__name__}
             logger.warning("queue metrics unavailable", extra=words)
             return []
@@ -53,18 +53,18 @@ class QueueMetrics:
         return [messages]
 
 
-def _nothing_waits() -> tuple[int, int]:
+def _without_broker() -> tuple[int, int]:
     """Return zeros for an application without a broker, whose tasks run in the request."""
     return 0, 0
 
 
 def init_app(app: Flask) -> None:
     """Add the queue lengths to the metrics."""
-    own, depths = tasks.of(app), _nothing_waits
-    if own.settings.broker_url:
+    settings, depths = tasks.of(app).settings, _without_broker
+    if settings.broker_url:
         # As in `app.core.tasks`: Celery is slow to import.
         from app.core.tasks.celery_app import broker  # noqa: PLC0415
 
         depths = broker.of(app).depths
-    asking = QueueMetrics(depths, own.settings.task_publish_timeout_seconds)
-    metrics.of(app).share({MESSAGES: ("state",)}, asking.ask)
+    collector = QueueMetrics(depths, settings.task_publish_timeout_seconds)
+    metrics.of(app).share({MESSAGES: ("state",)}, collector.collect)

@@ -41,18 +41,18 @@ class QoS(RedisQoS):
     def restore_by_tag(self, tag: str, client: object = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002  kombu's signature
         """Return an entry to its list if it is a message; drop others, as they stop workers."""
         with self.channel.conn_or_acquire(client) as connected:
-            kept = connected.hget(self.unacked_key, tag)
-        if kept is None or _can_come_back(kept):
+            entry = connected.hget(self.unacked_key, tag)
+        if entry is None or _is_restorable(entry):
             super().restore_by_tag(tag, client, leftmost)
             return
         logger.error("malformed message discarded")
         self.ack(tag)
 
 
-def _can_come_back(kept: bytes) -> bool:
+def _is_restorable(entry: bytes) -> bool:
     """Return whether an entry has the fields that kombu reads when it restores a message."""
     try:
-        message, exchange, routing_key = json.loads(kept)
+        message, exchange, routing_key = json.loads(entry)
         properties = message["properties"]
         parts = (message, message["headers"], properties, properties["delivery_info"])
     except (ValueError, TypeError, LookupError):

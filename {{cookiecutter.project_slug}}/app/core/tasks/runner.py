@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -30,6 +29,7 @@ from app.core.tasks.settings import TaskSettings
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2.0  # no message is sent for this long after the broker failed
+DEAD_LETTER_TTL_SECONDS = 14 * 86_400  # how long a dead letter is stored
 REQUEST_ID = "request_id"
 TASK_NAME = "task.name"
 """The attribute with the name of a task; OpenTelemetry has none."""
@@ -38,7 +38,9 @@ MESSAGE_ID = "messaging.message.id"
 UNKNOWN = "_unknown"
 """Stands for every task that is not registered: a message may hold any name."""
 
-ended = Signal("What has arrived was run: `task`, `outcome` (one of OUTCOMES) and `seconds`.")
+run_finished = Signal(
+    "Sent after each run, with `task`, `outcome` (one of OUTCOMES) and `seconds`."
+)
 
 
 class BrokerUnavailable(Unavailable):
@@ -78,40 +80,30 @@ class Message:
     values: Mapping[str, Any]
     """JSON values."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """The ID of the request that created the message, and headers from observers."""
+    """The id of the request that created the message, and headers from observers."""
     id: str = field(default_factory=lambda: str(uuid4()))
     attempt: int = 1
 
 
-class Outcome(Enum):
-    """What happens to a message after a run."""
-
-    DONE = "done"
-    AGAIN = "again"
-    DEAD = "dead"
-
-
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """The outcome of a run, and the delay in seconds if the message is to run again."""
+    """The outcome of a run."""
 
-    outcome: Outcome
-    seconds: float = 0.0
-    counts: bool = True
-    """Whether the run counts as an attempt; one that raised `RetryLater` does not."""
+    name: str
+    """One of OUTCOMES."""
+    retry_seconds: float | None = None
+    """The delay before the message is run again; None if it is not."""
 
     @property
-    def word(self) -> str:
-        """The name of the outcome, one of OUTCOMES."""
-        if self.outcome is Outcome.AGAIN:
-            return "failed" if self.counts else "later"
-        return str(self.outcome.value)
+    def counts(self) -> bool:
+        """Whether the run counts as an attempt; one that raised `RetryLater` does not."""
+        return self.name != "postponed"
 
 
-OUTCOMES = ("done", "later", "failed", "dead")
-"""The outcomes of a run: `later` was postponed without a failure, `failed` is retried."""
-DONE = TaskOutcome(Outcome.DONE)
-DEAD = TaskOutcome(Outcome.DEAD)
+OUTCOMES = ("done", "postponed", "failed", "dead")
+"""The outcomes of a run: `postponed` by `RetryLater`, `failed` and retried, or a `dead` letter."""
+DONE = TaskOutcome("done")
+DEAD = TaskOutcome("dead")
 
 
 class Observer(Protocol):
@@ -130,19 +122,19 @@ class Observer(Protocol):
 class MessageStore(Protocol):
     """Stores messages until they are done. Without a store, only the broker holds them."""
 
-    def begin(self, message_id: str) -> int | None:
+    def start_attempt(self, message_id: str) -> int | None:
         """Count an attempt and return its number; None when the message is done already."""
 
-    def end(self, message_id: str, verdict: TaskOutcome) -> None:
+    def record_outcome(self, message_id: str, outcome: TaskOutcome) -> None:
         """Record the outcome of a run: delete the message, make it due again or mark it dead."""
 
 
 class Publisher:
-    """Sends messages to the broker from its own thread, and waits for at most `seconds`."""
+    """Sends messages to the broker from its own thread, with a timeout in seconds."""
 
-    def __init__(self, send: Callable[[Message], None], seconds: float) -> None:
+    def __init__(self, send: Callable[[Message], None], timeout: float) -> None:
         self._send = send
-        self._seconds = seconds
+        self._timeout = timeout
         # One connection, so one thread; it starts with the first message, after all forks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self._retry_at = 0.0
@@ -155,11 +147,11 @@ class Publisher:
 
         """
         if time.monotonic() >= self._retry_at:
-            sending = self._thread.submit(self._send, message)
+            future = self._thread.submit(self._send, message)
             try:
-                return sending.result(self._seconds)
+                return future.result(self._timeout)
             except Exception as error:  # noqa: BLE001  each transport raises its own errors
-                sending.cancel()
+                future.cancel()
                 self._retry_at = time.monotonic() + PAUSE_SECONDS
                 words = {telemetry.ERROR_TYPE: type(error).__name__, "retry_seconds": PAUSE_SECONDS}
                 logger.warning("broker unavailable", extra=words)
@@ -174,7 +166,7 @@ class Tasks:
         self.observers: list[Observer] = []
         self.at_exit: list[Callable[[], None]] = []
         """Called at the end of each worker process."""
-        self.ledger: MessageStore | None = None
+        self.message_store: MessageStore | None = None
         self.publisher: Publisher | None = None
         # {% if cookiecutter.metrics %}
         self.on_added: list[Callable[[str], None]] = []
@@ -184,7 +176,7 @@ class Tasks:
         self._tasks: dict[str, Task] = {}
 
     @property
-    def queue(self) -> str:
+    def queue_name(self) -> str:
         """The name of the queue for this application's messages."""
         return f"{self.settings.service_name}.tasks"
 
@@ -192,8 +184,8 @@ class Tasks:
     def system(self) -> str:
         """The broker's name in OpenTelemetry's conventions; `in_process` without a broker."""
         url = self.settings.broker_url.get_secret_value() if self.settings.broker_url else ""
-        kinds = {"amqp": "rabbitmq", "redis": "redis"}
-        return next((kinds[kind] for kind in kinds if url.startswith(kind)), "in_process")
+        systems = {"amqp": "rabbitmq", "redis": "redis"}
+        return next((systems[each] for each in systems if url.startswith(each)), "in_process")
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of all tasks."""
@@ -203,11 +195,11 @@ class Tasks:
         """Register a task."""
         self._tasks[task.name] = task
         # {% if cookiecutter.metrics %}
-        for act in self.on_added:
-            act(task.name)
+        for callback in self.on_added:
+            callback(task.name)
         # {% endif %}
 
-    def message(self, task: Task, values: Mapping[str, Any]) -> Message:
+    def create_message(self, task: Task, values: Mapping[str, Any]) -> Message:
         """Create a message.
 
         Raises:
@@ -231,61 +223,59 @@ class Tasks:
 
         """
         if self.publisher is None:
-            self.deliver(message)
+            self.process(message)
             return
-        with ExitStack() as around:
+        with ExitStack() as stack:
             for observer in self.observers:
-                headers = around.enter_context(observer.publishing(message))
+                headers = stack.enter_context(observer.publishing(message))
                 message = replace(message, headers={**message.headers, **headers})
             self.publisher(message)
 
-    def deliver(self, message: Message) -> TaskOutcome:
+    def process(self, message: Message) -> TaskOutcome:
         """Run a received message, and return what the broker should do with it."""
-        with self._app.app_context(), _carried(message) as info, ExitStack() as around:
+        with self._app.app_context(), _message_context(message) as info, ExitStack() as stack:
             for observer in self.observers:
-                around.enter_context(observer.running(message, info))
+                stack.enter_context(observer.running(message, info))
             try:
-                if self.ledger is not None:
-                    return self._run_stored(self.ledger, message, info)
-                verdict = self._run(message, info)
+                if self.message_store is not None:
+                    return self._run_stored(self.message_store, message, info)
+                outcome = self._run(message, info)
             except Exception as error:  # noqa: BLE001  a database may raise anything
                 info.error = error
                 words = {telemetry.ERROR_TYPE: type(error).__name__}
                 logger.error("message store unavailable", extra=words)  # noqa: TRY400
-                verdict = TaskOutcome(
-                    Outcome.AGAIN, backoff(1, self.settings.task_max_backoff_seconds)
-                )
-            self._tell(message, info, verdict)
-            return verdict
+                outcome = TaskOutcome("failed", backoff(1, self.settings.task_max_backoff_seconds))
+            self._send_run_finished(message, info, outcome)
+            return outcome
 
-    def _run_stored(self, ledger: MessageStore, message: Message, info: RequestInfo) -> TaskOutcome:
-        if self._read(message) is None:
+    def _run_stored(self, store: MessageStore, message: Message, info: RequestInfo) -> TaskOutcome:
+        if self._load(message) is None:
             # The sender is another service, or another version of this one.
-            verdict = self._run(message, info)
-        elif (attempt := ledger.begin(message.id)) is None:
+            outcome = self._run(message, info)
+        elif (attempt := store.start_attempt(message.id)) is None:
             logger.info("task already done")
             return DONE
         else:
-            verdict = self._run(replace(message, attempt=attempt), info)
-        ledger.end(message.id, verdict)
-        self._tell(message, info, verdict)
+            outcome = self._run(replace(message, attempt=attempt), info)
+        store.record_outcome(message.id, outcome)
+        self._send_run_finished(message, info, outcome)
         # The message store sends it again, so the broker need not.
-        return DONE if verdict.outcome is Outcome.AGAIN else verdict
+        return outcome if outcome.retry_seconds is None else DONE
 
-    def _tell(self, message: Message, info: RequestInfo, verdict: TaskOutcome) -> None:
-        """Send the `ended` signal with the outcome of a run, which may differ from the broker's."""
-        ended.send(
+    def _send_run_finished(self, message: Message, info: RequestInfo, outcome: TaskOutcome) -> None:
+        """Send the `run_finished` signal; the broker's outcome may be a different one."""
+        run_finished.send(
             self._app,
             task=message.task if message.task in self._tasks else UNKNOWN,
-            outcome=verdict.word,
+            outcome=outcome.name,
             seconds=_seconds_since(info),
         )
 
-    def refused(self) -> None:
-        """Send the `ended` signal for a message that was rejected before it reached a task."""
-        ended.send(self._app, task=UNKNOWN, outcome=DEAD.word, seconds=0.0)
+    def report_rejected(self) -> None:
+        """Send the `run_finished` signal for a message that was rejected before it reached a task."""
+        run_finished.send(self._app, task=UNKNOWN, outcome=DEAD.name, seconds=0.0)
 
-    def _read(self, message: Message) -> Callable[[], None] | None:
+    def _load(self, message: Message) -> Callable[[], None] | None:
         """Return the call that a message asks for; None if it is unknown or malformed."""
         try:
             UUID(message.id)
@@ -299,18 +289,18 @@ class Tasks:
             # The worker of the last attempt died before it could report an outcome.
             logger.error("task dead-lettered", extra={"attempt": message.attempt - 1})
             return DEAD
-        run = self._read(message)
+        run = self._load(message)
         try:
             if run is None:
                 raise PermanentFailure  # noqa: TRY301  handled below, like one from a task
             run()
         except RetryLater as later:
             logger.info("task postponed", extra={"retry_seconds": round(later.seconds)})
-            return TaskOutcome(Outcome.AGAIN, later.seconds, counts=False)
+            return TaskOutcome("postponed", later.seconds)
         except PermanentFailure as problem:
             info.error = problem
             # The values may come from any sender, so they are not logged.
-            logger.error("task rejected")  # noqa: TRY400
+            logger.error("task failed permanently")  # noqa: TRY400
             return DEAD
         except Exception as error:
             info.error = error
@@ -320,19 +310,19 @@ class Tasks:
                 return DEAD
             seconds = backoff(message.attempt, self.settings.task_max_backoff_seconds)
             words["retry_seconds"] = round(seconds)
-            logger.warning("task retried", exc_info=True, extra=words)
-            return TaskOutcome(Outcome.AGAIN, seconds)
+            logger.warning("task failed", exc_info=True, extra=words)
+            return TaskOutcome("failed", seconds)
         logger.info("task done", extra={telemetry.DURATION: round(_seconds_since(info), 6)})
         return DONE
 
 
-def backoff(attempt: int, most: float) -> float:
-    """Return the seconds to wait after a failed attempt: exponential up to `most`, with jitter.
+def backoff(attempt: int, max_seconds: float) -> float:
+    """Return the delay after a failed attempt: exponential up to `max_seconds`, with jitter.
 
     The jitter spreads the retries of messages that failed together.
     """
-    longest = min(most, 2.0 ** min(attempt, 16))
-    return random.uniform(longest / 2, longest)  # nosec B311 # noqa: S311  not a secret
+    limit = min(max_seconds, 2.0 ** min(attempt, 16))
+    return random.uniform(limit / 2, limit)  # nosec B311 # noqa: S311  not a secret
 
 
 def _seconds_since(info: RequestInfo) -> float:
@@ -340,7 +330,7 @@ def _seconds_since(info: RequestInfo) -> float:
 
 
 @contextmanager
-def _carried(message: Message) -> Iterator[RequestInfo]:
+def _message_context(message: Message) -> Iterator[RequestInfo]:
     """Add the message, and the request that created it, to every log line of a run."""
     info = RequestInfo({}, message.headers.get(REQUEST_ID, message.id), "_OTHER")
     info.log_fields |= {
@@ -348,11 +338,11 @@ def _carried(message: Message) -> Iterator[RequestInfo]:
         TASK_NAME: message.task,
         MESSAGE_ID: message.id,
     }
-    before = pipeline.replace(info)
+    previous = pipeline.replace(info)
     try:
         yield info
     finally:
-        pipeline.replace(before)
+        pipeline.replace(previous)
 
 
 tasks = Extension[Tasks]("tasks")

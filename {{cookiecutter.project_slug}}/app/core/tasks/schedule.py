@@ -1,6 +1,6 @@
 """Periodic jobs. Each run happens once, however many schedulers are running.
 
-Every worker with a beat sends a message for each run. The worker that receives a message claims the
+Every worker that embeds Celery's beat sends a message for each run. The worker that receives a message claims the
 run in the database before it starts, and only one claim succeeds.
 """
 
@@ -38,10 +38,10 @@ class Job:
     seconds: float
     run: Callable[[], object]
 
-    def tick(self) -> bool:
+    def claim_and_run(self) -> bool:
         """Claim the current run and execute it; return whether this call executed it."""
         with self.app.app_context():
-            if not take(self.name, int(time.time() / self.seconds)):
+            if not claim(self.name, int(time.time() / self.seconds)):
                 return False
             self.run()
             return True
@@ -63,19 +63,19 @@ class Schedule:
         self._jobs.append(Job(self._app, name, seconds, run))
 
 
-def take(job: str, number: int) -> bool:
+def claim(job: str, number: int) -> bool:
     """Claim a run; return whether it was still free.
 
     Run numbers are compared for equality, so a clock that was ahead costs only one extra run.
     Compared by order, no run would start until the other clocks had caught up.
     """
-    mine = (
+    statement = (
         update(ScheduledRun)
         .where(ScheduledRun.job == job, ScheduledRun.number != number)
         .values(number=number)
     )
     with writing() as session:
-        if affected(session.execute(mine)):
+        if affected(session.execute(statement)):
             return True
         if session.get(ScheduledRun, job):
             return False

@@ -8,14 +8,15 @@ from app.core.config import CoreSettings, Environment, required_in_production, s
 from app.core.config.secret_url import SecretURL
 from app.core.config.tls import CAFile
 
-BROKERS = ("amqp", "amqps", "redis", "rediss")
+BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss")
 # {% if cookiecutter.database == "none" %}
-MAX_BACKOFF = 300  # seconds; on Redis it also delays the redelivery of a dead worker's message
+# On Redis it also delays the redelivery of a dead worker's message.
+DEFAULT_MAX_BACKOFF_SECONDS = 300
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
-MAX_BACKOFF = 3_600
+DEFAULT_MAX_BACKOFF_SECONDS = 3_600
 # {% endif %}
-KILL_SECONDS = 5  # from a task's soft time limit to the hard one, which kills it
+KILL_DELAY_SECONDS = 5  # from a task's soft time limit to the hard one, which kills it
 
 
 class TaskSettings(CoreSettings):
@@ -34,7 +35,7 @@ class TaskSettings(CoreSettings):
     """The time limit of one run of a task, in seconds."""
     task_max_attempts: int = Field(default=16, ge=1, le=100)
     """The maximum number of attempts of a failing task."""
-    task_max_backoff_seconds: int = Field(default=MAX_BACKOFF, ge=1, le=3_600)
+    task_max_backoff_seconds: int = Field(default=DEFAULT_MAX_BACKOFF_SECONDS, ge=1, le=3_600)
     """The maximum wait between two attempts of a task, in seconds."""
     worker_heartbeat_file: Path | None = None
     """A file that a worker touches every two seconds while it is connected; unset: none."""
@@ -46,7 +47,7 @@ class TaskSettings(CoreSettings):
         # Tests may use kombu's in-memory transport.
         testing = info.data.get("app_env") is Environment.TESTING
         if value and not (testing and value.get_secret_value().startswith("memory://")):
-            if not value.parts(*BROKERS):
+            if not value.parts(*BROKER_SCHEMES):
                 message = (
                     "must be amqp://user:password@host:5672/vhost or redis://host:6379/0, or amqps:// "
                     "or rediss:// for TLS"
@@ -68,6 +69,6 @@ class TaskSettings(CoreSettings):
         return found
 
     @property
-    def task_kill_seconds(self) -> int:
+    def task_hard_time_limit_seconds(self) -> int:
         """The hard time limit of a task, at which it is killed."""
-        return self.task_time_limit_seconds + KILL_SECONDS
+        return self.task_time_limit_seconds + KILL_DELAY_SECONDS

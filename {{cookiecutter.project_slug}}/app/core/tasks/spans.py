@@ -18,7 +18,7 @@ from app.core.tasks import runner
 from app.core.tasks.runner import Message, tasks
 
 
-class TaskTraces:
+class TaskSpans:
     """Creates the spans of messages, whose headers carry the trace context."""
 
     def __init__(self, tracing: Tracing, destination: str, system: str) -> None:
@@ -70,6 +70,6 @@ class TaskTraces:
 def init_app(app: Flask) -> None:
     """Trace the application's tasks, unless tracing is disabled."""
     if traces := tracing.get(app):
-        own = tasks.of(app)
-        own.observers.append(TaskTraces(traces, own.queue, own.system))
-        own.at_exit.append(traces.shut_down)
+        own_tasks = tasks.of(app)
+        own_tasks.observers.append(TaskSpans(traces, own_tasks.queue_name, own_tasks.system))
+        own_tasks.at_exit.append(traces.shut_down)

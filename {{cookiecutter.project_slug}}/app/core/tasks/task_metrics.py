@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds: fine for tasks such as sending an email, coarse for long ones.
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-SILENT_SECONDS = 5  # the timeout for a client that sends nothing
-BUILD = "service_build_info"
+CLIENT_TIMEOUT_SECONDS = 5  # for a client that sends nothing
+BUILD_INFO = "service_build_info"
 
 
 class TaskMetricsSettings(InternalSettings):
@@ -72,41 +72,43 @@ class ActiveRuns:
 
 def init_app(app: Flask) -> None:
     """Record the runs of all tasks."""
-    of, own = metrics.of(app), tasks.of(app)
+    registry, own_tasks = metrics.of(app), tasks.of(app)
     name = label(runner.TASK_NAME)
-    runs = of.counter(
+    runs = registry.counter(
         "task_runs_total",
-        "Runs of background tasks, by outcome: done, later (postponed), failed (tried again) or dead",
+        "Runs of background tasks, by outcome: done, postponed, failed (tried again) or dead",
         [name, "outcome"],
     )
-    took = of.histogram(
+    durations = registry.histogram(
         "task_run_duration_seconds",
         "Time from the arrival of a message to the end of its run, in seconds",
         [name],
         BUCKETS,
     )
-    own.observers.append(
-        ActiveRuns(of.gauge("task_runs_active", "Background tasks that are running"))
+    own_tasks.observers.append(
+        ActiveRuns(registry.gauge("task_runs_active", "Background tasks that are running"))
     )
-    # A rate needs a start.
+    # A rate needs a first value.
     runs.labels(runner.UNKNOWN, "dead")
 
-    def begin_at_zero(task: str) -> None:
-        took.labels(task)
+    def add_labels(task: str) -> None:
+        durations.labels(task)
         for outcome in runner.OUTCOMES:
             runs.labels(task, outcome)
 
-    own.on_added.append(begin_at_zero)
+    own_tasks.on_added.append(add_labels)
 
     def count(_sender: Flask, *, task: str, outcome: str, seconds: float) -> None:
         runs.labels(task, outcome).inc()
-        took.labels(task).observe(seconds)
+        durations.labels(task).observe(seconds)
 
-    runner.ended.connect(count, sender=app, weak=False)
+    runner.run_finished.connect(count, sender=app, weak=False)
 
 
-def begin(settings: TaskMetricsSettings) -> None:
-    """Make this process and its children count in files, if metrics are served.
+def enable_multiprocess_mode(settings: TaskMetricsSettings) -> None:
+    """Use prometheus_client's multiprocess mode in this process and its children.
+
+    It is not used if no metrics are served.
 
     Call it before the application is created: prometheus_client decides once, when it is imported.
     """
@@ -114,13 +116,13 @@ def begin(settings: TaskMetricsSettings) -> None:
         atexit.register(_remove, multiprocess.make_folder(), os.getpid())
 
 
-def _remove(place: Path, maker: int) -> None:
+def _remove(folder: Path, owner: int) -> None:
     """Remove the folder, unless this process is a fork of the one that made it."""
-    if os.getpid() == maker:
-        shutil.rmtree(place, ignore_errors=True)
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-class Living:
+class RunningProcesses:
     """The ids of running processes; each lookup asks the kernel."""
 
     def __contains__(self, pid: object) -> bool:
@@ -132,30 +134,36 @@ class Living:
         return True
 
 
-def look(own: Metrics) -> "list[Metric]":
+def collect(registry: Metrics) -> "list[Metric]":
     """Return the metrics of all processes of this worker, including those that have exited."""
-    place = multiprocess.folder()
-    if place is not None:
+    folder = multiprocess.folder()
+    if folder is not None:
         try:
-            multiprocess.merge(place, Living())
+            multiprocess.merge(folder, RunningProcesses())
         except BlockingIOError:
             pass  # another scrape is reading; files that are not merged are read as well
         except Exception:
             logger.exception("metrics merge failed")
-    return [each for each in own.numbers() if each.name.startswith("task_") or each.name == BUILD]
+    return [
+        each
+        for each in registry.numbers()
+        if each.name.startswith("task_") or each.name == BUILD_INFO
+    ]
 
 
-def exposition(
-    own: Metrics, settings: TaskMetricsSettings
+def make_wsgi_app(
+    registry: Metrics, settings: TaskMetricsSettings
 ) -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
     """Return a WSGI application that serves `/metrics` to direct clients on internal networks."""
 
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+    def wsgi_app(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         status, content_type, body = "404 Not Found", "text/plain", b""
-        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if asked == ("GET", "/metrics") and is_inside(environ, settings.internal_networks):
+        target = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if target == ("GET", "/metrics") and is_inside(environ, settings.internal_networks):
             try:
-                content_type, body = encoded(look(own), environ.get("HTTP_ACCEPT", ""))
+                content_type, body = encoded(
+                    collect(registry), environ.get("HTTP_ACCEPT", "")
+                )
                 status = "200 OK"
             except Exception:
                 logger.exception("metrics exposition failed")
@@ -164,13 +172,13 @@ def exposition(
         start_response(status, [("Content-Type", content_type), ("Server", "worker")])
         return [body]
 
-    return answer
+    return wsgi_app
 
 
-class _Quiet(WSGIRequestHandler):
+class _Handler(WSGIRequestHandler):
     """Logs nothing, and disconnects clients that send nothing."""
 
-    timeout = SILENT_SECONDS
+    timeout = CLIENT_TIMEOUT_SECONDS
 
     def version_string(self) -> str:
         return "worker"
@@ -193,7 +201,7 @@ class Server(ThreadingMixIn, WSGIServer):
 
         """
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, port), _Quiet)
+        super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
         """Bind without the DNS lookup of the host name that Python's HTTPServer makes."""
@@ -225,7 +233,7 @@ def serve(app: Flask, settings: TaskMetricsSettings) -> None:
             }
             logger.error("metrics server failed to start", extra=words)  # noqa: TRY400
             return
-        server.set_app(exposition(metrics.of(app), settings))
+        server.set_app(make_wsgi_app(metrics.of(app), settings))
         # Otherwise child processes would hold the port open after this one has ended.
         signals.worker_process_init.connect(lambda **_: server.socket.close(), weak=False)
         Thread(target=server.serve_forever, name="metrics", daemon=True).start()

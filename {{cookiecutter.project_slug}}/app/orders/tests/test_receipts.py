@@ -32,7 +32,7 @@ BASKET = {"currency": "EUR", "lines": LINES, "email": "Ada@Mail.example"}
 @pytest.fixture
 def post(app: Flask) -> deque[EmailMessage]:
     """Return the emails sent during the test."""
-    kept = email_queue.of(app).kept
+    kept = email_queue.of(app).captured
     kept.clear()
     return kept
 
@@ -51,7 +51,7 @@ def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> No
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(email_queue.of(app), "_deliver", refuse)
+    monkeypatch.setattr(email_queue.of(app), "_transport", refuse)
 
 
 def test_whoever_says_where_gets_one_receipt(

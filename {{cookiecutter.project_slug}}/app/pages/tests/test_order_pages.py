@@ -89,7 +89,7 @@ def test_pressing_the_button_twice_orders_once(browser: FlaskClient) -> None:
 
 # {% if cookiecutter.background_tasks %}
 def test_a_receipt_goes_to_the_address_in_the_form(app: Flask, browser: FlaskClient) -> None:
-    kept = mail.email_queue.of(app).kept
+    kept = mail.email_queue.of(app).captured
     kept.clear()
 
     wrong = send(browser, "/orders/new", {**FORM, "email": "ada"})

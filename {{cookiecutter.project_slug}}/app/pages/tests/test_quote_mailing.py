@@ -13,13 +13,13 @@ BASKET = {"currency": "EUR", **line("TEA-100", "2", "4.50")}
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
     app = make_app()
-    tasks.of(app).ledger = None  # as in services without a database
+    tasks.of(app).message_store = None  # as in services without a database
     return app
 
 
 def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
     client = app.test_client()
-    kept = email_queue.of(app).kept
+    kept = email_queue.of(app).captured
 
     wrong = send(client, PATH, {**BASKET, "email": "ada"})
     without = send(client, PATH, {**BASKET, "email": " "})

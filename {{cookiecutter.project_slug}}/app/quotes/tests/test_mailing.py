@@ -22,14 +22,14 @@ BASKET = {
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
     app = make_app()
-    tasks.of(app).ledger = None  # as in services without a database
+    tasks.of(app).message_store = None  # as in services without a database
     return app
 
 
 @pytest.fixture
 def post(app: Flask) -> deque[EmailMessage]:
     """Return the emails sent during the test."""
-    kept = email_queue.of(app).kept
+    kept = email_queue.of(app).captured
     kept.clear()
     return kept
 
@@ -94,7 +94,7 @@ def test_an_email_that_is_refused_is_given_up(
     def refuse(*_: object) -> None:
         raise SMTPDataError(550, b"no such user")
 
-    monkeypatch.setattr(email_queue.of(app), "_deliver", refuse)
+    monkeypatch.setattr(email_queue.of(app), "_transport", refuse)
 
-    assert tasks.of(app).deliver(made[0]) == DEAD
+    assert tasks.of(app).process(made[0]) == DEAD
     assert "ada@" not in str(log_lines)

@@ -42,11 +42,11 @@ def make(app: Flask, email: str, **values: Any) -> UUID:  # noqa: ANN401  any co
 
 def emails(app: Flask, to: str) -> list[tuple[str, str]]:
     """Return the subject and text of each email to an address since the last call."""
-    outbox = email_queue.of(app)
-    outbox.thread.submit(lambda: None).result()  # waits for all emails queued before
-    found = [email for email in outbox.kept if email["To"] == to]
+    queue = email_queue.of(app)
+    queue.executor.submit(lambda: None).result()  # waits for all emails queued before
+    found = [email for email in queue.captured if email["To"] == to]
     for email in found:
-        outbox.kept.remove(email)
+        queue.captured.remove(email)
     return [(email["Subject"], email.get_content()) for email in found]
 
 

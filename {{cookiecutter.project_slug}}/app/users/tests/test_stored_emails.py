@@ -32,7 +32,7 @@ def refuse(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> Non
     def deliver(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(email_queue.of(app), "_deliver", deliver)
+    monkeypatch.setattr(email_queue.of(app), "_transport", deliver)
 
 
 def test_an_email_waits_in_the_database_until_the_mail_server_takes_it(

@@ -21,7 +21,7 @@ def test_an_email_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
 ) -> None:
     box.deliver("ada@mail.example", EMAIL, "notice.1")
 
-    (email,) = box.kept
+    (email,) = box.captured
     assert email["To"] == "ada@mail.example"
     assert email["Message-ID"] == "<notice.1@shop.example>"
 
@@ -30,9 +30,9 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
     box: EmailQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers: dict[Exception, type[Exception]] = {
-        smtplib.SMTPDataError(550, b"no such user"): mail.Refused,
+        smtplib.SMTPDataError(550, b"no such user"): mail.EmailRejected,
         smtplib.SMTPDataError(451, b"busy"): smtplib.SMTPDataError,
-        smtplib.SMTPRecipientsRefused({"ada": (550, b"gone")}): mail.Refused,
+        smtplib.SMTPRecipientsRefused({"ada": (550, b"gone")}): mail.EmailRejected,
         smtplib.SMTPRecipientsRefused({"ada": (450, b"busy")}): smtplib.SMTPRecipientsRefused,
         # The email is not to blame for our password.
         smtplib.SMTPAuthenticationError(535, b"wrong"): smtplib.SMTPAuthenticationError,
@@ -43,7 +43,7 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
         def refuse(_: object, answer: Exception = answer) -> None:
             raise answer
 
-        monkeypatch.setattr(box, "_deliver", refuse)
+        monkeypatch.setattr(box, "_transport", refuse)
         with pytest.raises(told):
             box.deliver("ada@mail.example", EMAIL, "notice.1")
 
@@ -51,6 +51,6 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
 @pytest.mark.attack
 def test_an_address_that_is_no_envelope_is_given_up_at_once(box: EmailQueue) -> None:
     for address in ("=?utf-8?q?eve=40evil.example?=@mail.example", "a..b@mail.example", "a\0@b"):
-        with pytest.raises(mail.Refused):
+        with pytest.raises(mail.EmailRejected):
             box.deliver(address, EMAIL, "notice.1")
-    assert not box.kept
+    assert not box.captured

@@ -116,7 +116,7 @@ def outbox(**values: object) -> EmailQueue:
 def sent(box: EmailQueue, *emails: Email) -> None:
     for email in emails:
         box.send(email)
-    box.thread.shutdown()  # waits
+    box.executor.shutdown()  # waits
 
 
 def test_a_emails_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: LogLines) -> None:
@@ -147,7 +147,7 @@ def test_a_emails_is_ascii_for_servers_that_take_nothing_else() -> None:
 
     sent(box, Email("ada@mail.example", "Größe", "Größe\n"))
 
-    (email,) = box.kept
+    (email,) = box.captured
     assert email.as_bytes().isascii()
     assert email["Subject"] == email.get_content().strip() == "Größe"
 
@@ -205,19 +205,19 @@ def test_a_server_that_is_away_is_logged_without_the_address(log_lines: LogLines
 def test_no_request_waits_for_a_slow_server_and_emails_beyond_the_bound_are_dropped(
     monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
-    monkeypatch.setattr(queue, "MAX_WAITING", 2)
+    monkeypatch.setattr(queue, "MAX_QUEUED", 2)
     box = outbox()
     barrier = Barrier(2)
-    box.thread.submit(barrier.wait)
+    box.executor.submit(barrier.wait)
 
     for _ in range(4):
         box.send(EMAIL)
 
-    assert len(box.kept) == 0
+    assert len(box.captured) == 0
     assert [line["message"] for line in log_lines] == ["email queue full"] * 2
     barrier.wait()
     sent(box)
-    assert len(box.kept) == 2
+    assert len(box.captured) == 2
 
 
 def test_a_emails_to_nobody_goes_nowhere() -> None:
@@ -225,7 +225,7 @@ def test_a_emails_to_nobody_goes_nowhere() -> None:
 
     sent(box, Email(None, "", ""))
 
-    assert not box.kept
+    assert not box.captured
 
 
 def test_development_shows_emails_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -290,7 +290,7 @@ def test_nobody_writes_a_header_of_their_own(
         ("=?utf-8?q?eve=40evil.example?=@mail.example", "Hello"),  # stored by an older version
     ):
         sent(box := outbox(), Email(to, subject, ""))
-        assert not box.kept
+        assert not box.captured
         assert log_lines[-1]["message"] == "email rejected"
         assert log_lines[-1]["error.type"] == "ValueError"
     assert "evil" not in str(log_lines)
@@ -342,7 +342,7 @@ def test_a_permanent_refusal_is_a_log_line_of_its_own(
     log_lines: LogLines,
 ) -> None:
     box = outbox()
-    monkeypatch.setattr(box, "_deliver", Mock(side_effect=error))
+    monkeypatch.setattr(box, "_transport", Mock(side_effect=error))
 
     sent(box, EMAIL)
 

@@ -2,11 +2,11 @@ import time
 
 import pytest
 
-from app.core.mail.recipient_counters import Counters
+from app.core.mail.recipient_counters import FixedWindowCounter
 
 
 def test_an_email_counts_once_in_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    counters = Counters()
+    counters = FixedWindowCounter()
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
 
     assert [counters.add("share", "ada", f"<{name}>", 60) for name in "abb"] == [1, 2, 0]

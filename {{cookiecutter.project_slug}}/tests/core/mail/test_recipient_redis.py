@@ -5,7 +5,7 @@ import pytest
 
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
-from app.core.mail.recipient_counters import Counters
+from app.core.mail.recipient_counters import FixedWindowCounter
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
@@ -16,7 +16,8 @@ def test_processes_count_together_in_redis(monkeypatch: pytest.MonkeyPatch) -> N
     recipient = secrets.token_hex(8)
 
     numbers = [
-        Counters(url).add("share", recipient, f"<{recipient}.{name}>", 60) for name in "abcb"
+        FixedWindowCounter(url).add("share", recipient, f"<{recipient}.{name}>", 60)
+        for name in "abcb"
     ]
 
     assert numbers == [1, 2, 3, 0]

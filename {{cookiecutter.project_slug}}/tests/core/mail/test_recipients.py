@@ -1,24 +1,24 @@
 import pytest
 from flask import Flask
 
-from app.core.mail.recipients import LimitReached, Recipients, Share
+from app.core.mail.recipients import LimitReached, RecipientLimits, Share
 from app.settings import Settings
 
 ADA = "ada@mail.example"
 
 
 @pytest.fixture
-def recipients(app: Flask) -> Recipients:
+def recipients(app: Flask) -> RecipientLimits:
     settings = {"app_env": "testing", "email_recipient_limit": 2}
-    return Recipients(app, Settings.model_validate(settings))
+    return RecipientLimits(app, Settings.model_validate(settings))
 
 
-def hand_over(recipients: Recipients, to: str, share: Share, names: str) -> str:
+def hand_over(recipients: RecipientLimits, to: str, share: Share, names: str) -> str:
     """Hand an email over for each email, and return those that were let through."""
     done = ""
     for name in names:
         try:
-            with recipients.counted(share, to, f"<{share.name}.{to}.{name}@shop.example>"):
+            with recipients.enforce(share, to, f"<{share.name}.{to}.{name}@shop.example>"):
                 done += name
         except LimitReached:
             pass
@@ -26,8 +26,8 @@ def hand_over(recipients: Recipients, to: str, share: Share, names: str) -> str:
 
 
 @pytest.mark.attack
-def test_a_recipient_gets_so_many_emails_of_each_share(recipients: Recipients) -> None:
-    notices, resets = Share("notice"), Share("reset", most=3)
+def test_a_recipient_gets_so_many_emails_of_each_share(recipients: RecipientLimits) -> None:
+    notices, resets = Share("notice"), Share("reset", max_emails=3)
 
     assert hand_over(recipients, ADA, notices, "abcd") == "ab"
     assert hand_over(recipients, ADA, notices, "ef") == ""
@@ -36,7 +36,7 @@ def test_a_recipient_gets_so_many_emails_of_each_share(recipients: Recipients) -
 
 
 @pytest.mark.attack
-def test_spellings_of_one_mailbox_are_counted_together(recipients: Recipients) -> None:
+def test_spellings_of_one_mailbox_are_counted_together(recipients: RecipientLimits) -> None:
     notices = Share("notices")
 
     for spelling in ("ada+1@mail.example", "ada+2+x@mail.example"):
@@ -47,12 +47,12 @@ def test_spellings_of_one_mailbox_are_counted_together(recipients: Recipients) -
         assert hand_over(recipients, other, notices, "a") == "a"
 
 
-def test_an_email_that_is_tried_again_counts_once(recipients: Recipients) -> None:
+def test_an_email_that_is_tried_again_counts_once(recipients: RecipientLimits) -> None:
     share = Share("retried")
     for _ in range(5):
-        with pytest.raises(OSError, match="busy"), recipients.counted(share, ADA, "<a@shop>"):
+        with pytest.raises(OSError, match="busy"), recipients.enforce(share, ADA, "<a@shop>"):
             raise OSError("busy")
 
-    with recipients.counted(share, ADA, "<a@shop>"):
+    with recipients.enforce(share, ADA, "<a@shop>"):
         pass
     assert hand_over(recipients, ADA, share, "bc") == "b"

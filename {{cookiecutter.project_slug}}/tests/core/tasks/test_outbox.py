@@ -13,7 +13,7 @@ from app.core.database import reading, writing
 from app.core.schemas import Schema
 from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, runner, tasks
 from app.core.tasks.outbox import OutboxMessage, forget_dead, outbox
-from app.core.tasks.schedule import Job, ScheduledRun, schedule, take
+from app.core.tasks.schedule import Job, ScheduledRun, claim, schedule
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -87,7 +87,7 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
     assert str(row.id) == message.id
     assert row.due_at > datetime.now(UTC)
 
-    assert tasks.current.deliver(message) == runner.DONE
+    assert tasks.current.process(message) == runner.DONE
 
     assert (ran, rows()) == (["x"], [])
 
@@ -108,7 +108,7 @@ def test_a_message_that_comes_twice_is_done_once(broker: Broker) -> None:
     write("x")
 
     for _ in range(2):
-        assert tasks.current.deliver(broker.sent[0]) == runner.DONE
+        assert tasks.current.process(broker.sent[0]) == runner.DONE
 
     assert ran == ["x"]
 
@@ -150,7 +150,7 @@ def test_a_relay_leaves_what_another_one_has_claimed(
 def test_what_is_to_be_done_later_is_sent_again_when_it_is_due(broker: Broker) -> None:
     write("later")
 
-    assert tasks.current.deliver(broker.sent[0]) == runner.DONE
+    assert tasks.current.process(broker.sent[0]) == runner.DONE
 
     (row,) = rows()
     assert row.attempts == 0
@@ -164,7 +164,7 @@ def test_copies_of_a_message_that_are_put_off_do_not_use_up_its_attempts(broker:
     write("later")
 
     for _ in range(tasks.current.settings.task_max_attempts + 1):
-        assert tasks.current.deliver(broker.sent[0]) == runner.DONE
+        assert tasks.current.process(broker.sent[0]) == runner.DONE
 
     (row,) = rows()
     assert (row.attempts, row.died_at) == (0, None)
@@ -177,8 +177,8 @@ def test_a_dead_letter_is_kept_and_can_be_tried_again(app: Flask, broker: Broker
             update(OutboxMessage).values(attempts=tasks.current.settings.task_max_attempts - 1)
         )
 
-    assert tasks.current.deliver(broker.sent[0]) == runner.DEAD
-    assert tasks.current.deliver(broker.sent[0]) == runner.DONE
+    assert tasks.current.process(broker.sent[0]) == runner.DEAD
+    assert tasks.current.process(broker.sent[0]) == runner.DONE
     assert outbox.current.relay() == 0
     assert ran == ["broken"]
 
@@ -197,7 +197,7 @@ def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
         Message("note", {}),
         Message("note", {"text": "y"}),
     ):
-        tasks.current.deliver(message)
+        tasks.current.process(message)
 
     assert (ran, len(rows())) == ([], 1)
 
@@ -244,7 +244,7 @@ def test_each_turn_is_taken_once(app: Flask, monkeypatch: pytest.MonkeyPatch) ->
     ]
     for moment, takes_effect in moments:
         monkeypatch.setattr(time, "time", lambda moment=moment: moment)
-        assert job.tick() is takes_effect, moment
+        assert job.claim_and_run() is takes_effect, moment
 
     assert len(done) == 4
 
@@ -263,7 +263,7 @@ def test_of_two_who_take_the_first_turn_at_once_one_does(
 
     with app.app_context():
         monkeypatch.setattr("app.core.tasks.schedule.writing", second_look)
-        assert take("count", 7) is False
+        assert claim("count", 7) is False
 
 
 def test_workers_look_after_the_outbox(app: Flask) -> None:

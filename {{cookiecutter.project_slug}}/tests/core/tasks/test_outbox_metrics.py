@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core.database import writing
-from app.core.tasks.outbox import OutboxMessage, retry_dead
+from app.core.tasks.outbox import OutboxMessage, retry_dead_letters
 from conftest import LogLines, MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -57,7 +57,7 @@ def test_what_waits_and_what_is_dead_is_read_from_the_outbox(
 def test_a_dead_letter_that_is_retried_begins_to_wait(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         store(60, died_at=datetime.now(UTC))
-        retry_dead()
+        retry_dead_letters()
     found = shown(client)
 
     assert (found["waiting"], found["dead"]) == (1, 0)

@@ -60,9 +60,9 @@ def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) 
         _until_shown(client, {"waiting": 2, "dead": buried})
     finally:
         with own.connect() as connection:
-            for queue in (*own.celery.conf.task_queues, own._dead_queue()):  # noqa: SLF001  to be removed
+            for queue in (*own.celery.conf.task_queues, own._dead_letter_queue()):  # noqa: SLF001  to be removed
                 connection.default_channel.queue_delete(queue.name)
-        own.leave()
+        own.shut_down()
 
 
 def _until_shown(client: FlaskClient, expected: dict[str, float]) -> None:
@@ -90,5 +90,5 @@ def test_a_broker_that_says_nothing_holds_nobody_up() -> None:
 
     metrics = QueueMetrics(depths, 0.01)
 
-    assert [*metrics.ask(), *metrics.ask()] == []
+    assert [*metrics.collect(), *metrics.collect()] == []
     said.set()

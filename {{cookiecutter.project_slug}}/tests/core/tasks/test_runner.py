@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from app.core import pipeline
 from app.core.schemas import Schema
 from app.core.tasks import BrokerUnavailable, Message, PermanentFailure, RetryLater, Task, runner
-from app.core.tasks.runner import DEAD, DONE, Outcome, Publisher, TaskOutcome, Tasks, backoff
+from app.core.tasks.runner import DEAD, DONE, Publisher, TaskOutcome, Tasks, backoff
 from app.settings import Settings
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -44,18 +44,18 @@ def raising(error: Exception) -> Callable[[object], None]:
     return run
 
 
-class Book:
-    """A ledger in memory."""
+class MemoryStore:
+    """A message store in memory."""
 
     def __init__(self, *attempts: int | None) -> None:
         self.attempts = list(attempts)
-        self.ended: list[TaskOutcome] = []
+        self.outcomes: list[TaskOutcome] = []
 
-    def begin(self, _: str) -> int | None:
+    def start_attempt(self, _: str) -> int | None:
         return self.attempts.pop(0)
 
-    def end(self, _: str, verdict: TaskOutcome) -> None:
-        self.ended.append(verdict)
+    def record_outcome(self, _: str, outcome: TaskOutcome) -> None:
+        self.outcomes.append(outcome)
 
 
 def test_a_broker_is_named_by_its_url_and_never_printed(production: dict[str, str]) -> None:
@@ -82,9 +82,9 @@ def test_a_message_that_does_not_fit_its_task_is_never_made(app: Flask) -> None:
     (task,) = [Task("note", NoteSchema(), print)]
 
     with pytest.raises(ma.ValidationError):
-        made.message(task, {})
+        made.create_message(task, {})
 
-    assert made.message(task, {"text": "x"}).values == {"text": "x"}
+    assert made.create_message(task, {"text": "x"}).values == {"text": "x"}
     assert list(made) == ["note"]
 
 
@@ -114,9 +114,9 @@ def test_log_lines_of_a_run_carry_the_request_it_comes_from(
 
     with app.test_request_context():
         before = pipeline.replace(pipeline.RequestInfo({}, "the-request", "GET"))
-        message = made.message(Task("note", NoteSchema(), print), {"text": "x"})
+        message = made.create_message(Task("note", NoteSchema(), print), {"text": "x"})
         pipeline.replace(before)
-    made.deliver(message)
+    made.process(message)
 
     assert message.headers["request_id"] == "the-request"
     assert log_lines[-1]["request_id"] == "the-request"
@@ -132,13 +132,13 @@ def test_what_no_task_can_read_is_dead_and_its_text_stays_out_of_the_log(
         Message("note", {"text": SECRET}, id="x"),
     ):
         made = own(app)
-        assert made.deliver(message) == DEAD
-        made.ledger = book = Book()
-        assert made.deliver(message) == DEAD
-        assert book.ended == [DEAD]
+        assert made.process(message) == DEAD
+        made.message_store = store = MemoryStore()
+        assert made.process(message) == DEAD
+        assert store.outcomes == [DEAD]
 
-    assert own(app, raising(PermanentFailure())).deliver(note()) == DEAD
-    assert {line["message"] for line in log_lines} == {"task rejected"}
+    assert own(app, raising(PermanentFailure())).process(note()) == DEAD
+    assert {line["message"] for line in log_lines} == {"task failed permanently"}
     assert SECRET not in str(log_lines)
 
 
@@ -147,14 +147,14 @@ def test_a_failure_is_tried_again_until_it_has_been_tried_often_enough(
 ) -> None:
     made = own(app, raising(OSError()))
 
-    first = made.deliver(note())
-    last = made.deliver(Message("note", {"text": "x"}, attempt=3))
+    first = made.process(note())
+    last = made.process(Message("note", {"text": "x"}, attempt=3))
 
-    assert first.outcome is Outcome.AGAIN
-    assert 1 <= first.seconds <= 2
+    assert first.name == "failed"
+    assert 1 <= (first.retry_seconds or 0) <= 2
     assert last == DEAD
     assert [line["message"] for line in log_lines] == [
-        "task retried",
+        "task failed",
         "task dead-lettered",
     ]
     assert "OSError" in log_lines[0]["exception.stacktrace"]
@@ -187,8 +187,8 @@ def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask)
     sent: list[Message] = []
     made.publisher = Publisher(sent.append, 5)
 
-    made.publish(made.message(Task("note", NoteSchema(), print), {"text": "x"}))
-    made.deliver(sent[0])
+    made.publish(made.create_message(Task("note", NoteSchema(), print), {"text": "x"}))
+    made.process(sent[0])
 
     assert follower.saw == ["made", "sent", "OSError"]
 
@@ -205,34 +205,34 @@ def test_no_wait_is_longer_than_the_setting(app: Flask) -> None:
     made = Tasks(app, Settings.model_validate(values))
     made.add(Task("note", NoteSchema(), raising(OSError())))
 
-    verdict = made.deliver(replace(note(), attempt=9))
+    outcome = made.process(replace(note(), attempt=9))
 
-    assert verdict.outcome is Outcome.AGAIN
-    assert verdict.seconds <= 3
+    assert outcome.name == "failed"
+    assert 1.5 <= (outcome.retry_seconds or 0) <= 3
 
 
 def test_a_task_may_ask_to_be_run_later(app: Flask) -> None:
-    verdict = own(app, raising(RetryLater(7))).deliver(note())
+    outcome = own(app, raising(RetryLater(7))).process(note())
 
-    assert verdict == TaskOutcome(Outcome.AGAIN, 7, counts=False)
+    assert outcome == TaskOutcome("postponed", 7)
 
 
-def test_with_a_ledger_the_broker_need_not_bring_a_message_again(app: Flask) -> None:
+def test_with_a_message_store_the_broker_need_not_bring_a_message_again(app: Flask) -> None:
     made = own(app, raising(RetryLater(7)))
-    made.ledger = book = Book(1)
+    made.message_store = store = MemoryStore(1)
 
-    assert made.deliver(note()) == DONE
-    assert book.ended == [TaskOutcome(Outcome.AGAIN, 7, counts=False)]
+    assert made.process(note()) == DONE
+    assert store.outcomes == [TaskOutcome("postponed", 7)]
 
 
-def test_with_a_ledger_what_is_done_is_not_run_again(app: Flask) -> None:
+def test_with_a_message_store_what_is_done_is_not_run_again(app: Flask) -> None:
     ran: list[object] = []
     made = own(app, ran.append)
-    made.ledger = book = Book(1, None)
+    made.message_store = store = MemoryStore(1, None)
 
-    assert [made.deliver(note()), made.deliver(note())] == [DONE, DONE]
+    assert [made.process(note()), made.process(note())] == [DONE, DONE]
     assert len(ran) == 1
-    assert book.ended == [DONE]
+    assert store.outcomes == [DONE]
 
 
 @contextmanager
@@ -244,28 +244,28 @@ def told(app: Flask) -> Iterator[list[tuple[str, str]]]:
         assert 0 < seconds < 60
         heard.append((task, outcome))
 
-    with runner.ended.connected_to(hear, app):
+    with runner.run_finished.connected_to(hear, app):
         yield heard
 
 
 RUNS: list[tuple[Exception | None, str]] = [
     (None, "done"),
-    (RetryLater(7), "later"),
+    (RetryLater(7), "postponed"),
     (OSError(), "failed"),
     (PermanentFailure(), "dead"),
 ]
 
 
-@pytest.mark.parametrize("in_ledger", [False, True])
+@pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize(("error", "outcome"), RUNS, ids=[outcome for _, outcome in RUNS])
 def test_each_run_is_told_with_what_it_came_to(
-    app: Flask, error: Exception | None, outcome: str, *, in_ledger: bool
+    app: Flask, error: Exception | None, outcome: str, *, stored: bool
 ) -> None:
     made = own(app, raising(error) if error else lambda _: None)
-    made.ledger = Book(1) if in_ledger else None
+    made.message_store = MemoryStore(1) if stored else None
 
     with told(app) as heard:
-        made.deliver(note())
+        made.process(note())
 
     assert heard == [("note", outcome)]
     assert outcome in runner.OUTCOMES
@@ -274,25 +274,25 @@ def test_each_run_is_told_with_what_it_came_to(
 def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
     made = own(app)
     with told(app) as heard:
-        made.deliver(Message("made up by anybody", {}))
-        made.ledger = Book(4, None)
-        made.deliver(note())  # its workers died
-        made.deliver(note())  # done already
-        made.deliver(note())  # the ledger is away
+        made.process(Message("made up by anybody", {}))
+        made.message_store = MemoryStore(4, None)
+        made.process(note())  # its workers died
+        made.process(note())  # done already
+        made.process(note())  # the message store is unavailable
 
     assert heard == [(runner.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
 
 
 def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
-    class Lost(Book):
-        def end(self, _: str, verdict: TaskOutcome) -> None:
-            raise ConnectionError(verdict)
+    class Lost(MemoryStore):
+        def record_outcome(self, _: str, outcome: TaskOutcome) -> None:
+            raise ConnectionError(outcome)
 
     made = own(app)
-    made.ledger = Lost(1)
+    made.message_store = Lost(1)
 
     with told(app) as heard:
-        made.deliver(note())
+        made.process(note())
 
     assert heard == [("note", "failed")]
 
@@ -300,30 +300,30 @@ def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
 def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: LogLines) -> None:
     ran: list[object] = []
     made = own(app, ran.append)
-    made.ledger = book = Book(4)
+    made.message_store = store = MemoryStore(4)
 
-    assert made.deliver(note()) == DEAD
-    assert (ran, book.ended) == ([], [DEAD])
+    assert made.process(note()) == DEAD
+    assert (ran, store.outcomes) == ([], [DEAD])
     assert (log_lines[-1]["message"], log_lines[-1]["attempt"]) == ("task dead-lettered", 3)
 
 
-def test_a_message_that_kills_its_workers_is_given_up_without_a_ledger_too(
+def test_a_message_that_kills_its_workers_is_given_up_without_a_message_store_too(
     app: Flask, log_lines: LogLines
 ) -> None:
     ran: list[object] = []
 
-    assert own(app, ran.append).deliver(replace(note(), attempt=4)) == DEAD
+    assert own(app, ran.append).process(replace(note(), attempt=4)) == DEAD
     assert ran == []
     assert (log_lines[-1]["message"], log_lines[-1]["attempt"]) == ("task dead-lettered", 3)
 
 
-def test_while_the_ledger_is_away_the_broker_keeps_the_message(
+def test_while_the_message_store_is_unavailable_the_broker_keeps_the_message(
     app: Flask, log_lines: LogLines
 ) -> None:
     made = own(app)
-    made.ledger = Book()
+    made.message_store = MemoryStore()
 
-    assert made.deliver(note()).outcome is Outcome.AGAIN
+    assert made.process(note()).name == "failed"
     assert log_lines[-1]["message"] == "message store unavailable"
 
 
@@ -361,5 +361,5 @@ def test_the_queue_and_its_broker_have_names(app: Flask, production: dict[str, s
         ("rediss://broker.example", "redis"),
     ):
         named = Settings.model_validate({**production, "broker_url": url, "service_name": "shop"})
-        assert (Tasks(app, named).queue, Tasks(app, named).system) == ("shop.tasks", system)
+        assert (Tasks(app, named).queue_name, Tasks(app, named).system) == ("shop.tasks", system)
     assert own(app).system == "in_process"

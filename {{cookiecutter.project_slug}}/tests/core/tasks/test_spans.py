@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from app.core.observability.tracing import tracing
 from app.core.schemas import Schema
 from app.core.tasks import Message, Task, tasks
-from app.core.tasks.spans import TaskTraces
+from app.core.tasks.spans import TaskSpans
 from conftest import LogLines, MakeApp
 
 
@@ -31,12 +31,12 @@ NOTE = Task("note", NoteSchema(), act)
 def app(make_app: MakeApp) -> Flask:
     app = make_app()
     own = tasks.of(app)
-    own.ledger = None
+    own.message_store = None
     own.add(NOTE)
 
     @app.post("/note/<text>")
     def note(text: str) -> str:
-        own.publish(own.message(NOTE, {"text": text}))
+        own.publish(own.create_message(NOTE, {"text": text}))
         return ""
 
     return app
@@ -69,7 +69,7 @@ def test_request_sending_and_run_are_one_trace(
 ) -> None:
     app.test_client().post("/note/x")
     (message,) = sent
-    tasks.of(app).deliver(message)
+    tasks.of(app).process(message)
 
     found = by_kind(spans)
     request, sending, run = (
@@ -115,7 +115,7 @@ def test_a_task_that_fails_marks_its_span(
     app: Flask, spans: InMemorySpanExporter, sent: list[Message]
 ) -> None:
     app.test_client().post("/note/broken")
-    tasks.of(app).deliver(sent[0])
+    tasks.of(app).process(sent[0])
 
     run = by_kind(spans)[SpanKind.CONSUMER]
     assert run.status.status_code is StatusCode.ERROR
@@ -125,7 +125,7 @@ def test_a_task_that_fails_marks_its_span(
 
 def test_tasks_are_not_traced_when_tracing_is_switched_off(make_app: MakeApp) -> None:
     def following(app: Flask) -> list[object]:
-        return [each for each in tasks.of(app).observers if isinstance(each, TaskTraces)]
+        return [each for each in tasks.of(app).observers if isinstance(each, TaskSpans)]
 
     assert len(following(make_app())) == 1
     assert following(make_app(otel_sdk_disabled=True)) == []

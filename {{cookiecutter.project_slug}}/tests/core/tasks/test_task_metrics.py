@@ -27,7 +27,7 @@ from app.core.observability import multiprocess
 from app.core.observability.metrics import metrics
 from app.core.schemas import Schema
 from app.core.tasks import Message, PermanentFailure, RetryLater, Task, runner, task_metrics, tasks
-from app.core.tasks.task_metrics import Living, TaskMetricsSettings
+from app.core.tasks.task_metrics import RunningProcesses, TaskMetricsSettings
 from conftest import LogLines, MakeApp
 from tests import servers
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
@@ -47,7 +47,7 @@ def act(values: dict[str, str]) -> None:
 def own_tasks(make_app: MakeApp, run: Callable[[dict[str, str]], None] = act) -> Flask:
     """Return an application that counts the runs of `note`."""
     app = make_app()
-    tasks.of(app).ledger = None
+    tasks.of(app).message_store = None
     tasks.of(app).add(Task("note", NoteSchema(), run))
     return app
 
@@ -61,17 +61,17 @@ def shown(client: FlaskClient, name: str) -> dict[str, float]:
 
 def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) -> None:
     app = own_tasks(make_app)
-    deliver = tasks.of(app).deliver
+    process = tasks.of(app).process
 
     for text in ("fine", "fine", "RetryLater", "OSError", "PermanentFailure"):
-        deliver(Message("note", {"text": text}))
-    deliver(Message("made up 1", {}))
-    deliver(Message("made up 2", {}))
+        process(Message("note", {"text": text}))
+    process(Message("made up 1", {}))
+    process(Message("made up 2", {}))
 
     runs = shown(app.test_client(), "task_runs_total")
     assert {labels: count for labels, count in runs.items() if count} == {
         'outcome="done",task_name="note"': 2,
-        'outcome="later",task_name="note"': 1,
+        'outcome="postponed",task_name="note"': 1,
         'outcome="failed",task_name="note"': 1,
         'outcome="dead",task_name="note"': 1,
         'outcome="dead",task_name="_unknown"': 2,
@@ -91,7 +91,7 @@ def test_each_task_is_there_from_the_start_with_every_outcome(client: FlaskClien
 def test_a_run_lies_in_the_bucket_of_its_seconds(make_app: MakeApp) -> None:
     app = own_tasks(make_app)
 
-    runner.ended.send(app, task="note", outcome="done", seconds=20)
+    runner.run_finished.send(app, task="note", outcome="done", seconds=20)
 
     buckets = shown(app.test_client(), "task_run_duration_seconds_bucket")
     assert [buckets[f'le="{least}",task_name="note"'] for least in ("10.0", "30.0")] == [0, 1]
@@ -109,7 +109,7 @@ def test_a_run_is_active_as_long_as_it_lasts(make_app: MakeApp) -> None:
     app = own_tasks(make_app, watch)
     client, own = app.test_client(), tasks.of(app)
 
-    own.publish(own.message(Task("note", NoteSchema(), print), {"text": "x"}))
+    own.publish(own.create_message(Task("note", NoteSchema(), print), {"text": "x"}))
 
     assert seen == [1]
     assert shown(client, "task_runs_active") == {"": 0}
@@ -132,7 +132,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(atexit, "register", lambda act, *values: kept.append((act, values)))
     monkeypatch.setattr(multiprocess, "MEMORY", tmp_path)
     monkeypatch.setenv(multiprocess.FOLDER, "")
-    task_metrics.begin(settings())
+    task_metrics.enable_multiprocess_mode(settings())
     (made,) = tmp_path.iterdir()
     yield made
     ((remove, values),) = kept
@@ -147,7 +147,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 def test_without_a_port_nothing_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(multiprocess, "MEMORY", tmp_path)
 
-    task_metrics.begin(settings(None))
+    task_metrics.enable_multiprocess_mode(settings(None))
     before = [*signals.worker_ready.receivers]
     task_metrics.serve(Flask(__name__), settings(None))
 
@@ -177,7 +177,7 @@ def ask(app: Flask, path: str = "/metrics", **environ: str) -> tuple[str, dict[s
     asked: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1", **environ}
     setup_testing_defaults(asked)
     start = Mock()
-    body = task_metrics.exposition(metrics.of(app), settings())(asked, start)
+    body = task_metrics.make_wsgi_app(metrics.of(app), settings())(asked, start)
     status, headers = start.call_args.args
     return status, dict(headers), b"".join(body).decode()
 
@@ -205,8 +205,8 @@ def test_only_the_living_are_active(app: Flask, folder: Path, gone: int) -> None
         leave(folder, "gauge_livesum", pid, "task_runs_active", 1)
 
     assert 'task_runs_active{task_name="a"} 1.0\n' in ask(app)[2]
-    assert os.getpid() in Living()
-    assert gone not in Living()
+    assert os.getpid() in RunningProcesses()
+    assert gone not in RunningProcesses()
 
 
 def test_two_may_look_at_once(app: Flask, folder: Path, gone: int, log_lines: LogLines) -> None:
@@ -273,7 +273,7 @@ def test_files_that_cannot_be_read_are_a_500_and_a_line(
 def listening(app: Flask, host: str = "127.0.0.1") -> Iterator[task_metrics.Server]:
     """Run a worker's server at a free port."""
     with task_metrics.Server(host, 0) as server:
-        server.set_app(task_metrics.exposition(metrics.of(app), settings()))
+        server.set_app(task_metrics.make_wsgi_app(metrics.of(app), settings()))
         serving = Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
         try:
@@ -298,8 +298,8 @@ def said(server: task_metrics.Server, words: bytes) -> bytes:
 def test_a_worker_answers_and_writes_nothing(
     app: Flask, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler = task_metrics._Quiet  # noqa: SLF001
-    assert handler.timeout == task_metrics.SILENT_SECONDS
+    handler = task_metrics._Handler  # noqa: SLF001
+    assert handler.timeout == task_metrics.CLIENT_TIMEOUT_SECONDS
     monkeypatch.setattr(socket, "getfqdn", Mock(side_effect=LookupError))  # it may take long
     with listening(app) as server:
         fine = said(server, b"GET /metrics HTTP/1.1\r\nHost: worker\r\n\r\n")

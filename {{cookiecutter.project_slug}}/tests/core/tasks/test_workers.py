@@ -55,7 +55,9 @@ def dead_letters(service: Service) -> int:
     own = broker.of(service.app)
     with own.connect() as connection:
         return int(
-            connection.default_channel.queue_declare(own.dead_letters, passive=own.is_rabbitmq)[1]
+            connection.default_channel.queue_declare(
+                own.dead_letter_queue_name, passive=own.is_rabbitmq
+            )[1]
         )
 
 
@@ -135,7 +137,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     send(Message("unknown.task", {"nonsense": "canary"}))
 
     wait_until(lambda: dead_letters(service) == 2)
-    refused = [line for line in working.lines() if line["message"] == "task rejected"]
+    refused = [line for line in working.lines() if line["message"] == "task failed permanently"]
     assert len(refused) == 1
     service.ask()
     assert service.emails_after(0.5) == 1
