@@ -37,7 +37,7 @@ class Unauthenticated(Problem):
     """
 
     status = 401
-    code = "unauthenticated"
+    code = "unauthorized"
     detail = DETAILS[401]
 
     def __init__(self, challenge: str = "Bearer") -> None:

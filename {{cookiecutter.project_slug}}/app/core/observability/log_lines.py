@@ -19,9 +19,9 @@ from app.core import telemetry
 LINE_BYTES = 4_096  # PIPE_BUF on Linux; includes the line break
 SHORTENED = "shortened"
 """The field that marks a line whose other fields were shortened."""
-MIN_SHARE = 96  # the fewest bytes of a value, with its mark; below that, fields are left out
-# ESSENTIAL fields are never left out, and those of WHOLE are never cut.
-WHOLE = (
+MIN_VALUE_BYTES = 96  # the fewest bytes of a value, with its mark; below that, fields are left out
+# REQUIRED_FIELDS fields are never left out, and those of UNCUT_FIELDS are never cut.
+UNCUT_FIELDS = (
     "timestamp",
     "level",
     "logger",
@@ -32,8 +32,8 @@ WHOLE = (
     "trace_id",
     "span_id",
 )
-ESSENTIAL = (*WHOLE, "message", telemetry.EXCEPTION_STACKTRACE)
-DEEPEST = 16  # levels of nested mappings and lists
+REQUIRED_FIELDS = (*UNCUT_FIELDS, "message", telemetry.EXCEPTION_STACKTRACE)
+MAX_DEPTH = 16  # levels of nested mappings and lists
 
 
 def limit_of(stream: TextIO) -> int | None:
@@ -77,11 +77,11 @@ def dumps(line: Mapping[str, Any]) -> bytes:
 
 
 def _writable(value: object, depth: int = 0) -> object:
-    if isinstance(value, Mapping) and depth < DEEPEST:
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
         return {
             str(_writable(str(key))): _writable(below, depth + 1) for key, below in value.items()
         }
-    if isinstance(value, list) and depth < DEEPEST:
+    if isinstance(value, list) and depth < MAX_DEPTH:
         return [_writable(below, depth + 1) for below in value]
     if isinstance(value, int) and value.bit_length() > 63:  # noqa: PLR2004
         return hex(value)  # Python limits the length of decimal conversions only
@@ -98,12 +98,17 @@ def fit(line: Mapping[str, Any], most: int) -> bytes:
     # Decode it again, so that all values are JSON types.
     fields: dict[str, Any] = {**orjson.loads(whole), SHORTENED: True}
     share = _share(fields, most)
-    if share < MIN_SHARE:
-        kept = {name: value for name, value in fields.items() if name in (*ESSENTIAL, SHORTENED)}
+    if share < MIN_VALUE_BYTES:
+        kept = {
+            name: value for name, value in fields.items() if name in (*REQUIRED_FIELDS, SHORTENED)
+        }
         fields = {**kept, "fields_left_out": len(fields) - len(kept)}
         share = _share(fields, most)
     return dumps(
-        {name: value if name in WHOLE else _within(value, share) for name, value in fields.items()}
+        {
+            name: value if name in UNCUT_FIELDS else _within(value, share)
+            for name, value in fields.items()
+        }
     )
 
 

@@ -212,13 +212,13 @@ class ServiceHandler(logging.StreamHandler[TextIO]):
 
 def _of_failure(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
     """Return the record to log in place of one that cannot be formatted."""
-    told = {
+    args = {
         telemetry.ERROR_TYPE: type(error).__name__,
         telemetry.CODE_FILE_PATH: record.pathname,
         telemetry.CODE_LINE_NUMBER: record.lineno,
     }
     kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
-    return logging.makeLogRecord({**kept, **told, "msg": "log line could not be formatted"})
+    return logging.makeLogRecord({**kept, **args, "msg": "log line could not be formatted"})
 
 
 def takes_colours(stream: TextIO) -> bool:
@@ -263,7 +263,7 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         root.addHandler(handler)
     handler.stream = stream  # `setStream` would flush the old stream, which may be closed
     handler.setFormatter(formatter(settings, stream))
-    logging.getLogger("werkzeug").addFilter(_worth_a_line)
+    logging.getLogger("werkzeug").addFilter(_without_server_lines)
     pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
     if not _is_reloader():
         for warning in settings.warnings():
@@ -278,11 +278,11 @@ def _stream() -> TextIO:
     running = click.get_current_context(silent=True)
     if running is None or running.info_name == "run":
         return sys.stdout
-    log_what_python_prints()
+    log_warnings_and_exceptions()
     return sys.stderr
 
 
-def log_what_python_prints() -> None:
+def log_warnings_and_exceptions() -> None:
     """Log warnings and unhandled exceptions, in a process that belongs to the service."""
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
@@ -296,19 +296,19 @@ def _log_uncaught(
     logger.critical("unhandled exception", exc_info=(kind, error, where))
 
 
-def _log_uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
-    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
-        name = told.thread.name if told.thread else None
-        error = (told.exc_type, told.exc_value, told.exc_traceback)
+def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        name = args.thread.name if args.thread else None
+        error = (args.exc_type, args.exc_value, args.exc_traceback)
         words = {telemetry.THREAD_NAME: name}
         logger.error("unhandled exception in thread", exc_info=error, extra=words)
 
 
-def _log_unraisable(told: "sys.UnraisableHookArgs") -> None:
+def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
     logger.error(
         "exception ignored",
-        exc_info=told.exc_value,
-        extra={"place": told.err_msg or text_of(told.object)},
+        exc_info=args.exc_value,
+        extra={"place": args.err_msg or text_of(args.object)},
     )
 
 
@@ -321,16 +321,16 @@ def _is_reloader() -> bool:
     return get_debug_flag() if asked is None else bool(asked)
 
 
-def _worth_a_line(record: logging.LogRecord) -> bool:
+def _without_server_lines(record: logging.LogRecord) -> bool:
     """Drop the development server's lines that our own replace; strip the colours from others."""
     said = click.unstyle(record.getMessage())
-    if " - - [" in said or said.startswith(_OF_WERKZEUG):
+    if " - - [" in said or said.startswith(_DEVELOPMENT_SERVER_LINES):
         return False
     record.msg, record.args = said.strip(" *"), None
     return True
 
 
-_OF_WERKZEUG = (
+_DEVELOPMENT_SERVER_LINES = (
     "WARNING: This is a development server",
     "Press CTRL+C",
     " * Running on",
@@ -339,7 +339,7 @@ _OF_WERKZEUG = (
 )
 
 
-def say_where(settings: CoreSettings) -> None:
+def show_server_url(settings: CoreSettings) -> None:
     """Print or log the URL of the development server, as the last line of its start."""
     running = click.get_current_context(silent=True)
     if running is None or "port" not in running.params or _is_reloader():

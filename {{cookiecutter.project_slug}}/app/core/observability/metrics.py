@@ -76,7 +76,7 @@ class Metrics:
 
         # Multiprocess files do not support the `_created` series, and they are not needed.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the rest is typed
-        self.decorate: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
+        self.add_exemplars: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
         """Applied to the metrics when the scraper accepts OpenMetrics."""
         self.descriptions: list[Description] = []
         """All metrics of this application."""
@@ -187,23 +187,25 @@ class Metrics:
         series.seconds.observe(info.seconds)
         series.size.observe(info.sent_bytes)
         if info.error is not None:
-            self._exceptions.labels(*_where(info), type(info.error).__name__).inc()
+            self._exceptions.labels(*_labels(info), type(info.error).__name__).inc()
 
     def _new(self, info: RequestInfo) -> _Series:
-        where = _where(info)
-        return _Series(self._seconds.labels(*where, str(info.status)), self._bytes.labels(*where))
+        labels = _labels(info)
+        return _Series(self._seconds.labels(*labels, str(info.status)), self._bytes.labels(*labels))
 
-    def numbers(self) -> "list[Metric]":
+    def collect(self) -> "list[Metric]":
         """Return the metrics of all workers."""
         return multiprocess.collect(self._registry)
 
     def exposition(self) -> Response:
         """Return all metrics in the text format that the client accepts."""
-        numbers = self.numbers()
+        collected = self.collect()
         # {% if cookiecutter.background_tasks %}
-        numbers = [*numbers, *(metric for ask in self._shared for metric in ask())]
+        collected = [*collected, *(metric for ask in self._shared for metric in ask())]
         # {% endif %}
-        content_type, body = encoded(numbers, request.headers.get("Accept", ""), self.decorate)
+        content_type, body = encoded(
+            collected, request.headers.get("Accept", ""), self.add_exemplars
+        )
         return Response(body, content_type=content_type)
 
 
@@ -211,27 +213,27 @@ class Metrics:
 class _Collected:
     """A collector of metrics that have been collected already."""
 
-    numbers: "Iterable[Metric]"
+    collected: "Iterable[Metric]"
 
     def collect(self) -> "Iterable[Metric]":
-        return self.numbers
+        return self.collected
 
 
 def encoded(
-    numbers: "Iterable[Metric]",
+    collected: "Iterable[Metric]",
     accept: str,
-    decorate: "Callable[[Iterable[Metric]], Iterable[Metric]]" = iter,
+    add_exemplars: "Callable[[Iterable[Metric]], Iterable[Metric]]" = iter,
 ) -> tuple[str, bytes]:
     """Return the content type that the client accepts, and the metrics encoded in it."""
     from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  see above
 
     encode, content_type = choose_encoder(accept)
     if content_type.startswith("application/openmetrics-text"):
-        numbers = decorate(numbers)
-    return content_type, encode(_Collected(numbers))
+        collected = add_exemplars(collected)
+    return content_type, encode(_Collected(collected))
 
 
-def _where(info: RequestInfo) -> tuple[str, str]:
+def _labels(info: RequestInfo) -> tuple[str, str]:
     return info.method, info.route or "_unmatched"
 
 

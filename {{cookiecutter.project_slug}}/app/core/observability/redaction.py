@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 MASK = "***"
-DEEPEST = 8  # levels of nested mappings and lists
+MAX_DEPTH = 8  # levels of nested mappings and lists
 
 _NAME = (
     r"(?:(?:(?<!by)(?<!com)pass(?:word|wd|phrase|code)?s?|pwd|secrets?|tokens?|credentials?|authorization"
@@ -152,10 +152,10 @@ def masked(name: str, value: object, depth: int = 0) -> object:
         return MASK
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, Mapping) and depth < DEEPEST:
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
         named = ((text_of(key), below) for key, below in value.items())
         return {name: masked(name, below, depth + 1) for name, below in named}
-    if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
+    if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
         return _masked_items(tuple(value), depth + 1)
     return redact(value if isinstance(value, str) else text_of(value))
 

@@ -142,7 +142,7 @@ def look(own: Metrics) -> "list[Metric]":
             pass  # another scrape is reading; files that are not merged are read as well
         except Exception:
             logger.exception("metrics merge failed")
-    return [each for each in own.numbers() if each.name.startswith("task_") or each.name == BUILD]
+    return [each for each in own.collect() if each.name.startswith("task_") or each.name == BUILD]
 
 
 def exposition(
