@@ -24,10 +24,10 @@ from app.core.access.principals import (  # one line where it fits
     Principal,
     Unauthenticated,
     admit,
-    guarded,
     # {% if cookiecutter.auth == "jwt" %}
-    look_up,
+    check_on_each_request,
     # {% endif %}
+    guarded,
     principal,
 )
 from app.core.access.scopes import ROLES, declare_scopes, scopes_of
@@ -44,12 +44,12 @@ __all__ = [  # one line where it fits
     # {% if cookiecutter.web_ui %}
     "browser_session",
     # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    "check_on_each_request",
+    # {% endif %}
     "declare_scopes",
     "guarded",
     "init_app",
-    # {% if cookiecutter.auth == "jwt" %}
-    "look_up",
-    # {% endif %}
     "principal",
     "scopes",
     "scopes_of",

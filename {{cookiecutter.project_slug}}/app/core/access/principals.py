@@ -69,7 +69,7 @@ Verify = Callable[[str], Principal]
 """Returns the principal of a token, or raises `InvalidToken`."""
 # {% if cookiecutter.auth == "jwt" %}
 
-StillHolds = Callable[[Principal], bool]
+ScopeCheck = Callable[[Principal], bool]
 """Returns whether a principal still has the scope that its token contains."""
 # {% endif %}
 
@@ -78,18 +78,18 @@ def init_app(app: Flask, verify: Verify) -> None:
     """Authenticate requests with `verify`."""
     app.extensions["access"] = verify
     # {% if cookiecutter.auth == "jwt" %}
-    app.extensions["access.looked_up"] = {}
+    app.extensions["access.scope_checks"] = {}
     # {% endif %}
 
 
 # {% if cookiecutter.auth == "jwt" %}
-def look_up(app: Flask, scope: str, still_holds: StillHolds) -> None:
+def check_on_each_request(app: Flask, scope: str, still_holds: ScopeCheck) -> None:
     """Check this scope on each request that needs it, not only when the token is issued.
 
     A revoked permission then ends at once (OWASP ASVS 5.0, 8.3.2), at the cost of a query per
     request.
     """
-    app.extensions["access.looked_up"][scope] = still_holds
+    app.extensions["access.scope_checks"][scope] = still_holds
 
 
 # {% endif %}
@@ -105,11 +105,11 @@ def admit(scope: str) -> None:
     if scope not in found.scopes:
         raise InsufficientScope(scope)
     # {% if cookiecutter.auth == "jwt" %}
-    still_holds = current_app.extensions["access.looked_up"].get(scope)
-    if still_holds and g.get("looked_up") != scope:
+    still_holds = current_app.extensions["access.scope_checks"].get(scope)
+    if still_holds and g.get("checked_scope") != scope:
         if not still_holds(found):
             raise InsufficientScope(scope)
-        g.looked_up = scope
+        g.checked_scope = scope
     # {% endif %}
 
 

@@ -44,7 +44,7 @@ class Exemplars:
 
         self._buckets = [
             floatToGoString(each)  # type: ignore[no-untyped-call]  # the rest is typed
-            for each in (*metrics.BUCKETS, float("inf"))
+            for each in (*metrics.DURATION_BUCKETS, float("inf"))
         ]
         self._stored: Stored = {}
         self._write_at = 0.0
@@ -58,7 +58,7 @@ class Exemplars:
         ids = span_of(info).get_span_context()
         if not ids.trace_flags.sampled:
             return
-        bucket = self._buckets[bisect_left(metrics.BUCKETS, info.seconds)]
+        bucket = self._buckets[bisect_left(metrics.DURATION_BUCKETS, info.seconds)]
         key = (info.method, info.route or "_unmatched", str(info.status), bucket)
         self._stored[key] = trace.format_trace_id(ids.trace_id), info.seconds, time.time()
         directory = multiprocess.folder()
@@ -101,7 +101,7 @@ class Exemplars:
 
         found = self._from_all_workers()
         for each in collected:
-            if each.name == metrics.SECONDS:
+            if each.name == metrics.DURATION:
                 for number, sample in enumerate(each.samples):
                     labels = sample.labels
                     names = (*metrics.LABELS, "le")

@@ -25,14 +25,14 @@ def label(attribute: str) -> str:
     return attribute.replace(".", "_")
 
 
-SECONDS = "http_server_request_duration_seconds"
-WHERE = (label(telemetry.HTTP_REQUEST_METHOD), label(telemetry.HTTP_ROUTE))
+DURATION = "http_server_request_duration_seconds"
+ROUTE_LABELS = (label(telemetry.HTTP_REQUEST_METHOD), label(telemetry.HTTP_ROUTE))
 """The labels of metrics per method and route."""
-LABELS = (*WHERE, label(telemetry.HTTP_RESPONSE_STATUS_CODE))
-"""The labels of `SECONDS`."""
+LABELS = (*ROUTE_LABELS, label(telemetry.HTTP_RESPONSE_STATUS_CODE))
+"""The labels of `DURATION`."""
 # Seconds: fine for the latencies of a healthy service, coarse up to Gunicorn's timeout.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+SIZE_BUCKETS = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
 
 
 class MetricsSettings(InternalSettings):
@@ -86,22 +86,22 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
         self._seconds = self.histogram(
-            SECONDS,
+            DURATION,
             "Time from the first byte of a request to the last byte of its response, in seconds",
             LABELS,
-            BUCKETS,
+            DURATION_BUCKETS,
         )
         # Without the status: sizes hardly depend on it, and a histogram has many series.
         self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
             "Size of response bodies, in bytes",
-            WHERE,
-            BYTES,
+            ROUTE_LABELS,
+            SIZE_BUCKETS,
         )
         self._exceptions = self.counter(
             "http_server_exceptions_total",
             "Requests that ended with an unhandled exception",
-            [*WHERE, label(telemetry.ERROR_TYPE)],
+            [*ROUTE_LABELS, label(telemetry.ERROR_TYPE)],
         )
         self._active = self.gauge("http_server_active_requests", "Requests in progress")
         threads = self.gauge(
@@ -183,13 +183,13 @@ class Metrics:
         key = (info.method, info.route, info.status)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = self._new(info)
+            series = self._series[key] = self._new_series(info)
         series.seconds.observe(info.seconds)
         series.size.observe(info.sent_bytes)
         if info.error is not None:
             self._exceptions.labels(*_labels(info), type(info.error).__name__).inc()
 
-    def _new(self, info: RequestInfo) -> _Series:
+    def _new_series(self, info: RequestInfo) -> _Series:
         labels = _labels(info)
         return _Series(self._seconds.labels(*labels, str(info.status)), self._bytes.labels(*labels))
 

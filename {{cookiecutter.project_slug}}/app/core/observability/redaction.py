@@ -105,7 +105,7 @@ _HINTS = (
 
 
 # The groups that stay before the mask.
-_KEPT = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
+_UNMASKED_GROUPS = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
 _OPENING = re.compile(_CALL + r"\\{0,4}[\"']|\s", re.IGNORECASE)
 
 # A cache of short texts without any hint, which recur: routes, methods, user agents.
@@ -135,7 +135,7 @@ def _masking(match: re.Match[str]) -> str:
         return f"{match['url']}{MASK}@"
     if match["encoded"]:
         return f"{match['encoded']}{MASK}%40"
-    before = next(filter(None, match.group(*_KEPT)), "")
+    before = next(filter(None, match.group(*_UNMASKED_GROUPS)), "")
     opening = _OPENING.match(match[0], len(before))  # stays, like the closing quote
     return f"{before}{opening[0] if opening else ''}{MASK}"
 

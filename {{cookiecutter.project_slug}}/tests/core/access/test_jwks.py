@@ -188,8 +188,11 @@ def test_an_answer_that_is_not_the_providers_teaches_nothing(
             lambda: realm.answer(KEYS, "x", headers={"Content-Encoding": "gzip"}),
             "",
         ),
-        "no keys": (realm.publish, "no key of a fit kind"),
-        "keys in no list": (lambda: realm.answer(KEYS, '{"keys": "x"}'), "no key of a fit kind"),
+        "no keys": (realm.publish, "no key of an accepted type"),
+        "keys in no list": (
+            lambda: realm.answer(KEYS, '{"keys": "x"}'),
+            "no key of an accepted type",
+        ),
     }
     for name, (change, reason) in unfit.items():
         with subtests.test(name):
