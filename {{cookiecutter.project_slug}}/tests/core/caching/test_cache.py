@@ -364,7 +364,7 @@ def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) ->
     # As on a replica, every write is refused.
     with pytest.raises(ResponseError, match="Write commands are not allowed"):
         client.eval_ro(
-            store.LOOK, 2, f"{prefix}/generation", f"{prefix}/{key}/", SCHEMA, OTHERS, 5_000
+            store.GET_OR_LEASE, 2, f"{prefix}/generation", f"{prefix}/{key}/", SCHEMA, OTHERS, 5_000
         )
 
 
