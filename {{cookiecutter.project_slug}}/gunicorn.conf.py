@@ -109,7 +109,7 @@ pre_fork = stop_signals.block
 
 def when_ready(_server: object) -> None:
     """Open the liveness port that workers inherit; log warnings and unhandled exceptions."""
-    logs.log_what_python_prints()
+    logs.log_warnings_and_exceptions()
     liveness.listen(_settings.host, _settings.liveness_port)
 
 

@@ -17,7 +17,7 @@ settings = Settings.load()
 task_metrics.enable_multiprocess_mode(settings)
 # {% endif %}
 flask_app = create_app(settings)
-logs.log_what_python_prints()
+logs.log_warnings_and_exceptions()
 if settings.logs_as_json:
     # Celery prints its shutdown notice there; `app.core.tasks.celery_app` logs the shutdown.
     vars(sys)["__stdout__"] = None

@@ -16,7 +16,7 @@ function check(holds: boolean, what: string): asserts holds {
 }
 
 const refused = await anonymous.POST("/api/v1/orders", { body: basket });
-check(refused.error?.code === "unauthenticated", "a stranger may order");
+check(refused.error?.code === "unauthorized", "a stranger may order");
 
 const login = await anonymous.POST("/api/v1/auth/login", { body: { email, password } });
 check(login.data !== undefined, "nobody can log in");

@@ -49,7 +49,7 @@ if context.is_offline_mode():
         context.run_migrations()
 else:
     settings = database_settings.of(current_app)
-    with engine.connect() as connection, migration_lock.alone(connection, settings):
+    with engine.connect() as connection, migration_lock.hold(connection, settings):
         context.configure(connection=connection, **OPTIONS)
         with context.begin_transaction():
             context.run_migrations()

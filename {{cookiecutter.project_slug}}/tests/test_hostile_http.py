@@ -107,7 +107,7 @@ def test_members_with_one_name_are_refused_wherever_they_are(
         "at the top": good.replace("{", '{"currency": "EUR", ', 1),
         "below": BASKET_OF % '7, "quantity": 2',
         "unknown": good.replace("{", '{"x": {"a": 1, "a": 1}, ', 1),
-        "env_format otherwise": BASKET_OF % r'7, "\u0071uantity": 2',
+        "escaped": BASKET_OF % r'7, "\u0071uantity": 2',
     }.items():
         with subtests.test(name):
             answer = client.post(QUOTES, data=body, content_type=JSON)

@@ -268,7 +268,7 @@ def test_a_process_waits_for_another_that_migrates_no_longer_than_it_may(
     app = make_app(database_url=new_database(), database_migration_wait_timeout_seconds=0)
     engine = migration_engine(app)
 
-    with engine.connect() as other, migration_lock.alone(other, database_settings.of(app)):
+    with engine.connect() as other, migration_lock.hold(other, database_settings.of(app)):
         assert "has not finished within" in refusal(app, log_lines)
     assert tables(app) == set()
 
@@ -283,13 +283,13 @@ def test_a_process_that_waits_goes_on_when_the_other_one_has_finished(
     def wait_for_turn() -> str:
         with (
             engine.connect() as connection,
-            migration_lock.alone(connection, database_settings.of(app)),
+            migration_lock.hold(connection, database_settings.of(app)),
         ):
             return "its turn"
 
     engine = migration_engine(app)
     with ThreadPoolExecutor(1) as threads:
-        with engine.connect() as other, migration_lock.alone(other, database_settings.of(app)):
+        with engine.connect() as other, migration_lock.hold(other, database_settings.of(app)):
             waiting = threads.submit(wait_for_turn)
             wait_until(
                 lambda: "waiting for migration lock" in {line["message"] for line in log_lines}
@@ -335,7 +335,7 @@ def test_other_errors_of_a_migration_are_not_taken_for_a_lock(app: Flask) -> Non
     with (
         pytest.raises(DBAPIError),
         engine.connect() as connection,
-        migration_lock.alone(connection, database_settings.of(app)),
+        migration_lock.hold(connection, database_settings.of(app)),
     ):
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
@@ -345,7 +345,7 @@ def test_a_database_in_memory_needs_no_lock(make_app: MakeApp) -> None:
 
     with (
         reading_engine.of(app).connect() as connection,
-        migration_lock.alone(connection, database_settings.of(app)),
+        migration_lock.hold(connection, database_settings.of(app)),
     ):
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
 
@@ -361,7 +361,7 @@ def test_a_session_of_a_server_asks_again_until_the_lock_is_free(
 
     with migration_engine(app).connect() as connection:
         connection.connection.create_function("is_free", 0, lambda: next(answers))
-        with migration_lock.alone(connection, database_settings.of(app)):
+        with migration_lock.hold(connection, database_settings.of(app)):
             assert list(answers) == []
             assert not connection.in_transaction()
 

@@ -131,7 +131,7 @@ def _answer(login: service.Login) -> Response:
         {
             "access_token": issued.value,
             "token_type": "Bearer",
-            "expires_in": issued.seconds,
+            "expires_in": issued.ttl_seconds,
             "refresh_token": login.refresh_token,
         }
     )

@@ -16,7 +16,7 @@ Probe = Callable[[], None]
 class Checks:
     """The probes of an application's dependencies, by name."""
 
-    seconds: float = 2.0
+    timeout_seconds: float = 2.0
     """The time limit for all probes together."""
     probes: dict[str, Probe] = field(default_factory=dict)
     _running: dict[str, Future[None]] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Checks:
             # A probe that is still running from last time is not started again: they would pile up.
             if name not in self._running or self._running[name].done():
                 self._running[name] = self._threads.submit(probe)
-        wait(self._running.values(), timeout=self.seconds)
+        wait(self._running.values(), timeout=self.timeout_seconds)
         return {
             name: asked.done() and asked.exception() is None
             for name, asked in self._running.items()

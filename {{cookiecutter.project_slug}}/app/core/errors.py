@@ -86,7 +86,7 @@ class Unprocessable(Problem):
     """The values are well formed, but cannot be processed."""
 
     status = 422
-    code = "unprocessable"
+    code = "unprocessable_entity"
     detail = DETAILS[422]
 
 
@@ -102,7 +102,7 @@ class Unavailable(Problem):
     """A dependency that the request needs is temporarily unavailable."""
 
     status = 503
-    code = "unavailable"
+    code = "service_unavailable"
     detail = DETAILS[503]
 
 

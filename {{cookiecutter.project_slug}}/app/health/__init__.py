@@ -13,7 +13,7 @@ __all__ = ["HealthSettings", "init_app"]
 
 def init_app(app: Flask, settings: HealthSettings) -> None:
     """Serve the probes. They are exempt from observers, such as logs, and from the Host check."""
-    checks.of(app).seconds = settings.readiness_timeout_seconds
+    checks.of(app).timeout_seconds = settings.readiness_timeout_seconds
     started.set(app, value=False)
     app.register_blueprint(blueprint)
     request_pipeline.of(app).quiet_blueprints.add(blueprint.name)

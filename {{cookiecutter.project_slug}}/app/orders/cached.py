@@ -29,7 +29,7 @@ def key(  # one line where it fits
     return "/".join(parts)
 
 
-order = caching.cached(key, caching.form_of(OrderView, PricedLine))
+order = caching.cached(key, caching.schema_digest(OrderView, PricedLine))
 """Decorator for the read of one order, which takes the same parameters as `key`."""
 
 
@@ -37,7 +37,7 @@ order = caching.cached(key, caching.form_of(OrderView, PricedLine))
 @event.listens_for(Order, "after_update")
 def forget(_mapper: Mapper[Order], _connection: Connection, changed: Order) -> None:
     """Invalidate a changed or deleted order. Applies to every change through the ORM."""
-    caching.forget_after_commit(  # one line where it fits
+    caching.invalidate_after_commit(  # one line where it fits
         cast("Session", object_session(changed)),
         key(  # one line where it fits
             changed.id,

@@ -24,7 +24,7 @@ def init_app(app: Flask, settings: UserSettings) -> None:
     signed_links.init_app(app, settings)
     service.registration_open.set(app, settings.registration_open)
     access.declare_scopes(app, {"account": ("user", "admin")})
-    access.look_up(app, "admin", service.is_administrator)
+    access.check_on_each_request(app, "admin", service.is_administrator)
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")
     app.cli.add_command(commands.users)
     app.cli.add_command(commands.prune)

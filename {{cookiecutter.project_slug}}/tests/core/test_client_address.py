@@ -48,10 +48,10 @@ def test_a_client_is_the_same_however_a_proxy_spells_its_address(
     make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     app = make_app(trusted_proxy_hops=1)
-    for env_format, address in SPELLED.items():
-        with subtests.test(env_format):
-            assert str(client_address.parsed(env_format)) == address
-            assert _seen_by(app, log_lines, env_format) == address
+    for spelling, address in SPELLED.items():
+        with subtests.test(spelling):
+            assert str(client_address.parsed(spelling)) == address
+            assert _seen_by(app, log_lines, spelling) == address
 
 
 # {% if cookiecutter.rate_limiting or cookiecutter.auth == "jwt" %}

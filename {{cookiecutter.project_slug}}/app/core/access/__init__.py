@@ -23,10 +23,10 @@ from app.core.access.principals import (  # one line where it fits
     Principal,
     Unauthenticated,
     admit,
-    guarded,
     # {% if cookiecutter.auth == "jwt" %}
-    look_up,
+    check_on_each_request,
     # {% endif %}
+    guarded,
     principal,
 )
 from app.core.access.scopes import ROLES, Scopes, declare_scopes, scopes, scopes_of
@@ -43,12 +43,12 @@ __all__ = [  # one line where it fits
     # {% if cookiecutter.web_ui %}
     "browser_session",
     # {% endif %}
+    # {% if cookiecutter.auth == "jwt" %}
+    "check_on_each_request",
+    # {% endif %}
     "declare_scopes",
     "guarded",
     "init_app",
-    # {% if cookiecutter.auth == "jwt" %}
-    "look_up",
-    # {% endif %}
     "principal",
     "scopes",
     "scopes_of",

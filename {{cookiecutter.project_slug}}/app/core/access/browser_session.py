@@ -98,13 +98,13 @@ def user() -> BrowserUser | None:
 
 
 def principal() -> Principal | None:
-    """Return the principal of the session; None if nobody is logged in."""
+    """Return the principal of the session; None without a login."""
     found = user()
     return found.principal if found else None
 
 
 def cookie_name() -> str | None:
-    """Return the name in the session's cookie; None if it has expired or nobody is logged in.
+    """Return the name in the session's cookie; None if it has expired or there is no login.
 
     It runs no query, so error pages can show the name while the database is unavailable. Whether
     the session was ended elsewhere is known only if this request has called `user`.

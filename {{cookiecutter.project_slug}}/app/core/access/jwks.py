@@ -62,8 +62,11 @@ class InvalidProviderResponse(Exception):  # noqa: N818  the response is at faul
     """The provider's response does not conform to OpenID Connect Discovery or RFC 7517."""
 
 
-def reachable(url: str, *, securely: bool) -> bool:
-    """Return whether a URL may be fetched: https, or http to this machine or if not `securely`."""
+def is_fetchable(url: str, *, require_https: bool) -> bool:
+    """Return whether a URL may be fetched: always by https, by http only from this machine.
+
+    Without `require_https`, http is allowed for every host.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -72,7 +75,7 @@ def reachable(url: str, *, securely: bool) -> bool:
     if not host or "@" in parts.netloc or not url.isprintable() or " " in url:
         return False
     return parts.scheme == "https" or (
-        parts.scheme == "http" and (not securely or _is_this_machine(host))
+        parts.scheme == "http" and (not require_https or _is_this_machine(host))
     )
 
 
@@ -92,7 +95,7 @@ class PublicKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Cached:
     keys: Mapping[str, PublicKey]
     since: float
     # {% if cookiecutter.web_ui %}
@@ -100,7 +103,7 @@ class _Known:
     # {% endif %}
 
 
-class Provider:
+class ProviderClient:
     """The cached metadata and keys of an application's provider, shared by all of its threads.
 
     Nothing is fetched when it is created.
@@ -112,13 +115,13 @@ class Provider:
         algorithms: Collection[str],
         *,
         ca_file: Path | None = None,
-        securely: bool = True,
+        require_https: bool = True,
     ) -> None:
         self._issuer = issuer
         self._algorithms = frozenset(algorithms)
         self._verify = str(ca_file) if ca_file else True
-        self._securely = securely
-        self._known = _Known(  # one line where it fits
+        self._require_https = require_https
+        self._cached = _Cached(  # one line where it fits
             MappingProxyType({}),
             NEVER,
             # {% if cookiecutter.web_ui %}
@@ -130,9 +133,9 @@ class Provider:
         self._posting = ThreadPoolExecutor(MAX_POSTS, thread_name_prefix="openid-provider-post")
         # {% endif %}
         self._lock = Lock()  # for the four attributes below
-        self._asking: Future[None] | None = None
-        self._asked_at = NEVER
-        self._asked_for_unknown_at = NEVER
+        self._current_fetch: Future[None] | None = None
+        self._fetch_started_at = NEVER
+        self._fetched_for_unknown_at = NEVER
         self._failed_at = NEVER
 
     def key(self, kid: str) -> PublicKey:
@@ -143,17 +146,17 @@ class Provider:
             ProviderUnavailable: when it does not respond and no cached data is recent enough.
 
         """
-        return self._learn(lambda known: kid in known.keys).keys[kid]
+        return self._fetch_if_needed(lambda known: kid in known.keys).keys[kid]
 
     # {% if cookiecutter.web_ui %}
-    def described(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Any]:
         """Return the provider's discovery document.
 
         Raises:
             ProviderUnavailable: when it does not respond and no cached data is recent enough.
 
         """
-        return self._learn(lambda _known: True).document
+        return self._fetch_if_needed(lambda _cached: True).document
 
     def post(
         self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None
@@ -197,25 +200,25 @@ class Provider:
             return answer.status_code, _object(answer, began)
 
     # {% endif %}
-    def _learn(self, enough: Callable[[_Known], bool]) -> _Known:
+    def _fetch_if_needed(self, enough: Callable[[_Cached], bool]) -> _Cached:
         """Return the cached data if it is fresh and `enough` accepts it; otherwise fetch first.
 
         Raises:
             ProviderUnavailable: when it does not respond and no cached data is recent enough.
 
         """
-        known = self._known
+        known = self._cached
         if enough(known) and time.monotonic() < known.since + FRESH_SECONDS:
             return known
-        asked, seconds = self._ask(enough)
+        asked, seconds = self._join_or_start_fetch(enough)
         wait([asked], timeout=seconds)
-        known = self._known
+        known = self._cached
         answered = asked.done() and asked.exception() is None
         if (enough(known) or answered) and time.monotonic() < known.since + MAX_STALE_SECONDS:
             return known
         raise _unavailable()
 
-    def _ask(self, enough: Callable[[_Known], bool]) -> tuple[Future[None], float]:
+    def _join_or_start_fetch(self, enough: Callable[[_Cached], bool]) -> tuple[Future[None], float]:
         """Return the fetch that is running or was the last, and the seconds to wait for it.
 
         Clients can invent key ids, so unknown ids cause at most one fetch in PAUSE_SECONDS. Those
@@ -224,19 +227,21 @@ class Provider:
         """
         with self._lock:
             now = time.monotonic()
-            fresh = now < self._known.since + FRESH_SECONDS
-            learned = fresh and enough(self._known)  # fetched while this thread waited for the lock
-            last = self._asked_for_unknown_at if fresh else self._failed_at
+            fresh = now < self._cached.since + FRESH_SECONDS
+            learned = fresh and enough(
+                self._cached
+            )  # fetched while this thread waited for the lock
+            last = self._fetched_for_unknown_at if fresh else self._failed_at
             due = now >= last + PAUSE_SECONDS and not learned
-            if self._asking is None or (due and self._asking.done()):
-                self._asked_at = now
+            if self._current_fetch is None or (due and self._current_fetch.done()):
+                self._fetch_started_at = now
                 self._failed_at = now  # reset when it succeeds
                 if fresh:
-                    self._asked_for_unknown_at = now
+                    self._fetched_for_unknown_at = now
                 # In the context of this request, to which the log lines and spans belong.
-                self._asking = self._threads.submit(copy_context().run, self._fetch, now)
+                self._current_fetch = self._threads.submit(copy_context().run, self._fetch, now)
             # A thread that joins a running fetch waits only for the rest of its time limit.
-            return self._asking, max(0.0, self._asked_at + FETCH_SECONDS - now)
+            return self._current_fetch, max(0.0, self._fetch_started_at + FETCH_SECONDS - now)
 
     def _fetch(self, now: float) -> None:
         """Fetch the discovery document and the keys.
@@ -250,11 +255,13 @@ class Provider:
             if document.get("issuer") != self._issuer:  # OpenID Connect Discovery 1.0, section 4.3
                 _refuse("its discovery document names another issuer")
             keys_url = document.get("jwks_uri")
-            if not isinstance(keys_url, str) or not reachable(keys_url, securely=self._securely):
+            if not isinstance(keys_url, str) or not is_fetchable(
+                keys_url, require_https=self._require_https
+            ):
                 _refuse("its jwks_uri is no URL to fetch keys from")
-            keys = dict(_fit_keys(self._get(keys_url, now), self._algorithms))
+            keys = dict(_usable_keys(self._get(keys_url, now), self._algorithms))
             if not keys:
-                _refuse("it has no key of a fit kind and size")
+                _refuse("it has no key of an accepted type and size")
         except Exception as error:
             logger.warning(
                 "OpenID provider keys unavailable",
@@ -265,7 +272,7 @@ class Provider:
             )
             raise
         with self._lock:
-            self._known = _Known(  # one line where it fits
+            self._cached = _Cached(  # one line where it fits
                 MappingProxyType(keys),
                 now,
                 # {% if cookiecutter.web_ui %}
@@ -325,8 +332,8 @@ def _refuse(sentence: str) -> NoReturn:
     raise InvalidProviderResponse(sentence)
 
 
-def _fit_keys(
-    described: Mapping[str, Any], believed: frozenset[str]
+def _usable_keys(
+    described: Mapping[str, Any], accepted: frozenset[str]
 ) -> Iterator[tuple[str, PublicKey]]:
     """Yield the keys that may verify signatures, by id.
 
@@ -341,7 +348,7 @@ def _fit_keys(
             key = import_key({name: member[name] for name in PUBLIC if name in member})
         except (JoseError, ValueError, TypeError, KeyError):
             continue
-        algorithms = _algorithms(key, member.get("alg")) & believed
+        algorithms = _algorithms(key, member.get("alg")) & accepted
         if algorithms:
             yield member["kid"], PublicKey(key, algorithms)
 

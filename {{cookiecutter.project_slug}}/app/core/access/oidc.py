@@ -19,7 +19,7 @@ from joserfc.jwt import JWTClaimsRegistry, Token
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.core.access import principals
-from app.core.access.jwks import ALGORITHMS, Provider, reachable
+from app.core.access.jwks import ALGORITHMS, ProviderClient, is_fetchable
 from app.core.access.principals import InvalidToken, Principal
 from app.core.access.scopes import Scopes, scopes
 from app.core.config import CoreSettings, Environment, Names, required_in_production
@@ -42,7 +42,7 @@ def _issuer(value: str | None, info: ValidationInfo) -> str | None:
         return None
     in_production = info.data.get("app_env") is Environment.PRODUCTION
     if (
-        not reachable(str(value), securely=False)
+        not is_fetchable(str(value), require_https=False)
         or set("?#") & set(str(value))
         or (in_production and not str(value).startswith("https:"))
     ):
@@ -56,14 +56,14 @@ def _issuer(value: str | None, info: ValidationInfo) -> str | None:
 
 def _audience(value: str | None, info: ValidationInfo) -> str | None:
     if value is None and info.data.get("oidc_issuer"):
-        message = "is needed with OIDC_ISSUER: without it tokens for any service would be believed"
+        message = "is needed with OIDC_ISSUER: without it tokens for any service would be accepted"
         raise ValueError(message)
     return cast("str | None", required_in_production(value, info))
 
 
 def _algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or not set(value) <= ALGORITHMS:
-        message = f"must be some of {', '.join(sorted(ALGORITHMS))}: only public keys are believed"
+        message = f"must be some of {', '.join(sorted(ALGORITHMS))}: only public keys are accepted"
         raise ValueError(message)
     return value
 
@@ -141,7 +141,9 @@ class SignedTokens:
     `kinds` are the values that a token's header may have as `typ`, in lower case.
     """
 
-    def __init__(self, settings: OidcSettings, provider: Provider, kinds: Collection[str]) -> None:
+    def __init__(
+        self, settings: OidcSettings, provider: ProviderClient, kinds: Collection[str]
+    ) -> None:
         self._provider = provider
         self._kinds = kinds
         self._registry = _Signatures(
@@ -213,7 +215,7 @@ class ClaimsMapper:
 class Verifier:
     """Verifies the access tokens of one provider."""
 
-    def __init__(self, settings: OidcSettings, provider: Provider, granted: Scopes) -> None:
+    def __init__(self, settings: OidcSettings, provider: ProviderClient, granted: Scopes) -> None:
         self._tokens = SignedTokens(settings, provider, ACCESS_TOKENS | ANY_TOKENS)
         self._claims_mapper = ClaimsMapper(settings, granted)
         self._claims = JWTClaimsRegistry(
@@ -284,7 +286,7 @@ def _texts(value: object, separator: str | None = None) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-openid_provider = Extension[Provider]("openid_provider")
+openid_provider = Extension[ProviderClient]("openid_provider")
 
 
 def init_app(app: Flask, settings: OidcSettings) -> None:
@@ -296,11 +298,11 @@ def init_app(app: Flask, settings: OidcSettings) -> None:
     if settings.oidc_issuer is None:
         principals.init_app(app, _refuse)
         return
-    provider = Provider(
+    provider = ProviderClient(
         settings.oidc_issuer,
         settings.oidc_algorithms,
         ca_file=settings.oidc_ca_file,
-        securely=settings.in_production,
+        require_https=settings.in_production,
     )
     openid_provider.set(app, provider)
     principals.init_app(app, Verifier(settings, provider, scopes.of(app)).verify)

@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
 from app.core import telemetry
 from app.core.access import auth_log
-from app.core.access.jwks import Provider, ProviderUnavailable, reachable
+from app.core.access.jwks import ProviderClient, ProviderUnavailable, is_fetchable
 from app.core.access.oidc import (
     ANY_TOKENS,
     INVALID_TOKEN_ERRORS,
@@ -55,7 +55,7 @@ def _client_id(value: str | None, info: ValidationInfo) -> str | None:
         message = "needs OIDC_ISSUER"
         raise ValueError(message)
     if value == info.data.get("oidc_audience"):
-        message = "must not be OIDC_AUDIENCE too: ID tokens would be believed as access tokens"
+        message = "must not be OIDC_AUDIENCE too: ID tokens would be accepted as access tokens"
         raise ValueError(message)
     return value
 
@@ -119,15 +119,15 @@ class AuthorizationRequest:
 class OIDCLogin:
     """Sends users to the provider to log in, and verifies who they are."""
 
-    def __init__(self, settings: ClientSettings, provider: Provider, granted: Scopes) -> None:
+    def __init__(self, settings: ClientSettings, provider: ProviderClient, granted: Scopes) -> None:
         self._provider = provider
         self._issuer = str(settings.oidc_issuer)
         self._client = str(settings.oidc_client_id)
         self._secret = settings.oidc_client_secret
         self._scopes = settings.oidc_client_scopes
-        self._place = settings.public_url
+        self._public_url = settings.public_url
         self._leeway = settings.oidc_leeway_seconds
-        self._securely = settings.in_production
+        self._require_https = settings.in_production
         self._tokens = SignedTokens(settings, provider, ANY_TOKENS)
         self._claims_mapper = ClaimsMapper(settings, granted)
 
@@ -142,14 +142,14 @@ class OIDCLogin:
         asked = {
             "response_type": "code",
             "client_id": self._client,
-            "redirect_uri": f"{self._place}{CALLBACK}",
+            "redirect_uri": f"{self._public_url}{CALLBACK}",
             "scope": self._scopes,
             "state": authorization.state,
             "nonce": authorization.nonce,
             "code_challenge": _encoded(sha256(authorization.verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
-        return _with(self._endpoint("authorization_endpoint"), asked), authorization
+        return _with_query(self._endpoint("authorization_endpoint"), asked), authorization
 
     def finish(
         self, request: AuthorizationRequest, answer: Mapping[str, str]
@@ -162,12 +162,12 @@ class OIDCLogin:
 
         """
         # The issuer prevents mix-up attacks, which pass one provider's code to another (RFC 9207).
-        named = self._provider.described().get("authorization_response_iss_parameter_supported")
+        named = self._provider.metadata().get("authorization_response_iss_parameter_supported")
         if answer.get("iss", "" if named is True else self._issuer) != self._issuer:
             raise LoginFailed
         if "error" in answer or not answer.get("code"):
             raise LoginFailed
-        return self.identify(self._spend(answer["code"], request.verifier), request.nonce)
+        return self.identify(self._redeem(answer["code"], request.verifier), request.nonce)
 
     def identify(self, given: Mapping[str, Any], nonce: str) -> tuple[Principal, str]:
         """Return the principal and its name, from the token response.
@@ -194,19 +194,19 @@ class OIDCLogin:
         (RP-Initiated Logout 1.0, section 2).
         """
         try:
-            place = self._endpoint("end_session_endpoint")
+            url = self._endpoint("end_session_endpoint")
         except ProviderUnavailable:
             return None
-        back = f"{self._place}{LOGGED_OUT}"
-        return _with(place, {"client_id": self._client, "post_logout_redirect_uri": back})
+        back = f"{self._public_url}{LOGGED_OUT}"
+        return _with_query(url, {"client_id": self._client, "post_logout_redirect_uri": back})
 
     def _endpoint(self, name: str) -> str:
-        place = self._provider.described().get(name)
-        if not isinstance(place, str) or not reachable(place, securely=self._securely):
+        url = self._provider.metadata().get(name)
+        if not isinstance(url, str) or not is_fetchable(url, require_https=self._require_https):
             raise ProviderUnavailable
-        return place
+        return url
 
-    def _spend(self, code: str, verifier: str) -> dict[str, Any]:
+    def _redeem(self, code: str, verifier: str) -> dict[str, Any]:
         """Redeem a code, and return the token response.
 
         Raises:
@@ -217,7 +217,7 @@ class OIDCLogin:
         form = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": f"{self._place}{CALLBACK}",
+            "redirect_uri": f"{self._public_url}{CALLBACK}",
             "code_verifier": verifier,
         }
         if self._secret:
@@ -281,9 +281,9 @@ def _encoded(value: bytes) -> str:
     return urlsafe_b64encode(value).decode().rstrip("=")
 
 
-def _with(place: str, parameters: Mapping[str, str]) -> str:
+def _with_query(url: str, parameters: Mapping[str, str]) -> str:
     """Add parameters to a URL that may already have some (RFC 6749, section 3.1)."""
-    return f"{place}{'&' if '?' in place else '?'}{urlencode(parameters)}"
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
 
 
 oidc_login = Extension[OIDCLogin]("oidc_login")

@@ -38,7 +38,7 @@ class Unauthenticated(Problem):
     """
 
     status = 401
-    code = "unauthenticated"
+    code = "unauthorized"
     detail = DETAILS[401]
 
     def __init__(self, challenge: str = "Bearer") -> None:
@@ -72,10 +72,10 @@ Verify = Callable[[str], Principal]
 token_verifier = Extension[Verify]("token_verifier")
 # {% if cookiecutter.auth == "jwt" %}
 
-StillHolds = Callable[[Principal], bool]
+ScopeCheck = Callable[[Principal], bool]
 """Returns whether a principal still has the scope that its token contains."""
 
-looked_up_scopes = Extension[dict[str, StillHolds]]("looked_up_scopes")
+scope_checks = Extension[dict[str, ScopeCheck]]("scope_checks")
 # {% endif %}
 
 
@@ -83,18 +83,18 @@ def init_app(app: Flask, verify: Verify) -> None:
     """Authenticate requests with `verify`."""
     token_verifier.set(app, verify)
     # {% if cookiecutter.auth == "jwt" %}
-    looked_up_scopes.set(app, {})
+    scope_checks.set(app, {})
     # {% endif %}
 
 
 # {% if cookiecutter.auth == "jwt" %}
-def look_up(app: Flask, scope: str, still_holds: StillHolds) -> None:
+def check_on_each_request(app: Flask, scope: str, still_holds: ScopeCheck) -> None:
     """Check this scope on each request that needs it, not only when the token is issued.
 
     A revoked permission then ends at once (OWASP ASVS 5.0, 8.3.2), at the cost of a query per
     request.
     """
-    looked_up_scopes.of(app)[scope] = still_holds
+    scope_checks.of(app)[scope] = still_holds
 
 
 # {% endif %}
@@ -110,11 +110,11 @@ def admit(scope: str) -> None:
     if scope not in found.scopes:
         raise InsufficientScope(scope)
     # {% if cookiecutter.auth == "jwt" %}
-    still_holds = looked_up_scopes.current.get(scope)
-    if still_holds and g.get("looked_up") != scope:
+    still_holds = scope_checks.current.get(scope)
+    if still_holds and g.get("checked_scope") != scope:
         if not still_holds(found):
             raise InsufficientScope(scope)
-        g.looked_up = scope
+        g.checked_scope = scope
     # {% endif %}
 
 

@@ -26,7 +26,7 @@ from app.core.config import NAME, CoreSettings, Environment, required_in_product
 from app.core.config.secret_strength import is_guessable
 from app.core.extension import Extension
 
-KIND = "at+jwt"  # RFC 9068, so that no other token of ours is accepted as an access token
+JWT_TYPE = "at+jwt"  # RFC 9068, so that no other token of ours is accepted as an access token
 LEEWAY = 5  # seconds of clock skew between our machines
 MAX_LENGTH = 4_096  # characters of a token; longer ones are refused unread
 MIN_SECRET_LENGTH = 32  # bytes (RFC 7518, section 3.2)
@@ -35,8 +35,8 @@ ACCEPTED_KEYS = (
     f"oct of {MIN_SECRET_LENGTH} bytes or more, OKP Ed25519, EC P-256 or RSA of {MIN_RSA_BITS} bits "
     "or more"
 )
-MAKE_ONE = "make one with: flask --app app new-jwt-keys"
-ADVICE = f"must be a JSON Web Key Set; {MAKE_ONE}"
+HOW_TO_GENERATE = "make one with: flask --app app new-jwt-keys"
+ADVICE = f"must be a JSON Web Key Set; {HOW_TO_GENERATE}"
 DEVELOPMENT_KEYS = (
     '{"keys": [{"kty": "oct", "kid": "development",'
     ' "k": "ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24"}]}'
@@ -65,7 +65,7 @@ class TokenSettings(CoreSettings):
         keys = read_keys(value.get_secret_value())
         production = info.data.get("app_env") is Environment.PRODUCTION
         if production and any(map(is_guessable, filter(None, map(_secret, keys)))):
-            message = f"holds a key that can be guessed; {MAKE_ONE}"
+            message = f"holds a key that can be guessed; {HOW_TO_GENERATE}"
             raise ValueError(message)
         return value
 
@@ -84,7 +84,7 @@ def read_keys(text: str) -> list[Key]:
         raise ValueError(ADVICE) from None
     # joserfc skips keys of an unknown type.
     if len(keys) < len(described["keys"]) or not all(map(algorithm, keys)):
-        message = f"holds an unfit key: each must be {ACCEPTED_KEYS}"
+        message = f"holds an unusable key: each must be {ACCEPTED_KEYS}"
         raise ValueError(message)
     if len({key.kid for key in keys}) < len(keys):
         message = "holds two keys with one kid"
@@ -103,7 +103,7 @@ def _secret(key: Key) -> bytes:
 
 
 def algorithm(key: Key) -> str | None:
-    """Return the only algorithm for a key (RFC 8725, section 3.1); None if the key is unfit."""
+    """Return the only algorithm for a key (RFC 8725, section 3.1); None if the key is unusable."""
     match key:
         case OctKey() if len(key.raw_value) >= MIN_SECRET_LENGTH:
             return "HS256"
@@ -122,7 +122,7 @@ class IssuedToken:
     """An access token, and its lifetime in seconds."""
 
     value: str
-    seconds: int
+    ttl_seconds: int
 
 
 class Tokens:
@@ -135,7 +135,7 @@ class Tokens:
         self._signing = keys[0]
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
-        self._seconds = settings.access_token_ttl_seconds
+        self._ttl_seconds = settings.access_token_ttl_seconds
         self._claims = JWTClaimsRegistry(
             leeway=LEEWAY,
             iss={"essential": True, "value": self._issuer},
@@ -156,7 +156,7 @@ class Tokens:
             "sub": str(principal.id),
             "iat": now,
             "nbf": now,
-            "exp": now + self._seconds,
+            "exp": now + self._ttl_seconds,
             "jti": secrets.token_urlsafe(16),
             "scope": " ".join(sorted(principal.scopes)),
         }
@@ -164,9 +164,9 @@ class Tokens:
             claims["sid"] = str(principal.session)
         kid = str(self._signing.kid)
         _, signed_with = self._keys[kid]
-        header = {"alg": signed_with, "kid": kid, "typ": KIND}
+        header = {"alg": signed_with, "kid": kid, "typ": JWT_TYPE}
         value = jwt.encode(header, claims, self._signing, algorithms=[signed_with])
-        return IssuedToken(value, self._seconds)
+        return IssuedToken(value, self._ttl_seconds)
 
     def verify(self, token: str) -> Principal:
         """Return the principal of a token.
@@ -199,7 +199,7 @@ class Tokens:
         """
         header = token.headers()
         key, signed_with = self._keys[header["kid"]]
-        if (header["alg"], header.get("typ")) != (signed_with, KIND):
+        if (header["alg"], header.get("typ")) != (signed_with, JWT_TYPE):
             raise KeyError
         return key
 

@@ -42,7 +42,7 @@ class WeakETag(PreconditionFailed):
     code = "weak_etag"
     detail = (
         "If-Match takes strong ETags only (RFC 9110, 13.1.1), and this one is weak: a proxy that "
-        "compresses answers has changed it. Send it without W/, and tell who runs the proxy."
+        "compresses answers has changed it. Send it without W/, and report it to the operator of the proxy."
     )
 
 
@@ -51,7 +51,9 @@ class ReadConditions(Schema):
 
     if_none_match = fields.String(
         data_key="If-None-Match",
-        metadata={"description": "An ETag you hold: answers 304 while it is the present one"},
+        metadata={
+            "description": "The ETag of a stored response; if it is still current, the response is 304"
+        },
     )
 
 
@@ -60,7 +62,9 @@ class ChangeConditions(Schema):
 
     if_match = fields.String(
         data_key="If-Match",
-        metadata={"description": "The ETag you saw: answers 412 when there is another by now"},
+        metadata={
+            "description": "The ETag of the version to change; if it is not current, the response is 412"
+        },
     )
 
 

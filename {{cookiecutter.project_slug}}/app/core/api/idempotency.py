@@ -58,6 +58,7 @@ class Claim:
 
     key: str
     fingerprint: str
+    """The "idempotency fingerprint" of draft-ietf-httpapi-idempotency-key-header, section 2.4."""
 
     # {% if cookiecutter.auth != "none" %}
     def owned_by(self, owner: object) -> Self:

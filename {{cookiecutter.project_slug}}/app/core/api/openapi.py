@@ -95,7 +95,7 @@ def complete(document: Node) -> Node:
     schemas["ProblemCode"] = {
         "type": "string",
         "enum": names,
-        "description": "What this version answers; more may come",
+        "description": "The codes of this version; later versions may add more",
     }
     for name in ("Problem", "FieldError"):  # clients never send these
         for described in schemas[name]["properties"].values():

@@ -108,11 +108,11 @@ def decode_cursor(cursor: str) -> Position:
 
     """
     try:
-        sealed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        decoded = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):
-        sealed = b""
-    key, signature = sealed[: _KEY.size], sealed[_KEY.size :]
-    if len(sealed) != _CURSOR_BYTES or not hmac.compare_digest(signature, _signature(key)):
+        decoded = b""
+    key, signature = decoded[: _KEY.size], decoded[_KEY.size :]
+    if len(decoded) != _CURSOR_BYTES or not hmac.compare_digest(signature, _signature(key)):
         message = "not a cursor of this list"
         raise ValueError(message)
     microseconds, identity = _KEY.unpack(key)

@@ -8,9 +8,9 @@ from app.core.caching import (  # one line where it fits
     cache_metrics,
     # {% endif %}
 )
-from app.core.caching.cache import CacheSettings, cached, forget_after_commit, form_of
+from app.core.caching.cache import CacheSettings, cached, invalidate_after_commit, schema_digest
 
-__all__ = ["CacheSettings", "cached", "forget_after_commit", "form_of", "init_app"]
+__all__ = ["CacheSettings", "cached", "init_app", "invalidate_after_commit", "schema_digest"]
 
 
 def init_app(app: Flask, settings: CacheSettings) -> None:

@@ -53,7 +53,7 @@ WAIT_SECONDS = 0.25
 POLL_SECONDS = 0.01
 MAX_ENTRIES = 1_000  # in the memory of a process
 
-FORGET = "caching.forget"
+INVALIDATE = "caching.invalidate"
 LEASE = b"?"  # the prefix of leases; no response has it
 HIT, MISS, BYPASS = OUTCOMES = ("hit", "miss", "bypass")
 
@@ -84,23 +84,23 @@ class Store(Protocol):
     pool: "ConnectionPool | None"
     """The connections to the store."""
 
-    def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        """Return where a key is stored and the value there; store the lease if there is no value.
+    def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
+        """Return the entry's key in the store and its value; store the lease if there is no value.
 
-        A response in another form counts as no value.
+        A response of another schema counts as no value.
         """
 
-    def settle(self, place: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
         """Replace this lease by a response, if it is still there; delete it if that is empty."""
 
-    def forget(self, keys: list[str]) -> None:
+    def invalidate(self, keys: list[str]) -> None:
         """Delete the responses and leases of these keys."""
 
-    def renew(self) -> None:
+    def start_generation(self) -> None:
         """Start a new generation, in which no earlier entry is found."""
 
 
-class InProcess:
+class InProcessStore:
     """A store in the memory of one process."""
 
     errors: tuple[type[Exception], ...] = ()
@@ -108,50 +108,50 @@ class InProcess:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: dict[bytes, tuple[bytes, float]] = {}
+        self._entries: dict[bytes, tuple[bytes, float]] = {}
 
-    def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
+    def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
         """Return the key itself and its value; store the lease if there is no value."""
-        place, now = key.encode(), time.monotonic()
+        entry_key, now = key.encode(), time.monotonic()
         with self._lock:
-            found, ends = self._kept.get(place, (b"", 0.0))
-            if now < ends and found.startswith((LEASE, form)):
-                return place, found
-            self._put(place, lease, now + LEASE_SECONDS)
-        return place, lease
+            found, ends = self._entries.get(entry_key, (b"", 0.0))
+            if now < ends and found.startswith((LEASE, schema)):
+                return entry_key, found
+            self._set_entry(entry_key, lease, now + LEASE_SECONDS)
+        return entry_key, lease
 
-    def settle(self, place: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
         """Replace this lease by a response, if it is still there."""
         with self._lock:
-            if self._kept.get(place, (b"", 0.0))[0] == lease:
-                self._put(place, answer, time.monotonic() + milliseconds / 1e3)
+            if self._entries.get(entry_key, (b"", 0.0))[0] == lease:
+                self._set_entry(entry_key, answer, time.monotonic() + milliseconds / 1e3)
 
-    def forget(self, keys: list[str]) -> None:
+    def invalidate(self, keys: list[str]) -> None:
         """Delete the responses and leases of these keys."""
         with self._lock:
             for key in keys:
-                self._kept.pop(key.encode(), None)
+                self._entries.pop(key.encode(), None)
 
-    def renew(self) -> None:
+    def start_generation(self) -> None:
         """Delete everything."""
         with self._lock:
-            self._kept.clear()
+            self._entries.clear()
 
-    def _put(self, place: bytes, content: bytes, ends: float) -> None:
+    def _set_entry(self, entry_key: bytes, content: bytes, ends: float) -> None:
         """Store a value as the newest; delete the oldest if there are too many."""
-        self._kept.pop(place, None)
-        self._kept[place] = content, ends
-        if len(self._kept) > MAX_ENTRIES:
-            del self._kept[next(iter(self._kept))]
+        self._entries.pop(entry_key, None)
+        self._entries[entry_key] = content, ends
+        if len(self._entries) > MAX_ENTRIES:
+            del self._entries[next(iter(self._entries))]
 
 
-class InRedis:
+class RedisStore:
     """A store that all processes share; each entry belongs to the generation that stored it.
 
     It connects at the first request. `prefix` separates its keys from those of others.
     """
 
-    LOOK = """
+    GET_OR_LEASE = """
         local generation = redis.call('GET', KEYS[1])
         if not generation then
             generation = ARGV[2]
@@ -159,16 +159,16 @@ class InRedis:
         end
         -- Changes nothing. A replica refuses each write, and may not have heard of the last changes.
         redis.call('PERSIST', KEYS[1])
-        local place = KEYS[2] .. generation
-        local found = redis.call('GET', place)
+        local entry_key = KEYS[2] .. generation
+        local found = redis.call('GET', entry_key)
         if found and (string.sub(found, 1, 1) == '?'
                 or string.sub(found, 1, #ARGV[1]) == ARGV[1]) then
-            return {place, found}
+            return {entry_key, found}
         end
-        redis.call('SET', place, ARGV[2], 'PX', ARGV[3])
-        return {place, ARGV[2]}
+        redis.call('SET', entry_key, ARGV[2], 'PX', ARGV[3])
+        return {entry_key, ARGV[2]}
     """
-    SETTLE = """
+    FILL = """
         if redis.call('GET', KEYS[1]) == ARGV[1] then
             if ARGV[2] == '' then
                 redis.call('DEL', KEYS[1])
@@ -177,7 +177,7 @@ class InRedis:
             end
         end
     """
-    FORGET = """
+    INVALIDATE = """
         local generation = redis.call('GET', KEYS[1])
         for number = 2, #KEYS do
             redis.call('DEL', KEYS[number] .. (generation or ''))
@@ -194,7 +194,7 @@ class InRedis:
         self.pool: ConnectionPool | None = redis_server.pool(url, ca_file)
         self._redis = Redis(connection_pool=self.pool)
         scripts: Iterator[Callable[..., object]]
-        scripts = map(self._redis.register_script, (self.LOOK, self.SETTLE, self.FORGET))
+        scripts = map(self._redis.register_script, (self.GET_OR_LEASE, self.FILL, self.INVALIDATE))
         self._set: Callable[..., object] = self._redis.set
         # {% if cookiecutter.tracing %}
         scripts = (
@@ -202,28 +202,28 @@ class InRedis:
         )
         self._set = observability.redis_spans.traced(self._redis, "SET", self._set)
         # {% endif %}
-        self._look, self._settle, self._forget = scripts
+        self._get_or_lease, self._fill, self._invalidate = scripts
         self._prefix = prefix
         self._generation = f"{prefix}/generation"
 
-    def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        """Return where a key is stored in this generation and its value, in one round trip."""
-        keys, lasts = [self._generation, self._named(key)], int(LEASE_SECONDS * 1e3)
-        return cast("tuple[bytes, bytes]", self._look(keys, [form, lease, lasts]))
+    def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
+        """Return the entry's key in this generation and its value, in one round trip."""
+        keys, lasts = [self._generation, self._key_prefix(key)], int(LEASE_SECONDS * 1e3)
+        return cast("tuple[bytes, bytes]", self._get_or_lease(keys, [schema, lease, lasts]))
 
-    def settle(self, place: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
         """Replace this lease by a response, if it is still there."""
-        self._settle([place], [lease, answer, milliseconds])
+        self._fill([entry_key], [lease, answer, milliseconds])
 
-    def forget(self, keys: list[str]) -> None:
+    def invalidate(self, keys: list[str]) -> None:
         """Delete the responses and leases of these keys in this generation."""
-        self._forget([self._generation, *map(self._named, keys)])
+        self._invalidate([self._generation, *map(self._key_prefix, keys)])
 
-    def renew(self) -> None:
+    def start_generation(self) -> None:
         """Start a new generation; earlier entries expire unread."""
         self._set(self._generation, secrets.token_hex(8))
 
-    def _named(self, key: str) -> str:
+    def _key_prefix(self, key: str) -> str:
         """Return the start of a key's name in Redis; the generation follows."""
         return f"{self._prefix}/{key}/"
 
@@ -235,70 +235,70 @@ class Cache:
     """
 
     def __init__(self, store: Store, seconds: int) -> None:
-        self.observers: list[Callable[[str], None]] = [_note]
+        self.observers: list[Callable[[str], None]] = [_log_outcome]
         """Functions that are called with the outcome of each read: one of OUTCOMES."""
         self._store = store
         self._milliseconds = seconds * 1_000
-        self._availability = Availability("what is cached is read from the database", store.pool)
-        self._renewed = 0
+        self._availability = Availability("reads go to the database", store.pool)
+        self._failures_handled = 0
         self._lock = Lock()
 
-    def read(self, key: str, form: bytes, make: Callable[[], Representation]) -> Representation:
-        """Return the response stored under a key in this form, or make it.
+    def read(self, key: str, schema: bytes, make: Callable[[], Representation]) -> Representation:
+        """Return the response stored under a key with this schema, or compute it.
 
         It waits at most WAIT_SECONDS for another reader to make it, and REDIS_SECONDS for each
         reply of Redis. Exceptions raised by `make` propagate.
         """
         lease = LEASE + secrets.token_bytes(16)
         waits_until = time.monotonic() + WAIT_SECONDS
-        while looked := self._ask(partial(self._store.look, key, form, lease)):
-            place, found = looked
+        while leased := self._try_store(partial(self._store.get_or_lease, key, schema, lease)):
+            entry_key, found = leased
             if found == lease:
-                self._tell(MISS)
-                return self._made(place, lease, form, make)
+                self._notify(MISS)
+                return self._compute_and_fill(entry_key, lease, schema, make)
             if not found.startswith(LEASE):
-                self._tell(HIT)
+                self._notify(HIT)
                 _, version, json = found.split(b" ", 2)
                 return Representation(int(version), json)
             if time.monotonic() >= waits_until:
                 break
             time.sleep(POLL_SECONDS)
-        self._tell(BYPASS)
+        self._notify(BYPASS)
         return make()
 
-    def forget(self, keys: list[str]) -> None:
+    def invalidate(self, keys: list[str]) -> None:
         """Invalidate these keys or, if Redis is unavailable, all keys once it is available again.
 
         Redis is tried even in the pause after a failure: other processes may be using it again.
         """
-        self._ask(partial(self._store.forget, keys), insists=True)
+        self._try_store(partial(self._store.invalidate, keys), even_in_pause=True)
 
-    def _tell(self, outcome: str) -> None:
+    def _notify(self, outcome: str) -> None:
         for observer in self.observers:
             observer(outcome)
 
-    def _made(
-        self, place: bytes, lease: bytes, form: bytes, make: Callable[[], Representation]
+    def _compute_and_fill(
+        self, entry_key: bytes, lease: bytes, schema: bytes, make: Callable[[], Representation]
     ) -> Representation:
         answer = b""
         try:
             made = make()
-            answer = b"%b %d %b" % (form, made.version, made.json)
+            answer = b"%b %d %b" % (schema, made.version, made.json)
         finally:
             # Up to a tenth less, so that entries stored together do not expire together.
             spread = secrets.randbelow(self._milliseconds // 10)
-            self._ask(
-                partial(self._store.settle, place, lease, answer, self._milliseconds - spread)
+            self._try_store(
+                partial(self._store.fill, entry_key, lease, answer, self._milliseconds - spread)
             )
         return made
 
-    def _ask(self, question: Callable[[], R], *, insists: bool = False) -> R | None:
+    def _try_store(self, operation: Callable[[], R], *, even_in_pause: bool = False) -> R | None:
         """Run an operation of the store; return None while the store is unavailable."""
-        if not (insists or self._availability.is_available()):
+        if not (even_in_pause or self._availability.is_available()):
             return None
         try:
             self._new_generation_after_failures()
-            return question()
+            return operation()
         except self._store.errors as error:
             self._availability.failed(error)
             return None
@@ -306,30 +306,30 @@ class Cache:
     def _new_generation_after_failures(self) -> None:
         """Start a new generation before the first operation that follows a failure."""
         with self._lock:
-            # Read before `renew`: an invalidation that fails meanwhile requires another renewal.
-            if self._renewed != (failures := self._availability.failures):
-                self._store.renew()
-                self._renewed = failures
+            # Read first: an invalidation that fails meanwhile requires another generation.
+            if self._failures_handled != (failures := self._availability.failures):
+                self._store.start_generation()
+                self._failures_handled = failures
 
 
-def _note(outcome: str) -> None:
+def _log_outcome(outcome: str) -> None:
     """Add the outcome of a cached read to this request's log lines and spans."""
     if info := pipeline.current_or_none():
         info.log_fields["cache"] = outcome
 
 
-def form_of(*shapes: "type[DataclassInstance]") -> bytes:
-    """Return a digest of the fields that a response is made of: its form.
+def schema_digest(*shapes: "type[DataclassInstance]") -> bytes:
+    """Return a digest of the fields that a response has: its schema.
 
-    The form is stored with the response, not in its key: while two releases run side by side, each
-    must invalidate the other's entries, and read only its own.
+    The digest is stored with the response, not in its key: while two releases run side by side,
+    each must invalidate the other's entries, and read only its own.
     """
     named = [(each.name, str(each.type)) for shape in shapes for each in fields(shape)]
     return hashlib.sha256(repr(named).encode()).hexdigest()[:12].encode()
 
 
 def cached(
-    key: Callable[P, str], form: bytes
+    key: Callable[P, str], schema: bytes
 ) -> Callable[[Callable[P, Representation]], Callable[P, Representation]]:
     """Read through the cache, under the key that `key` makes from the arguments.
 
@@ -340,23 +340,23 @@ def cached(
         @wraps(read)
         def through(*args: P.args, **kwargs: P.kwargs) -> Representation:
             make = partial(read, *args, **kwargs)
-            return cache.current.read(key(*args, **kwargs), form, make)
+            return cache.current.read(key(*args, **kwargs), schema, make)
 
         return through
 
     return decorate
 
 
-def forget_after_commit(session: Session, key: str) -> None:
+def invalidate_after_commit(session: Session, key: str) -> None:
     """Invalidate a key once the transaction of this session has ended."""
-    session.info.setdefault(FORGET, set()).add(key)
+    session.info.setdefault(INVALIDATE, set()).add(key)
 
 
 @event.listens_for(Session, "after_transaction_end")
-def _forget(session: Session, transaction: SessionTransaction) -> None:
+def _invalidate(session: Session, transaction: SessionTransaction) -> None:
     """Invalidate after a rollback too: a commit whose reply was lost looks like one."""
-    if transaction.parent is None and (keys := session.info.pop(FORGET, None)):
-        cache.current.forget(sorted(keys))
+    if transaction.parent is None and (keys := session.info.pop(INVALIDATE, None)):
+        cache.current.invalidate(sorted(keys))
 
 
 cache = Extension[Cache]("cache")
@@ -365,5 +365,5 @@ cache = Extension[Cache]("cache")
 def init_app(app: Flask, settings: CacheSettings) -> None:
     """Set up the application's cache."""
     url, ca_file = settings.redis_url, settings.redis_ca_file
-    store = InRedis(url, ca_file=ca_file) if url else InProcess()
+    store = RedisStore(url, ca_file=ca_file) if url else InProcessStore()
     cache.set(app, Cache(store, settings.cache_ttl_seconds))

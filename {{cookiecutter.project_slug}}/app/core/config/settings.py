@@ -142,7 +142,7 @@ class CoreSettings(BaseSettings):
     """The number of threads in each worker process."""
     trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
     """The number of trusted proxies in front of the service: as many X-Forwarded-* values are
-    believed."""
+    trusted."""
     allowed_hosts: Names = ()
     """The host names that the service answers to, separated by commas; empty or *: any."""
     url_prefix: str = ""
@@ -210,7 +210,7 @@ class CoreSettings(BaseSettings):
         """Return one sentence for each setting that is valid but not advisable."""
         found = list(self._ignored)
         if "*" in self.allowed_hosts or (self.in_production and not self.allowed_hosts):
-            found.append("ALLOWED_HOSTS does not name this service's hosts: any Host is believed.")
+            found.append("ALLOWED_HOSTS does not name this service's hosts: any Host is accepted.")
         return found
 
     @classmethod

@@ -43,7 +43,7 @@ LOCK_TIMEOUTS: set[object] = {
 
 
 @contextmanager
-def alone(connection: Connection, settings: DatabaseSettings) -> Iterator[None]:
+def hold(connection: Connection, settings: DatabaseSettings) -> Iterator[None]:
     """Hold the migration lock while this block runs.
 
     Raises:

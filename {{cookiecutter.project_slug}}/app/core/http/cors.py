@@ -1,6 +1,6 @@
 """CORS: the other origins whose pages may use the API, from CORS_ORIGINS; by default none.
 
-The API uses no cookies, so credentials are never allowed: a page needs a token of its own. SessionPolicy
+The API uses no cookies, so credentials are never allowed: a page needs a token of its own. Browsers
 ask before they let a page read a response or send JSON, but not before a form or a POST without a
 body, so requests with unsafe methods are checked here.
 """
@@ -19,14 +19,16 @@ from app.core.pipeline import RequestInfo, request_pipeline
 
 # RFC 6454: scheme, host and port, exactly as a browser spells them.
 ORIGIN = re.compile(r"(?P<scheme>https?)://(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?")
-METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 # Headers that a page may send and read, in addition to those that the Fetch standard always allows.
-SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
-READ = "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-ID"
-AN_HOUR = "3600"  # seconds that a browser caches the response to a preflight request
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
+)
+EXPOSED_HEADERS = "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-ID"
+PREFLIGHT_MAX_AGE = "3600"  # seconds that a browser caches the response to a preflight request
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Values of Sec-Fetch-Site: a page of this origin, or no page, such as a bookmark.
-OWN = frozenset({"same-origin", "none"})
+NOT_CROSS_ORIGIN = frozenset({"same-origin", "none"})
 
 
 def _origins(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -35,7 +37,7 @@ def _origins(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         found = ORIGIN.fullmatch(origin)
         if not found or (in_production and found["scheme"] == "http"):
             message = (
-                "must be origins such as https://shop.example, without a path and env_format out: "
+                "must be origins such as https://shop.example, without a path and written out: "
                 "neither * nor null, and https in production"
             )
             raise ValueError(message)
@@ -70,17 +72,17 @@ class Cors:
         """Add the headers; an OPTIONS request is taken for a preflight."""
         headers = info.response_headers
         headers.append(("Vary", "Origin"))
-        if not self._lets_in(info):
+        if not self._is_allowed(info):
             return
         headers += [
             ("Access-Control-Allow-Origin", info.environ["HTTP_ORIGIN"]),
-            ("Access-Control-Expose-Headers", READ),
+            ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
         ]
         if info.method == "OPTIONS":
             headers += [
-                ("Access-Control-Allow-Methods", METHODS),
-                ("Access-Control-Allow-Headers", SENT),
-                ("Access-Control-Max-Age", AN_HOUR),
+                ("Access-Control-Allow-Methods", ALLOWED_METHODS),
+                ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
+                ("Access-Control-Max-Age", PREFLIGHT_MAX_AGE),
             ]
 
     def finished(self, info: RequestInfo) -> None:
@@ -94,16 +96,16 @@ class Cors:
 
         """
         info = pipeline.current()
-        if info.method not in SAFE_METHODS and _is_foreign() and not self._lets_in(info):
+        if info.method not in SAFE_METHODS and _is_cross_origin() and not self._is_allowed(info):
             raise CrossOriginRequest
 
-    def _lets_in(self, info: RequestInfo) -> bool:
+    def _is_allowed(self, info: RequestInfo) -> bool:
         origin = info.environ.get("HTTP_ORIGIN", "")
         # By the path, not the route: a page may also read a 404 or 405 of the API.
         return origin in self._origins and info.environ["PATH_INFO"].startswith("/api/")
 
 
-def _is_foreign() -> bool:
+def _is_cross_origin() -> bool:
     """Return whether a browser states another origin, in headers that no page can set.
 
     Other clients send neither header. Fetch metadata (W3C) is correct behind any proxy, but
@@ -112,7 +114,7 @@ def _is_foreign() -> bool:
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        return site not in OWN
+        return site not in NOT_CROSS_ORIGIN
     origin = request.headers.get("Origin")
     return origin is not None and not origin.endswith(f"://{request.host}")
 

@@ -1,4 +1,4 @@
-"""ScheduledRun all errors from reading a request's body into `OSError`.
+"""Turn all errors from reading a request's body into `OSError`.
 
 Gunicorn parses chunks when the application reads them, and raises its own errors for malformed
 ones. Some are not `OSError`, and werkzeug would turn them into a 500. WSGI (PEP 3333) does not

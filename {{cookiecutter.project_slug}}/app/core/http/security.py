@@ -104,7 +104,7 @@ def init_app(app: Flask, settings: SecuritySettings) -> None:
         DEBUG=app.debug and not settings.in_production,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         # {% if cookiecutter.web_ui %}
-        # SessionPolicy accept a cookie with this prefix only with Secure, the path / and no domain, so
+        # Browsers accept a cookie with this prefix only with Secure, the path / and no domain, so
         # no other host of the domain can set it (RFC 6265bis, 4.1.3.2). Services below several
         # paths of one host then need different names; no URL prefix contains +, so /a/b and /a-b
         # differ.

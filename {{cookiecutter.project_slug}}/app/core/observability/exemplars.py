@@ -18,7 +18,7 @@ from opentelemetry import trace
 
 from app.core import telemetry
 from app.core.observability import multiprocess
-from app.core.observability.metrics import BUCKETS, LABELS, SECONDS, metrics
+from app.core.observability.metrics import DURATION, DURATION_BUCKETS, LABELS, metrics
 from app.core.observability.tracing import span_of, tracing
 from app.core.pipeline import RequestInfo, request_pipeline
 
@@ -33,7 +33,7 @@ WRITE_SECONDS = 1.0  # the shortest time between two writes of a worker's file
 
 Key = tuple[str, ...]
 """Method, route, status and bucket."""
-Kept = dict[Key, tuple[str, float, float]]
+Stored = dict[Key, tuple[str, float, float]]
 """Trace ID, duration in seconds and Unix time of the last sampled request in each bucket."""
 
 
@@ -45,9 +45,9 @@ class Exemplars:
 
         self._buckets = [
             floatToGoString(each)  # type: ignore[no-untyped-call]  # the rest is typed
-            for each in (*BUCKETS, float("inf"))
+            for each in (*DURATION_BUCKETS, float("inf"))
         ]
-        self._kept: Kept = {}
+        self._stored: Stored = {}
         self._write_at = 0.0
         self._writing = Lock()
 
@@ -59,12 +59,12 @@ class Exemplars:
         ids = span_of(info).get_span_context()
         if not ids.trace_flags.sampled:
             return
-        bucket = self._buckets[bisect_left(BUCKETS, info.seconds)]
+        bucket = self._buckets[bisect_left(DURATION_BUCKETS, info.seconds)]
         key = (info.method, info.route or "_unmatched", str(info.status), bucket)
-        self._kept[key] = trace.format_trace_id(ids.trace_id), info.seconds, time.time()
-        place = multiprocess.folder()
-        if place and time.monotonic() >= self._write_at:
-            self._write(place / f"exemplars_{os.getpid()}.json")
+        self._stored[key] = trace.format_trace_id(ids.trace_id), info.seconds, time.time()
+        directory = multiprocess.folder()
+        if directory and time.monotonic() >= self._write_at:
+            self._write(directory / f"exemplars_{os.getpid()}.json")
 
     def _write(self, file: Path) -> None:
         """Write the file; never fail a request, and never wait for another thread's write."""
@@ -73,7 +73,7 @@ class Exemplars:
         try:
             self._write_at = time.monotonic() + WRITE_SECONDS
             unfinished = file.with_suffix(".new")
-            unfinished.write_bytes(orjson.dumps([*self._kept.items()]))
+            unfinished.write_bytes(orjson.dumps([*self._stored.items()]))
             unfinished.replace(file)
         except OSError as error:
             logger.warning(
@@ -82,12 +82,12 @@ class Exemplars:
         finally:
             self._writing.release()
 
-    def _of_all_workers(self) -> Kept:
-        place = multiprocess.folder()
-        if place is None:
-            return self._kept
-        with multiprocess.readable(place):
-            files = [orjson.loads(each.read_bytes()) for each in place.glob("exemplars_*.json")]
+    def _from_all_workers(self) -> Stored:
+        directory = multiprocess.folder()
+        if directory is None:
+            return self._stored
+        with multiprocess.readable(directory):
+            files = [orjson.loads(each.read_bytes()) for each in directory.glob("exemplars_*.json")]
         kept = [
             (moment, tuple(key), trace_id, seconds)
             for file in files
@@ -96,13 +96,13 @@ class Exemplars:
         # The latest exemplar of each bucket wins.
         return {key: (trace_id, seconds, moment) for moment, key, trace_id, seconds in sorted(kept)}
 
-    def attach(self, numbers: "Iterable[Metric]") -> "Iterator[Metric]":
+    def attach(self, collected: "Iterable[Metric]") -> "Iterator[Metric]":
         """Attach the exemplars to their buckets."""
         from prometheus_client.samples import Exemplar  # noqa: PLC0415  see `metrics`
 
-        found = self._of_all_workers()
-        for each in numbers:
-            if each.name == SECONDS:
+        found = self._from_all_workers()
+        for each in collected:
+            if each.name == DURATION:
                 for number, sample in enumerate(each.samples):
                     labels = sample.labels
                     names = (*LABELS, "le")
@@ -119,4 +119,4 @@ def init_app(app: Flask) -> None:
     if tracing.get(app):
         exemplars = Exemplars()
         request_pipeline.of(app).observers.append(exemplars)
-        metrics.of(app).decorate = exemplars.attach
+        metrics.of(app).add_exemplars = exemplars.attach

@@ -31,7 +31,7 @@ class TracedAdapter(HTTPAdapter):
             requests.RequestException: as without tracing; it marks the span as an error.
 
         """
-        with tracing.calling(str(request.method), _attributes(request)) as span:
+        with tracing.client_span(str(request.method), _attributes(request)) as span:
             request.headers.update(tracing.outgoing_headers())
             answer = super().send(request, *args, **kwargs)
             span.set_attribute(telemetry.HTTP_RESPONSE_STATUS_CODE, answer.status_code)

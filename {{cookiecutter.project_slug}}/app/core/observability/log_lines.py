@@ -19,9 +19,9 @@ from app.core import telemetry
 LINE_BYTES = 4_096  # PIPE_BUF on Linux; includes the line break
 SHORTENED = "shortened"
 """The field that marks a line whose other fields were shortened."""
-MIN_SHARE = 96  # the fewest bytes of a value, with its mark; below that, fields are left out
-# ESSENTIAL fields are never left out, and those of WHOLE are never cut.
-WHOLE = (
+MIN_VALUE_BYTES = 96  # the fewest bytes of a value, with its mark; below that, fields are left out
+# REQUIRED_FIELDS are never left out, and UNCUT_FIELDS are never cut.
+UNCUT_FIELDS = (
     "timestamp",
     "level",
     "logger",
@@ -32,12 +32,12 @@ WHOLE = (
     "trace_id",
     "span_id",
 )
-ESSENTIAL = (*WHOLE, "message", telemetry.EXCEPTION_STACKTRACE)
-DEEPEST = 16  # levels of nested mappings and lists
+REQUIRED_FIELDS = (*UNCUT_FIELDS, "message", telemetry.EXCEPTION_STACKTRACE)
+MAX_DEPTH = 16  # levels of nested mappings and lists
 
 
-def limit_of(stream: TextIO) -> int | None:
-    """Return the most bytes of a line to this stream, with its line break; None if unlimited."""
+def max_line_bytes(stream: TextIO) -> int | None:
+    """Return the maximum bytes of a line to this stream, with its line break; None if unlimited."""
     try:
         mode = os.fstat(stream.fileno()).st_mode
     except (AttributeError, OSError, ValueError):  # not a file of the operating system
@@ -77,11 +77,11 @@ def dumps(line: Mapping[str, Any]) -> bytes:
 
 
 def _writable(value: object, depth: int = 0) -> object:
-    if isinstance(value, Mapping) and depth < DEEPEST:
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
         return {
             str(_writable(str(key))): _writable(below, depth + 1) for key, below in value.items()
         }
-    if isinstance(value, list) and depth < DEEPEST:
+    if isinstance(value, list) and depth < MAX_DEPTH:
         return [_writable(below, depth + 1) for below in value]
     if isinstance(value, int) and value.bit_length() > 63:  # noqa: PLR2004
         return hex(value)  # Python limits the length of decimal conversions only
@@ -90,52 +90,57 @@ def _writable(value: object, depth: int = 0) -> object:
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def fit(line: Mapping[str, Any], most: int) -> bytes:
+def fit(line: Mapping[str, Any], max_size: int) -> bytes:
     """Encode a line as JSON of at most `most` bytes; the longest values lose their middle."""
     whole = dumps(line)
-    if len(whole) <= most:
+    if len(whole) <= max_size:
         return whole
     # Decode it again, so that all values are JSON types.
     fields: dict[str, Any] = {**orjson.loads(whole), SHORTENED: True}
-    share = _share(fields, most)
-    if share < MIN_SHARE:
-        kept = {name: value for name, value in fields.items() if name in (*ESSENTIAL, SHORTENED)}
+    share = _share(fields, max_size)
+    if share < MIN_VALUE_BYTES:
+        kept = {
+            name: value for name, value in fields.items() if name in (*REQUIRED_FIELDS, SHORTENED)
+        }
         fields = {**kept, "fields_left_out": len(fields) - len(kept)}
-        share = _share(fields, most)
+        share = _share(fields, max_size)
     return dumps(
-        {name: value if name in WHOLE else _within(value, share) for name, value in fields.items()}
+        {
+            name: value if name in UNCUT_FIELDS else _within(value, share)
+            for name, value in fields.items()
+        }
     )
 
 
-def _share(fields: Mapping[str, Any], most: int) -> int:
+def _share(fields: Mapping[str, Any], max_size: int) -> int:
     """Return the most bytes of each value: short values leave their share to long ones."""
     sizes = sorted(_size(value) for value in fields.values())
-    room = most - (len(dumps(fields)) - sum(sizes))
+    room = max_size - (len(dumps(fields)) - sum(sizes))
     for position, size in enumerate(sizes):
         waiting = len(sizes) - position
         if size * waiting > room:
             return room // waiting
         room -= size
-    return most
+    return max_size
 
 
 def _within(value: object, share: int) -> object:
     if _size(value) <= share:
         return value
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return ends(text, share, _size)
+    return keep_ends(text, share, _size)
 
 
 def _size(value: object) -> int:
     return len(orjson.dumps(value))
 
 
-def ends(text: str, most: int, size: Callable[[str], int], head: float = 0.3) -> str:
+def keep_ends(text: str, max_size: int, size: Callable[[str], int], head: float = 0.3) -> str:
     """Return the beginning and the end of a text, with a mark in place of the middle.
 
     Args:
         text: the text to shorten.
-        most: the most bytes of the result.
+        max_size: the maximum size of the result.
         size: returns the size of a text in bytes.
         head: the share of the remaining characters that come from the beginning.
 
@@ -147,10 +152,10 @@ def ends(text: str, most: int, size: Callable[[str], int], head: float = 0.3) ->
         return f"{text[:first]} … {len(text) - kept} characters left out … {last}"
 
     # A binary search; no character takes less than a byte.
-    low, high = 0, min(most, len(text))
+    low, high = 0, min(max_size, len(text))
     while low < high:
         middle = (low + high + 1) // 2
-        if size(cut(middle)) <= most:
+        if size(cut(middle)) <= max_size:
             low = middle
         else:
             high = middle - 1

@@ -49,7 +49,7 @@ def _values(record: logging.LogRecord) -> dict[str, object]:
     }
 
 
-def _said(record: logging.LogRecord) -> str:
+def _message(record: logging.LogRecord) -> str:
     """Return the message, without its values if they cannot be formatted."""
     try:
         return redact(record.getMessage())
@@ -69,13 +69,13 @@ def _ids() -> dict[str, str]:
 class JSONFormatter(logging.Formatter):
     """Formats a record as a line of JSON: timestamp, level, logger, message, service, then values.
 
-    A line has at most `most` bytes, with its line break.
+    A line has at most `max_bytes` bytes, with its line break.
     """
 
-    def __init__(self, service: str = "", version: str = "", most: int | None = None) -> None:
+    def __init__(self, service: str = "", version: str = "", max_bytes: int | None = None) -> None:
         super().__init__()
         self._deployment = {telemetry.SERVICE_NAME: service, telemetry.SERVICE_VERSION: version}
-        self._most = most
+        self._max_bytes = max_bytes
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its line break."""
@@ -83,7 +83,7 @@ class JSONFormatter(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname,
             "logger": record.name,
-            "message": _said(record),
+            "message": _message(record),
             telemetry.PROCESS_PID: record.process,
             **self._deployment,
         }
@@ -91,11 +91,13 @@ class JSONFormatter(logging.Formatter):
         line = {**own, **_ids(), **_values(record), **own}
         if record.exc_info:
             line[telemetry.EXCEPTION_STACKTRACE] = redact(self.formatException(record.exc_info))
-        written = log_lines.fit(line, self._most - 1) if self._most else log_lines.dumps(line)
+        written = (
+            log_lines.fit(line, self._max_bytes - 1) if self._max_bytes else log_lines.dumps(line)
+        )
         return written.decode()
 
 
-def _harmless(text: str) -> str:
+def _escape_control_characters(text: str) -> str:
     """Escape characters that would start a line, or move, colour or hide text in a terminal."""
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
@@ -103,13 +105,13 @@ def _harmless(text: str) -> str:
 class ConsoleFormatter(logging.Formatter):
     """Formats a record for a terminal: time, level, message, values; requests have a short form.
 
-    IDs appear in JSON only. A line and its traceback have at most `most` bytes.
+    IDs appear in JSON only. A line and its traceback have at most `max_bytes` bytes.
     """
 
-    def __init__(self, *, coloured: bool = False, most: int | None = None) -> None:
+    def __init__(self, *, coloured: bool = False, max_bytes: int | None = None) -> None:
         super().__init__()
         self._coloured = coloured
-        self._most = most
+        self._max_bytes = max_bytes
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, followed by the traceback if there is one."""
@@ -122,24 +124,26 @@ class ConsoleFormatter(logging.Formatter):
         line = f"{self._in(_GREY, f'{clock:%H:%M:%S}')} {line}"
         if record.exc_info:
             traceback = redact(self.formatException(record.exc_info)).split("\n")
-            line = "\n".join([line, *map(_harmless, traceback)])
-        if self._most and len(line.encode("utf-8", "backslashreplace")) >= self._most:
-            line = log_lines.ends(
-                line, self._most - 1, lambda text: len(text.encode("utf-8", "backslashreplace"))
+            line = "\n".join([line, *map(_escape_control_characters, traceback)])
+        if self._max_bytes and len(line.encode("utf-8", "backslashreplace")) >= self._max_bytes:
+            line = log_lines.keep_ends(
+                line,
+                self._max_bytes - 1,
+                lambda text: len(text.encode("utf-8", "backslashreplace")),
             )
         return line
 
     def _of_event(self, record: logging.LogRecord) -> str:
         values = " ".join(f"{name}={value}" for name, value in _values(record).items())
-        said = _harmless(_said(record))
+        said = _escape_control_characters(_message(record))
         level = self._in(_BY_LEVEL.get(record.levelname), f"{record.levelname:<7}")
-        return f"{level} {said} {_harmless(values)}".rstrip()
+        return f"{level} {said} {_escape_control_characters(values)}".rstrip()
 
     def _of_request(self, record: logging.LogRecord, info: RequestInfo) -> str:
         """Return method, path, status and milliseconds; not the query, which may hold secrets."""
         environ = info.environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        shown = _harmless(path.encode("latin-1").decode(errors="backslashreplace"))
+        shown = _escape_control_characters(path.encode("latin-1").decode(errors="backslashreplace"))
         status = self._in(_BY_CLASS.get(info.status // 100), str(info.status))
         slow = self._in(_YELLOW, " slow") if record.levelno >= logging.WARNING else ""
         return f"{info.method:<6} {shown} {status} {info.seconds * 1e3:.0f} ms{slow}"
@@ -212,13 +216,13 @@ class ServiceHandler(logging.StreamHandler[TextIO]):
 
 def _of_failure(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
     """Return the record to log in place of one that cannot be formatted."""
-    told = {
+    args = {
         telemetry.ERROR_TYPE: type(error).__name__,
         telemetry.CODE_FILE_PATH: record.pathname,
         telemetry.CODE_LINE_NUMBER: record.lineno,
     }
     kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
-    return logging.makeLogRecord({**kept, **told, "msg": "log line could not be formatted"})
+    return logging.makeLogRecord({**kept, **args, "msg": "log line could not be formatted"})
 
 
 def takes_colours(stream: TextIO) -> bool:
@@ -228,10 +232,10 @@ def takes_colours(stream: TextIO) -> bool:
 
 def formatter(settings: CoreSettings, stream: TextIO) -> logging.Formatter:
     """Return the formatter for these settings and this stream."""
-    most = log_lines.limit_of(stream)
+    max_bytes = log_lines.max_line_bytes(stream)
     if settings.logs_as_json:
-        return JSONFormatter(settings.telemetry_name, settings.telemetry_version, most)
-    return ConsoleFormatter(coloured=takes_colours(stream), most=most)
+        return JSONFormatter(settings.telemetry_name, settings.telemetry_version, max_bytes)
+    return ConsoleFormatter(coloured=takes_colours(stream), max_bytes=max_bytes)
 
 
 def config(settings: CoreSettings) -> dict[str, Any]:
@@ -263,7 +267,7 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         root.addHandler(handler)
     handler.stream = stream  # `setStream` would flush the old stream, which may be closed
     handler.setFormatter(formatter(settings, stream))
-    logging.getLogger("werkzeug").addFilter(_worth_a_line)
+    logging.getLogger("werkzeug").addFilter(_without_server_lines)
     request_pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
     if not _is_reloader():
         for warning in settings.warnings():
@@ -278,11 +282,11 @@ def _stream() -> TextIO:
     running = click.get_current_context(silent=True)
     if running is None or running.info_name == "run":
         return sys.stdout
-    log_what_python_prints()
+    log_warnings_and_exceptions()
     return sys.stderr
 
 
-def log_what_python_prints() -> None:
+def log_warnings_and_exceptions() -> None:
     """Log warnings and unhandled exceptions, in a process that belongs to the service."""
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
@@ -296,19 +300,19 @@ def _log_uncaught(
     logger.critical("unhandled exception", exc_info=(kind, error, where))
 
 
-def _log_uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
-    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
-        name = told.thread.name if told.thread else None
-        error = (told.exc_type, told.exc_value, told.exc_traceback)
+def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        name = args.thread.name if args.thread else None
+        error = (args.exc_type, args.exc_value, args.exc_traceback)
         words = {telemetry.THREAD_NAME: name}
         logger.error("unhandled exception in thread", exc_info=error, extra=words)
 
 
-def _log_unraisable(told: "sys.UnraisableHookArgs") -> None:
+def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
     logger.error(
         "exception ignored",
-        exc_info=told.exc_value,
-        extra={"place": told.err_msg or text_of(told.object)},
+        exc_info=args.exc_value,
+        extra={"place": args.err_msg or text_of(args.object)},
     )
 
 
@@ -321,16 +325,16 @@ def _is_reloader() -> bool:
     return get_debug_flag() if asked is None else bool(asked)
 
 
-def _worth_a_line(record: logging.LogRecord) -> bool:
+def _without_server_lines(record: logging.LogRecord) -> bool:
     """Drop the development server's lines that our own replace; strip the colours from others."""
     said = click.unstyle(record.getMessage())
-    if " - - [" in said or said.startswith(_OF_WERKZEUG):
+    if " - - [" in said or said.startswith(_DEVELOPMENT_SERVER_LINES):
         return False
     record.msg, record.args = said.strip(" *"), None
     return True
 
 
-_OF_WERKZEUG = (
+_DEVELOPMENT_SERVER_LINES = (
     "WARNING: This is a development server",
     "Press CTRL+C",
     " * Running on",
@@ -339,7 +343,7 @@ _OF_WERKZEUG = (
 )
 
 
-def say_where(settings: CoreSettings) -> None:
+def show_server_url(settings: CoreSettings) -> None:
     """Print or log the URL of the development server, as the last line of its start."""
     running = click.get_current_context(silent=True)
     if running is None or "port" not in running.params or _is_reloader():

@@ -26,14 +26,14 @@ def label(attribute: str) -> str:
     return attribute.replace(".", "_")
 
 
-SECONDS = "http_server_request_duration_seconds"
-WHERE = (label(telemetry.HTTP_REQUEST_METHOD), label(telemetry.HTTP_ROUTE))
+DURATION = "http_server_request_duration_seconds"
+ROUTE_LABELS = (label(telemetry.HTTP_REQUEST_METHOD), label(telemetry.HTTP_ROUTE))
 """The labels of metrics per method and route."""
-LABELS = (*WHERE, label(telemetry.HTTP_RESPONSE_STATUS_CODE))
-"""The labels of `SECONDS`."""
+LABELS = (*ROUTE_LABELS, label(telemetry.HTTP_RESPONSE_STATUS_CODE))
+"""The labels of `DURATION`."""
 # Seconds: fine for the latencies of a healthy service, coarse up to Gunicorn's timeout.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-BYTES = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+SIZE_BUCKETS = (256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
 
 
 class MetricsSettings(InternalSettings):
@@ -77,7 +77,7 @@ class Metrics:
 
         # Multiprocess files do not support the `_created` series, and they are not needed.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the rest is typed
-        self.decorate: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
+        self.add_exemplars: Callable[[Iterable[Metric]], Iterable[Metric]] = iter
         """Applied to the metrics when the scraper accepts OpenMetrics."""
         self.descriptions: list[Description] = []
         """All metrics of this application."""
@@ -87,22 +87,22 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
         self._seconds = self.histogram(
-            SECONDS,
+            DURATION,
             "Time from the first byte of a request to the last byte of its response, in seconds",
             LABELS,
-            BUCKETS,
+            DURATION_BUCKETS,
         )
         # Without the status: sizes hardly depend on it, and a histogram has many series.
         self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
             "Size of response bodies, in bytes",
-            WHERE,
-            BYTES,
+            ROUTE_LABELS,
+            SIZE_BUCKETS,
         )
         self._exceptions = self.counter(
             "http_server_exceptions_total",
             "Requests that ended with an unhandled exception",
-            [*WHERE, label(telemetry.ERROR_TYPE)],
+            [*ROUTE_LABELS, label(telemetry.ERROR_TYPE)],
         )
         self._active = self.gauge("http_server_active_requests", "Requests in progress")
         threads = self.gauge(
@@ -184,27 +184,29 @@ class Metrics:
         key = (info.method, info.route, info.status)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = self._new(info)
+            series = self._series[key] = self._new_series(info)
         series.seconds.observe(info.seconds)
         series.size.observe(info.sent_bytes)
         if info.error is not None:
-            self._exceptions.labels(*_where(info), type(info.error).__name__).inc()
+            self._exceptions.labels(*_labels(info), type(info.error).__name__).inc()
 
-    def _new(self, info: RequestInfo) -> _Series:
-        where = _where(info)
-        return _Series(self._seconds.labels(*where, str(info.status)), self._bytes.labels(*where))
+    def _new_series(self, info: RequestInfo) -> _Series:
+        labels = _labels(info)
+        return _Series(self._seconds.labels(*labels, str(info.status)), self._bytes.labels(*labels))
 
-    def numbers(self) -> "list[Metric]":
+    def collect(self) -> "list[Metric]":
         """Return the metrics of all workers."""
         return multiprocess.collect(self._registry)
 
     def exposition(self) -> Response:
         """Return all metrics in the text format that the client accepts."""
-        numbers = self.numbers()
+        collected = self.collect()
         # {% if cookiecutter.background_tasks %}
-        numbers = [*numbers, *(metric for ask in self._shared for metric in ask())]
+        collected = [*collected, *(metric for ask in self._shared for metric in ask())]
         # {% endif %}
-        content_type, body = encoded(numbers, request.headers.get("Accept", ""), self.decorate)
+        content_type, body = encoded(
+            collected, request.headers.get("Accept", ""), self.add_exemplars
+        )
         return Response(body, content_type=content_type)
 
 
@@ -212,27 +214,27 @@ class Metrics:
 class _Collected:
     """A collector of metrics that have been collected already."""
 
-    numbers: "Iterable[Metric]"
+    collected: "Iterable[Metric]"
 
     def collect(self) -> "Iterable[Metric]":
-        return self.numbers
+        return self.collected
 
 
 def encoded(
-    numbers: "Iterable[Metric]",
+    collected: "Iterable[Metric]",
     accept: str,
-    decorate: "Callable[[Iterable[Metric]], Iterable[Metric]]" = iter,
+    add_exemplars: "Callable[[Iterable[Metric]], Iterable[Metric]]" = iter,
 ) -> tuple[str, bytes]:
     """Return the content type that the client accepts, and the metrics encoded in it."""
     from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  see above
 
     encode, content_type = choose_encoder(accept)
     if content_type.startswith("application/openmetrics-text"):
-        numbers = decorate(numbers)
-    return content_type, encode(_Collected(numbers))
+        collected = add_exemplars(collected)
+    return content_type, encode(_Collected(collected))
 
 
-def _where(info: RequestInfo) -> tuple[str, str]:
+def _labels(info: RequestInfo) -> tuple[str, str]:
     return info.method, info.route or "_unmatched"
 
 

@@ -33,31 +33,31 @@ def folder() -> Path | None:
 
 def make_folder() -> Path:
     """Create a new folder for the workers' files, so that counts start at zero."""
-    place = MEMORY if os.access(MEMORY, os.W_OK) else None
-    os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=place)
+    directory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=directory)
     return Path(os.environ[FOLDER])
 
 
 def collect(registry: "CollectorRegistry") -> "list[Metric]":
     """Return the metrics of all workers, or of this process if it serves alone."""
-    place = folder()
-    if place is None:
+    directory = folder()
+    if directory is None:
         return list(registry.collect())
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
-    with readable(place):
-        files = [str(file) for file in sorted(place.glob("*.db")) if _is_begun(file)]
+    with readable(directory):
+        files = [str(file) for file in sorted(directory.glob("*.db")) if _is_begun(file)]
         return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
 
 
-def readable(place: Path) -> AbstractContextManager[None]:
+def readable(directory: Path) -> AbstractContextManager[None]:
     """Lock the files for reading: a merge meanwhile would make values count twice."""
-    return _locked(place, fcntl.LOCK_SH)
+    return _locked(directory, fcntl.LOCK_SH)
 
 
 @contextmanager
-def _locked(place: Path, how: int) -> Iterator[None]:
-    with (place / "lock").open("w") as lock:
+def _locked(directory: Path, how: int) -> Iterator[None]:
+    with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, how)
         try:
             yield
@@ -66,21 +66,21 @@ def _locked(place: Path, how: int) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_UN)
 
 
-def merge(place: Path, living: Container[int]) -> None:
+def merge(directory: Path, living: Container[int]) -> None:
     """Merge the files of exited workers into one file for all of them.
 
     Raises:
         BlockingIOError: when another process is reading the files.
 
     """
-    with _locked(place, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    with _locked(directory, fcntl.LOCK_EX | fcntl.LOCK_NB):
         for kind in SUMMED:
-            if gone := _left(place, f"{kind}_[0-9]*.db", living):
-                _add_up(gone, place / f"{kind}_gone.db")
-        for file in _left(place, "gauge_live*_[0-9]*.db", living):
+            if gone := _left(directory, f"{kind}_[0-9]*.db", living):
+                _add_up(gone, directory / f"{kind}_gone.db")
+        for file in _left(directory, "gauge_live*_[0-9]*.db", living):
             file.unlink()
         # {% if cookiecutter.tracing %}
-        for file in _left(place, "exemplars_*.json", living):
+        for file in _left(directory, "exemplars_*.json", living):
             file.unlink()
         # {% endif %}
 
@@ -93,8 +93,8 @@ def _is_begun(file: Path) -> bool:
         return False  # a worker's live gauges are deleted as soon as it exits
 
 
-def _left(place: Path, pattern: str, living: Container[int]) -> list[Path]:
-    files = place.glob(pattern)
+def _left(directory: Path, pattern: str, living: Container[int]) -> list[Path]:
+    files = directory.glob(pattern)
     return [file for file in files if int(file.stem.rpartition("_")[2]) not in living]
 
 

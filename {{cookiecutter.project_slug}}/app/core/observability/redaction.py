@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 MASK = "***"
-DEEPEST = 8  # levels of nested mappings and lists
+MAX_DEPTH = 8  # levels of nested mappings and lists
 
 _NAME = (
     r"(?:(?:(?<!by)(?<!com)pass(?:word|wd|phrase|code)?s?|pwd|secrets?|tokens?|credentials?|authorization"
@@ -105,7 +105,7 @@ _HINTS = (
 
 
 # The groups that stay before the mask.
-_KEPT = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
+_UNMASKED_GROUPS = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
 _OPENING = re.compile(_CALL + r"\\{0,4}[\"']|\s", re.IGNORECASE)
 
 # A cache of short texts without any hint, which recur: routes, methods, user agents.
@@ -135,7 +135,7 @@ def _masking(match: re.Match[str]) -> str:
         return f"{match['url']}{MASK}@"
     if match["encoded"]:
         return f"{match['encoded']}{MASK}%40"
-    before = next(filter(None, match.group(*_KEPT)), "")
+    before = next(filter(None, match.group(*_UNMASKED_GROUPS)), "")
     opening = _OPENING.match(match[0], len(before))  # stays, like the closing quote
     return f"{before}{opening[0] if opening else ''}{MASK}"
 
@@ -152,10 +152,10 @@ def masked(name: str, value: object, depth: int = 0) -> object:
         return MASK
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, Mapping) and depth < DEEPEST:
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
         named = ((text_of(key), below) for key, below in value.items())
         return {name: masked(name, below, depth + 1) for name, below in named}
-    if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
+    if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
         return _masked_items(tuple(value), depth + 1)
     return redact(value if isinstance(value, str) else text_of(value))
 

@@ -27,7 +27,7 @@ def traced(client: "Redis", command: str, call: Callable[P, R]) -> Callable[P, R
     }
 
     def traced_call(*args: P.args, **options: P.kwargs) -> R:
-        with tracing.calling(command, attributes):
+        with tracing.client_span(command, attributes):
             return call(*args, **options)
 
     return traced_call

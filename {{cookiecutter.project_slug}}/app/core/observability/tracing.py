@@ -38,7 +38,7 @@ from app.core.pipeline import RequestInfo, request_pipeline
 
 EXPORT_SECONDS = 5  # the timeout of one export, and of the flush at shutdown
 STATE = "app.span"
-OF_REQUEST = context.create_key("app.tracing")
+TRACING_KEY = context.create_key("app.tracing")
 PROPAGATOR = TraceContextTextMapPropagator()
 SERVER_ERROR = 500
 DEFAULT_SAMPLER = "parentbased_traceidratio"
@@ -218,7 +218,7 @@ class Tracing:
         method = "HTTP" if info.method == "_OTHER" else info.method
         span = self.tracer().start_span(
             f"{method} {info.route}" if info.route else method,
-            context=_callers_context(info),
+            context=_parent_context(info),
             kind=SpanKind.SERVER,
             start_time=info.started_ns,
         )
@@ -227,7 +227,7 @@ class Tracing:
         ids = span.get_span_context()
         info.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
         info.log_fields["span_id"] = trace.format_span_id(ids.span_id)
-        around = context.set_value(OF_REQUEST, self, trace.set_span_in_context(span))
+        around = context.set_value(TRACING_KEY, self, trace.set_span_in_context(span))
         info.environ[STATE] = span, context.attach(around)
 
     def finished(self, info: RequestInfo) -> None:
@@ -266,13 +266,13 @@ def failed(span: Span, why: BaseException | int) -> None:
 
 
 @contextmanager
-def calling(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
+def client_span(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
     """Create a client span for a call to another service; an exception marks it as an error.
 
     If the current span is not recorded, no span is created, and the cost is negligible.
     """
     current = trace.get_current_span()
-    tracing = cast("Tracing | None", context.get_value(OF_REQUEST))
+    tracing = cast("Tracing | None", context.get_value(TRACING_KEY))
     if tracing is None or not current.is_recording():
         yield current
         return
@@ -352,7 +352,7 @@ def _sampler(settings: TracingSettings) -> sampling.Sampler:
     return sampling.ParentBased(root) if name.startswith("parentbased_") else root
 
 
-def _callers_context(info: RequestInfo) -> Context:
+def _parent_context(info: RequestInfo) -> Context:
     environ = info.environ
     if "HTTP_TRACEPARENT" not in environ:
         return Context()

@@ -39,7 +39,7 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
         for warning in settings.warnings():
             click.secho(f"warning: {warning}", fg="yellow", err=True)
 
-    logs.say_where(settings)
+    logs.show_server_url(settings)
 
 
 def from_environment(make: Callable[[S], Flask], kind: type[S]) -> Flask:

@@ -146,7 +146,7 @@ def collect(registry: Metrics) -> "list[Metric]":
             logger.exception("metrics merge failed")
     return [
         each
-        for each in registry.numbers()
+        for each in registry.collect()
         if each.name.startswith("task_") or each.name == BUILD_INFO
     ]
 
@@ -161,9 +161,7 @@ def make_wsgi_app(
         target = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if target == ("GET", "/metrics") and is_inside(environ, settings.internal_networks):
             try:
-                content_type, body = encoded(
-                    collect(registry), environ.get("HTTP_ACCEPT", "")
-                )
+                content_type, body = encoded(collect(registry), environ.get("HTTP_ACCEPT", ""))
                 status = "200 OK"
             except Exception:
                 logger.exception("metrics exposition failed")

@@ -44,7 +44,7 @@ def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
 def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
     app: Flask, client: FlaskClient
 ) -> None:
-    checks.of(app).seconds = 0.2
+    checks.of(app).timeout_seconds = 0.2
     asked: list[int] = []
     answer = threading.Event()
 
@@ -58,7 +58,7 @@ def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
     assert client.get("/health/ready").status_code == 503
     assert len(asked) == 1
     answer.set()
-    checks.of(app).seconds = HANG_TIMEOUT_SECONDS
+    checks.of(app).timeout_seconds = HANG_TIMEOUT_SECONDS
     checks.of(app).probes["ledger"] = lambda: None
     client.get("/health/ready")
     assert client.get("/health/ready").status_code == 200

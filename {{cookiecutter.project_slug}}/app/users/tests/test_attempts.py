@@ -95,7 +95,7 @@ def test_a_port_or_no_address_makes_nobody_another_network(
     make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     app = make_app(trusted_proxy_hops=1)
-    for name, env_format in {
+    for name, forwarded_for in {
         "IPv4 with a port": "203.0.113.6:{}",
         "IPv6 with a port": "[2001:db8:6::1]:{}",
         "another address of one IPv6 network": "2001:db8:7::{}",
@@ -109,7 +109,7 @@ def test_a_port_or_no_address_makes_nobody_another_network(
                 .post(
                     "/api/v1/auth/login",
                     json={"email": email, "password": WRONG},
-                    headers={"X-Forwarded-For": env_format.format(1_000 + number)},
+                    headers={"X-Forwarded-For": forwarded_for.format(1_000 + number)},
                 )
                 .status_code
                 for number in range(30)

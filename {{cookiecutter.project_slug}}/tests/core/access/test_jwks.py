@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from app.core.access import jwks as core
-from app.core.access.jwks import ALGORITHMS, Provider, ProviderUnavailable, reachable
+from app.core.access.jwks import ALGORITHMS, ProviderClient, ProviderUnavailable, is_fetchable
 from conftest import LogLines
 from tests.provider import DISCOVERY, KEY, KEYS, OpenIDProvider, Realm
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -18,8 +18,8 @@ NOWHERE = "http://127.0.0.1:1"  # nothing listens there
 PassTime = Callable[[float], None]
 
 
-def asking(realm: Realm) -> Provider:
-    return Provider(realm.issuer, ALGORITHMS)
+def asking(realm: Realm) -> ProviderClient:
+    return ProviderClient(realm.issuer, ALGORITHMS)
 
 
 @pytest.fixture
@@ -188,8 +188,11 @@ def test_an_answer_that_is_not_the_providers_teaches_nothing(
             lambda: realm.answer(KEYS, "x", headers={"Content-Encoding": "gzip"}),
             "",
         ),
-        "no keys": (realm.publish, "no key of a fit kind"),
-        "keys in no list": (lambda: realm.answer(KEYS, '{"keys": "x"}'), "no key of a fit kind"),
+        "no keys": (realm.publish, "no key of an accepted type"),
+        "keys in no list": (
+            lambda: realm.answer(KEYS, '{"keys": "x"}'),
+            "no key of an accepted type",
+        ),
     }
     for name, (change, reason) in unfit.items():
         with subtests.test(name):
@@ -236,7 +239,7 @@ def test_only_keys_that_are_fit_for_signatures_are_used(realm: Realm) -> None:
     provider = asking(realm)
 
     provider.key("first")
-    known = provider._known.keys  # noqa: SLF001  all of them
+    known = provider._cached.keys  # noqa: SLF001  all of them
     assert {kid: set(key.algorithms) for kid, key in known.items()} == {
         "first": {"ES256"},
         "curve": {"EdDSA", "Ed25519"},
@@ -246,7 +249,7 @@ def test_only_keys_that_are_fit_for_signatures_are_used(realm: Realm) -> None:
     }
 
 
-def test_a_url_is_fetched_securely_or_from_this_machine() -> None:
+def test_a_url_is_fetched_require_https_or_from_this_machine() -> None:
     securely = {
         "https://login.example/keys": True,
         "https://[::1]:8443/keys": True,
@@ -266,6 +269,6 @@ def test_a_url_is_fetched_securely_or_from_this_machine() -> None:
         "": False,
     }
 
-    assert {url: reachable(url, securely=True) for url in securely} == securely
-    assert reachable("http://login.example/keys", securely=False)
-    assert not reachable("ftp://login.example/keys", securely=False)
+    assert {url: is_fetchable(url, require_https=True) for url in securely} == securely
+    assert is_fetchable("http://login.example/keys", require_https=False)
+    assert not is_fetchable("ftp://login.example/keys", require_https=False)

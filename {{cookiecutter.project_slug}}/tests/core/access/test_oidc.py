@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from app.core import access
 from app.core.access import InvalidToken, oidc
-from app.core.access.jwks import Provider
+from app.core.access.jwks import ProviderClient
 from app.core.access.oidc import Verifier
 from app.core.access.scopes import Scopes
 from app.settings import Settings
@@ -48,7 +48,7 @@ def settings_for(issuer: str, **values: object) -> Settings:
 
 def trusting(realm: Realm, **values: object) -> Verifier:
     settings = settings_for(realm.issuer, **values)
-    return Verifier(settings, Provider(realm.issuer, settings.oidc_algorithms), GRANTED)
+    return Verifier(settings, ProviderClient(realm.issuer, settings.oidc_algorithms), GRANTED)
 
 
 @pytest.fixture
@@ -289,9 +289,9 @@ def test_a_wrong_setting_is_refused_at_start(
         ({"oidc_issuer": "https://login.example?realm=shop"}, "exactly as its discovery document"),
         ({"oidc_issuer": "login.example"}, "exactly as its discovery document"),
         ({"app_env": "development", "oidc_audience": None}, "is needed with OIDC_ISSUER"),
-        ({"oidc_algorithms": "RS256,HS256"}, "only public keys are believed"),
-        ({"oidc_algorithms": "none"}, "only public keys are believed"),
-        ({"oidc_algorithms": ","}, "only public keys are believed"),
+        ({"oidc_algorithms": "RS256,HS256"}, "only public keys are accepted"),
+        ({"oidc_algorithms": "none"}, "only public keys are accepted"),
+        ({"oidc_algorithms": ","}, "only public keys are accepted"),
         ({"oidc_leeway_seconds": 301}, "less than or equal to 300"),
         ({"oidc_user_requires": "notes"}, "must be scope:<name> or role:<name>"),
         ({"oidc_admin_requires": "scope:a b"}, "must be scope:<name> or role:<name>"),

@@ -7,7 +7,7 @@ import pytest
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey
 from pydantic import ValidationError
 
-from app.core.access.jwks import Provider
+from app.core.access.jwks import ProviderClient
 from app.core.access.oidc_login import MAX_NAME_LENGTH, LoginFailed, OIDCLogin
 from app.core.access.scopes import Scopes
 from app.settings import Settings
@@ -33,7 +33,7 @@ def realm(openid_provider: OpenIDProvider) -> Realm:
 def flow(realm: Realm) -> OIDCLogin:
     """Return how people log in there."""
     settings = Settings.model_validate({**environments.TESTING, "oidc_issuer": realm.issuer})
-    return OIDCLogin(settings, Provider(realm.issuer, settings.oidc_algorithms), GRANTED)
+    return OIDCLogin(settings, ProviderClient(realm.issuer, settings.oidc_algorithms), GRANTED)
 
 
 def said(realm: Realm, **others: object) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def test_a_stranger_learns_nothing_of_what_a_route_takes(guarded: FlaskClient) -
 
         assert answer.status_code == 401
         assert answer.json is not None
-        assert answer.json["code"] == "unauthenticated"
+        assert answer.json["code"] == "unauthorized"
         assert "errors" not in answer.json
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 

@@ -66,7 +66,7 @@ def test_a_token_speaks_for_its_caller_until_it_expires(
     issuer = trusting(key, access_token_ttl_seconds=30)
     token = issuer.issue(CALLER)
 
-    assert token.seconds == 30
+    assert token.ttl_seconds == 30
     assert issuer.verify(token.value) == CALLER
     later = time.time() + 30 + tokens.LEEWAY + 1
     monkeypatch.setattr("time.time", lambda: later)
@@ -174,10 +174,10 @@ def test_an_unfit_key_set_is_refused_at_start_and_not_repeated(production: dict[
         ('{"keys": []}', "must be a JSON Web Key Set"),
         ('{"keys": [{"kty": "oct", "k": "?"}]}', "must be a JSON Web Key Set"),
         ('["canary"]', "must be a JSON Web Key Set"),
-        (key_set(weak), "unfit key"),
-        (key_set(small), "unfit key"),
-        (key_set(ECKey.generate_key("P-384")), "unfit key"),
-        (json.dumps({"keys": [SECRET.as_dict(), strange]}), "unfit key"),
+        (key_set(weak), "unusable key"),
+        (key_set(small), "unusable key"),
+        (key_set(ECKey.generate_key("P-384")), "unusable key"),
+        (json.dumps({"keys": [SECRET.as_dict(), strange]}), "unusable key"),
         (key_set(SECRET, SECRET), "two keys with one kid"),
         (key_set(CURVE, private=False), "has to sign"),
         (tokens.DEVELOPMENT_KEYS, "can be guessed; make one with"),

@@ -14,8 +14,8 @@ from redis import Redis, ResponseError
 
 from app.core.api.conditional_requests import Representation
 from app.core.caching import cache as caching
-from app.core.caching import form_of
-from app.core.caching.cache import Cache, InProcess, InRedis, Store
+from app.core.caching import schema_digest
+from app.core.caching.cache import Cache, InProcessStore, RedisStore, Store
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 from app.settings import Settings
@@ -24,13 +24,13 @@ from tests.redis_failover import failed_over
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
 SECONDS = 60
-FORM = b"form"
+SCHEMA = b"form"
 NOWHERE = SecretURL("redis://127.0.0.1:1/0")
 OTHERS = caching.LEASE + b" of somebody else"
 PROJECT = Path(__file__).parents[3]
 
 
-class Unreliable(InProcess):
+class Unreliable(InProcessStore):
     """A store that can be away, as Redis can."""
 
     errors: tuple[type[Exception], ...] = (ConnectionError,)
@@ -46,33 +46,33 @@ class Unreliable(InProcess):
         if self.away:
             raise ConnectionError
 
-    def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
+    def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
         self._answer()
-        return super().look(key, form, lease)
+        return super().get_or_lease(key, schema, lease)
 
-    def settle(self, place: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
         self._answer()
         self.kept_for.append(milliseconds)
-        super().settle(place, lease, answer, milliseconds)
+        super().fill(entry_key, lease, answer, milliseconds)
 
-    def forget(self, keys: list[str]) -> None:
+    def invalidate(self, keys: list[str]) -> None:
         self._answer()
-        super().forget(keys)
+        super().invalidate(keys)
 
 
-class Counting(InRedis):
+class Counting(RedisStore):
     """A Redis, and how often it was asked for an answer."""
 
     asked = 0
 
-    def look(self, key: str, form: bytes, lease: bytes) -> tuple[bytes, bytes]:
+    def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
         self.asked += 1
-        return super().look(key, form, lease)
+        return super().get_or_lease(key, schema, lease)
 
 
-def in_redis() -> InRedis:
+def in_redis() -> RedisStore:
     """Return a store apart from those of other runs, which begin new generations too."""
-    return InRedis(SecretURL(os.environ["TEST_REDIS_URL"]), f"tests/{uuid4()}")
+    return RedisStore(SecretURL(os.environ["TEST_REDIS_URL"]), f"tests/{uuid4()}")
 
 
 redis = pytest.param(
@@ -83,7 +83,7 @@ redis = pytest.param(
 )
 
 
-@pytest.fixture(params=[InProcess, redis])
+@pytest.fixture(params=[InProcessStore, redis])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     # However busy the machine is.
     monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
@@ -122,20 +122,20 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 def test_an_answer_is_made_once_and_then_read(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
 
-    first, second = (cache.read(key, FORM, source) for _ in range(2))
+    first, second = (cache.read(key, SCHEMA, source) for _ in range(2))
 
     assert first == second == Representation(1, b'{"made of": "several words"}')
     assert source.times == 1
 
 
-def test_what_is_forgotten_is_made_anew(store: Store, key: str) -> None:
+def test_what_is_forgotten_is_made_again(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
-    cache.read(key, FORM, source)
+    cache.read(key, SCHEMA, source)
     source.version = 2
 
-    cache.forget([key, f"{key}/other"])
+    cache.invalidate([key, f"{key}/other"])
 
-    assert cache.read(key, FORM, source).version == 2
+    assert cache.read(key, SCHEMA, source).version == 2
 
 
 def test_an_answer_that_a_change_overtook_is_not_stored(store: Store, key: str) -> None:
@@ -144,11 +144,11 @@ def test_an_answer_that_a_change_overtook_is_not_stored(store: Store, key: str) 
     def overtaken() -> Representation:
         old = source()
         source.version = 2
-        cache.forget([key])
+        cache.invalidate([key])
         return old
 
-    assert cache.read(key, FORM, overtaken).version == 1
-    assert cache.read(key, FORM, source).version == 2
+    assert cache.read(key, SCHEMA, overtaken).version == 1
+    assert cache.read(key, SCHEMA, source).version == 2
 
 
 def test_an_overtaken_answer_does_not_replace_the_one_made_after_the_change(
@@ -159,12 +159,12 @@ def test_an_overtaken_answer_does_not_replace_the_one_made_after_the_change(
     def overtaken_twice() -> Representation:
         old = source()
         source.version = 2
-        cache.forget([key])
-        assert cache.read(key, FORM, source).version == 2
+        cache.invalidate([key])
+        assert cache.read(key, SCHEMA, source).version == 2
         return old
 
-    assert cache.read(key, FORM, overtaken_twice).version == 1
-    assert cache.read(key, FORM, source).version == 2
+    assert cache.read(key, SCHEMA, overtaken_twice).version == 1
+    assert cache.read(key, SCHEMA, source).version == 2
     assert source.times == 2
 
 
@@ -176,8 +176,8 @@ def test_an_exception_is_not_kept(store: Store, key: str) -> None:
 
     for _ in range(2):
         with pytest.raises(LookupError):
-            cache.read(key, FORM, fail)
-    assert cache.read(key, FORM, Source()).version == 1
+            cache.read(key, SCHEMA, fail)
+    assert cache.read(key, SCHEMA, Source()).version == 1
 
 
 def test_another_form_of_an_answer_is_not_read_but_forgotten_like_one(
@@ -185,11 +185,11 @@ def test_another_form_of_an_answer_is_not_read_but_forgotten_like_one(
 ) -> None:
     cache, source = Cache(store, SECONDS), Source()
     cache.read(key, b"another", source)
-    assert cache.read(key, FORM, source).version == 1
+    assert cache.read(key, SCHEMA, source).version == 1
     assert source.times == 2
 
     source.version = 2
-    cache.forget([key])
+    cache.invalidate([key])
 
     assert cache.read(key, b"another", source).version == 2
 
@@ -198,15 +198,15 @@ def test_whoever_finds_a_lease_waits_for_the_answer(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, source = Cache(store, SECONDS), Source()
-    place, found = store.look(key, FORM, OTHERS)
+    entry_key, found = store.get_or_lease(key, SCHEMA, OTHERS)
     assert found == OTHERS
 
     def finish(_seconds: float) -> None:
-        store.settle(place, OTHERS, b"form 7 {}", 1_000)
+        store.fill(entry_key, OTHERS, b"form 7 {}", 1_000)
 
     monkeypatch.setattr(time, "sleep", finish)
 
-    assert cache.read(key, FORM, source) == Representation(7, b"{}")
+    assert cache.read(key, SCHEMA, source) == Representation(7, b"{}")
     assert source.times == 0
 
 
@@ -215,12 +215,12 @@ def test_nobody_waits_longer_than_the_limit(
 ) -> None:
     cache, source = Cache(store, SECONDS), Source()
     monkeypatch.setattr(caching, "WAIT_SECONDS", 0)
-    place, _ = store.look(key, FORM, OTHERS)
+    entry_key, _ = store.get_or_lease(key, SCHEMA, OTHERS)
 
-    assert cache.read(key, FORM, source).version == 1
+    assert cache.read(key, SCHEMA, source).version == 1
 
-    store.settle(place, OTHERS, b"form 7 {}", 1_000)
-    assert cache.read(key, FORM, source).version == 7
+    store.fill(entry_key, OTHERS, b"form 7 {}", 1_000)
+    assert cache.read(key, SCHEMA, source).version == 7
 
 
 def test_what_a_killed_process_left_holds_a_reader_up_for_less_than_half_a_second(
@@ -233,30 +233,30 @@ def test_what_a_killed_process_left_holds_a_reader_up_for_less_than_half_a_secon
         clock += seconds
 
     monkeypatch.setattr(caching, "time", SimpleNamespace(monotonic=lambda: clock, sleep=sleep))
-    store.look(key, FORM, OTHERS)
+    store.get_or_lease(key, SCHEMA, OTHERS)
 
-    assert Cache(store, SECONDS).read(key, FORM, Source()).version == 1
+    assert Cache(store, SECONDS).read(key, SCHEMA, Source()).version == 1
 
     assert clock - began < 0.5
 
 
 def test_a_lease_ends_by_itself(store: Store, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "LEASE_SECONDS", 0.001)
-    store.look(key, FORM, OTHERS)
+    store.get_or_lease(key, SCHEMA, OTHERS)
     time.sleep(0.003)
     source = Source()
 
-    assert Cache(store, SECONDS).read(key, FORM, source).version == 1
+    assert Cache(store, SECONDS).read(key, SCHEMA, source).version == 1
     assert source.times == 1
 
 
 def test_a_new_generation_finds_nothing_of_the_one_before(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
-    cache.read(key, FORM, source)
+    cache.read(key, SCHEMA, source)
 
-    store.renew()
+    store.start_generation()
 
-    cache.read(key, FORM, source)
+    cache.read(key, SCHEMA, source)
     assert source.times == 2
 
 
@@ -266,25 +266,25 @@ def test_an_answer_ends_after_its_time_and_not_together_with_others(
     store, source = Unreliable(), Source()
     cache = Cache(store, SECONDS)
     for number in range(20):
-        cache.read(f"{key}/{number}", FORM, source)
+        cache.read(f"{key}/{number}", SCHEMA, source)
     assert len(set(store.kept_for)) > 1
     assert all(SECONDS * 900 < kept <= SECONDS * 1_000 for kept in store.kept_for)
 
     later(monkeypatch, SECONDS)
 
-    cache.read(f"{key}/0", FORM, source)
+    cache.read(f"{key}/0", SCHEMA, source)
     assert source.times == 21
 
 
 def test_a_process_keeps_a_limited_number_of_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "MAX_ENTRIES", 2)
-    cache, source = Cache(InProcess(), SECONDS), Source()
+    cache, source = Cache(InProcessStore(), SECONDS), Source()
 
     for key in ("first", "second", "third", "second", "third"):
-        cache.read(key, FORM, source)
+        cache.read(key, SCHEMA, source)
     assert source.times == 3
 
-    cache.read("first", FORM, source)
+    cache.read("first", SCHEMA, source)
     assert source.times == 4
 
 
@@ -295,24 +295,24 @@ def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
     cache = Cache(store, SECONDS)
 
     for _ in range(3):
-        assert cache.read(key, FORM, source).version == 1
-        cache.forget([key])
+        assert cache.read(key, SCHEMA, source).version == 1
+        cache.invalidate([key])
 
     assert source.times == 3
     assert store.asked == 1, "asked again at every read"
     (line,) = log_lines
     assert line["message"] == "Redis unavailable"
-    assert line["fallback"] == "what is cached is read from the database"
+    assert line["fallback"] == "reads go to the database"
 
 
 def test_every_question_to_redis_that_is_not_answered_raises_one_kind_of_error(key: str) -> None:
-    store = InRedis(NOWHERE)
+    store = RedisStore(NOWHERE)
 
     for question in (
-        lambda: store.look(key, FORM, OTHERS),
-        lambda: store.settle(b"place", OTHERS, b"", 1),
-        lambda: store.forget([key]),
-        store.renew,
+        lambda: store.get_or_lease(key, SCHEMA, OTHERS),
+        lambda: store.fill(b"place", OTHERS, b"", 1),
+        lambda: store.invalidate([key]),
+        store.start_generation,
     ):
         with pytest.raises(store.errors):
             question()
@@ -323,19 +323,19 @@ def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
 ) -> None:
     store, source = Unreliable(), Source()
     cache = Cache(store, SECONDS)
-    cache.read(key, FORM, source)
+    cache.read(key, SCHEMA, source)
 
     store.away = True
     source.version = 2
-    cache.forget([key])
+    cache.invalidate([key])
     store.away = False
 
     asked = store.asked
-    assert cache.read(key, FORM, source).version == 2
+    assert cache.read(key, SCHEMA, source).version == 2
     assert store.asked == asked, "left alone for a while"
     later(monkeypatch, redis_server.PAUSE_SECONDS)
-    assert cache.read(key, FORM, source).version == 2
-    assert cache.read(key, FORM, source).version == 2
+    assert cache.read(key, SCHEMA, source).version == 2
+    assert cache.read(key, SCHEMA, source).version == 2
     assert source.times == 3
 
 
@@ -343,28 +343,28 @@ def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
-    stored = b"%b 5 {}" % FORM
+    stored = b"%b 5 {}" % SCHEMA
     with failed_over(b"*2\r\n$1\r\na\r\n$%d\r\n%b\r\n" % (len(stored), stored)) as url:
-        cache, source = Cache(InRedis(url), SECONDS), Source()
-        assert [cache.read(key, FORM, source).version for _ in range(2)] == [1, 1]
+        cache, source = Cache(RedisStore(url), SECONDS), Source()
+        assert [cache.read(key, SCHEMA, source).version for _ in range(2)] == [1, 1]
 
         later(monkeypatch, redis_server.PAUSE_SECONDS)
-        assert [cache.read(key, FORM, source).version for _ in range(2)] == [5, 5]
+        assert [cache.read(key, SCHEMA, source).version for _ in range(2)] == [5, 5]
 
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
 def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     store, client = in_redis(), Redis.from_url(os.environ["TEST_REDIS_URL"])
-    place, _ = store.look(key, FORM, OTHERS)
-    store.settle(place, OTHERS, b"%b 1 {}" % FORM, 60_000)
-    prefix, generation = place.decode().split(f"/{key}/")
+    entry_key, _ = store.get_or_lease(key, SCHEMA, OTHERS)
+    store.fill(entry_key, OTHERS, b"%b 1 {}" % SCHEMA, 60_000)
+    prefix, generation = entry_key.decode().split(f"/{key}/")
     assert client.get(f"{prefix}/generation") == generation.encode()
 
     # As on a replica, every write is refused.
     with pytest.raises(ResponseError, match="Write commands are not allowed"):
         client.eval_ro(
-            store.LOOK, 2, f"{prefix}/generation", f"{prefix}/{key}/", FORM, OTHERS, 5_000
+            store.GET_OR_LEASE, 2, f"{prefix}/generation", f"{prefix}/{key}/", SCHEMA, OTHERS, 5_000
         )
 
 
@@ -372,14 +372,14 @@ def test_a_change_is_told_even_while_redis_is_left_alone(key: str) -> None:
     store, source = Unreliable(), Source()
     ours, others = Cache(store, SECONDS), Cache(store, SECONDS)
     store.away = True
-    ours.read(key, FORM, source)
+    ours.read(key, SCHEMA, source)
     store.away = False
-    others.read(key, FORM, source)
+    others.read(key, SCHEMA, source)
 
     source.version = 2
-    ours.forget([key])
+    ours.invalidate([key])
 
-    assert others.read(key, FORM, source).version == 2
+    assert others.read(key, SCHEMA, source).version == 2
 
 
 def test_an_answer_that_cannot_be_stored_is_given_all_the_same(key: str) -> None:
@@ -389,12 +389,12 @@ def test_an_answer_that_cannot_be_stored_is_given_all_the_same(key: str) -> None
         store.away = True
         return source()
 
-    assert Cache(store, SECONDS).read(key, FORM, meanwhile_away).version == 1
+    assert Cache(store, SECONDS).read(key, SCHEMA, meanwhile_away).version == 1
 
 
 def test_a_form_changes_with_the_fields_of_what_is_shown() -> None:
-    assert form_of(Representation) == form_of(Representation)
-    assert form_of(Representation) != form_of(Representation, Representation)
+    assert schema_digest(Representation) == schema_digest(Representation)
+    assert schema_digest(Representation) != schema_digest(Representation, Representation)
 
 
 def test_production_needs_redis(production: dict[str, str]) -> None:
@@ -420,7 +420,7 @@ def test_a_hundred_who_miss_at_once_make_one_answer(
 
     def read(_: int) -> Representation:
         barrier.wait()
-        return cache.read(key, FORM, slowly)
+        return cache.read(key, SCHEMA, slowly)
 
     with ThreadPoolExecutor(100) as threads:
         answers = list(threads.map(read, range(100)))
@@ -435,7 +435,7 @@ import os, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from app.core.caching import cache as caching
 from app.core.api.conditional_requests import Representation
-from app.core.caching import Cache, InRedis
+from app.core.caching import Cache, RedisStore
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 
@@ -448,7 +448,7 @@ def make():
     return Representation(1, b"{}")
 
 name, moment = sys.argv[1], float(sys.argv[2])
-cache = Cache(InRedis(SecretURL(os.environ["TEST_REDIS_URL"]), name), 60)
+cache = Cache(RedisStore(SecretURL(os.environ["TEST_REDIS_URL"]), name), 60)
 cache.read("another", b"form", lambda: Representation(1, b"{}"))
 time.sleep(max(0, moment - time.time()))
 with ThreadPoolExecutor(4) as threads:

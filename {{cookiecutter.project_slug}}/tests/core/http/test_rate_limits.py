@@ -134,8 +134,8 @@ def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
         ("unknown", "_hidden"),
     ):
         with subtests.test(f"{first} and {again}"):
-            spellings = ({"X-Forwarded-For": env_format} for env_format in (first, again))
-            answers = [client.get(PATH, headers=env_format) for env_format in spellings]
+            spellings = ({"X-Forwarded-For": value} for value in (first, again))
+            answers = [client.get(PATH, headers=headers) for headers in spellings]
             assert [answer.status_code for answer in answers] == [200, 429]
 
 

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.core.observability import exemplars, multiprocess
 from app.core.observability.exemplars import Exemplars
-from app.core.observability.metrics import LABELS, SECONDS
+from app.core.observability.metrics import DURATION, LABELS
 from conftest import LogLines, MakeApp
 from tests.servers import gunicorn
 
@@ -29,7 +29,7 @@ def _exemplars(text: str) -> list[tuple[dict[str, str], Any]]:
         (sample.labels, sample.exemplar)
         for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
         for sample in family.samples
-        if family.name == SECONDS and sample.exemplar
+        if family.name == DURATION and sample.exemplar
     ]
 
 

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from app.core.access.jwks import ALGORITHMS, Provider
+from app.core.access.jwks import ALGORITHMS, ProviderClient
 from app.core.observability import http_client_spans
 from app.core.observability.tracing import tracing
 from conftest import LogLines, MakeApp
@@ -30,7 +30,7 @@ def app(make_app: MakeApp, realm: Realm) -> Flask:
 
     @app.get("/key")
     def key() -> str:
-        return str(Provider(realm.issuer, ALGORITHMS).key("first"))
+        return str(ProviderClient(realm.issuer, ALGORITHMS).key("first"))
 
     @app.get("/call")
     def call() -> dict[str, str]:
@@ -121,5 +121,5 @@ def test_without_a_recorded_request_there_is_no_span(
     assert sent is not None
     assert sent["traceparent"].endswith("-00"), "the other side would record its part alone"
 
-    Provider(realm.issuer, ALGORITHMS).key("first")
+    ProviderClient(realm.issuer, ALGORITHMS).key("first")
     assert spans.get_finished_spans() == ()

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from app.core.observability import log_lines
-from app.core.observability.log_lines import LINE_BYTES, fit, limit_of, write
+from app.core.observability.log_lines import LINE_BYTES, fit, max_line_bytes, write
 from app.core.observability.logs import ConsoleFormatter, JSONFormatter
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -88,12 +88,12 @@ def test_nor_are_the_lines_for_people() -> None:
 def test_a_pipe_and_a_socket_have_a_limit_and_files_and_terminals_none(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading), os.fdopen(writing, "w") as pipe:
-        assert limit_of(pipe) == LINE_BYTES
+        assert max_line_bytes(pipe) == LINE_BYTES
     with socket.socket() as kept, kept.makefile("w") as stream:
-        assert limit_of(stream) == LINE_BYTES
+        assert max_line_bytes(stream) == LINE_BYTES
     with (tmp_path / "log").open("w") as file:
-        assert limit_of(file) is None
-    assert limit_of(io.StringIO()) is None
+        assert max_line_bytes(file) is None
+    assert max_line_bytes(io.StringIO()) is None
 
 
 def test_a_pipe_that_must_not_be_waited_for_is_waited_for_all_the_same() -> None:
@@ -197,7 +197,7 @@ def _record(message: str) -> logging.LogRecord:
 
 
 def test_both_formats_keep_to_the_limit() -> None:
-    for formatter in (JSONFormatter(most=LINE_BYTES), ConsoleFormatter(most=LINE_BYTES)):
+    for formatter in (JSONFormatter(max_bytes=LINE_BYTES), ConsoleFormatter(max_bytes=LINE_BYTES)):
         line = formatter.format(_record("é" * 9_000)) + "\n"
         assert LINE_BYTES - 8 < len(line.encode()) <= LINE_BYTES
         assert "characters left out" in line

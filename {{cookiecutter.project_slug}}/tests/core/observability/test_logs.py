@@ -309,7 +309,7 @@ def test_what_python_would_print_is_logged(log_lines: LogLines) -> None:
         def __del__(self) -> None:
             fail()
 
-    logs.log_what_python_prints()
+    logs.log_warnings_and_exceptions()
     for act in (fail, sys.exit):  # a thread may end itself
         thread = threading.Thread(target=act, name="worker")
         thread.start()
@@ -481,7 +481,7 @@ def test_the_url_is_said_once_by_the_process_that_serves(
             make_app(**unwise)
         told = capsys.readouterr().out
         assert re.findall(r"^\s+(http\S+)$", told, re.MULTILINE) == said
-        assert ("any Host is believed" in told) == bool(said)
+        assert ("any Host is accepted" in told) == bool(said)
     with _run_context():
         make_app(log_format="json")
     assert (

@@ -109,7 +109,7 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
 
     @app.get("/calls/<int:status>")
     def calls(status: int) -> str:
-        with tracing.calling("ASK", {"server.address": "stock.example"}) as span:
+        with tracing.client_span("ASK", {"server.address": "stock.example"}) as span:
             if status == 0:
                 raise ConnectionError
             if status >= 400:
@@ -380,7 +380,7 @@ def test_a_call_of_a_request_that_is_not_recorded_has_no_span(
 
 
 def test_a_call_outside_of_any_request_has_no_span() -> None:
-    with tracing.calling("anything", {}) as span:
+    with tracing.client_span("anything", {}) as span:
         assert not span.is_recording()
 
 
