@@ -20,6 +20,7 @@ FILES = (
     "app/**/*.html",
     "app/**/*.js",
     "app/**/*.py",
+    "app/**/*.txt",
     "deploy/nginx/*",
     "stubs/**/*.pyi",
     "tests/**/*.py",
@@ -28,7 +29,7 @@ EXAMPLE = re.compile(
     r"app/(orders|quotes)/.*"
     r"|app/pages/(orders|quotes|addressed_forms|forms|money)\.py"
     r"|app/pages/templates/pages/(orders/.*|quote\.html)"
-    r"|app/pages/tests/test_(money|order_pages|quote_mailing|quote_page)\.py"
+    r"|app/pages/tests/test_(money|order_pages|quote_emails|quote_page)\.py"
     r"|tests/test_example\.py"
 )
 """The files of the example itself."""
@@ -50,7 +51,6 @@ WIRED = {
     "app/admin/service.py": "administrators cancel orders",
     "app/admin/tests/test_accounts.py": "who lost a role sees no orders of others",
     "app/admin/tests/test_admin.py": "administrators see and cancel orders",
-    "app/pages/__init__.py": "templates show money as quotes do",
     "app/pages/rendering.py": "the frame links to the pages",
     "app/pages/routes.py": "joins the blueprints of the pages",
     "app/webhooks/replay_cache.py": "without a database there is no order that a payment could pay",

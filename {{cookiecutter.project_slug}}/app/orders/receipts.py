@@ -20,7 +20,6 @@ from app.core.schemas import Schema
 from app.core.tasks import PermanentFailure, RetryLater, Task, outbox, schedule
 from app.orders import repository
 from app.orders.models import Order
-from app.quotes import emails
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class _Order(TypedDict):
     order_id: UUID
 
 
-def ask(session: Session, order_id: UUID, email: str) -> None:
+def enqueue(session: Session, order_id: UUID, email: str) -> None:
     """Queue a receipt in the transaction that stores the order; it is sent after the commit."""
     session.add(Receipt(order_id=order_id, email=email, erase_at=datetime.now(UTC) + KEEP))
     outbox.of_app().add(session, TASK, {"order_id": order_id})
@@ -73,7 +72,7 @@ def send(values: _Order) -> None:
         return
     with reading() as connection:
         (order,) = repository.views(connection, repository.by_id(order_id))
-    message = emails.priced("Your receipt", f"Order {order_id}", order)
+    message = mail.Email(email, *mail.templates.render("orders/emails/receipt.txt", order=order))
     try:
         sent = mail.of_app().deliver(email, message, f"receipt.{order_id}")
     except mail.Refused:

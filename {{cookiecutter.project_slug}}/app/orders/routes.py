@@ -19,7 +19,14 @@ from app.orders import service
 from app.orders.schemas import OrderPageSchema, OrderRequestSchema, OrderSchema
 from app.quotes.service import Basket
 
-blueprint = api.Blueprint("orders", __name__, description="Place orders and follow them")
+blueprint = api.Blueprint(  # one line where it fits
+    "orders",
+    __name__,
+    # {% if cookiecutter.background_tasks %}
+    template_folder="templates",
+    # {% endif %}
+    description="Place orders and follow them",
+)
 
 LOCATION = {
     "Location": {

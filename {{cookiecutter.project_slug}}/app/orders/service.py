@@ -78,7 +78,7 @@ def place(  # one line where it fits
             # {% if cookiecutter.background_tasks %}
             if email := basket.get("email"):
                 session.flush()  # a receipt has a foreign key to its order
-                receipts.ask(session, order.id, email)
+                receipts.enqueue(session, order.id, email)
             # {% endif %}
     except IntegrityError:
         # The unique constraint decides: a query beforehand would miss a concurrent request.
