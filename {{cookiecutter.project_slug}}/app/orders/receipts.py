@@ -110,7 +110,7 @@ def _note(order_id: UUID, **values: object) -> None:
         session.execute(update(Receipt).where(Receipt.order_id == order_id).values(**values))
 
 
-def forget_addresses() -> int:
+def erase_addresses() -> int:
     """Erase the addresses of receipts that could not be sent within `KEEP`; return the number."""
     old = update(Receipt).where(Receipt.erase_at <= datetime.now(UTC))
     with writing() as session:
@@ -124,4 +124,4 @@ TASK = Task("orders.send_receipt", ReceiptSchema(), send)
 def init_app(app: Flask) -> None:
     """Register the task that sends receipts and the schedule that erases old addresses."""
     tasks.of(app).add(TASK)
-    schedule.of(app).add("orders.forget_addresses", EVERY_SECONDS, forget_addresses)
+    schedule.of(app).add("orders.erase_addresses", EVERY_SECONDS, erase_addresses)

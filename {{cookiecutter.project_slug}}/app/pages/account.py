@@ -76,7 +76,7 @@ class EndOthersForm(EndForm):
 
 
 @blueprint.get("/account")
-@login_required.only()
+@login_required.requires()
 def index() -> Response:
     """Show the account and its sessions."""
     # {% if cookiecutter.auth == "oidc" %}
@@ -88,31 +88,31 @@ def index() -> Response:
     # {% if cookiecutter.auth == "jwt" %}
     facts = account_changes.facts()
     # {% endif %}
-    sessions = [_listed(each) for each in open_sessions.newest(access.principal().id)]
+    sessions = [_listed(each) for each in open_sessions.list_sessions(access.principal().id)]
     return rendering.page("account/index.html", facts=facts, sessions=sessions)
 
 
 @blueprint.route("/account/sessions/<uuid:session_id>/end", methods=["GET", "POST"])
-@login_required.only()
+@login_required.requires()
 def end_session(session_id: UUID) -> Response:
     """Ask for confirmation, then end a session."""
-    if session_id not in {each.id for each in open_sessions.newest(access.principal().id)}:
+    if session_id not in {each.id for each in open_sessions.list_sessions(access.principal().id)}:
         raise NotFound
     if asked := EndForm().confirm():
         return asked
     service.end(session_id)
-    return _done("The session has ended.")
+    return _redirect_with("The session has ended.")
 
 
 @blueprint.route("/account/sessions/end-others", methods=["GET", "POST"])
-@login_required.only()
+@login_required.requires()
 def end_other_sessions() -> Response:
     """Ask for confirmation, then end all other sessions."""
     if asked := EndOthersForm().confirm():
         return asked
     principal = access.principal()
     open_sessions.end_others(principal.id, keep=principal.session)
-    return _done("All your other sessions have ended.")
+    return _redirect_with("All your other sessions have ended.")
 
 
 def _listed(session: SessionView) -> ListedSession:
@@ -129,6 +129,6 @@ def _listed(session: SessionView) -> ListedSession:
     return ListedSession(title, session.created_at, session.expires_at, href)
 
 
-def _done(sentence: str) -> Response:
-    flash(sentence, "success")
+def _redirect_with(message: str) -> Response:
+    flash(message, "success")
     return redirect(url_for(HERE), 303)

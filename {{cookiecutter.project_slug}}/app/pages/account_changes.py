@@ -19,7 +19,7 @@ from app.pages import login_required
 from app.pages.account_parts import AccountForm, Fact, page
 from app.pages.accounts import email_field, password_field
 from app.pages.forms import MISSING
-from app.pages.rendering import sentence
+from app.pages.rendering import readable_detail
 from app.users import service
 from app.users.attempts import TooManyAttempts
 from app.users.passwords import WeakPassword
@@ -60,7 +60,7 @@ class ProofForm(AccountForm):
             self.current_password.errors = [problem.detail]
         else:
             retry_after = problem.headers.get("Retry-After")
-            self.form_errors.append(sentence(problem.status, problem.detail, retry_after))
+            self.form_errors.append(readable_detail(problem.status, problem.detail, retry_after))
 
 
 class PasswordForm(ProofForm):
@@ -142,7 +142,7 @@ def facts() -> list[Fact]:
 
 
 @blueprint.route("/account/password", methods=["GET", "POST"])
-@login_required.only("account")
+@login_required.requires("account")
 def change_password() -> Response:
     """Show the form for a new password, and change it on submission."""
     form = PasswordForm()
@@ -153,13 +153,13 @@ def change_password() -> Response:
         password = str(form.password.data)
         service.change_password(user_id, current, password, address, session_id=session_id)
 
-    return submit(form, change) or _done(
+    return submit(form, change) or _redirect_with(
         "Your password is changed. All your other sessions have ended."
     )
 
 
 @blueprint.route("/account/email", methods=["GET", "POST"])
-@login_required.only("account")
+@login_required.requires("account")
 def change_email() -> Response:
     """Show the form for a new address, and send a link to it on submission."""
     form = EmailForm()
@@ -169,13 +169,13 @@ def change_email() -> Response:
         service.ask_to_change_email(user_id, current, str(form.email.data), address)
 
     # The response must not reveal whether the address has an account.
-    return submit(form, ask) or _done(
+    return submit(form, ask) or _redirect_with(
         "If the new address can be used, a message is on its way to it. Follow the link in it."
     )
 
 
 @blueprint.route("/account/close", methods=["GET", "POST"])
-@login_required.only("account")
+@login_required.requires("account")
 def close() -> Response:
     """Ask for confirmation, then close the account."""
     form = CloseForm()
@@ -186,6 +186,6 @@ def close() -> Response:
     return redirect(login_required.LOGIN, 303)
 
 
-def _done(sentence: str) -> Response:
-    flash(sentence, "success")
+def _redirect_with(message: str) -> Response:
+    flash(message, "success")
     return redirect(url_for(ACCOUNT), 303)

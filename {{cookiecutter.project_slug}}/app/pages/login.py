@@ -53,10 +53,10 @@ def login() -> Response:
             max_age=timedelta(seconds=browser_session.of(current_app).seconds),
         )
     except (InvalidCredentials, TooManyAttempts) as problem:
-        told = rendering.sentence(
+        detail = rendering.readable_detail(
             problem.status, problem.detail, problem.headers.get("Retry-After")
         )
-        form.form_errors.append(told)
+        form.form_errors.append(detail)
         answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
         return answer

@@ -29,7 +29,7 @@ blueprint = api.Blueprint(
     "webhooks", __name__, url_prefix="/webhooks", description="Events that other services send"
 )
 # {% if cookiecutter.metrics %}
-blueprint.after_request(events.tell)
+blueprint.after_request(events.send_outcome)
 # {% endif %}
 
 
