@@ -6,8 +6,6 @@ from uuid import UUID
 
 from flask import (  # one line where it fits
     Blueprint,
-    flash,
-    redirect,
     # {% if cookiecutter.auth == "jwt" %}
     request,
     # {% endif %}
@@ -26,16 +24,12 @@ from app.pages import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     account_changes,
     # {% endif %}
-    # {% if cookiecutter.auth == "oidc" %}
     account_parts,
-    # {% endif %}
     login_required,
     rendering,
 )
 from app.sessions import open_sessions, service
 from app.sessions.open_sessions import SessionView
-
-HERE = "pages.account.index"
 
 blueprint = Blueprint("account", __name__)
 
@@ -64,7 +58,7 @@ class EndForm(  # one line where it fits
     explanation = "This session is logged out at once."
     button = "End the session"
     kind = "danger"
-    back = HERE
+    back = account_parts.ACCOUNT
 
 
 class EndOthersForm(EndForm):
@@ -101,7 +95,7 @@ def end_session(session_id: UUID) -> Response:
     if asked := EndForm().confirm():
         return asked
     service.end(session_id)
-    return _redirect_with("The session has ended.")
+    return account_parts.redirect_with("The session has ended.")
 
 
 @blueprint.route("/account/sessions/end-others", methods=["GET", "POST"])
@@ -112,7 +106,7 @@ def end_other_sessions() -> Response:
         return asked
     principal = access.principal()
     open_sessions.end_others(principal.id, keep=principal.session)
-    return _redirect_with("All your other sessions have ended.")
+    return account_parts.redirect_with("All your other sessions have ended.")
 
 
 def _listed(session: SessionView) -> ListedSession:
@@ -127,8 +121,3 @@ def _listed(session: SessionView) -> ListedSession:
     # {% endif %}
     href = url_for(".end_session", session_id=session.id)
     return ListedSession(title, session.created_at, session.expires_at, href)
-
-
-def _redirect_with(message: str) -> Response:
-    flash(message, "success")
-    return redirect(url_for(HERE), 303)

@@ -16,17 +16,15 @@ from app.core import access
 from app.core.access import browser_session
 from app.core.errors import Problem
 from app.pages import login_required
-from app.pages.account_parts import AccountForm, Fact, page
-from app.pages.accounts import email_field, password_field
+from app.pages.account_parts import ACCOUNT, AccountForm, Fact, page, redirect_with
+from app.pages.accounts import add_problem, email_field, password_field
 from app.pages.forms import MISSING
-from app.pages.rendering import readable_detail
 from app.users import service
 from app.users.attempts import TooManyAttempts
 from app.users.passwords import WeakPassword
 from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import WrongPassword
 
-ACCOUNT = "pages.account.index"
 HERE = "pages.account_changes"
 
 blueprint = Blueprint("account_changes", __name__)
@@ -59,8 +57,7 @@ class ProofForm(AccountForm):
         if isinstance(problem, WrongPassword):
             self.current_password.errors = [problem.detail]
         else:
-            retry_after = problem.headers.get("Retry-After")
-            self.form_errors.append(readable_detail(problem.status, problem.detail, retry_after))
+            add_problem(self, problem)
 
 
 class PasswordForm(ProofForm):
@@ -153,7 +150,7 @@ def change_password() -> Response:
         password = str(form.password.data)
         service.change_password(user_id, current, password, address, session_id=session_id)
 
-    return submit(form, change) or _redirect_with(
+    return submit(form, change) or redirect_with(
         "Your password is changed. All your other sessions have ended."
     )
 
@@ -169,7 +166,7 @@ def change_email() -> Response:
         service.ask_to_change_email(user_id, current, str(form.email.data), address)
 
     # The response must not reveal whether the address has an account.
-    return submit(form, ask) or _redirect_with(
+    return submit(form, ask) or redirect_with(
         "If the new address can be used, a message is on its way to it. Follow the link in it."
     )
 
@@ -184,8 +181,3 @@ def close() -> Response:
     browser_session.logout()
     flash("Your account is closed.", "success")
     return redirect(login_required.LOGIN, 303)
-
-
-def _redirect_with(message: str) -> Response:
-    flash(message, "success")
-    return redirect(url_for(ACCOUNT), 303)

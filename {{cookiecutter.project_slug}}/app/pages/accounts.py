@@ -17,7 +17,7 @@ from wtforms.validators import InputRequired, Length
 from app.core import mail
 from app.core.access import browser_session
 from app.core.errors import Problem
-from app.pages.account_parts import AccountForm, page
+from app.pages.account_parts import ACCOUNT, AccountForm, page
 from app.pages.forms import MISSING
 from app.pages.login_required import LOGIN
 from app.pages.rendering import readable_detail
@@ -61,6 +61,12 @@ def password_field(label: str) -> PasswordField:
         description=f"{MIN_LENGTH} to {MAX_LENGTH} characters of any kind",
         render_kw={"autocomplete": "new-password"},
     )
+
+
+def add_problem(form: FlaskForm, problem: Problem) -> None:
+    """Show a problem above a form."""
+    retry_after = problem.headers.get("Retry-After")
+    form.form_errors.append(readable_detail(problem.status, problem.detail, retry_after))
 
 
 class RegistrationForm(AccountForm):
@@ -124,7 +130,8 @@ def register() -> Response:
         form.password.errors = weak.sentences
         return page(form, weak)
     except TooManyAttempts as problem:
-        return _page_with(form, problem)
+        add_problem(form, problem)
+        return page(form, problem)
     return _redirect_with(EMAIL_SENT)
 
 
@@ -137,7 +144,8 @@ def forgot_password() -> Response:
     try:
         service.ask_to_reset_password(str(form.email.data), str(request.remote_addr))
     except TooManyAttempts as problem:
-        return _page_with(form, problem)
+        add_problem(form, problem)
+        return page(form, problem)
     return _redirect_with(EMAIL_SENT)
 
 
@@ -196,16 +204,10 @@ def change_email(token: str) -> Response:
     return _redirect_with("Your account uses this address now.")
 
 
-def _page_with(form: AccountForm, problem: Problem) -> Response:
-    retry_after = problem.headers.get("Retry-After")
-    form.form_errors.append(readable_detail(problem.status, problem.detail, retry_after))
-    return page(form, problem)
-
-
 def _redirect_with(message: str) -> Response:
     """Redirect to the account, or to the login page, with a message; delete the stored link."""
     # First, because it may clear the session, and the message with it.
     logged_in = browser_session.user()
     session.pop(KEPT, None)
     flash(message, "success")
-    return redirect(url_for("pages.account.index") if logged_in else LOGIN, 303)
+    return redirect(url_for(ACCOUNT) if logged_in else LOGIN, 303)

@@ -12,6 +12,7 @@ from app.auth import service
 from app.auth.service import InvalidCredentials, TooManyAttempts
 from app.core.access import browser_session
 from app.pages import rendering
+from app.pages.accounts import add_problem
 from app.pages.forms import MISSING
 from app.pages.login_required import LOGIN, LOGOUT
 from app.users import service as users
@@ -53,10 +54,7 @@ def login() -> Response:
             max_age=timedelta(seconds=browser_session.of(current_app).seconds),
         )
     except (InvalidCredentials, TooManyAttempts) as problem:
-        detail = rendering.readable_detail(
-            problem.status, problem.detail, problem.headers.get("Retry-After")
-        )
-        form.form_errors.append(detail)
+        add_problem(form, problem)
         answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
         return answer
