@@ -1,25 +1,13 @@
 """Replay protection without a database: the ids of deliveries, in the memory of this process."""
 
-import logging
 import time
 from collections import OrderedDict
 from threading import Lock
-from typing import TypedDict
-from uuid import UUID
+from typing import cast
 
 from flask import current_app
 
-logger = logging.getLogger(__name__)
-
 MAX_DELIVERIES = 10_000  # ids stored; only senders with a valid signature add any
-
-
-class Payment(TypedDict):
-    """A payment, as validated by the schema."""
-
-    order_id: UUID
-    amount_cents: int
-    currency: str
 
 
 class ReplayCache:
@@ -43,13 +31,6 @@ class ReplayCache:
             return True
 
 
-def payment_succeeded(delivery_id: str, payment: Payment) -> None:
-    """Log a payment, once for each delivery id."""
-    replays: ReplayCache = current_app.extensions["webhook_replay_cache"]
-    if replays.first(delivery_id):
-        logger.info(
-            "payment received",
-            extra={"webhook_id": delivery_id, "order_id": str(payment["order_id"])},
-        )
-    else:
-        logger.info("webhook redelivered", extra={"webhook_id": delivery_id})
+def of_app() -> ReplayCache:
+    """Return the replay cache of the current application."""
+    return cast("ReplayCache", current_app.extensions["webhook_replay_cache"])

@@ -13,7 +13,7 @@ from app.webhooks import (  # one line where it fits
     events,
     # {% endif %}
     # {% if cookiecutter.database == "none" %}
-    replay_cache,
+    payment_log,
     # {% endif %}
     schemas,
     # {% if cookiecutter.database != "none" %}
@@ -76,7 +76,7 @@ def receive_payment() -> Response:
         return Response(status=204)
     payment = _parse(schemas.EVENTS[kind])["data"]
     # {% if cookiecutter.database == "none" %}
-    replay_cache.payment_succeeded(delivery_id, payment)
+    payment_log.payment_succeeded(delivery_id, payment)
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     service.payment_succeeded(delivery_id, payment)
