@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Environment
 from packaging.requirements import Requirement
 
 from bakery import Bakery
@@ -79,6 +80,12 @@ def strings_of_requirements(text: str) -> list[str]:
     return []
 
 
+def strings_of_email(text: str) -> list[str]:
+    Environment(autoescape=False).parse(text)  # noqa: S701  plain text
+    assert re.match(r"\S.*\n\n\S", text), "a subject, an empty line, a text"
+    return text.splitlines()
+
+
 PARSERS: dict[str, Callable[[str], list[str]]] = {
     ".py": strings_of_python,
     ".pyi": strings_of_python,
@@ -88,7 +95,11 @@ PARSERS: dict[str, Callable[[str], list[str]]] = {
     ".yml": lambda text: [each for page in yaml.safe_load_all(text) for each in strings(page)],
     ".html": strings_of_html,
     ".env.example": strings_of_env,
-    ".txt": strings_of_requirements,
+    "requirements.txt": strings_of_requirements,
+    "requirements-audit.txt": strings_of_requirements,
+    "requirements-aws.txt": strings_of_requirements,
+    "requirements-dev.txt": strings_of_requirements,
+    ".txt": strings_of_email,
 }
 # Checked by a tool, below or in test_nginx.py, or plain text in which anything may stand.
 TOOLED = {"Dockerfile", "Makefile", ".md", ".conf"}

@@ -23,7 +23,19 @@ BANNED = {
 }
 """Patterns of whole words, in any case, and what to write instead."""
 PATTERN = re.compile("|".join(rf"\b(?:{each})\b" for each in BANNED), re.IGNORECASE)
-TEXT = (".conf", ".c", ".css", ".example", ".html", ".md", ".py", ".toml", ".yml", "Makefile")
+TEXT = (
+    ".conf",
+    ".c",
+    ".css",
+    ".example",
+    ".html",
+    ".md",
+    ".py",
+    ".toml",
+    ".txt",
+    ".yml",
+    "Makefile",
+)
 # History keeps the words of its time, and the glossary names what it has replaced.
 HISTORY = {"CHANGELOG.md", "CONTRIBUTING.md", "tests/test_words.py"}
 

@@ -20,6 +20,7 @@ FILES = (
     "app/**/*.html",
     "app/**/*.js",
     "app/**/*.py",
+    "app/**/*.txt",
     "deploy/nginx/*",
     "stubs/**/*.pyi",
     "tests/**/*.py",
@@ -28,7 +29,7 @@ EXAMPLE = re.compile(
     r"app/(orders|quotes)/.*"
     r"|app/pages/(orders|quotes|addressed_forms|forms|money)\.py"
     r"|app/pages/templates/pages/(orders/.*|quote\.html)"
-    r"|app/pages/tests/test_(money|order_pages|quote_mailing|quote_page)\.py"
+    r"|app/pages/tests/test_(money|order_pages|quote_emails|quote_page)\.py"
     r"|tests/test_example\.py"
 )
 """The files of the example itself."""
@@ -50,15 +51,14 @@ WIRED = {
     "app/admin/service.py": "administrators cancel orders",
     "app/admin/tests/test_accounts.py": "who lost a role sees no orders of others",
     "app/admin/tests/test_admin.py": "administrators see and cancel orders",
-    "app/pages/__init__.py": "templates show money as quotes do",
     "app/pages/rendering.py": "the frame links to the pages",
     "app/pages/routes.py": "joins the blueprints of the pages",
-    "app/webhooks/replay_cache.py": "without a database there is no order that a payment could pay",
+    "app/webhooks/payment_log.py": "without a database there is no order that a payment could pay",
     "app/webhooks/schemas.py": "an event of a payment names the order",
     "app/webhooks/service.py": "tells orders of a payment",
     "app/webhooks/tests/__init__.py": "an event of a payment names the order",
     "app/webhooks/tests/test_payments.py": "a payment pays an order",
-    "app/webhooks/tests/test_replay_cache.py": "an event of a payment names the order",
+    "app/webhooks/tests/test_payment_log.py": "an event of a payment names the order",
     "app/webhooks/tests/test_webhooks.py": "an event of a payment names the order",
     "pyproject.toml": "the import contracts list each domain",
     "tests/test_access_rules.py": "the rules of access list each route",

@@ -26,7 +26,7 @@ class EntryView:
 Entries = Select[UUID, UUID, str, UUID, datetime]
 
 
-def newest(limit: int, after: Position | None = None) -> Entries:
+def page(limit: int, after: Position | None = None) -> Entries:
     """Return the query for the newest entries, or for those after a position."""
     shown = select(
         AuditEntry.id,
@@ -35,7 +35,7 @@ def newest(limit: int, after: Position | None = None) -> Entries:
         AuditEntry.subject_id,
         AuditEntry.created_at,
     )
-    return pagination.newest(shown, AuditEntry.created_at, AuditEntry.id, limit, after)
+    return pagination.select_page(shown, AuditEntry.created_at, AuditEntry.id, limit, after)
 
 
 def views(connection: Connection, entries: Entries) -> Sequence[EntryView]:

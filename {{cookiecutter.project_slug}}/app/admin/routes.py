@@ -29,8 +29,8 @@ class _OrderPage(PageArguments):
 @blueprint.response(200, OrderPageSchema)
 def list_all_orders(query: _OrderPage) -> Response:
     """Return a page of all orders, or of one owner's, newest first."""
-    page = orders.newest(query["limit"], query.get("cursor"), query.get("owner_id"))
-    return json_response(page.shown())
+    page = orders.list_orders(query["limit"], query.get("cursor"), query.get("owner_id"))
+    return json_response(page.as_dict())
 
 
 @blueprint.route("/orders/<uuid:order_id>/cancel", methods=["POST"])
@@ -48,5 +48,5 @@ def cancel_any_order(order_id: UUID) -> Response:
 @blueprint.response(200, EntryPageSchema)
 def list_audit_entries(query: PageArguments) -> Response:
     """Return a page of the audit log, newest first."""
-    page = service.entries(query["limit"], query.get("cursor"))
-    return json_response(page.shown())
+    page = service.list_entries(query["limit"], query.get("cursor"))
+    return json_response(page.as_dict())

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from app.core.api.pagination import PageQuery
+from app.core.api.pagination import PageQuery, page_schema
 from app.core.schemas import UUID, Schema
 
 
@@ -22,8 +22,4 @@ class EntrySchema(Schema):
     created_at = fields.AwareDateTime(required=True)
 
 
-class EntryPageSchema(Schema):
-    """A page of entries, newest first."""
-
-    items = fields.List(fields.Nested(EntrySchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
+EntryPageSchema = page_schema(EntrySchema)

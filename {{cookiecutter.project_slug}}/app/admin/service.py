@@ -36,10 +36,10 @@ def audited(actor_id: UUID, action: str, subject_id: UUID) -> Iterator[Session]:
     logger.info("audit entry added", extra={"action": action, "subject_id": str(subject_id)})
 
 
-def entries(limit: int, after: Position | None = None) -> Page[EntryView]:
+def list_entries(limit: int, after: Position | None = None) -> Page[EntryView]:
     """Return a page of the audit log, newest first."""
     with reading() as connection:
-        return Page.of(repository.views(connection, repository.newest(limit + 1, after)), limit)
+        return Page.of(repository.views(connection, repository.page(limit + 1, after)), limit)
 
 
 def cancel_order(actor_id: UUID, order_id: UUID) -> OrderView:

@@ -11,11 +11,11 @@ from app.orders import repository, service
 from app.orders.repository import OrderView
 
 
-def newest(
+def list_orders(
     limit: int, after: Position | None = None, owner_id: UUID | None = None
 ) -> Page[OrderView]:
     """Return a page of all orders, or of one owner's, newest first."""
-    query = repository.newest(limit + 1, after)
+    query = repository.page(limit + 1, after)
     if owner_id:
         query = repository.owned(query, owner_id)
     with reading() as connection:

@@ -23,7 +23,6 @@ from app.core.tasks.outbox import outbox
 from app.core.tasks.schedule import schedule
 from app.orders import repository
 from app.orders.models import Order
-from app.quotes import emails
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class _Order(TypedDict):
     order_id: UUID
 
 
-def ask(session: Session, order_id: UUID, email: str) -> None:
+def enqueue(session: Session, order_id: UUID, email: str) -> None:
     """Queue a receipt in the transaction that stores the order; it is sent after the commit."""
     session.add(Receipt(order_id=order_id, email=email, erase_at=datetime.now(UTC) + KEEP))
     outbox.current.add(session, TASK, {"order_id": order_id})
@@ -76,7 +75,7 @@ def send(values: _Order) -> None:
         return
     with reading() as connection:
         (order,) = repository.views(connection, repository.by_id(order_id))
-    message = emails.priced("Your receipt", f"Order {order_id}", order)
+    message = mail.Email(email, *mail.templates.render("orders/emails/receipt.txt", order=order))
     try:
         sent = email_queue.current.deliver(email, message, f"receipt.{order_id}")
     except mail.EmailRejected:
@@ -114,7 +113,7 @@ def _note(order_id: UUID, **values: object) -> None:
         session.execute(update(Receipt).where(Receipt.order_id == order_id).values(**values))
 
 
-def forget_addresses() -> int:
+def erase_addresses() -> int:
     """Erase the addresses of receipts that could not be sent within `KEEP`; return the number."""
     old = update(Receipt).where(Receipt.erase_at <= datetime.now(UTC))
     with writing() as session:
@@ -128,4 +127,4 @@ TASK = Task("orders.send_receipt", ReceiptSchema(), send)
 def init_app(app: Flask) -> None:
     """Register the task that sends receipts and the schedule that erases old addresses."""
     tasks.of(app).add(TASK)
-    schedule.of(app).add("orders.forget_addresses", EVERY_SECONDS, forget_addresses)
+    schedule.of(app).add("orders.erase_addresses", EVERY_SECONDS, erase_addresses)

@@ -44,7 +44,7 @@ Orders = Select[  # one line where it fits
     int,
 ]
 
-SHOWN: Orders = select(  # one line where it fits
+ORDERS: Orders = select(  # one line where it fits
     Order.id,
     Order.status,
     Order.currency,
@@ -68,9 +68,9 @@ LINES = (
 )
 
 
-def newest(limit: int, after: Position | None = None) -> Orders:
+def page(limit: int, after: Position | None = None) -> Orders:
     """Return the query for the newest orders, or for those after a position."""
-    return pagination.newest(SHOWN, Order.created_at, Order.id, limit, after)
+    return pagination.select_page(ORDERS, Order.created_at, Order.id, limit, after)
 
 
 def views(connection: Connection, orders: Orders) -> list[OrderView]:
@@ -82,7 +82,7 @@ def views(connection: Connection, orders: Orders) -> list[OrderView]:
 
 def by_id(order_id: UUID) -> Orders:
     """Return the query for one order."""
-    return SHOWN.where(Order.id == order_id)
+    return ORDERS.where(Order.id == order_id)
 
 
 # {% if cookiecutter.auth != "none" %}

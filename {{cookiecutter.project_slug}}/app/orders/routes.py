@@ -19,7 +19,14 @@ from app.orders import service
 from app.orders.schemas import OrderPageSchema, OrderRequestSchema, OrderSchema
 from app.quotes.service import Basket
 
-blueprint = api.Blueprint("orders", __name__, description="Place orders and follow them")
+blueprint = api.Blueprint(  # one line where it fits
+    "orders",
+    __name__,
+    # {% if cookiecutter.background_tasks %}
+    template_folder="templates",
+    # {% endif %}
+    description="Place orders and follow them",
+)
 
 LOCATION = {
     "Location": {
@@ -61,14 +68,14 @@ def create_order(headers: _Headers, basket: Basket) -> Response:
 @blueprint.response(200, OrderPageSchema)
 def list_orders(query: PageArguments) -> Response:
     """Return a page of orders, newest first."""
-    page = service.newest(  # one line where it fits
+    page = service.list_orders(  # one line where it fits
         query["limit"],
         query.get("cursor"),
         # {% if cookiecutter.auth != "none" %}
         owner_id=access.principal().id,
         # {% endif %}
     )
-    return api.json_response(page.shown())
+    return api.json_response(page.as_dict())
 
 
 @blueprint.route("/<uuid:order_id>", methods=["GET"])
@@ -81,13 +88,13 @@ def list_orders(query: PageArguments) -> Response:
 @blueprint.problems(404, 412)
 def get_order(_headers: object, order_id: UUID) -> Response:
     """Return one order."""
-    shown = service.shown(  # one line where it fits
+    representation = service.representation(  # one line where it fits
         order_id,
         # {% if cookiecutter.auth != "none" %}
         owner_id=access.principal().id,
         # {% endif %}
     )
-    return conditional_requests.respond_conditionally(shown)
+    return conditional_requests.respond_conditionally(representation)
 
 
 @blueprint.route("/<uuid:order_id>/cancel", methods=["POST"])

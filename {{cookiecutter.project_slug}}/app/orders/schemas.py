@@ -3,10 +3,10 @@
 from marshmallow import fields, validate
 
 from app.core import (  # one line where it fits
+    api,
     # {% if cookiecutter.background_tasks %}
     mail,
     # {% endif %}
-    schemas,
 )
 from app.orders.models import OrderStatus
 from app.quotes.schemas import BasketSchema, QuoteSchema
@@ -37,12 +37,4 @@ class OrderSchema(QuoteSchema):
     )
 
 
-class OrderPageSchema(schemas.Schema):
-    """A page of orders, newest first."""
-
-    items = fields.List(fields.Nested(OrderSchema), required=True)
-    next_cursor = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Send it as cursor for the next page; null on the last one"},
-    )
+OrderPageSchema = api.pagination.page_schema(OrderSchema)

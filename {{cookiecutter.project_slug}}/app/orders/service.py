@@ -78,7 +78,7 @@ def place(  # one line where it fits
             # {% if cookiecutter.background_tasks %}
             if email := basket.get("email"):
                 session.flush()  # a receipt has a foreign key to its order
-                receipts.ask(session, order.id, email)
+                receipts.enqueue(session, order.id, email)
             # {% endif %}
     except IntegrityError:
         # The unique constraint decides: a query beforehand would miss a concurrent request.
@@ -121,7 +121,7 @@ def find(  # one line where it fits
 # {% if cookiecutter.caching %}
 @cached.order
 # {% endif %}
-def shown(  # one line where it fits
+def representation(  # one line where it fits
     order_id: UUID,
     # {% if cookiecutter.auth != "none" %}
     owner_id: UUID,
@@ -137,7 +137,7 @@ def shown(  # one line where it fits
     return Representation(order.version, orjson.dumps(order))
 
 
-def newest(  # one line where it fits
+def list_orders(  # one line where it fits
     limit: int,
     after: Position | None = None,
     # {% if cookiecutter.auth != "none" %}
@@ -146,7 +146,7 @@ def newest(  # one line where it fits
     # {% endif %}
 ) -> Page[OrderView]:
     """Return a page of orders, newest first."""
-    query = repository.newest(limit + 1, after)
+    query = repository.page(limit + 1, after)
     # {% if cookiecutter.auth != "none" %}
     query = repository.owned(query, owner_id)
     # {% endif %}

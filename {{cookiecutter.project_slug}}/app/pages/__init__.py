@@ -11,14 +11,12 @@ from app.pages import (  # one line where it fits
     rendering,
 )
 from app.pages.routes import blueprint
-from app.quotes.money import shown
 
 
 def init_app(app: Flask) -> None:
     """Serve the pages, and render problems as pages for browsers."""
     protection.init_app(app)
     app.add_template_global(forms.form_errors)
-    app.add_template_filter(shown, "money")
     app.after_request(rendering.show_problem)
     app.register_blueprint(blueprint)
     # {% if cookiecutter.auth != "none" %}

@@ -6,8 +6,6 @@ from uuid import UUID
 
 from flask import (  # one line where it fits
     Blueprint,
-    flash,
-    redirect,
     # {% if cookiecutter.auth == "jwt" %}
     request,
     # {% endif %}
@@ -26,16 +24,12 @@ from app.pages import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     account_changes,
     # {% endif %}
-    # {% if cookiecutter.auth == "oidc" %}
     account_parts,
-    # {% endif %}
     login_required,
     rendering,
 )
 from app.sessions import open_sessions, service
 from app.sessions.open_sessions import SessionView
-
-HERE = "pages.account.index"
 
 blueprint = Blueprint("account", __name__)
 
@@ -64,7 +58,7 @@ class EndForm(  # one line where it fits
     explanation = "This session is logged out at once."
     button = "End the session"
     kind = "danger"
-    back = HERE
+    back = account_parts.ACCOUNT
 
 
 class EndOthersForm(EndForm):
@@ -76,7 +70,7 @@ class EndOthersForm(EndForm):
 
 
 @blueprint.get("/account")
-@login_required.only()
+@login_required.requires()
 def index() -> Response:
     """Show the account and its sessions."""
     # {% if cookiecutter.auth == "oidc" %}
@@ -88,31 +82,31 @@ def index() -> Response:
     # {% if cookiecutter.auth == "jwt" %}
     facts = account_changes.facts()
     # {% endif %}
-    sessions = [_listed(each) for each in open_sessions.newest(access.principal().id)]
+    sessions = [_listed(each) for each in open_sessions.list_sessions(access.principal().id)]
     return rendering.page("account/index.html", facts=facts, sessions=sessions)
 
 
 @blueprint.route("/account/sessions/<uuid:session_id>/end", methods=["GET", "POST"])
-@login_required.only()
+@login_required.requires()
 def end_session(session_id: UUID) -> Response:
     """Ask for confirmation, then end a session."""
-    if session_id not in {each.id for each in open_sessions.newest(access.principal().id)}:
+    if session_id not in {each.id for each in open_sessions.list_sessions(access.principal().id)}:
         raise NotFound
     if asked := EndForm().confirm():
         return asked
     service.end(session_id)
-    return _done("The session has ended.")
+    return account_parts.redirect_with("The session has ended.")
 
 
 @blueprint.route("/account/sessions/end-others", methods=["GET", "POST"])
-@login_required.only()
+@login_required.requires()
 def end_other_sessions() -> Response:
     """Ask for confirmation, then end all other sessions."""
     if asked := EndOthersForm().confirm():
         return asked
     principal = access.principal()
     open_sessions.end_others(principal.id, keep=principal.session)
-    return _done("All your other sessions have ended.")
+    return account_parts.redirect_with("All your other sessions have ended.")
 
 
 def _listed(session: SessionView) -> ListedSession:
@@ -127,8 +121,3 @@ def _listed(session: SessionView) -> ListedSession:
     # {% endif %}
     href = url_for(".end_session", session_id=session.id)
     return ListedSession(title, session.created_at, session.expires_at, href)
-
-
-def _done(sentence: str) -> Response:
-    flash(sentence, "success")
-    return redirect(url_for(HERE), 303)

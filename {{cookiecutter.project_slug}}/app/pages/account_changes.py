@@ -16,17 +16,15 @@ from app.core import access
 from app.core.access import browser_session
 from app.core.errors import Problem
 from app.pages import login_required
-from app.pages.account_parts import AccountForm, Fact, page
-from app.pages.accounts import email_field, password_field
+from app.pages.account_parts import ACCOUNT, AccountForm, Fact, page, redirect_with
+from app.pages.accounts import add_problem, email_field, password_field
 from app.pages.forms import MISSING
-from app.pages.rendering import sentence
 from app.users import service
 from app.users.attempts import TooManyAttempts
 from app.users.passwords import WeakPassword
 from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import WrongPassword
 
-ACCOUNT = "pages.account.index"
 HERE = "pages.account_changes"
 
 blueprint = Blueprint("account_changes", __name__)
@@ -59,8 +57,7 @@ class ProofForm(AccountForm):
         if isinstance(problem, WrongPassword):
             self.current_password.errors = [problem.detail]
         else:
-            retry_after = problem.headers.get("Retry-After")
-            self.form_errors.append(sentence(problem.status, problem.detail, retry_after))
+            add_problem(self, problem)
 
 
 class PasswordForm(ProofForm):
@@ -142,7 +139,7 @@ def facts() -> list[Fact]:
 
 
 @blueprint.route("/account/password", methods=["GET", "POST"])
-@login_required.only("account")
+@login_required.requires("account")
 def change_password() -> Response:
     """Show the form for a new password, and change it on submission."""
     form = PasswordForm()
@@ -153,13 +150,13 @@ def change_password() -> Response:
         password = str(form.password.data)
         service.change_password(user_id, current, password, address, session_id=session_id)
 
-    return submit(form, change) or _done(
+    return submit(form, change) or redirect_with(
         "Your password is changed. All your other sessions have ended."
     )
 
 
 @blueprint.route("/account/email", methods=["GET", "POST"])
-@login_required.only("account")
+@login_required.requires("account")
 def change_email() -> Response:
     """Show the form for a new address, and send a link to it on submission."""
     form = EmailForm()
@@ -169,13 +166,13 @@ def change_email() -> Response:
         service.ask_to_change_email(user_id, current, str(form.email.data), address)
 
     # The response must not reveal whether the address has an account.
-    return submit(form, ask) or _done(
+    return submit(form, ask) or redirect_with(
         "If the new address can be used, a message is on its way to it. Follow the link in it."
     )
 
 
 @blueprint.route("/account/close", methods=["GET", "POST"])
-@login_required.only("account")
+@login_required.requires("account")
 def close() -> Response:
     """Ask for confirmation, then close the account."""
     form = CloseForm()
@@ -184,8 +181,3 @@ def close() -> Response:
     browser_session.logout()
     flash("Your account is closed.", "success")
     return redirect(login_required.LOGIN, 303)
-
-
-def _done(sentence: str) -> Response:
-    flash(sentence, "success")
-    return redirect(url_for(ACCOUNT), 303)

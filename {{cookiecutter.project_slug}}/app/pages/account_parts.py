@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask import flash, redirect, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 
 from app.core.errors import Problem
 from app.pages import rendering
+
+ACCOUNT = "pages.account.index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,9 @@ def page(form: AccountForm, problem: Problem | None = None) -> Response:
     answer = rendering.page("account/form.html", status, form=form)
     answer.headers.update(problem.headers if problem else {})
     return answer
+
+
+def redirect_with(message: str) -> Response:
+    """Redirect to the account page, which shows this message."""
+    flash(message, "success")
+    return redirect(url_for(ACCOUNT), 303)

@@ -17,10 +17,10 @@ from wtforms.validators import InputRequired, Length
 from app.core import mail
 from app.core.access import browser_session
 from app.core.errors import Problem
-from app.pages.account_parts import AccountForm, page
+from app.pages.account_parts import ACCOUNT, AccountForm, page
 from app.pages.forms import MISSING
 from app.pages.login_required import LOGIN
-from app.pages.rendering import sentence
+from app.pages.rendering import readable_detail
 from app.users import service
 from app.users.attempts import TooManyAttempts
 from app.users.passwords import MAX_LENGTH, MIN_LENGTH, WeakPassword
@@ -61,6 +61,12 @@ def password_field(label: str) -> PasswordField:
         description=f"{MIN_LENGTH} to {MAX_LENGTH} characters of any kind",
         render_kw={"autocomplete": "new-password"},
     )
+
+
+def add_problem(form: FlaskForm, problem: Problem) -> None:
+    """Show a problem above a form."""
+    retry_after = problem.headers.get("Retry-After")
+    form.form_errors.append(readable_detail(problem.status, problem.detail, retry_after))
 
 
 class RegistrationForm(AccountForm):
@@ -124,8 +130,9 @@ def register() -> Response:
         form.password.errors = weak.sentences
         return page(form, weak)
     except TooManyAttempts as problem:
-        return _refused(form, problem)
-    return _done(EMAIL_SENT)
+        add_problem(form, problem)
+        return page(form, problem)
+    return _redirect_with(EMAIL_SENT)
 
 
 @blueprint.route("/account/forgot-password", methods=["GET", "POST"])
@@ -137,8 +144,9 @@ def forgot_password() -> Response:
     try:
         service.ask_to_reset_password(str(form.email.data), str(request.remote_addr))
     except TooManyAttempts as problem:
-        return _refused(form, problem)
-    return _done(EMAIL_SENT)
+        add_problem(form, problem)
+        return page(form, problem)
+    return _redirect_with(EMAIL_SENT)
 
 
 def _link(purpose: Purpose) -> Callable[[Callable[[str], Response]], Callable[[], Response]]:
@@ -173,7 +181,7 @@ def reset_password(token: str) -> Response:
     except WeakPassword as weak:
         form.password.errors = weak.sentences
         return page(form, weak)
-    return _done("Your password is changed. Log in with the new one.")
+    return _redirect_with("Your password is changed. Log in with the new one.")
 
 
 @_link(Purpose.VERIFY_EMAIL)
@@ -182,7 +190,7 @@ def verify_email(token: str) -> Response:
     if asked := VerificationForm().confirm():
         return asked
     service.verify_email(token)
-    return _done("Your address is confirmed. Log in.")
+    return _redirect_with("Your address is confirmed. Log in.")
 
 
 @_link(Purpose.CHANGE_EMAIL)
@@ -193,19 +201,13 @@ def change_email(token: str) -> Response:
     service.change_email(token)
     if user := browser_session.user():
         browser_session.rename(service.find(user.principal.id).email)
-    return _done("Your account uses this address now.")
+    return _redirect_with("Your account uses this address now.")
 
 
-def _refused(form: AccountForm, problem: Problem) -> Response:
-    retry_after = problem.headers.get("Retry-After")
-    form.form_errors.append(sentence(problem.status, problem.detail, retry_after))
-    return page(form, problem)
-
-
-def _done(sentence: str) -> Response:
+def _redirect_with(message: str) -> Response:
     """Redirect to the account, or to the login page, with a message; delete the stored link."""
     # First, because it may clear the session, and the message with it.
     logged_in = browser_session.user()
     session.pop(KEPT, None)
-    flash(sentence, "success")
-    return redirect(url_for("pages.account.index") if logged_in else LOGIN, 303)
+    flash(message, "success")
+    return redirect(url_for(ACCOUNT) if logged_in else LOGIN, 303)

@@ -13,6 +13,7 @@ from app.auth.service import InvalidCredentials, TooManyAttempts
 from app.core.access import browser_session
 from app.core.access.browser_session import session_policy
 from app.pages import rendering
+from app.pages.accounts import add_problem
 from app.pages.forms import MISSING
 from app.pages.login_required import LOGIN, LOGOUT
 from app.users import service as users
@@ -54,10 +55,7 @@ def login() -> Response:
             max_age=timedelta(seconds=session_policy.current.seconds),
         )
     except (InvalidCredentials, TooManyAttempts) as problem:
-        told = rendering.sentence(
-            problem.status, problem.detail, problem.headers.get("Retry-After")
-        )
-        form.form_errors.append(told)
+        add_problem(form, problem)
         answer = _page(form, problem.status)
         answer.headers.update(problem.headers)
         return answer

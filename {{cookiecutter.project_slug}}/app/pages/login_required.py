@@ -41,7 +41,7 @@ SCOPE = "scope"
 
 
 @dataclass(frozen=True, slots=True)
-class Personal:
+class UserMenu:
     """What the frame shows for a user; links and buttons map labels to URLs."""
 
     name: str | None = None
@@ -55,7 +55,7 @@ def init_app(app: Flask) -> None:
     scopes.of(app).require({scope for view in views if (scope := view.__dict__.get(SCOPE))})
 
 
-def only(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
+def requires(scope: str | None = None) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
     """Require this scope for a page; without a session, redirect to the login page.
 
     Without a scope, every logged-in user may see the page.
@@ -77,18 +77,18 @@ def local(path: str) -> str:
     return request.script_root + path
 
 
-def personal(*, asks_database: bool = True) -> Personal:
+def user_menu(*, asks_database: bool = True) -> UserMenu:
     """Return the frame's part for this user. Without the database, trust the name in the cookie."""
     if asks_database:
         browser_session.user()
     name = browser_session.cookie_name()
     if name is None:
-        return Personal(links={"Log in": local(LOGIN)})
+        return UserMenu(links={"Log in": local(LOGIN)})
     links: dict[str, str] = {}
     # {% if cookiecutter.auth == "jwt" or cookiecutter.database != "none" %}
     links["Account"] = url_for("pages.account.index")
     # {% endif %}
-    return Personal(name, links, {"Log out": local(LOGOUT)})
+    return UserMenu(name, links, {"Log out": local(LOGOUT)})
 
 
 def _to_login() -> Response:

@@ -54,7 +54,7 @@ class OrderForm(  # one line where it fits
 
 @blueprint.get("/")
 # {% if cookiecutter.auth != "none" %}
-@login_required.only("orders:read")
+@login_required.requires("orders:read")
 # {% endif %}
 def index() -> Response:
     """Show a page of orders, newest first."""
@@ -63,7 +63,7 @@ def index() -> Response:
         after = pagination.decode_cursor(cursor) if cursor else None
     except ValueError:
         raise errors.NotFound from None
-    found = service.newest(  # one line where it fits
+    found = service.list_orders(  # one line where it fits
         ORDERS,
         after,
         # {% if cookiecutter.auth != "none" %}
@@ -78,7 +78,7 @@ def index() -> Response:
 
 @blueprint.route("/orders/new", methods=["GET", "POST"])
 # {% if cookiecutter.auth != "none" %}
-@login_required.only("orders:write")
+@login_required.requires("orders:write")
 # {% endif %}
 def new() -> Response:
     """Show the form for a new order, and place the order on submission."""
@@ -110,7 +110,7 @@ def new() -> Response:
 
 @blueprint.get("/orders/<uuid:order_id>")
 # {% if cookiecutter.auth != "none" %}
-@login_required.only("orders:read")
+@login_required.requires("orders:read")
 # {% endif %}
 def order(order_id: UUID) -> Response:
     """Show one order."""
@@ -127,7 +127,7 @@ def order(order_id: UUID) -> Response:
 
 @blueprint.post("/orders/<uuid:order_id>/cancel")
 # {% if cookiecutter.auth != "none" %}
-@login_required.only("orders:write")
+@login_required.requires("orders:write")
 # {% endif %}
 def cancel(order_id: UUID) -> Response:
     """Cancel an order and redirect to its page."""

@@ -18,7 +18,7 @@ from app.pages import (  # one line where it fits
 )
 from app.quotes import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    mailing,
+    emails,
     # {% endif %}
     service,
 )
@@ -57,7 +57,7 @@ def quote() -> Response:
     if basket := form.basket():
         # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
         if email := basket.get("email"):
-            mailing.ask(email, basket)
+            emails.enqueue(email, basket)
             flash("The quote is on its way to the email address.", "success")
         # {% endif %}
         return rendering.page("quote.html", form=form, quote=service.price(basket))

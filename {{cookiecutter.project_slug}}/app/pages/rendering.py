@@ -40,13 +40,13 @@ def page(template: str, status: int = 200, **context: object) -> Response:
     """Return a response with a rendered page."""
     answer = Response(status=status)
     # {% if cookiecutter.auth != "none" %}
-    context["personal"] = login_required.personal()
+    context["user_menu"] = login_required.user_menu()
     # {% endif %}
     _fill(answer, template, context)
     return answer
 
 
-def sentence(status: int, detail: str, retry_after: str | None) -> str:
+def readable_detail(status: int, detail: str, retry_after: str | None) -> str:
     """Return a problem's detail for users: a waiting time instead of a reference to Retry-After."""
     seconds = int(retry_after or 0)
     if status != HTTPStatus.TOO_MANY_REQUESTS or not seconds:
@@ -68,11 +68,13 @@ def show_problem(answer: Response) -> Response:
     answer.vary.add("Accept")
     if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:
         problem = orjson.loads(answer.get_data())
-        detail = sentence(answer.status_code, problem["detail"], answer.headers.get("Retry-After"))
+        detail = readable_detail(
+            answer.status_code, problem["detail"], answer.headers.get("Retry-After")
+        )
         context: dict[str, object] = {"problem": {**problem, "detail": detail}}
         # {% if cookiecutter.auth != "none" %}
         # The problem may be that the database is unavailable.
-        context["personal"] = login_required.personal(asks_database=False)
+        context["user_menu"] = login_required.user_menu(asks_database=False)
         # {% endif %}
         _fill(answer, "problem.html", context)
     return answer

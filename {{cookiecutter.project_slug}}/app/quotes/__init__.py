@@ -4,7 +4,10 @@ from flask import Flask
 
 from app.quotes import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    mailing,
+    emails,
+    # {% endif %}
+    # {% if cookiecutter.web_ui or cookiecutter.background_tasks %}
+    money,
     # {% endif %}
     routes,
 )
@@ -13,6 +16,9 @@ from app.quotes import (  # one line where it fits
 def init_app(app: Flask) -> None:
     """Serve `/api/v1/quotes`."""
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/quotes")
+    # {% if cookiecutter.web_ui or cookiecutter.background_tasks %}
+    app.add_template_filter(money.shown, "money")
+    # {% endif %}
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
-    mailing.init_app(app)
+    emails.init_app(app)
     # {% endif %}

@@ -1,34 +1,66 @@
-"""Emails that list a priced basket."""
+"""The task that emails a quote. Without a database, its message holds the whole basket."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TypedDict
+from uuid import UUID, uuid4
 
-from app.core.mail import NAME, Email
-from app.quotes.money import shown
-from app.quotes.service import PricedLine
+from flask import Flask
+from marshmallow import fields
 
-
-class Priced(Protocol):
-    """Anything with lines and a total, such as a quote or an order."""
-
-    @property
-    def currency(self) -> str:
-        """The currency of all amounts."""
-
-    @property
-    def total_cents(self) -> int:
-        """The total of all lines, in minor units."""
-
-    @property
-    def lines(self) -> Sequence[PricedLine]:
-        """The priced lines."""
+from app.core import mail
+from app.core.mail import EmailField, email_queue
+from app.core.schemas import Schema
+from app.core.tasks import PermanentFailure, Task, tasks
+from app.quotes import service
+from app.quotes.schemas import BasketSchema
+from app.quotes.service import Basket
 
 
-def priced(subject: str, opening: str, basket: Priced) -> Email:
-    """Compose an email with the price of each line and the total."""
-    lines = [
-        f"{line.quantity} x {line.sku}: {shown(line.total_cents, basket.currency)}"
-        for line in basket.lines
-    ]
-    total = f"Total: {shown(basket.total_cents, basket.currency)}"
-    return Email(None, f"{subject} from {NAME}", "\n".join([opening, "", *lines, "", total, ""]))
+class QuoteEmailSchema(Schema):
+    """The payload of the task."""
+
+    id = fields.UUID(required=True)
+    email = EmailField(required=True)
+    basket = fields.Nested(BasketSchema, required=True)
+
+
+class _QuoteEmail(TypedDict):
+    id: UUID
+    email: str
+    basket: Basket
+
+
+def enqueue(email: str, basket: Basket) -> None:
+    """Queue a quote for a worker to send.
+
+    Raises:
+        BrokerUnavailable: when the message cannot be published; nothing is sent then.
+
+    """
+    own = tasks.current
+    values = {"id": uuid4(), "email": email, "basket": basket}
+    own.publish(own.create_message(TASK, values))
+
+
+def send(values: _QuoteEmail) -> None:
+    """Send a quote, unless its recipient has reached the limit.
+
+    Raises:
+        PermanentFailure: when the mail server refuses the email permanently.
+        OSError: when delivery failed temporarily.
+
+    """
+    quote = service.price(values["basket"])
+    subject, text = mail.templates.render("quotes/emails/quote.txt", quote=quote)
+    email = mail.Email(values["email"], subject, text)
+    try:
+        email_queue.current.deliver(values["email"], email, f"quote.{values['id']}")
+    except mail.EmailRejected:
+        raise PermanentFailure from None
+
+
+TASK = Task("quotes.send", QuoteEmailSchema(), send)
+
+
+def init_app(app: Flask) -> None:
+    """Register the task that sends quotes."""
+    tasks.of(app).add(TASK)

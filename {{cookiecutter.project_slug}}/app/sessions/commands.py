@@ -13,5 +13,5 @@ from app.sessions import service
 @with_appcontext
 def prune(days: int) -> None:
     """Delete sessions that ended or expired this many days ago."""
-    number = service.forget_before(datetime.now(UTC) - timedelta(days))
-    click.echo(f"{number} sessions forgotten")
+    number = service.delete_before(datetime.now(UTC) - timedelta(days))
+    click.echo(f"{number} sessions deleted")

@@ -27,7 +27,7 @@ class SessionView:
     # {% endif %}
 
 
-def newest(owner_id: UUID) -> list[SessionView]:
+def list_sessions(owner_id: UUID) -> list[SessionView]:
     """Return the newest open sessions of a user, at most `MAX_LISTED`."""
     query = (
         select(

@@ -93,7 +93,7 @@ def end_all(transaction: Session, owner_id: UUID, keep: UUID | None = None) -> N
     transaction.execute(ending.values(ended_at=datetime.now(UTC)))
 
 
-def forget_before(moment: datetime) -> int:
+def delete_before(moment: datetime) -> int:
     """Delete the sessions that ended or expired before a moment; return the number deleted."""
     old = or_(LoginSession.ended_at < moment, LoginSession.expires_at < moment)
     return pruning.delete_all(LoginSession, old)

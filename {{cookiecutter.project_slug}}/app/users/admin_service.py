@@ -24,7 +24,7 @@ __all__ = [
     "deactivate",
     "find",
     "give_role",
-    "newest",
+    "list_accounts",
 ]
 
 
@@ -42,11 +42,11 @@ class AccountUnchanged(Conflict):
     detail = "The account is in this state already."
 
 
-def newest(
+def list_accounts(
     limit: int, after: Position | None = None, email: str | None = None
 ) -> Page[AccountView]:
     """Return a page of accounts, newest first; with `email`, only the account with this address."""
-    query = repository.newest(limit + 1, after)
+    query = repository.page(limit + 1, after)
     if email:
         query = query.where(User.email == email)
     with reading() as connection:
@@ -61,7 +61,7 @@ def find(user_id: UUID) -> AccountView:
 
     """
     with reading() as connection:
-        found = repository.accounts(connection, repository.SHOWN.where(User.id == user_id))
+        found = repository.accounts(connection, repository.ACCOUNTS.where(User.id == user_id))
     if not found:
         raise NotFound
     return found[0]

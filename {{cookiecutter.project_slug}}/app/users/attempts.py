@@ -129,7 +129,7 @@ def withdraw(transaction: Session, attempt_id: UUID) -> None:
     transaction.execute(delete(Attempt).where(Attempt.id == attempt_id))
 
 
-def forget_old() -> int:
+def delete_old() -> int:
     """Delete the attempts that no longer count; return the number deleted."""
     longest = timedelta(seconds=max(LOGIN.seconds, EMAIL.seconds))
     return pruning.delete_all(Attempt, Attempt.at < datetime.now(UTC) - longest)

@@ -37,4 +37,4 @@ def create_admin(email: str, password_file: TextIO | None) -> None:
 @with_appcontext
 def prune() -> None:
     """Delete attempts that no longer count."""
-    click.echo(f"{attempts.forget_old()} attempts forgotten")
+    click.echo(f"{attempts.delete_old()} attempts deleted")

@@ -33,7 +33,7 @@ class AccountView(UserView):
 
 Accounts = Select[UUID, str, Role, datetime, datetime | None, datetime | None]
 
-SHOWN: Accounts = select(
+ACCOUNTS: Accounts = select(
     User.id,
     User.email,
     User.role,
@@ -65,9 +65,9 @@ class Credentials:
         return self.email_verified_at is None and self.deactivated_at is None
 
 
-def newest(limit: int, after: Position | None = None) -> Accounts:
+def page(limit: int, after: Position | None = None) -> Accounts:
     """Return the query for the newest accounts, or for those after a position."""
-    return pagination.newest(SHOWN, User.created_at, User.id, limit, after)
+    return pagination.select_page(ACCOUNTS, User.created_at, User.id, limit, after)
 
 
 def accounts(connection: Connection, query: Accounts) -> Sequence[AccountView]:

@@ -15,7 +15,12 @@ from app.users.schemas import (
     UserSchema,
 )
 
-blueprint = Blueprint("users", __name__, description="Make an account and look after it")
+blueprint = Blueprint(
+    "users",
+    __name__,
+    template_folder="templates",
+    description="Make an account and look after it",
+)
 
 EMAIL_SENT = "If an account exists for this address, an email is on its way"
 

@@ -90,17 +90,17 @@ def send(values: _Email) -> None:
         try:
             email_queue.current.deliver(row.recipient, emails.compose(email), f"account.{email_id}")
         except mail.EmailRejected:
-            _forget(email_id)
+            _delete(email_id)
             raise PermanentFailure from None
-    _forget(email_id)
+    _delete(email_id)
 
 
-def _forget(email_id: UUID) -> None:
+def _delete(email_id: UUID) -> None:
     with writing() as transaction:
         transaction.execute(delete(AccountEmail).where(AccountEmail.id == email_id))
 
 
-def forget_old() -> int:
+def delete_old() -> int:
     """Delete the emails that could not be sent within `KEEP`; return the number deleted."""
     return pruning.delete_all(AccountEmail, AccountEmail.erase_at <= datetime.now(UTC))
 
@@ -111,4 +111,4 @@ TASK = Task("users.send_email", EmailSchema(), send)
 def init_app(app: Flask) -> None:
     """Register the task that sends emails and the schedule that deletes old ones."""
     tasks.of(app).add(TASK)
-    schedule.of(app).add("users.forget_emails", EVERY_SECONDS, forget_old)
+    schedule.of(app).add("users.delete_emails", EVERY_SECONDS, delete_old)

@@ -13,5 +13,5 @@ from app.webhooks import service
 @with_appcontext
 def prune(days: int) -> None:
     """Delete records of deliveries older than this; no sender retries those."""
-    number = service.forget_before(datetime.now(UTC) - timedelta(days))
-    click.echo(f"{number} deliveries forgotten")
+    number = service.delete_before(datetime.now(UTC) - timedelta(days))
+    click.echo(f"{number} deliveries deleted")

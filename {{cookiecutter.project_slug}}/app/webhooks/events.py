@@ -7,13 +7,15 @@ from flask import Flask, Response, current_app
 
 from app.core.observability import metrics
 
-received = Signal("A delivery has been answered; `outcome` is accepted, refused, unfit or failed.")
+received = Signal(
+    "A delivery has been answered; `outcome` is accepted, refused, invalid or failed."
+)
 
 
-def tell(response: Response) -> Response:
+def send_outcome(response: Response) -> Response:
     """Send the outcome of a delivery (an after_request function).
 
-    `refused`: the signature is invalid. `unfit`: any other 4xx response. `failed`: a 5xx response.
+    `refused`: the signature is invalid. `invalid`: any other 4xx response. `failed`: a 5xx response.
     """
     match response.status_code:
         case HTTPStatus.FORBIDDEN:
@@ -21,7 +23,7 @@ def tell(response: Response) -> Response:
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             outcome = "failed"
         case status:
-            outcome = "unfit" if status >= HTTPStatus.BAD_REQUEST else "accepted"
+            outcome = "invalid" if status >= HTTPStatus.BAD_REQUEST else "accepted"
     received.send(current_app._get_current_object(), outcome=outcome)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
     return response
 
@@ -32,6 +34,6 @@ def init_app(app: Flask) -> None:
         app,
         received,
         "webhook_deliveries_total",
-        "Webhook deliveries, by outcome: accepted, refused (invalid signature), unfit or failed",
+        "Webhook deliveries, by outcome: accepted, refused (invalid signature), invalid or failed",
         ["outcome"],
     )

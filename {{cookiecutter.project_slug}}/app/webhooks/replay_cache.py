@@ -1,28 +1,15 @@
 """Replay protection without a database: the ids of deliveries, in the memory of this process."""
 
-import logging
 import time
 from collections import OrderedDict
 from threading import Lock
-from typing import TypedDict
-from uuid import UUID
 
 from flask import Flask
 
 from app.core.extension import Extension
 from app.webhooks.signatures import WebhookSettings
 
-logger = logging.getLogger(__name__)
-
 MAX_DELIVERIES = 10_000  # ids stored; only senders with a valid signature add any
-
-
-class Payment(TypedDict):
-    """A payment, as validated by the schema."""
-
-    order_id: UUID
-    amount_cents: int
-    currency: str
 
 
 class ReplayCache:
@@ -53,14 +40,3 @@ def init_app(app: Flask, settings: WebhookSettings) -> None:
     """Give the application an empty replay cache."""
     # A timestamp may be off by the tolerance in both directions.
     replay_cache.set(app, ReplayCache(2 * settings.webhook_tolerance_seconds))
-
-
-def payment_succeeded(delivery_id: str, payment: Payment) -> None:
-    """Log a payment, once for each delivery id."""
-    if replay_cache.current.first(delivery_id):
-        logger.info(
-            "payment received",
-            extra={"webhook_id": delivery_id, "order_id": str(payment["order_id"])},
-        )
-    else:
-        logger.info("webhook redelivered", extra={"webhook_id": delivery_id})

@@ -14,7 +14,7 @@ from app.webhooks import (  # one line where it fits
     events,
     # {% endif %}
     # {% if cookiecutter.database == "none" %}
-    replay_cache,
+    payment_log,
     # {% endif %}
     schemas,
     # {% if cookiecutter.database != "none" %}
@@ -30,7 +30,7 @@ blueprint = api.Blueprint(
     "webhooks", __name__, url_prefix="/webhooks", description="Events that other services send"
 )
 # {% if cookiecutter.metrics %}
-blueprint.after_request(events.tell)
+blueprint.after_request(events.send_outcome)
 # {% endif %}
 
 
@@ -80,7 +80,7 @@ def receive_payment() -> Response:
         return Response(status=204)
     payment = _parse(schemas.EVENTS[kind])["data"]
     # {% if cookiecutter.database == "none" %}
-    replay_cache.payment_succeeded(delivery_id, payment)
+    payment_log.payment_succeeded(delivery_id, payment)
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     service.payment_succeeded(delivery_id, payment)

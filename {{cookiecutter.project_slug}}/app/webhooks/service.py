@@ -30,7 +30,7 @@ def payment_succeeded(delivery_id: str, payment: Payment) -> None:
     _once(delivery_id, partial(pay, payment=payment))
 
 
-def forget_before(moment: datetime) -> int:
+def delete_before(moment: datetime) -> int:
     """Delete the deliveries received before a moment; return the number deleted."""
     return pruning.delete_all(Delivery, Delivery.received_at < moment)
 

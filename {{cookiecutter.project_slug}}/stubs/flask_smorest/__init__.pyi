@@ -13,7 +13,13 @@ _R = TypeVar("_R")
 class Blueprint(flask.Blueprint):
     ARGUMENTS_PARSER: ClassVar[FlaskParser]
     def __init__(
-        self, name: str, import_name: str, *, url_prefix: str | None = ..., description: str = ...
+        self,
+        name: str,
+        import_name: str,
+        *,
+        template_folder: str | None = ...,
+        url_prefix: str | None = ...,
+        description: str = ...,
     ) -> None: ...
     def arguments(
         self, schema: type[ma.Schema] | ma.Schema, *, location: str = ...

@@ -34,8 +34,8 @@ class _Role(TypedDict):
 @blueprint.response(200, AccountPageSchema)
 def list_accounts(query: _AccountPage) -> Response:
     """Return a page of accounts, newest first, or the account with an email address."""
-    page = users.newest(query["limit"], query.get("cursor"), query.get("email"))
-    return json_response(page.shown())
+    page = users.list_accounts(query["limit"], query.get("cursor"), query.get("email"))
+    return json_response(page.as_dict())
 
 
 @blueprint.route("/users/<uuid:user_id>", methods=["GET"])

@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from app.core.api.pagination import PageQuery
+from app.core.api.pagination import PageQuery, page_schema
 from app.core.mail import EmailField
 from app.core.schemas import Schema
 from app.users.admin_service import Role
@@ -28,8 +28,4 @@ class AccountSchema(UserSchema):
     deactivated_at = fields.AwareDateTime(required=True, allow_none=True)
 
 
-class AccountPageSchema(Schema):
-    """A page of accounts, newest first."""
-
-    items = fields.List(fields.Nested(AccountSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
+AccountPageSchema = page_schema(AccountSchema)

@@ -2,7 +2,12 @@
 
 from flask import Flask
 
-from app.core.api import documentation
+from app.core.api import (  # one line where it fits
+    documentation,
+    # {% if cookiecutter.database != "none" %}
+    pagination,
+    # {% endif %}
+)
 from app.core.api.blueprint import Blueprint
 from app.core.api.documentation import (  # one line where it fits
     ApiSettings,
@@ -20,6 +25,9 @@ __all__ = [  # one line where it fits
     "document",
     "init_app",
     "json_response",
+    # {% if cookiecutter.database != "none" %}
+    "pagination",
+    # {% endif %}
     "raw_body",
     # {% if cookiecutter.webhooks %}
     "security_scheme",

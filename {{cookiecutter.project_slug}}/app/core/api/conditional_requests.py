@@ -85,17 +85,19 @@ def versioned(response: Response, version: int) -> Response:
     return response
 
 
-def respond_conditionally(shown: Representation) -> Response:
+def respond_conditionally(representation: Representation) -> Response:
     """Return the representation, or 304 if the client already has this version.
 
     Raises:
         PreconditionFailed: when If-Match does not hold.
 
     """
-    if not if_match_holds(shown.version):
+    if not if_match_holds(representation.version):
         raise PreconditionFailed
-    response = versioned(Response(shown.json, mimetype="application/json"), shown.version)
-    if _tags("If-None-Match").contains_weak(str(shown.version)):
+    response = versioned(
+        Response(representation.json, mimetype="application/json"), representation.version
+    )
+    if _tags("If-None-Match").contains_weak(str(representation.version)):
         response.status_code = HTTPStatus.NOT_MODIFIED
         response.set_data(b"")
         for name in ("Content-Type", "Content-Encoding"):

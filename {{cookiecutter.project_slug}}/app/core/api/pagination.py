@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, NotRequired, Protocol, TypedDict, TypeVar, TypeVarTuple
 from uuid import UUID
 
+import marshmallow as ma
 from flask import current_app, request
 from marshmallow import ValidationError, fields, validate
 from sqlalchemy import Select, or_
@@ -69,12 +70,24 @@ class Page(Generic[Item]):
         more = len(found) > limit
         return cls(items, Position(items[-1].created_at, items[-1].id) if more else None)
 
-    def shown(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """Return the page in the form of the response."""
         return {"items": self.items, "next_cursor": self.next and encode_cursor(self.next)}
 
 
-def newest(
+def page_schema(item: type[Schema]) -> type[ma.Schema]:
+    """Return the schema of a page of these items; for `OrderSchema` its name is `OrderPageSchema`."""
+    next_cursor = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Send it as cursor for the next page; null on the last one"},
+    )
+    items = fields.List(fields.Nested(item), required=True)
+    name = f"{item.__name__.removesuffix('Schema')}PageSchema"
+    return Schema.from_dict({"items": items, "next_cursor": next_cursor}, name=name)
+
+
+def select_page(
     rows: Select[*Columns],
     created_at: InstrumentedAttribute[datetime],
     identity: InstrumentedAttribute[UUID],

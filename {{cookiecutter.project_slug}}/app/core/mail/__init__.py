@@ -10,15 +10,15 @@ from app.core.mail import (  # one line where it fits
     # {% if cookiecutter.database != "none" %}
     sent_emails,
     # {% endif %}
+    templates,
 )
 from app.core.mail.address import EMAIL_LENGTH, EmailField, normalised
-from app.core.mail.queue import NAME, Email, EmailQueue, EmailRejected, email_queue
+from app.core.mail.queue import Email, EmailQueue, EmailRejected, email_queue
 from app.core.mail.recipients import Share
 from app.core.mail.settings import MailSettings
 
 __all__ = [  # one line where it fits
     "EMAIL_LENGTH",
-    "NAME",
     "Email",
     "EmailField",
     "EmailQueue",
@@ -31,12 +31,14 @@ __all__ = [  # one line where it fits
     "email_queue",
     "init_app",
     "normalised",
+    "templates",
 ]
 
 
 def init_app(app: Flask, settings: MailSettings) -> None:
     """Set up the application's email."""
     queue.init_app(app, settings)
+    templates.init_app(app)
     # {% if cookiecutter.database != "none" %}
     sent_emails.init_app(app)
     # {% endif %}

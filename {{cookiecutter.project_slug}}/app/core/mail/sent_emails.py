@@ -70,7 +70,7 @@ def _id(message_id: str) -> UUID:
     return uuid5(NAMESPACE_URL, message_id)
 
 
-def forget_old() -> int:
+def delete_old() -> int:
     """Delete the rows older than KEEP, and return their number."""
     return pruning.delete_all(SentEmail, SentEmail.sent_at < datetime.now(UTC) - KEEP)
 
@@ -79,12 +79,12 @@ def forget_old() -> int:
 @with_appcontext
 def prune() -> None:
     """Delete the records of emails that no longer count."""
-    click.echo(f"{forget_old()} emails forgotten")
+    click.echo(f"{delete_old()} emails deleted")
 
 
 def init_app(app: Flask) -> None:
     """Register the deletion of old rows."""
     app.cli.add_command(prune)
     # {% if cookiecutter.background_tasks %}
-    tasks.schedule.schedule.of(app).add("emails.forget", AN_HOUR, forget_old)
+    tasks.schedule.schedule.of(app).add("emails.delete", AN_HOUR, delete_old)
     # {% endif %}

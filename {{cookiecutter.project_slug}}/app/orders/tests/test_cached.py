@@ -136,7 +136,7 @@ def test_nobody_reads_what_is_kept_for_somebody_else(
     # The owner still has access.
     assert client.get(location).status_code == 200
     with app.app_context():
-        assert service.shown(id_of(location), user_id(app)).version == 1
+        assert service.representation(id_of(location), user_id(app)).version == 1
 
 
 # {% endif %}
@@ -162,9 +162,9 @@ def test_a_change_on_a_page_shows_in_the_next_read(app: Flask) -> None:
             # {% endif %}
         )
 
-    def shown() -> int:
+    def version() -> int:
         with app.app_context():
-            found = service.shown(  # one line where it fits
+            found = service.representation(  # one line where it fits
                 order.id,
                 # {% if cookiecutter.auth != "none" %}
                 browsers.SOME_ID,
@@ -174,9 +174,9 @@ def test_a_change_on_a_page_shows_in_the_next_read(app: Flask) -> None:
 
     browser, page = browsers.user_browser(app), f"/orders/{order.id}"
     form = {"csrf_token": browsers.token(browser, page)}
-    assert shown() == 1
+    assert version() == 1
     assert browser.post(f"{page}/cancel", data=form, headers=browsers.SENT).status_code == 303
-    assert shown() == 2
+    assert version() == 2
 
 
 # {% endif %}

@@ -157,7 +157,7 @@ def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -
         )
 
     for after in (None, Position(NOON + timedelta(seconds=rows // 2), uuid4())):
-        query = repository.newest(21, after)
+        query = repository.page(21, after)
         words = plan(query).lower()
         assert "ix_orders_created_at_id" in words
         assert "sort" not in words

@@ -216,9 +216,12 @@ def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None
         ("61", "2 minutes."),
         ("900", "15 minutes."),
     ):
-        assert rendering.sentence(429, detail, seconds) == f"Too many attempts. Try again in {told}"
+        assert (
+            rendering.readable_detail(429, detail, seconds)
+            == f"Too many attempts. Try again in {told}"
+        )
     for status, retry_after in ((503, "2"), (429, None), (404, None)):
-        assert rendering.sentence(status, detail, retry_after) == detail
+        assert rendering.readable_detail(status, detail, retry_after) == detail
 
 
 def test_whoever_does_not_prefer_pages_gets_the_document(client: FlaskClient) -> None:

@@ -67,7 +67,7 @@ def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
 
 def test_a_page_for_a_scope_that_no_domain_declares_stops_the_start(make_app: MakeApp) -> None:
     app = make_app()
-    app.add_url_rule("/drafts", view_func=login_required.only("drafts:raed")(Response))
+    app.add_url_rule("/drafts", view_func=login_required.requires("drafts:raed")(Response))
 
     with pytest.raises(LookupError, match="no domain declares these scopes: drafts:raed"):
         login_required.init_app(app)

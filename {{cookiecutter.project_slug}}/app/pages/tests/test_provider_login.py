@@ -51,7 +51,7 @@ def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
     # {% endif %}
 
     @app.route("/inside", methods=["GET", "POST"])
-    @login_required.only("notes:read")
+    @login_required.requires("notes:read")
     def inside() -> Any:  # noqa: ANN401  what a view may return
         return str(access.principal().id)
 

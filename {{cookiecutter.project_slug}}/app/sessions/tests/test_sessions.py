@@ -94,7 +94,7 @@ def test_logins_that_are_over_can_be_forgotten(app: Flask) -> None:
             transaction.get_one(LoginSession, expired).expires_at = datetime.now(UTC)
     invoke = app.test_cli_runner().invoke
 
-    assert invoke(args=["prune-sessions"]).output == "0 sessions forgotten\n"
-    assert invoke(args=["prune-sessions", "--days", "0"]).output == "2 sessions forgotten\n"
+    assert invoke(args=["prune-sessions"]).output == "0 sessions deleted\n"
+    assert invoke(args=["prune-sessions", "--days", "0"]).output == "2 sessions deleted\n"
     with app.app_context(), reading() as connection:
         assert connection.execute(select(func.count(LoginSession.id))).scalar_one() == 1

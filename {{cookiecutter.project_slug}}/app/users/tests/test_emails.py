@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -38,3 +39,14 @@ def test_an_email_is_sent_if_its_transaction_is_committed_and_only_then(app: Fla
     # {% if not cookiecutter.background_tasks %}
     assert holds_its_promise(app, service.send_after_commit)
     # {% endif %}
+
+
+def test_each_template_has_a_subject_and_a_text_with_the_link_of_its_purpose(app: Flask) -> None:
+    folder = Path(app.root_path, "users", "templates", "users", "emails")
+    for template in (path.stem for path in folder.iterdir()):
+        request = EmailRequest(template, new_address(), emails.ASKED, uuid4())
+        with app.app_context():
+            email = emails.compose(request)
+        assert email.subject
+        assert email.text.endswith(".\n")
+        assert ("/account/" in email.text) == (template in emails.PURPOSES)

@@ -96,7 +96,7 @@ def test_registering_does_not_tell_which_addresses_are_taken(
         (401, "invalid_credentials")
     }
     # Only the mailbox does.
-    assert emails(app, taken)[0][0].startswith("You have an account")
+    assert emails(app, taken)[0][0].startswith("You already have an account")
     assert emails(app, free)[0][0].startswith("Confirm your address")
     assert emails(app, closed) == []
     assert log_in(client, taken).status_code == 200

@@ -20,15 +20,15 @@ def _counted(client: FlaskClient) -> dict[str, float]:
 
 def test_metrics_tell_what_became_of_deliveries(make_app: MakeApp) -> None:
     client = make_app().test_client()
-    unknown, unfit = event("refund.created"), event("payment.succeeded")
+    unknown, invalid = event("refund.created"), event("payment.succeeded")
     forged = {**signed(unknown), "webhook-signature": "v1,AAAA"}
 
     deliver(client, unknown)
-    deliver(client, unfit)
+    deliver(client, invalid)
     for _ in range(2):
         deliver(client, unknown, forged)
 
-    assert _counted(client) == {"accepted": 1, "unfit": 1, "refused": 2}
+    assert _counted(client) == {"accepted": 1, "invalid": 1, "refused": 2}
 
 
 def test_our_own_failure_is_told_apart(make_app: MakeApp) -> None:

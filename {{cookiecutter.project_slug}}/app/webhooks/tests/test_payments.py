@@ -150,8 +150,8 @@ def test_old_deliveries_can_be_forgotten(app: Flask, client: FlaskClient, order:
     deliver(client, payment(order_id=order))
 
     assert app.test_cli_runner().invoke(args=["prune-webhooks"]).output == (
-        "0 deliveries forgotten\n"
+        "0 deliveries deleted\n"
     )
     with app.app_context():
-        assert service.forget_before(datetime.now(UTC) + timedelta(1)) == 1
+        assert service.delete_before(datetime.now(UTC) + timedelta(1)) == 1
     assert deliveries(app) == 0

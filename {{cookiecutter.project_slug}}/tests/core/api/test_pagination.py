@@ -13,7 +13,8 @@ from app.core.api.pagination import (
     Position,
     decode_cursor,
     encode_cursor,
-    newest,
+    page_schema,
+    select_page,
 )
 from app.core.database import reading, writing
 from conftest import MakeApp
@@ -37,7 +38,9 @@ def test_pages_follow_each_other_without_a_gap(app: Flask) -> None:
     place = None
     with app.app_context(), reading() as connection:
         while True:
-            query = newest(select(Note.id, Note.created_at), Note.created_at, Note.id, 2 + 1, place)
+            query = select_page(
+                select(Note.id, Note.created_at), Note.created_at, Note.id, 2 + 1, place
+            )
             page = Page.of(connection.execute(query).all(), 2)
             seen += [row.id.int for row in page.items]
             sizes.append(len(page.items))
@@ -49,16 +52,23 @@ def test_pages_follow_each_other_without_a_gap(app: Flask) -> None:
     assert sizes == [2, 2, 1]
 
 
+def test_the_schema_of_a_page_is_named_after_its_items() -> None:
+    schema = page_schema(toy.NoteSchema)
+
+    assert schema.__name__ == "NotePageSchema"
+    assert schema().fields.keys() == {"items", "next_cursor"}
+
+
 def test_a_page_shows_a_cursor_of_its_end(app: Flask) -> None:
     rows = [Note(id=UUID(int=n)) for n in range(3)]
     with app.test_request_context(LIST):
         first, last = Page.of(rows, 2), Page.of(rows, 3)
 
-        assert first.shown() == {
+        assert first.as_dict() == {
             "items": rows[:2],
             "next_cursor": encode_cursor(Position(WHEN, UUID(int=1))),
         }
-        assert last.shown() == {"items": rows, "next_cursor": None}
+        assert last.as_dict() == {"items": rows, "next_cursor": None}
 
 
 @pytest.mark.attack

@@ -43,11 +43,11 @@ def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
     invoke = app.test_cli_runner().invoke
     with app.app_context():
         DatabaseCounter().add("share", "ada", "<a>", 60)
-    assert invoke(args=["prune-emails"]).output == "0 emails forgotten\n"
+    assert invoke(args=["prune-emails"]).output == "0 emails deleted\n"
     with app.app_context():
         later(sent_emails.KEEP.total_seconds() + 1)
 
-    assert invoke(args=["prune-emails"]).output == "1 emails forgotten\n"
+    assert invoke(args=["prune-emails"]).output == "1 emails deleted\n"
     with app.app_context(), database.reading() as connection:
         assert connection.execute(select(func.count(SentEmail.id))).scalar_one() == 0
 
@@ -58,10 +58,10 @@ def test_workers_forget_them_by_themselves(app: Flask) -> None:
         DatabaseCounter().add("share", "ada", "<a>", 60)
         later(sent_emails.KEEP.total_seconds() + 1)
 
-    (job,) = [job for job in tasks.schedule.schedule.of(app) if job.name == "emails.forget"]
+    (job,) = [job for job in tasks.schedule.schedule.of(app) if job.name == "emails.delete"]
     assert job.claim_and_run()
 
-    assert app.test_cli_runner().invoke(args=["prune-emails"]).output == "0 emails forgotten\n"
+    assert app.test_cli_runner().invoke(args=["prune-emails"]).output == "0 emails deleted\n"
 
 
 # {% endif %}

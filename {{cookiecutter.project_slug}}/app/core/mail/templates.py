@@ -1,0 +1,31 @@
+"""Renders emails from the plain-text templates in the `templates` folders of blueprints.
+
+The first line of a template is the subject. After an empty line follows the text.
+"""
+
+from typing import cast
+
+from flask import Flask, current_app
+from jinja2 import Environment, StrictUndefined
+
+from app.core.mail.queue import NAME
+
+
+def render(template: str, **values: object) -> tuple[str, str]:
+    """Return the subject and text of an email. A template can use `service_name`, too.
+
+    Raises:
+        UndefinedError: when the template uses a value that it is not given.
+
+    """
+    environment = cast("Environment", current_app.extensions["mail_templates"])
+    rendered = environment.get_template(template).render(service_name=NAME, **values)
+    subject, _, text = rendered.partition("\n\n")
+    return subject, text
+
+
+def init_app(app: Flask) -> None:
+    """Prepare the templates: plain text, so nothing is escaped."""
+    app.extensions["mail_templates"] = app.jinja_env.overlay(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, keep_trailing_newline=True
+    )
