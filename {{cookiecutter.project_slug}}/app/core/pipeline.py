@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Flask, request
 
+from app.core import telemetry
+
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -94,7 +96,7 @@ class Pipeline:
         method = environ["REQUEST_METHOD"]
         known = method if method in METHODS else "_OTHER"
         info = RequestInfo(environ, _request_id(environ), known)
-        info.log_fields["request_id"] = info.request_id
+        info.log_fields[telemetry.REQUEST_ID] = info.request_id
         info.response_headers.append(("X-Request-ID", info.request_id))
         environ[KEY] = info
         _current.set(info)

@@ -34,6 +34,7 @@ from app.core import (  # one line where it fits
     observability,
     # {% endif %}
     pipeline,
+    telemetry,
 )
 from app.core.api.conditional_requests import Representation
 from app.core.config import NAME, required_in_production
@@ -314,7 +315,7 @@ class Cache:
 def _note(outcome: str) -> None:
     """Add the outcome of a cached read to this request's log lines and spans."""
     if info := pipeline.current_or_none():
-        info.log_fields["cache"] = outcome
+        info.log_fields[telemetry.CACHE] = outcome
 
 
 def form_of(*shapes: "type[DataclassInstance]") -> bytes:

@@ -126,13 +126,13 @@ class EmailQueue:
             with self._counted(email.share, to, message_id):
                 self._deliver(message)
         except LimitReached:
-            logger.warning("email suppressed", extra={"share": email.share.name})
+            logger.warning("email suppressed", extra={telemetry.SHARE: email.share.name})
             return False
         except (OSError, ValueError) as error:
             code = permanent(error)
             if code is None:
                 raise
-            words = {telemetry.ERROR_TYPE: type(error).__name__, "smtp_code": code}
+            words = {telemetry.ERROR_TYPE: type(error).__name__, telemetry.SMTP_CODE: code}
             logger.error("email rejected", extra=words)  # noqa: TRY400  the traceback holds the address
             raise Refused from None
         return True

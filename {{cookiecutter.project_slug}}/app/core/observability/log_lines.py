@@ -17,22 +17,22 @@ import orjson
 from app.core import telemetry
 
 LINE_BYTES = 4_096  # PIPE_BUF on Linux; includes the line break
-SHORTENED = "shortened"
-"""The field that marks a line whose other fields were shortened."""
 MIN_SHARE = 96  # the fewest bytes of a value, with its mark; below that, fields are left out
 # ESSENTIAL fields are never left out, and those of WHOLE are never cut.
 WHOLE = (
-    "timestamp",
-    "level",
-    "logger",
+    telemetry.TIMESTAMP,
+    telemetry.LEVEL,
+    telemetry.LOGGER,
     telemetry.PROCESS_PID,
     telemetry.SERVICE_NAME,
     telemetry.SERVICE_VERSION,
-    "request_id",
-    "trace_id",
-    "span_id",
+    telemetry.REQUEST_ID,
+    # {% if cookiecutter.tracing %}
+    telemetry.TRACE_ID,
+    telemetry.SPAN_ID,
+    # {% endif %}
 )
-ESSENTIAL = (*WHOLE, "message", telemetry.EXCEPTION_STACKTRACE)
+ESSENTIAL = (*WHOLE, telemetry.MESSAGE, telemetry.EXCEPTION_STACKTRACE)
 DEEPEST = 16  # levels of nested mappings and lists
 
 
@@ -96,11 +96,12 @@ def fit(line: Mapping[str, Any], most: int) -> bytes:
     if len(whole) <= most:
         return whole
     # Decode it again, so that all values are JSON types.
-    fields: dict[str, Any] = {**orjson.loads(whole), SHORTENED: True}
+    fields: dict[str, Any] = {**orjson.loads(whole), telemetry.SHORTENED: True}
     share = _share(fields, most)
     if share < MIN_SHARE:
-        kept = {name: value for name, value in fields.items() if name in (*ESSENTIAL, SHORTENED)}
-        fields = {**kept, "fields_left_out": len(fields) - len(kept)}
+        essential = (*ESSENTIAL, telemetry.SHORTENED)
+        kept = {name: value for name, value in fields.items() if name in essential}
+        fields = {**kept, telemetry.FIELDS_LEFT_OUT: len(fields) - len(kept)}
         share = _share(fields, most)
     return dumps(
         {name: value if name in WHOLE else _within(value, share) for name, value in fields.items()}

@@ -73,7 +73,7 @@ class ActiveRuns:
 def init_app(app: Flask) -> None:
     """Record the runs of all tasks."""
     of, own = metrics.of(app), runner.of(app)
-    name = metrics.label(runner.TASK_NAME)
+    name = metrics.label(telemetry.TASK_NAME)
     runs = of.counter(
         "task_runs_total",
         "Runs of background tasks, by outcome: done, later (postponed), failed (tried again) or dead",
