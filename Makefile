@@ -1,4 +1,4 @@
-# `make` alone lists the commands. Each one first sets up what it needs.
+# `make` without arguments lists the commands. Each one first installs its dependencies.
 
 TREE := {{cookiecutter.project_slug}}
 # Another Python and a folder of its own for it: make test PYTHON=python3.13 VENV=.cache/venv-3.13
@@ -23,7 +23,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # More arguments for pytest: make test ARGS="-k cruft"
 ARGS ?=
 
-# What lies in the tree is copied into every service: keep caches out of it.
+# All files of the tree are copied into every service: keep caches out of it.
 export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
@@ -31,8 +31,8 @@ export OUT
 export SHARD
 export WHOLE
 
-# Variables of the caller's shell that lead pip, uv or Python elsewhere than into VENV, or change what is
-# pinned. Where packages come from stays the caller's choice: pip's indexes, and these variables of uv.
+# Unset variables of the user's shell that make pip, uv or Python use another place than VENV, or change the pinned
+# versions. The user chooses the source of packages: pip's indexes, and these variables of uv, are kept.
 UV_KEPT := UV_CACHE_DIR UV_CONCURRENT% UV_CONFIG_FILE UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS \
 	UV_HTTP% UV_INDEX% UV_INSECURE_HOST UV_KEYRING_PROVIDER UV_LINK_MODE UV_NATIVE_TLS UV_NO_CACHE \
 	UV_OFFLINE UV_SYSTEM_CERTS
@@ -47,18 +47,18 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONSTARTUP PYTHONUSERBASE VIRTU
 help: ## Show these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-# PWD stays where the caller stands, also under `make -C`: OUT is seen from there.
+# PWD is the user's folder, also under `make -C`: OUT is relative to it.
 .PHONY: service
-service: $(GENERATOR) ## Make a new service: asks, then writes it (OUT=folder ANSWERS="--no-input name=value …")
+service: $(GENERATOR) ## Generate a service from the answers to some questions (OUT=folder ANSWERS="--no-input name=value …")
 	@cd "$(or $(PWD),.)" && "$(TOOLS)/python" "$(CURDIR)/tools/service.py" "$(CURDIR)" \
 		--output-dir "$$OUT" $(ANSWERS)
 
 .PHONY: test
-test: $(READY) ## Prove every combination of answers (SHARD=i/n for a part)
+test: $(READY) ## Test every combination of answers (SHARD=i/n for a part)
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 8 $(ARGS)
 
 .PHONY: quick
-quick: $(READY) ## Prove a set of combinations that covers every pair of answers
+quick: $(READY) ## Test a set of combinations that covers every pair of answers
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1 --quick $(ARGS)
 
 .PHONY: lint
@@ -77,7 +77,7 @@ format: $(READY) ## Format the template's code and the tree's
 	cd '$(TREE)' && "$(TOOLS)/ruff" check --fix-only . && "$(TOOLS)/ruff" format .
 
 .PHONY: lock
-lock: $(READY) ## Pin what both pyproject.toml ask for; pinned versions stay while they fit
+lock: $(READY) ## Pin the dependencies of both pyproject.toml; keep pinned versions that still match
 	@$(BIN)/python tools/lock.py $(NEWEST)
 
 .PHONY: upgrade
@@ -92,11 +92,11 @@ bench: $(READY) ## Print the figures that the documentation quotes
 ONLY ?=
 
 .PHONY: drills
-drills: $(READY) ## Let what a service depends on fail under load, and print what became of each request
+drills: $(READY) ## Make dependencies fail under load, and print the outcome of the requests
 	@$(BIN)/python -m drills $(ONLY)
 
 .PHONY: screenshots
-screenshots: $(READY) ## Photograph the pages for the documentation (needs Chromium)
+screenshots: $(READY) ## Take the screenshots of the documentation (needs Chromium)
 	@$(BIN)/python tools/screenshots.py
 
 # uv when it is there, otherwise pip; both install exactly what is pinned and compare its hashes.

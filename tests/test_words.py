@@ -20,6 +20,11 @@ BANNED = {
     r"visitors?": "browser user, user",
     r"as good as": "the same as",
     r"not any more": "no longer",
+    r"what is told": "name what it is",
+    r"nobody but": "only",
+    r"hardly any": "few",
+    r"by their looks": "by their format",
+    r"knows nothing of": "does not depend on",
 }
 """Patterns of whole words, in any case, and what to write instead."""
 PATTERN = re.compile("|".join(rf"\b(?:{each})\b" for each in BANNED), re.IGNORECASE)

@@ -71,7 +71,7 @@ def default_workers(quota: float | None, cpus: int) -> int:
 # Invalid settings end the master here, with one message, before any worker starts.
 _settings = Settings.load()
 if os.environ.get("SCRIPT_NAME"):
-    # Gunicorn would answer 500 to every path that does not start with it, such as those of probes.
+    # Gunicorn would respond with a 500 to every path that does not start with it, such as those of probes.
     raise InvalidSettings({"SCRIPT_NAME": "is not for this service; set URL_PREFIX instead"})
 
 # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" or cookiecutter.rate_limiting or cookiecutter.caching or cookiecutter.background_tasks %}
@@ -101,7 +101,7 @@ timeout = liveness.WORKER_TIMEOUT_SECONDS
 # The time for requests in flight to finish at a stop; less than the 30 s that Kubernetes waits.
 graceful_timeout = 25
 # Longer than a proxy keeps idle connections (nginx and AWS: 60 s). If the service closed one
-# first, the proxy could send a request into it and answer 502.
+# first, the proxy could send a request into it and respond with a 502.
 keepalive = 75
 
 pre_fork = stop_signals.block

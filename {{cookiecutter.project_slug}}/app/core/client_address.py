@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from app.core import telemetry
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -93,7 +95,7 @@ class ClientAddress:
         if found is None and not self._warned:
             self._warned = True
             # All such clients share one rate limit.
-            logger.warning("client address unknown", extra={"header": "X-Forwarded-For"})
+            logger.warning("client address unknown", extra={telemetry.HEADER: "X-Forwarded-For"})
         environ["REMOTE_ADDR"] = str(found) if found else ""
         return self._wsgi_app(environ, start_response)
 

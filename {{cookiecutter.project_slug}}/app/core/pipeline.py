@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Flask, request
 
+from app.core import telemetry
 from app.core.extension import Extension
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Pipeline:
         method = environ["REQUEST_METHOD"]
         known = method if method in METHODS else "_OTHER"
         info = RequestInfo(environ, _request_id(environ), known)
-        info.log_fields["request_id"] = info.request_id
+        info.log_fields[telemetry.REQUEST_ID] = info.request_id
         info.response_headers.append(("X-Request-ID", info.request_id))
         environ[KEY] = info
         _current.set(info)

@@ -19,9 +19,9 @@ def log_outcome(what: str) -> Iterator[None]:
     try:
         yield
     except Problem as refused:
-        logger.warning("%s failed", what, extra={"outcome": refused.code})
+        logger.warning("%s failed", what, extra={telemetry.OUTCOME: refused.code})
         raise
-    logger.info("%s succeeded", what, extra={"outcome": "success"})
+    logger.info("%s succeeded", what, extra={telemetry.OUTCOME: "success"})
 
 
 def bind(user_id: str, **ids: str) -> None:

@@ -180,7 +180,7 @@ class OIDCLogin:
         try:
             claims = self._claims(given, nonce)
             principal = self._claims_mapper.of(claims)
-            auth_log.bind(str(principal.id), subject=claims["sub"])
+            auth_log.bind(str(principal.id), **{telemetry.SUBJECT: claims["sub"]})
             return principal, _name(claims)
         except INVALID_TOKEN_ERRORS as error:
             words = {telemetry.ERROR_TYPE: type(error).__name__}

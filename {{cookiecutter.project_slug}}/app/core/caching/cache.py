@@ -34,6 +34,7 @@ from app.core import (  # one line where it fits
     observability,
     # {% endif %}
     pipeline,
+    telemetry,
 )
 from app.core.api.conditional_requests import Representation
 from app.core.config import NAME, required_in_production
@@ -315,7 +316,7 @@ class Cache:
 def _log_outcome(outcome: str) -> None:
     """Add the outcome of a cached read to this request's log lines and spans."""
     if info := pipeline.current_or_none():
-        info.log_fields["cache"] = outcome
+        info.log_fields[telemetry.CACHE] = outcome
 
 
 def schema_digest(*shapes: "type[DataclassInstance]") -> bytes:

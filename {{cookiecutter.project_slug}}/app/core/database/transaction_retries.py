@@ -13,7 +13,7 @@ import time
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 
-from app.core import pipeline, url_prefix
+from app.core import pipeline, telemetry, url_prefix
 from app.core.database import disconnects
 from app.core.errors import Unavailable
 
@@ -71,7 +71,7 @@ class Flask(url_prefix.Flask):
                 if isinstance(refused, TransactionConflict)
                 else "request repeated"
             )
-            logger.warning(event, extra={"retried": again})
+            logger.warning(event, extra={telemetry.RETRIED: again})
             if not again:
                 raise
         time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # nosec B311 # noqa: S311  no secret

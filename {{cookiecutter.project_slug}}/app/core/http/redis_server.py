@@ -91,8 +91,8 @@ class Availability:
                 "Redis unavailable",
                 extra={
                     telemetry.ERROR_TYPE: type(error).__name__,
-                    "fallback": self._meanwhile,
-                    "retry_seconds": PAUSE_SECONDS,
+                    telemetry.FALLBACK: self._meanwhile,
+                    telemetry.RETRY_SECONDS: PAUSE_SECONDS,
                 },
             )
 

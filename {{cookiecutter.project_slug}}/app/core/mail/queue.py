@@ -126,13 +126,13 @@ class EmailQueue:
             with self._enforce_limit(email.share, to, message_id):
                 self._transport(message)
         except LimitReached:
-            logger.warning("email suppressed", extra={"share": email.share.name})
+            logger.warning("email suppressed", extra={telemetry.SHARE: email.share.name})
             return False
         except (OSError, ValueError) as error:
             code = permanent_error_code(error)
             if code is None:
                 raise
-            words = {telemetry.ERROR_TYPE: type(error).__name__, "smtp_code": code}
+            words = {telemetry.ERROR_TYPE: type(error).__name__, telemetry.SMTP_CODE: code}
             logger.error("email rejected", extra=words)  # noqa: TRY400  the traceback holds the address
             raise EmailRejected from None
         return True

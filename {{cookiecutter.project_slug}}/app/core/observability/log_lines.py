@@ -17,22 +17,22 @@ import orjson
 from app.core import telemetry
 
 LINE_BYTES = 4_096  # PIPE_BUF on Linux; includes the line break
-SHORTENED = "shortened"
-"""The field that marks a line whose other fields were shortened."""
 MIN_VALUE_BYTES = 96  # the fewest bytes of a value, with its mark; below that, fields are left out
 # REQUIRED_FIELDS are never left out, and UNCUT_FIELDS are never cut.
 UNCUT_FIELDS = (
-    "timestamp",
-    "level",
-    "logger",
+    telemetry.TIMESTAMP,
+    telemetry.LEVEL,
+    telemetry.LOGGER,
     telemetry.PROCESS_PID,
     telemetry.SERVICE_NAME,
     telemetry.SERVICE_VERSION,
-    "request_id",
-    "trace_id",
-    "span_id",
+    telemetry.REQUEST_ID,
+    # {% if cookiecutter.tracing %}
+    telemetry.TRACE_ID,
+    telemetry.SPAN_ID,
+    # {% endif %}
 )
-REQUIRED_FIELDS = (*UNCUT_FIELDS, "message", telemetry.EXCEPTION_STACKTRACE)
+REQUIRED_FIELDS = (*UNCUT_FIELDS, telemetry.MESSAGE, telemetry.EXCEPTION_STACKTRACE)
 MAX_DEPTH = 16  # levels of nested mappings and lists
 
 
@@ -91,18 +91,17 @@ def _writable(value: object, depth: int = 0) -> object:
 
 
 def fit(line: Mapping[str, Any], max_size: int) -> bytes:
-    """Encode a line as JSON of at most `most` bytes; the longest values lose their middle."""
+    """Encode a line as JSON of at most `max_size` bytes; the longest values lose their middle."""
     whole = dumps(line)
     if len(whole) <= max_size:
         return whole
     # Decode it again, so that all values are JSON types.
-    fields: dict[str, Any] = {**orjson.loads(whole), SHORTENED: True}
+    fields: dict[str, Any] = {**orjson.loads(whole), telemetry.SHORTENED: True}
     share = _share(fields, max_size)
     if share < MIN_VALUE_BYTES:
-        kept = {
-            name: value for name, value in fields.items() if name in (*REQUIRED_FIELDS, SHORTENED)
-        }
-        fields = {**kept, "fields_left_out": len(fields) - len(kept)}
+        required = (*REQUIRED_FIELDS, telemetry.SHORTENED)
+        kept = {name: value for name, value in fields.items() if name in required}
+        fields = {**kept, telemetry.FIELDS_LEFT_OUT: len(fields) - len(kept)}
         share = _share(fields, max_size)
     return dumps(
         {

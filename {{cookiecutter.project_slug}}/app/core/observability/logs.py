@@ -63,7 +63,7 @@ def _ids() -> dict[str, str]:
     if info:
         return info.log_fields
     running = click.get_current_context(silent=True)
-    return {"command": running.command_path} if running else {}
+    return {telemetry.COMMAND: running.command_path} if running else {}
 
 
 class JSONFormatter(logging.Formatter):
@@ -80,10 +80,10 @@ class JSONFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its line break."""
         own: dict[str, object] = {
-            "timestamp": datetime.fromtimestamp(record.created, UTC),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": _message(record),
+            telemetry.TIMESTAMP: datetime.fromtimestamp(record.created, UTC),
+            telemetry.LEVEL: record.levelname,
+            telemetry.LOGGER: record.name,
+            telemetry.MESSAGE: _message(record),
             telemetry.PROCESS_PID: record.process,
             **self._deployment,
         }
@@ -312,7 +312,7 @@ def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
     logger.error(
         "exception ignored",
         exc_info=args.exc_value,
-        extra={"place": args.err_msg or text_of(args.object)},
+        extra={telemetry.PLACE: args.err_msg or text_of(args.object)},
     )
 
 

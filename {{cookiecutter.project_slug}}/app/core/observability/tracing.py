@@ -225,8 +225,8 @@ class Tracing:
         if span.is_recording():
             span.set_attributes(_request_attributes(info))
         ids = span.get_span_context()
-        info.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
-        info.log_fields["span_id"] = trace.format_span_id(ids.span_id)
+        info.log_fields[telemetry.TRACE_ID] = trace.format_trace_id(ids.trace_id)
+        info.log_fields[telemetry.SPAN_ID] = trace.format_span_id(ids.span_id)
         around = context.set_value(TRACING_KEY, self, trace.set_span_in_context(span))
         info.environ[STATE] = span, context.attach(around)
 

@@ -19,6 +19,7 @@ from app.core import (  # one line where it fits
     # {% if cookiecutter.metrics %}
     observability,
     # {% endif %}
+    telemetry,
 )
 from app.core.config import CoreSettings, Environment
 from app.core.process.cli import env_format
@@ -151,6 +152,12 @@ def _problem_rows() -> Iterator[Entry]:
             yield Entry(key, _row(key, detail))
 
 
+def _log_rows() -> Iterator[Entry]:
+    """Yield the fields of log lines that the core writes."""
+    for name, field in telemetry.FIELDS.items():
+        yield Entry(name, _row(f"`{name}`", field.kind, field.meaning))
+
+
 # {% if cookiecutter.metrics %}
 def _metric_rows(app: Flask) -> Iterator[Entry]:
     """Yield the metrics that this application has registered."""
@@ -167,6 +174,7 @@ def pages(app: Flask, kind: type[CoreSettings]) -> list[Page]:
         Page(folder / ".env.example", VARIABLE, [*map(_setting_lines, settings)]),
         Page(folder / "docs/settings.md", ROW, [*map(_setting_row, settings)]),
         Page(folder / "docs/problems.md", PROBLEM, [*_problem_rows()]),
+        Page(folder / "docs/logs.md", ROW, [*_log_rows()]),
         # {% if cookiecutter.metrics %}
         Page(folder / "docs/metrics.md", ROW, [*_metric_rows(app)]),
         # {% endif %}

@@ -27,6 +27,7 @@ from app.core import (  # one line where it fits
     checks,
     # {% endif %}
     config,
+    telemetry,
 )
 from app.core.config import server_url
 from app.core.config.server_url import ServerURL
@@ -382,7 +383,7 @@ def _set_up_logging(**_: object) -> None:
 
 def _log_stop(sig: str = "", how: str = "", **_: object) -> None:
     """Log the signal that stops the worker, and whether running tasks may finish (`Warm`)."""
-    logger.info("worker stopping", extra={"signal": sig, "how": how})
+    logger.info("worker stopping", extra={telemetry.SIGNAL: sig, telemetry.HOW: how})
 
 
 def _remove_arguments(record: logging.LogRecord) -> bool:

@@ -63,7 +63,7 @@ class Consumer(consumer.Consumer):
         """Reject a message, so that it becomes a dead letter."""
         words = {
             telemetry.ERROR_TYPE: type(error).__name__ if error else "unknown",
-            "messaging.message.body.size": len(message.body or b""),
+            telemetry.MESSAGING_MESSAGE_BODY_SIZE: len(message.body or b""),
         }
         logger.error("message rejected", extra=words)
         if not message.acknowledged:

@@ -31,10 +31,6 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 2.0  # no message is sent for this long after the broker failed
 DEAD_LETTER_TTL_SECONDS = 14 * 86_400  # how long a dead letter is stored
 REQUEST_ID = "request_id"
-TASK_NAME = "task.name"
-"""The attribute with the name of a task; OpenTelemetry has none."""
-MESSAGE_ID = "messaging.message.id"
-"""The attribute with the id of a message, by OpenTelemetry's semantic conventions."""
 UNKNOWN = "_unknown"
 """Stands for every task that is not registered: a message may hold any name."""
 
@@ -153,7 +149,10 @@ class Publisher:
             except Exception as error:  # noqa: BLE001  each transport raises its own errors
                 future.cancel()
                 self._retry_at = time.monotonic() + PAUSE_SECONDS
-                words = {telemetry.ERROR_TYPE: type(error).__name__, "retry_seconds": PAUSE_SECONDS}
+                words = {
+                    telemetry.ERROR_TYPE: type(error).__name__,
+                    telemetry.RETRY_SECONDS: PAUSE_SECONDS,
+                }
                 logger.warning("broker unavailable", extra=words)
         raise BrokerUnavailable(headers={"Retry-After": str(round(PAUSE_SECONDS))})
 
@@ -287,7 +286,7 @@ class Tasks:
     def _run(self, message: Message, info: RequestInfo) -> TaskOutcome:
         if message.attempt > self.settings.task_max_attempts:
             # The worker of the last attempt died before it could report an outcome.
-            logger.error("task dead-lettered", extra={"attempt": message.attempt - 1})
+            logger.error("task dead-lettered", extra={telemetry.ATTEMPT: message.attempt - 1})
             return DEAD
         run = self._load(message)
         try:
@@ -295,7 +294,7 @@ class Tasks:
                 raise PermanentFailure  # noqa: TRY301  handled below, like one from a task
             run()
         except RetryLater as later:
-            logger.info("task postponed", extra={"retry_seconds": round(later.seconds)})
+            logger.info("task postponed", extra={telemetry.RETRY_SECONDS: round(later.seconds)})
             return TaskOutcome("postponed", later.seconds)
         except PermanentFailure as problem:
             info.error = problem
@@ -304,12 +303,12 @@ class Tasks:
             return DEAD
         except Exception as error:
             info.error = error
-            words = {"attempt": message.attempt}
+            words = {telemetry.ATTEMPT: message.attempt}
             if message.attempt >= self.settings.task_max_attempts:
                 logger.exception("task dead-lettered", extra=words)
                 return DEAD
             seconds = backoff(message.attempt, self.settings.task_max_backoff_seconds)
-            words["retry_seconds"] = round(seconds)
+            words[telemetry.RETRY_SECONDS] = round(seconds)
             logger.warning("task failed", exc_info=True, extra=words)
             return TaskOutcome("failed", seconds)
         logger.info("task done", extra={telemetry.DURATION: round(_seconds_since(info), 6)})
@@ -334,9 +333,9 @@ def _message_context(message: Message) -> Iterator[RequestInfo]:
     """Add the message, and the request that created it, to every log line of a run."""
     info = RequestInfo({}, message.headers.get(REQUEST_ID, message.id), "_OTHER")
     info.log_fields |= {
-        REQUEST_ID: info.request_id,
-        TASK_NAME: message.task,
-        MESSAGE_ID: message.id,
+        telemetry.REQUEST_ID: info.request_id,
+        telemetry.TASK_NAME: message.task,
+        telemetry.MESSAGING_MESSAGE_ID: message.id,
     }
     previous = pipeline.replace(info)
     try:

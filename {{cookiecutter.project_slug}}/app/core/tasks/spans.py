@@ -14,7 +14,6 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from app.core import telemetry
 from app.core.observability.tracing import PROPAGATOR, Tracing, outgoing_headers, tracing
 from app.core.pipeline import RequestInfo
-from app.core.tasks import runner
 from app.core.tasks.runner import Message, tasks
 
 
@@ -41,8 +40,8 @@ class TaskSpans:
         """Create a consumer span as a child of the producer span."""
         with self._span(message, SpanKind.CONSUMER, "process") as span:
             ids = span.get_span_context()
-            info.log_fields["trace_id"] = trace.format_trace_id(ids.trace_id)
-            info.log_fields["span_id"] = trace.format_span_id(ids.span_id)
+            info.log_fields[telemetry.TRACE_ID] = trace.format_trace_id(ids.trace_id)
+            info.log_fields[telemetry.SPAN_ID] = trace.format_span_id(ids.span_id)
             yield
             if info.error:
                 span.set_attribute(telemetry.ERROR_TYPE, type(info.error).__name__)
@@ -55,8 +54,8 @@ class TaskSpans:
             "messaging.destination.name": self._destination,
             "messaging.operation.name": operation,
             "messaging.operation.type": operation,
-            runner.MESSAGE_ID: message.id,
-            runner.TASK_NAME: message.task,
+            telemetry.MESSAGING_MESSAGE_ID: message.id,
+            telemetry.TASK_NAME: message.task,
         }
         with self._tracing.tracer().start_as_current_span(
             f"{operation} {self._destination}",

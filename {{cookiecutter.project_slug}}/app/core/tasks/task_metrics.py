@@ -73,7 +73,7 @@ class ActiveRuns:
 def init_app(app: Flask) -> None:
     """Record the runs of all tasks."""
     registry, own_tasks = metrics.of(app), tasks.of(app)
-    name = label(runner.TASK_NAME)
+    name = label(telemetry.TASK_NAME)
     runs = registry.counter(
         "task_runs_total",
         "Runs of background tasks, by outcome: done, postponed, failed (tried again) or dead",
