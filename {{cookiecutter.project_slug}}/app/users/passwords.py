@@ -55,7 +55,7 @@ class PasswordSettings(CoreSettings):
     def _min_memory(cls, value: int, info: ValidationInfo) -> int:
         passes = min(info.data.get("argon2_time_cost", 1), max(MIN_KIB))
         if info.data.get("app_env") is Environment.PRODUCTION and value < MIN_KIB[passes]:
-            message = f"must be {MIN_KIB[passes]} or more with these ARGON2_TIME_COST (OWASP)"
+            message = f"must be {MIN_KIB[passes]} or more with this ARGON2_TIME_COST (OWASP)"
             raise ValueError(message)
         return value
 

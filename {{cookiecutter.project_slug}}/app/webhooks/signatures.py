@@ -94,7 +94,7 @@ class WebhookSettings(CoreSettings):
             return (SecretStr(DEVELOPMENT_SECRET),)
         keys = [key(secret.get_secret_value()) for secret in value]
         if info.data.get("app_env") is Environment.PRODUCTION and any(map(is_guessable, keys)):
-            message = f"holds a secret that can be guessed; {MAKE_ONE}"
+            message = f"contains a secret that can be guessed; {MAKE_ONE}"
             raise ValueError(message)
         return value
 

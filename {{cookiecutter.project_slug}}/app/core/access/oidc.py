@@ -47,8 +47,8 @@ def _issuer(value: str | None, info: ValidationInfo) -> str | None:
         or (in_production and not str(value).startswith("https:"))
     ):
         message = (
-            "must be the provider's issuer exactly as its discovery document spells it, such as "
-            "https://login.example/realms/shop; in production with https"
+            "must be the provider's issuer exactly as in its discovery document, such as "
+            "https://login.example/realms/shop; production requires https"
         )
         raise ValueError(message)
     return value
@@ -56,14 +56,14 @@ def _issuer(value: str | None, info: ValidationInfo) -> str | None:
 
 def _audience(value: str | None, info: ValidationInfo) -> str | None:
     if value is None and info.data.get("oidc_issuer"):
-        message = "is needed with OIDC_ISSUER: without it tokens for any service would be accepted"
+        message = "is required with OIDC_ISSUER: without it, tokens for any service are accepted"
         raise ValueError(message)
     return cast("str | None", required_in_production(value, info))
 
 
 def _algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or not set(value) <= ALGORITHMS:
-        message = f"must be some of {', '.join(sorted(ALGORITHMS))}: only public keys are accepted"
+        message = f"must be from {', '.join(sorted(ALGORITHMS))}: only public keys are accepted"
         raise ValueError(message)
     return value
 
@@ -113,7 +113,9 @@ class OidcSettings(CoreSettings):
             message = "must be scope:<name> or role:<name>, separated by commas"
             raise ValueError(message)
         if not info.data.get("oidc_role_claim") and any(need.startswith("role:") for need in value):
-            message = "needs a role, and OIDC_ROLE_CLAIM does not say which claim holds roles"
+            message = (
+                "contains a role, which requires OIDC_ROLE_CLAIM, the claim that contains roles"
+            )
             raise ValueError(message)
         return value
 

@@ -52,17 +52,17 @@ def _client_id(value: str | None, info: ValidationInfo) -> str | None:
     if required_in_production(value, info) is None:
         return None
     if info.data.get("oidc_issuer", value) is None:
-        message = "needs OIDC_ISSUER"
+        message = "requires OIDC_ISSUER"
         raise ValueError(message)
     if value == info.data.get("oidc_audience"):
-        message = "must not be OIDC_AUDIENCE too: ID tokens would be accepted as access tokens"
+        message = "must differ from OIDC_AUDIENCE: ID tokens would be accepted as access tokens"
         raise ValueError(message)
     return value
 
 
 def _scopes(value: str) -> str:
     if "openid" not in value.split():
-        message = "must contain openid, or the provider sends no ID token"
+        message = "must contain openid: without it, the provider sends no ID token"
         raise ValueError(message)
     return value
 

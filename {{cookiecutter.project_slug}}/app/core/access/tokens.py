@@ -65,7 +65,7 @@ class TokenSettings(CoreSettings):
         keys = read_keys(value.get_secret_value())
         production = info.data.get("app_env") is Environment.PRODUCTION
         if production and any(map(is_guessable, filter(None, map(_secret, keys)))):
-            message = f"holds a key that can be guessed; {HOW_TO_GENERATE}"
+            message = f"contains a key that can be guessed; {HOW_TO_GENERATE}"
             raise ValueError(message)
         return value
 
@@ -84,13 +84,13 @@ def read_keys(text: str) -> list[Key]:
         raise ValueError(ADVICE) from None
     # joserfc skips keys of an unknown type.
     if len(keys) < len(described["keys"]) or not all(map(algorithm, keys)):
-        message = f"holds an unusable key: each must be {ACCEPTED_KEYS}"
+        message = f"contains an unsuitable key: each must be {ACCEPTED_KEYS}"
         raise ValueError(message)
     if len({key.kid for key in keys}) < len(keys):
-        message = "holds two keys with one kid"
+        message = "contains two keys with the same kid"
         raise ValueError(message)
     if not (isinstance(keys[0], OctKey) or keys[0].is_private):
-        message = "begins with a public key, and the first one has to sign"
+        message = "begins with a public key; the first key must be able to sign"
         raise ValueError(message)
     return keys
 

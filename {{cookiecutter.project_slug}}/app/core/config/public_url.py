@@ -9,7 +9,7 @@ from app.core.config.settings import CoreSettings, Environment, required_in_prod
 DEVELOPMENT_URL = "http://127.0.0.1:8000"
 
 
-def _is_place(text: str) -> bool:
+def _is_host_with_path(text: str) -> bool:
     """Return whether this is a host with an optional port and path, and nothing else."""
     try:
         parts = urlsplit(f"//{text}")
@@ -29,21 +29,21 @@ class PublicURLSettings(CoreSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _a_place(cls, value: str, info: ValidationInfo) -> str:
+    def _valid_url(cls, value: str, info: ValidationInfo) -> str:
         prefix: str = info.data.get("url_prefix", "")
         if not value:
             required_in_production(None, info)
             return DEVELOPMENT_URL + prefix
         production = info.data.get("app_env") is Environment.PRODUCTION
         schemes = ("https://",) if production else ("https://", "http://")
-        _, _, place = value.partition("://")
-        if not value.startswith(schemes) or not _is_place(place):
+        _, _, rest = value.partition("://")
+        if not value.startswith(schemes) or not _is_host_with_path(rest):
             message = (
                 f"must begin with {' or '.join(schemes)} and a host, with nothing after a path"
             )
             raise ValueError(message)
-        _, slash, path = place.rstrip("/").partition("/")
+        _, slash, path = rest.rstrip("/").partition("/")
         if slash + path not in {"", prefix}:
-            message = "must have no path, or that of URL_PREFIX"
+            message = "must have no path other than URL_PREFIX"
             raise ValueError(message)
         return value.rstrip("/").removesuffix(prefix) + prefix

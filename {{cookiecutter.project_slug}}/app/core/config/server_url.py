@@ -53,12 +53,14 @@ def read(url: SecretURL, ca_file: Path | None = None) -> ServerURL:
     parameters = parse_qsl(parts.query, keep_blank_values=True)
     said = {name: value for name, value in parameters if name.startswith("ssl_")}
     if said and parts.scheme not in ENCRYPTED:
-        message = f"has parameters of TLS, which needs {NAMED}"
+        message = f"has TLS parameters, which require {NAMED}"
         raise ValueError(message)
     for name, value in said.items():
         if name not in FILES and value not in SWITCHES.get(name, ()):
             options = ", ".join(f"{each}={' or '.join(SWITCHES[each])}" for each in SWITCHES)
-            message = f"has an unknown parameter of TLS; known are {options}, {', '.join(FILES)}"
+            message = (
+                f"has an unknown TLS parameter; the known ones are {options}, {', '.join(FILES)}"
+            )
             raise ValueError(message)
     if parts.scheme not in ENCRYPTED:
         # The client libraries accept schemes in lower case only; RFC 3986, 3.1, allows any case.
@@ -93,7 +95,7 @@ def check(url: SecretURL) -> None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.load_cert_chain(certificate, key or None, password=lambda: "")
     except OSError:
-        message = "names a file that TLS cannot use: it must be a readable one in PEM"
+        message = "names a file that TLS cannot use; it must be readable and in PEM format"
         raise ValueError(message) from None
 
 
@@ -106,6 +108,6 @@ def needs_tls(value: Path | None, info: ValidationInfo, url: str) -> Path | None
     """
     server = info.data.get(url)
     if value and server and urlsplit(server.get_secret_value()).scheme not in ENCRYPTED:
-        message = f"needs TLS: {url.upper()} must begin with {NAMED}"
+        message = f"requires TLS: {url.upper()} must begin with {NAMED}"
         raise ValueError(message)
     return value

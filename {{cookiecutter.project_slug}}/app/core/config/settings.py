@@ -1,7 +1,6 @@
 """Typed settings from the environment: invalid ones are reported at start, secrets are masked."""
 
 import ipaddress
-import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -20,14 +19,12 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from app.core.config import secret_strength, secrets_manager
+from app.core.config import secret_strength, secrets_manager, sources
 
 NAME = "{{cookiecutter.project_slug}}"
 MIN_SECRET_LENGTH = 32
@@ -154,7 +151,7 @@ class CoreSettings(BaseSettings):
 
     @field_validator("secret_key")
     @classmethod
-    def _unguessable(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+    def _strong_secret_key(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         secret = value.get_secret_value()
         if not secret:
             required_in_production(None, info)
@@ -171,7 +168,7 @@ class CoreSettings(BaseSettings):
 
     @field_validator("allowed_hosts")
     @classmethod
-    def _names_of_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _valid_host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(map(HOST_NAME.fullmatch, value)):
             message = "must be host names such as shop.example, separated by commas"
             raise ValueError(message)
@@ -179,7 +176,7 @@ class CoreSettings(BaseSettings):
 
     @field_validator("url_prefix")
     @classmethod
-    def _a_path(cls, value: str) -> str:
+    def _valid_prefix(cls, value: str) -> str:
         prefix = value.rstrip("/")
         if prefix and not PREFIX.fullmatch(prefix):
             message = "must be a path such as /shop, of letters, digits and any of - . _ ~"
@@ -210,7 +207,11 @@ class CoreSettings(BaseSettings):
         """Return one sentence for each setting that is valid but not advisable."""
         found = list(self._ignored)
         if "*" in self.allowed_hosts or (self.in_production and not self.allowed_hosts):
-            found.append("ALLOWED_HOSTS does not name this service's hosts: any Host is accepted.")
+            found.append(
+                "ALLOWED_HOSTS is not set: requests with any Host header are accepted."
+                if not self.allowed_hosts
+                else "ALLOWED_HOSTS contains *: requests with any Host header are accepted."
+            )
         return found
 
     @classmethod
@@ -234,104 +235,23 @@ class CoreSettings(BaseSettings):
             InvalidSettings: with all missing and invalid variables.
 
         """
-        values, problems, ignored = _environment(cls, dotenv)
+        problems: dict[str, str] = {}
+        environment = sources.Environment(cls)
+        chain = (  # the first that has a setting wins
+            sources.NamedFiles(cls, problems),
+            environment,
+            sources.DevelopmentDotEnv(cls, dotenv, problems),
+            secrets_manager.SecretsManager(cls, problems),
+            sources.QuotedValues(cls, problems),
+        )
         try:
-            settings = cls(**values)
+            settings = cls(_build_sources=(chain, {}))
         except ValidationError as error:
             problems = {**_sentences(error), **problems}
         if problems:
             raise InvalidSettings(problems)
-        settings._ignored = ignored
+        settings._ignored = environment.ignored
         return settings
-
-
-def _environment(
-    cls: type[CoreSettings], dotenv: Path
-) -> tuple[dict[str, Any], dict[str, str], tuple[str, ...]]:
-    """Return the values that are set, the problems with them, and the ignored variables."""
-    variables = _stripped(EnvSettingsSource(cls)())
-    ignored = {name: why for name, value in variables.items() if (why := _foreign(name, value))}
-    for name in ignored:
-        del variables[name]
-    from_files, problems = _named_files(cls)
-    values = {**variables, **from_files}
-    # Production must not depend on a stray file: .env is read in development only.
-    in_dotenv, unread = _dotenv(cls, dotenv)
-    if values.get("app_env", in_dotenv.get("app_env")) == Environment.DEVELOPMENT:
-        values, problems = {**in_dotenv, **values}, {**problems, **unread}
-    if secret_id := os.environ.get(secrets_manager.NAME):
-        from_secret, unread = secrets_manager.read(cls, secret_id)
-        values, problems = {**_stripped(from_secret), **values}, {**problems, **unread}
-    quoted = {
-        name.upper(): QUOTED_HINT for name, value in values.items() if QUOTED.fullmatch(str(value))
-    }
-    return values, {**problems, **quoted}, tuple(ignored.values())
-
-
-QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
-QUOTED_HINT = "has quotes around it that nothing took away, as docker --env-file leaves them"
-
-
-def _stripped(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Strip white space at both ends, such as a final line break; drop values then empty."""
-    found = {
-        name: value.strip() if isinstance(value, str) else value for name, value in values.items()
-    }
-    return {name: value for name, value in found.items() if value != ""}
-
-
-SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://[\w.:\[\]-]+:\d+", re.ASCII)
-MACHINE = re.compile(r"(?=.*[g-z_])[\w.-]+", re.ASCII | re.IGNORECASE)
-
-
-def _foreign(name: str, value: object) -> str | None:
-    """Return why a variable belongs to another program and is ignored; None if it is ours.
-
-    Kubernetes sets NAME_PORT=tcp://10.0.0.1:80 for each Service of a namespace
-    (https://kubernetes.io/docs/tutorials/services/connect-applications-service/), as Docker's links
-    did. The C shell sets HOST to the name of the machine, conda to that of a compiler's target.
-    """
-    text = str(value)
-    if name.endswith("port") and SERVICE_LINK.fullmatch(text):
-        return f"{name.upper()} is ignored: its value is a link to a Service of Kubernetes."
-    if name == "host" and text != "localhost" and MACHINE.fullmatch(text):
-        return "HOST is ignored: its value is no IP address, but what conda or a shell sets it to."
-    return None
-
-
-def _dotenv(cls: type[CoreSettings], path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read the settings in a file that may also contain variables of other programs."""
-    if not path.is_file():
-        return {}, {}
-    try:
-        # With or without the byte order mark that editors on Windows write.
-        found = DotEnvSettingsSource(cls, env_file=path, env_file_encoding="utf-8-sig")()
-    except (OSError, UnicodeDecodeError):
-        return {"app_env": Environment.DEVELOPMENT}, {path.name: "cannot be read as UTF-8"}
-    known = {name: value for name, value in found.items() if name in cls.model_fields}
-    return _stripped(known), {}
-
-
-def _named_files(cls: type[CoreSettings]) -> tuple[dict[str, str], dict[str, str]]:
-    """Read each `<NAME>_FILE`, as Docker and Kubernetes provide secrets."""
-    values: dict[str, str] = {}
-    problems: dict[str, str] = {}
-    for field in cls.model_fields:
-        name = field.upper()
-        path = os.environ.get(f"{name}_FILE")
-        if not path:
-            continue
-        if os.environ.get(name):
-            problems[name] = f"is set twice; keep either {name} or {name}_FILE"
-            continue
-        try:
-            values[field] = Path(path).read_text(encoding="utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError):
-            problems[name] = f"cannot be read from the file that {name}_FILE names"
-            continue
-        if not values[field]:
-            problems[name] = f"is empty in the file that {name}_FILE names"
-    return values, problems
 
 
 def _sentences(error: ValidationError) -> dict[str, str]:

@@ -18,7 +18,7 @@ def certificates(value: Path | None) -> Path | None:
         if value:
             ssl.create_default_context(cafile=value)
     except OSError:
-        message = "must be a readable file of certificates in PEM"
+        message = "must be a readable file of certificates in PEM format"
         raise ValueError(message) from None
     return value
 

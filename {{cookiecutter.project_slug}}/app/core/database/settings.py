@@ -112,14 +112,14 @@ class DatabaseSettings(CoreSettings):
         found = super().warnings()
         if self.database_pool_size + self.database_max_overflow < self.web_threads:
             found.append(
-                "DATABASE_POOL_SIZE and DATABASE_MAX_OVERFLOW together are less than WEB_THREADS: "
-                "requests will wait for a connection."
+                "DATABASE_POOL_SIZE plus DATABASE_MAX_OVERFLOW is less than WEB_THREADS: "
+                "requests may wait for a connection."
             )
         # {% if cookiecutter.database == "postgresql" %}
         if self.database_transaction_pooling and not self.database_migration_url:
             found.append(
-                "DATABASE_TRANSACTION_POOLING is on and DATABASE_MIGRATION_URL is not set: "
-                "`flask db upgrade` will refuse to run."
+                "DATABASE_TRANSACTION_POOLING is enabled and DATABASE_MIGRATION_URL is not set: "
+                "`flask db upgrade` refuses to run."
             )
         # {% endif %}
         return found

@@ -37,8 +37,8 @@ def _origins(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         found = ORIGIN.fullmatch(origin)
         if not found or (in_production and found["scheme"] == "http"):
             message = (
-                "must be origins such as https://shop.example, without a path and written out: "
-                "neither * nor null, and https in production"
+                "must be origins such as https://shop.example, with no path; * and null are "
+                "not allowed, and production requires https"
             )
             raise ValueError(message)
     return value

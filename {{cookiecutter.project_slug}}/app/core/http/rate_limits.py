@@ -72,7 +72,7 @@ class RateLimitSettings(RedisSettings):
         """Return the warnings, with one if processes in production do not share their counts."""
         found = super().warnings()
         if self.in_production and self.redis_url is None:
-            found.append("REDIS_URL is not set: each process counts rate limits for itself.")
+            found.append("REDIS_URL is not set: each process counts requests separately.")
         return found
 
 

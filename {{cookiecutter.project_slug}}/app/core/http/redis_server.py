@@ -53,7 +53,7 @@ class RedisSettings(CoreSettings):
         """Return the warnings, with one if the server's certificate or name is not verified."""
         found = super().warnings()
         if self.redis_url and not server_url.read(self.redis_url).verified:
-            found.append("REDIS_URL switches off the check of the server's certificate.")
+            found.append("REDIS_URL disables verification of the server's certificate.")
         return found
 
 

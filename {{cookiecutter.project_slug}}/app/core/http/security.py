@@ -50,7 +50,7 @@ class SecuritySettings(CoreSettings):
     @classmethod
     def _for_long_enough(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's signature
         if value and info.data.get("hsts_max_age_seconds", A_YEAR) < A_YEAR:
-            message = f"needs HSTS_MAX_AGE_SECONDS of {A_YEAR} or more"
+            message = f"requires HSTS_MAX_AGE_SECONDS of {A_YEAR} or more"
             raise ValueError(message)
         return value
 

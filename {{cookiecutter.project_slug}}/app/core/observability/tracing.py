@@ -163,14 +163,14 @@ class TracingSettings(CoreSettings):
             return found
         found += otel_environment.IGNORED
         if self.otel_sdk_disabled.strip().lower() != "false":
-            found.append("OTEL_SDK_DISABLED is neither true nor false: it is taken for false.")
+            found.append("OTEL_SDK_DISABLED is neither true nor false: false is used.")
         if self.sampler != self.otel_traces_sampler.strip().lower():
-            found.append(f"OTEL_TRACES_SAMPLER is not known here: {DEFAULT_SAMPLER} is used.")
+            found.append(f"OTEL_TRACES_SAMPLER is not supported: {DEFAULT_SAMPLER} is used.")
         if _number(self.otel_traces_sampler_arg) is None:
-            found.append("OTEL_TRACES_SAMPLER_ARG is no number from 0 to 1: 1 is used.")
+            found.append("OTEL_TRACES_SAMPLER_ARG is not a number from 0 to 1: 1 is used.")
         pairs = filter(None, self.otel_resource_attributes.split(","))
         if not all("=" in pair for pair in pairs):
-            found.append("OTEL_RESOURCE_ATTRIBUTES holds what is not name=value: that is ignored.")
+            found.append("OTEL_RESOURCE_ATTRIBUTES: parts that are not name=value are ignored.")
         return found
 
 

@@ -65,7 +65,7 @@ class TaskSettings(CoreSettings):
         """Warn when the broker's certificate is not verified."""
         found = super().warnings()
         if self.broker_url and not server_url.read(self.broker_url).verified:
-            found.append("BROKER_URL switches off the check of the server's certificate.")
+            found.append("BROKER_URL disables verification of the server's certificate.")
         return found
 
     @property

@@ -154,8 +154,8 @@ def test_a_wrong_setting_is_refused_at_start(production: dict[str, str]) -> None
         ({"oidc_client_id": None}, "is required in production"),
         ({"oidc_client_secret": None}, "is required in production"),
         ({"public_url": ""}, "is required in production"),
-        ({"oidc_client_id": production["oidc_audience"]}, "must not be OIDC_AUDIENCE too"),
-        ({"app_env": "development", "oidc_issuer": None}, "needs OIDC_ISSUER"),
+        ({"oidc_client_id": production["oidc_audience"]}, "must differ from OIDC_AUDIENCE"),
+        ({"app_env": "development", "oidc_issuer": None}, "requires OIDC_ISSUER"),
         ({"oidc_client_scopes": "profile email"}, "must contain openid"),
     ):
         with pytest.raises(ValidationError, match=sentence):

@@ -44,9 +44,9 @@ def test_a_url_that_would_mean_something_else_is_refused() -> None:
     for url, sentence in (
         ("redis://h/shop", "number of a Redis database"),
         ("rediss://h/0/1", "number of a Redis database"),
-        ("redis://h/0?ssl_cert_reqs=none", "needs amqps:// or rediss://"),
+        ("redis://h/0?ssl_cert_reqs=none", "require amqps:// or rediss://"),
         ("rediss://h/0?ssl_cert_reqs=maybe", "ssl_cert_reqs=required or none"),
-        ("rediss://h/0?ssl_cert_req=none", "unknown parameter of TLS"),
+        ("rediss://h/0?ssl_cert_req=none", "unknown TLS parameter"),
     ):
         with pytest.raises(ValueError, match=sentence):
             server_url.read(SecretURL(url))

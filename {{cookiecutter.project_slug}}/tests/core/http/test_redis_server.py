@@ -93,4 +93,4 @@ def test_whoever_switches_the_check_off_is_warned() -> None:
     for parameters, warned in (("", False), ("?ssl_cert_reqs=none", True)):
         url = f"rediss://redis.example/0{parameters}"
         settings = RedisSettings.model_validate({"app_env": "testing", "redis_url": url})
-        assert any("REDIS_URL switches off" in each for each in settings.warnings()) is warned
+        assert any("REDIS_URL disables" in each for each in settings.warnings()) is warned

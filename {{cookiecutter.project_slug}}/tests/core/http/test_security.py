@@ -132,5 +132,5 @@ def test_an_operator_decides_how_long_browsers_insist_on_https(production: dict[
     assert said(hsts_max_age_seconds=0) == []
     (header,) = said(hsts_preload=True)
     assert header[1] == "max-age=31536000; includeSubDomains; preload"
-    with pytest.raises(ValidationError, match="needs HSTS_MAX_AGE_SECONDS of 31536000 or more"):
+    with pytest.raises(ValidationError, match="requires HSTS_MAX_AGE_SECONDS of 31536000 or more"):
         said(hsts_max_age_seconds=60, hsts_preload=True)
