@@ -154,7 +154,10 @@ def test_a_forged_address_gives_no_new_share(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     told = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
-    with gunicorn(tmp_path_factory.mktemp("few"), toy.FACTORY, **told) as running, nginx(running.port) as port:
+    with (
+        gunicorn(tmp_path_factory.mktemp("few"), toy.FACTORY, **told) as running,
+        nginx(running.port) as port,
+    ):
         for number, status in enumerate((200, 200, 200, 429)):
             forged = f"X-Forwarded-For: 6.6.6.{number}"
             assert one_answer(port, asked("GET", "/api/docs", forged))[0] == status

@@ -154,3 +154,17 @@ def test_applications_in_one_process_share_nothing(
 
     client.get("/api/docs")
     assert len(notebook.ended) == 1
+
+
+# {% if cookiecutter.background_tasks %}
+def test_work_for_a_request_is_that_request_while_it_lasts() -> None:
+    info = RequestInfo({}, "id-1", "GET")
+
+    before = pipeline.replace(info)
+    assert pipeline.current_or_none() is info
+
+    assert pipeline.replace(before) is info
+    assert pipeline.current_or_none() is before
+
+
+# {% endif %}
