@@ -146,16 +146,6 @@ def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) 
     assert isinstance(info.error, KeyboardInterrupt)
 
 
-def test_applications_in_one_process_share_nothing(
-    make_app: MakeApp, client: FlaskClient, notebook: Notebook
-) -> None:
-    make_app(service_version="2").test_client().get("/api/docs")
-    assert notebook.ended == []
-
-    client.get("/api/docs")
-    assert len(notebook.ended) == 1
-
-
 # {% if cookiecutter.background_tasks %}
 def test_work_for_a_request_is_that_request_while_it_lasts() -> None:
     info = RequestInfo({}, "id-1", "GET")
@@ -168,3 +158,11 @@ def test_work_for_a_request_is_that_request_while_it_lasts() -> None:
 
 
 # {% endif %}
+def test_applications_in_one_process_share_nothing(
+    make_app: MakeApp, client: FlaskClient, notebook: Notebook
+) -> None:
+    make_app(service_version="2").test_client().get("/api/docs")
+    assert notebook.ended == []
+
+    client.get("/api/docs")
+    assert len(notebook.ended) == 1

@@ -87,17 +87,6 @@ def test_each_log_line_of_a_request_names_its_caller(
     assert "user.id" not in unknown
 
 
-def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:
-    document = guarded.get("/api/openapi.json").json
-    assert document is not None
-
-    assert document["components"]["securitySchemes"]["token"] == access.SCHEME
-    operation = document["paths"][toy.URL]["put"]
-    assert operation["security"] == [{"token": ["notes:write"]}]
-    assert {"401", "403"} <= operation["responses"].keys()
-    assert document["paths"][toy.URL]["post"]["security"] == []
-
-
 # {% if cookiecutter.auth == "jwt" %}
 @pytest.mark.attack
 def test_a_scope_that_is_looked_up_ends_when_it_no_longer_holds(make_app: MakeApp) -> None:
@@ -137,3 +126,12 @@ def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
 
 
 # {% endif %}
+def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:
+    document = guarded.get("/api/openapi.json").json
+    assert document is not None
+
+    assert document["components"]["securitySchemes"]["token"] == access.SCHEME
+    operation = document["paths"][toy.URL]["put"]
+    assert operation["security"] == [{"token": ["notes:write"]}]
+    assert {"401", "403"} <= operation["responses"].keys()
+    assert document["paths"][toy.URL]["post"]["security"] == []

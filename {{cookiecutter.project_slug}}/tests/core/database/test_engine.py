@@ -619,19 +619,6 @@ SLOW = {
 }
 
 
-def test_a_statement_that_takes_too_long_is_stopped(app: Flask, make_app: MakeApp) -> None:
-    hasty = reading_engine(make_app(database_statement_timeout_ms=50))
-    started = time.monotonic()
-
-    with app.app_context(), writing() as session:
-        session.add(Note())
-        session.flush()
-        with hasty.connect() as connection, pytest.raises(OperationalError):
-            connection.exec_driver_sql(SLOW[hasty.dialect.name])
-
-    assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
-
-
 # {% if cookiecutter.background_tasks %}
 def test_what_waits_for_a_commit_is_done_after_it_and_never_without(app: Flask) -> None:
     stored: list[int] = []
@@ -657,3 +644,14 @@ def test_what_waits_for_a_commit_is_done_after_it_and_never_without(app: Flask) 
 
 
 # {% endif %}
+def test_a_statement_that_takes_too_long_is_stopped(app: Flask, make_app: MakeApp) -> None:
+    hasty = reading_engine(make_app(database_statement_timeout_ms=50))
+    started = time.monotonic()
+
+    with app.app_context(), writing() as session:
+        session.add(Note())
+        session.flush()
+        with hasty.connect() as connection, pytest.raises(OperationalError):
+            connection.exec_driver_sql(SLOW[hasty.dialect.name])
+
+    assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
