@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import toy
 from tests.connections import MAX_BACKOFF, connection, others_wait, timing
 from tests.servers import Server, gunicorn
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -21,7 +22,7 @@ ONE_WORKER = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1"}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start one worker, so that stopping it stops all; it must have logged no error."""
-    with gunicorn(tmp_path_factory.mktemp("gunicorn"), **ONE_WORKER) as running:
+    with gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **ONE_WORKER) as running:
         yield running
         running.stop()
         assert not [line for line in running.lines() if line["level"] == "ERROR"]
@@ -59,7 +60,7 @@ def test_a_body_and_the_next_request_after_the_answer_stop_nobody(server: Server
 def test_no_request_of_an_ordinary_client_takes_a_second(server: Server) -> None:
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=HANG_TIMEOUT_SECONDS)
     headers = {"Content-Type": "application/json"}
-    requests = [("POST", "/api/v1/orders"), ("PUT", "/api/v1/orders"), ("GET", "/api/openapi.json")]
+    requests = [("POST", toy.URL), ("PUT", toy.URL), ("GET", "/api/openapi.json")]
     with timing() as waits:
         for number in range(3_000):
             method, path = requests[number % 3]
@@ -74,7 +75,7 @@ def test_no_request_of_an_ordinary_client_takes_a_second(server: Server) -> None
     assert waits.longest < MAX_BACKOFF
 
 
-LINE = b"POST /api/v1/quotes HTTP/1.1\r\n"
+LINE = f"POST {toy.URL} HTTP/1.1\r\n".encode()
 HOST = b"Host: 127.0.0.1\r\n"
 JSON = b"Content-Type: application/json\r\n"
 CHUNKED = LINE + HOST + JSON + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -28,7 +28,7 @@ FILES = (
 EXAMPLE = re.compile(
     r"app/(orders|quotes)/.*"
     r"|app/pages/(orders|quotes|addressed_forms|forms|money)\.py"
-    r"|app/pages/templates/pages/(orders/.*|quote\.html)"
+    r"|app/pages/templates/pages/(orders/.*|(basket|quote)\.html)"
     r"|app/pages/tests/test_(money|order_pages|quote_emails|quote_page)\.py"
     r"|tests/test_example\.py"
 )
@@ -53,6 +53,8 @@ WIRED = {
     "app/admin/tests/test_admin.py": "administrators see and cancel orders",
     "app/pages/rendering.py": "the frame links to the pages",
     "app/pages/routes.py": "joins the blueprints of the pages",
+    "app/pages/tests/test_frame.py": "looks at the frame of each page",
+    "app/pages/tests/test_prefix.py": "follows the links of each page, an order's too",
     "app/webhooks/payment_log.py": "without a database there is no order that a payment could pay",
     "app/webhooks/schemas.py": "an event of a payment names the order",
     "app/webhooks/service.py": "tells orders of a payment",
@@ -65,19 +67,12 @@ WIRED = {
 }
 # Still to move to the toy domain (`tests/toy.py`), or to the tests of the example.
 TO_MOVE = {
-    "app/pages/templates/pages/parts.html": "has the form of a basket",
     "app/pages/tests/test_account.py": "needs any page",
-    "app/pages/tests/test_frame.py": "needs any page, and one of a list",
-    "app/pages/tests/test_login.py": "needs any page for users",
     "app/pages/tests/test_login_required.py": "needs any page with a form",
-    "app/pages/tests/test_prefix.py": "needs any page for users",
     "app/pages/tests/test_protection.py": "needs any page with a form",
     "app/pages/tests/test_provider_login.py": "needs any page",
     "tests/core/tasks/test_workers.py": "needs any task that sends an email",
-    "tests/test_connections.py": "needs any route that reads a body",
-    "tests/test_hostile_http.py": "needs any route that reads a body, and a list",
     "tests/test_migrations.py": "needs any table with rows",
-    "tests/test_nginx.py": "needs any path of the API",
     "tests/workers.py": "needs any task that sends an email",
 }
 

@@ -14,13 +14,9 @@ from app.core.api.parsing import MAXIMUM_DEPTH
 from app.core.observability.logs import MAX_AGENT_LENGTH, ConsoleFormatter
 from app.core.schemas import Schema
 from conftest import LogLines, MakeApp
+from tests import toy
 
-QUOTES = "/api/v1/quotes"
-LINE = {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}
-BASKET = {"currency": "EUR", "lines": [LINE]}
-BASKET_OF = (
-    '{"currency": "EUR", "lines": [{"sku": "TEA", "quantity": %s, "unit_price_cents": 450}]}'
-)
+NOTE_OF = '{"text": "Buy tea", "copies": %s}'
 JSON = "application/json"
 FILE = (
     b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.txt"\r\n\r\n'
@@ -31,6 +27,12 @@ LONG_FIELD = (
     b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"x" * 70_000 + b"\r\n--b--\r\n"
 )
 FIELD = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    """Return an application with the toy domain."""
+    return toy.init_app(make_app())
 
 
 @pytest.fixture(scope="module")
@@ -57,34 +59,34 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
     for name, body, status in (
         ("deep", "[" * (MAXIMUM_DEPTH + 1) + "]" * (MAXIMUM_DEPTH + 1), 400),
         ("deep objects", '{"a":' * 500 + "1" + "}" * 500, 400),
-        ("deep in a field", '{"lines":' * 40 + "1" + "}" * 40, 400),
+        ("deep in a field", '{"text":' * 40 + "1" + "}" * 40, 400),
         ("too deep for the parser", "[" * 5_000, 400),
         ("wide and flat", "[" + "[]," * 1_000 + "[]]", 422),
-        ("brackets in text", '{"currency": "%s"}' % ("[{" * 100), 422),
-        ("NaN", '{"currency": NaN}', 400),
+        ("brackets in text", '{"text": "%s"}' % ("[{" * 100), 422),
+        ("NaN", '{"text": NaN}', 400),
         ("minus infinity", "[-Infinity]", 400),
-        ("a byte order mark", b'\xef\xbb\xbf{"currency": "EUR"}', 400),
-        ("UTF-16", '{"currency": "EUR"}'.encode("utf-16"), 400),
-        ("overlong UTF-8", b'{"currency": "\xc0\x80"}', 400),
-        ("a lone surrogate", '{"currency": "\\ud800"}', 400),
-        ("a surrogate in UTF-8", b'{"currency": "\xed\xa0\x80"}', 400),
-        ("a null character", '{"currency": "\\u0000"}', 422),
-        ("a bare null byte", b'{"currency": "\0"}', 400),
-        ("a comment", '{} // "currency"', 400),
-        ("single quotes", "{'currency': 'EUR'}", 400),
+        ("a byte order mark", b'\xef\xbb\xbf{"text": "Buy tea"}', 400),
+        ("UTF-16", '{"text": "Buy tea"}'.encode("utf-16"), 400),
+        ("overlong UTF-8", b'{"text": "\xc0\x80"}', 400),
+        ("a lone surrogate", '{"text": "\\ud800"}', 400),
+        ("a surrogate in UTF-8", b'{"text": "\xed\xa0\x80"}', 400),
+        ("a null character", '{"text": "\\u0000"}', 422),
+        ("a bare null byte", b'{"text": "\0"}', 400),
+        ("a comment", '{} // "text"', 400),
+        ("single quotes", "{'text': 'Buy tea'}", 400),
         ("two values", "{}{}", 400),
-        ("a number too large", BASKET_OF % "1e400", 400),
-        ("an integer of 65 bits", BASKET_OF % 2**64, 422),
-        ("an integer of 5000 digits", BASKET_OF % ("9" * 5_000), 400),
-        ("a negative one", BASKET_OF % -(2**63), 422),
-        ("a fraction for an integer", BASKET_OF % "2.5", 422),
-        ("true for an integer", BASKET_OF % "true", 422),
-        ("text for an integer", BASKET_OF % '"2"', 422),
+        ("a number too large", NOTE_OF % "1e400", 400),
+        ("an integer of 65 bits", NOTE_OF % 2**64, 422),
+        ("an integer of 5000 digits", NOTE_OF % ("9" * 5_000), 400),
+        ("a negative one", NOTE_OF % -(2**63), 422),
+        ("a fraction for an integer", NOTE_OF % "2.5", 422),
+        ("true for an integer", NOTE_OF % "true", 422),
+        ("text for an integer", NOTE_OF % '"2"', 422),
         ("many members", str({f"a{n}": n for n in range(1_000)}).replace("'", '"'), 422),
-        ("a prototype", '{"__proto__": {"currency": "EUR"}}', 422),
+        ("a prototype", '{"__proto__": {"text": "Buy tea"}}', 422),
     ):
         with subtests.test(name):
-            answer = client.post(QUOTES, data=body, content_type=JSON)
+            answer = client.post(toy.URL, data=body, content_type=JSON)
             assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
 
 
@@ -92,7 +94,7 @@ def test_the_deepest_body_that_is_read_and_what_is_said_of_a_deeper_one(
     client: FlaskClient,
 ) -> None:
     for depth, status in ((MAXIMUM_DEPTH, 422), (MAXIMUM_DEPTH + 1, 400)):
-        answer = client.post(QUOTES, data="[" * depth + "]" * depth, content_type=JSON)
+        answer = client.post(toy.URL, data="[" * depth + "]" * depth, content_type=JSON)
         assert answer.status_code == status
     assert answer.json is not None
     assert answer.json["errors"][0]["detail"] == "The body is nested deeper than 32 levels."
@@ -102,19 +104,19 @@ def test_the_deepest_body_that_is_read_and_what_is_said_of_a_deeper_one(
 def test_members_with_one_name_are_refused_wherever_they_are(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    good = BASKET_OF % 2
+    good = NOTE_OF % 2
     for name, body in {
-        "at the top": good.replace("{", '{"currency": "EUR", ', 1),
-        "below": BASKET_OF % '7, "quantity": 2',
+        "at the top": good.replace("{", '{"text": "Buy tea", ', 1),
+        "below": NOTE_OF % '[{"a": 7, "a": 2}]',
         "unknown": good.replace("{", '{"x": {"a": 1, "a": 1}, ', 1),
-        "escaped": BASKET_OF % r'7, "\u0071uantity": 2',
+        "escaped": NOTE_OF % r'7, "\u0063opies": 2',
     }.items():
         with subtests.test(name):
-            answer = client.post(QUOTES, data=body, content_type=JSON)
+            answer = client.post(toy.URL, data=body, content_type=JSON)
             assert answer.status_code == 400
             assert answer.json is not None
             assert "two members with the same name" in answer.json["errors"][0]["detail"]
-    assert client.post(QUOTES, data=good, content_type=JSON).status_code == 200
+    assert client.post(toy.URL, data=good, content_type=JSON).status_code == 200
 
 
 class _Found(Schema):
@@ -162,7 +164,7 @@ def test_a_query_parameter_that_is_sent_twice_is_named(
 
 def test_json_says_that_it_is_json_in_one_of_its_ways(client: FlaskClient) -> None:
     for content_type in (JSON, f"{JSON};charset=UTF-8", 'Application/JSON; charset="utf-8"'):
-        assert client.post(QUOTES, json=BASKET, content_type=content_type).status_code == 200
+        assert client.post(toy.URL, json=toy.NOTE, content_type=content_type).status_code == 200
 
 
 @pytest.mark.attack
@@ -182,10 +184,10 @@ def test_a_body_of_another_kind_is_a_415(client: FlaskClient, subtests: pytest.S
         f"text/plain; {JSON}",
     ):
         with subtests.test(content_type or "none"):
-            answer = client.post(QUOTES, json=BASKET, headers={"Content-Type": content_type})
+            answer = client.post(toy.URL, json=toy.NOTE, headers={"Content-Type": content_type})
             assert answer.status_code == 415
     with subtests.test("compressed"):
-        answer = client.post(QUOTES, json=BASKET, headers={"Content-Encoding": "gzip"})
+        answer = client.post(toy.URL, json=toy.NOTE, headers={"Content-Encoding": "gzip"})
         assert answer.status_code == 415
 
 
@@ -221,20 +223,20 @@ def test_a_number_in_a_url_is_never_too_large(
 ) -> None:
     for path, status in (
         # {% if cookiecutter.database != "none" %}
-        (f"/api/v1/orders?limit={2**64}", 422),
-        (f"/api/v1/orders?limit={'9' * 3_000}", 422),
-        ("/api/v1/orders?limit=1e400", 422),
-        ("/api/v1/orders?limit=-1", 422),
-        ("/api/v1/orders?limit=1&limit=2", 422),
-        ("/api/v1/orders?limit=%00", 400),
-        ("/api/v1/orders?limit=%ff", 400),
-        ("/api/v1/orders?limit[]=1", 422),
-        ("/api/v1/orders?cursor=%00%ff", 400),
-        ("/api/v1/orders/%00", 400),
-        (f"/api/v1/orders/{2**64}", 404),
-        ("/api/v1/orders/5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e%00", 400),
+        ("/api/v1/notes/pages?limit=1", 200),
+        (f"/api/v1/notes/pages?limit={2**64}", 422),
+        (f"/api/v1/notes/pages?limit={'9' * 3_000}", 422),
+        ("/api/v1/notes/pages?limit=1e400", 422),
+        ("/api/v1/notes/pages?limit=-1", 422),
+        ("/api/v1/notes/pages?limit=1&limit=2", 422),
+        ("/api/v1/notes/pages?limit=%00", 400),
+        ("/api/v1/notes/pages?limit=%ff", 400),
+        ("/api/v1/notes/pages?limit[]=1", 422),
+        ("/api/v1/notes/pages?cursor=%00%ff", 400),
+        ("/api/v1/notes/%00", 400),
+        ("/api/v1/notes/5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e%00", 400),
         # {% endif %}
-        (f"{QUOTES}/{2**64}", 404),
+        (f"{toy.URL}/{2**64}", 404),
         ("/%ff%fe", 404),
         (f"/{'a' * 3_000}", 404),
     ):
@@ -285,7 +287,7 @@ def test_methods_are_what_they_say_and_no_more(
         with subtests.test(header):
             assert client.post("/api/docs", headers={header: "GET"}).status_code == 405
     with subtests.test("_method"):
-        assert client.get(f"{QUOTES}?_method=POST").status_code == 405
+        assert client.delete(f"{toy.URL}?_method=POST").status_code == 405
 
 
 def test_head_is_get_without_its_body_and_options_lists_methods(client: FlaskClient) -> None:
@@ -293,9 +295,13 @@ def test_head_is_get_without_its_body_and_options_lists_methods(client: FlaskCli
     assert (asked.status_code, asked.data) == (200, b"")
     assert asked.headers["Content-Length"] == str(len(got.data))
 
-    options = client.options(QUOTES)
+    options = client.options(toy.URL)
     assert (options.status_code, options.data) == (200, b"")
-    assert set(options.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+    allowed = {"OPTIONS", "POST"}
+    # {% if cookiecutter.auth != "none" %}
+    allowed |= {"GET", "HEAD", "PUT"}
+    # {% endif %}
+    assert set(options.headers["Allow"].split(", ")) == allowed
     assert client.options("/nowhere").status_code == 404
 
 
@@ -397,7 +403,7 @@ def test_nothing_that_a_client_says_splits_a_header(app: Flask, subtests: pytest
         "QUERY_STRING",
         "PATH_INFO",
     ):
-        for path in (QUOTES, "/api/docs"):
+        for path in (toy.URL, "/api/docs"):
             with subtests.test(f"{name}: {path}"):
                 answer = app.test_client().get(path, environ_overrides={name: SPLIT})
                 assert answer.status_code < 500

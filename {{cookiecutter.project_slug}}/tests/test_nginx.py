@@ -15,6 +15,7 @@ from flask import Flask
 
 from app.core import errors, pipeline
 from app.core.pipeline import request_pipeline
+from tests import toy
 from tests.connections import MAX_BACKOFF, Connection, connection, others_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
 from tests.servers import free_port, gunicorn
@@ -79,7 +80,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Start Gunicorn with one worker, and nginx in front; the service must have logged no error."""
     told = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXY_HOPS": "1"}
     with (
-        gunicorn(tmp_path_factory.mktemp("gunicorn"), **told) as running,
+        gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **told) as running,
         nginx(running.port) as port,
     ):
         yield port
@@ -154,7 +155,10 @@ def test_a_forged_address_gives_no_new_share(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     told = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
-    with gunicorn(tmp_path_factory.mktemp("few"), **told) as running, nginx(running.port) as port:
+    with (
+        gunicorn(tmp_path_factory.mktemp("few"), toy.FACTORY, **told) as running,
+        nginx(running.port) as port,
+    ):
         for number, status in enumerate((200, 200, 200, 429)):
             forged = f"X-Forwarded-For: 6.6.6.{number}"
             assert one_answer(port, asked("GET", "/api/docs", forged))[0] == status
@@ -252,7 +256,7 @@ def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
 ) -> None:
     log = tmp_path / "access.log"
     with nginx(service.port, {"/var/log/nginx/access.log": str(log)}) as port:
-        for path in ("/health/live?token=hidden", "/api/v1/orders?token=hidden"):
+        for path in ("/health/live?token=hidden", "/api/v1/notes?token=hidden"):
             one_answer(port, asked("GET", path))
         one_answer(port, asked("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
         wait_until(lambda: len(log.read_bytes().splitlines()) == 3)
@@ -260,7 +264,7 @@ def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
     text = log.read_text(encoding="utf-8")
     assert [json.loads(line)["url.path"] for line in text.splitlines()] == [
         "/health/live",
-        "/api/v1/orders",
+        "/api/v1/notes",
         "/caf",
     ]
     assert "hidden" not in text
@@ -511,7 +515,7 @@ def test_a_tag_stays_strong_though_the_client_takes_gzip(proxy: int) -> None:
 
 @pytest.mark.process
 def test_a_problem_of_the_service_passes_as_it_is(proxy: int) -> None:
-    body = b'{"currency": "EUR"}'
+    body = b'{"text": "Buy tea"}'
     request = LINE + HOST + JSON + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
     status, headers, answered = one_answer(proxy, request)
 

@@ -7,6 +7,7 @@ the service knows it.
 from flask import Flask, Response
 from marshmallow import fields, validate
 
+from app import create_app
 from app.core import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     access,
@@ -19,9 +20,14 @@ from app.core.api import (  # one line where it fits
     conditional_requests,
     # {% endif %}
     json_response,
+    # {% if cookiecutter.database != "none" %}
+    pagination,
+    # {% endif %}
 )
 
 URL = "/api/v1/notes"
+FACTORY = "tests.toy:serve()"
+"""What Gunicorn serves in place of the service."""
 NOTE = {"text": "Buy tea", "copies": 2}
 # {% if cookiecutter.auth != "none" %}
 SCOPES = {"notes:read": ("user", "admin"), "notes:write": ("admin",)}
@@ -68,6 +74,14 @@ def replace_note(note: dict[str, object]) -> Response:
 
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
+@blueprint.route("/pages", methods=["GET"])
+@blueprint.arguments(pagination.PageQuery, location="query")
+@blueprint.response(200, NoteSchema(many=True))
+def get_page(_query: dict[str, object]) -> Response:
+    """Answer with a note, whichever page it is."""
+    return json_response([NOTE])
+
+
 @blueprint.route("/<uuid:note_id>", methods=["GET"])
 @blueprint.arguments(conditional_requests.ReadConditions, location="headers")
 @blueprint.response(200, NoteSchema, headers=conditional_requests.ETAG)
@@ -87,3 +101,8 @@ def init_app(app: Flask) -> Flask:
     # {% endif %}
     app.register_blueprint(blueprint, url_prefix=URL)
     return app
+
+
+def serve() -> Flask:
+    """Return the service and the toy domain, for a server in a process of its own."""
+    return init_app(create_app())

@@ -20,11 +20,13 @@ from app.core.errors import Problem
 PREFIX = "whsec_"
 MIN_LENGTH, MAX_LENGTH = 24, 64  # bytes of a secret
 MAX_SIGNATURES = 10  # in one header; each is compared for each secret
-MAKE_ONE = (
+HOW_TO_GENERATE = (
     "make one with: python -c 'import base64, secrets; "
     f'print("{PREFIX}" + base64.b64encode(secrets.token_bytes(32)).decode())\''
 )
-ADVICE = f"each must be {PREFIX} and base64 of {MIN_LENGTH} to {MAX_LENGTH} bytes; {MAKE_ONE}"
+ADVICE = (
+    f"each must be {PREFIX} and base64 of {MIN_LENGTH} to {MAX_LENGTH} bytes; {HOW_TO_GENERATE}"
+)
 DEVELOPMENT_SECRET = f"{PREFIX}ZGV2ZWxvcG1lbnQtb25seS1yZWZ1c2VkLWluLXByb2R1Y3Rpb24="
 ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")  # no full stop: it is the separator of the signed content
 TIMESTAMP = re.compile(r"[0-9]{1,11}")
@@ -94,7 +96,7 @@ class WebhookSettings(CoreSettings):
             return (SecretStr(DEVELOPMENT_SECRET),)
         keys = [key(secret.get_secret_value()) for secret in value]
         if info.data.get("app_env") is Environment.PRODUCTION and any(map(is_guessable, keys)):
-            message = f"contains a secret that can be guessed; {MAKE_ONE}"
+            message = f"contains a secret that can be guessed; {HOW_TO_GENERATE}"
             raise ValueError(message)
         return value
 

@@ -146,6 +146,18 @@ def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) 
     assert isinstance(info.error, KeyboardInterrupt)
 
 
+# {% if cookiecutter.background_tasks %}
+def test_work_for_a_request_is_that_request_while_it_lasts() -> None:
+    info = RequestInfo({}, "id-1", "GET")
+
+    before = pipeline.replace(info)
+    assert pipeline.current_or_none() is info
+
+    assert pipeline.replace(before) is info
+    assert pipeline.current_or_none() is before
+
+
+# {% endif %}
 def test_applications_in_one_process_share_nothing(
     make_app: MakeApp, client: FlaskClient, notebook: Notebook
 ) -> None:

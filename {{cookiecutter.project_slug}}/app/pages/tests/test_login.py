@@ -24,7 +24,7 @@ def test_whoever_signs_in_is_led_on(client: FlaskClient) -> None:
     shown = client.get(answer.location).text
     assert "ann@shop.example" in shown
     assert "Log out" in shown
-    assert client.get("/login?next=/orders/new").location == "/orders/new"
+    assert client.get("/login?next=/account/password").location == "/account/password"
 
 
 def test_whoever_signs_out_ends_the_login(client: FlaskClient) -> None:

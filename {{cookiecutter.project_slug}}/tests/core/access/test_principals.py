@@ -87,6 +87,45 @@ def test_each_log_line_of_a_request_names_its_caller(
     assert "user.id" not in unknown
 
 
+# {% if cookiecutter.auth == "jwt" %}
+@pytest.mark.attack
+def test_a_scope_that_is_looked_up_ends_when_it_no_longer_holds(make_app: MakeApp) -> None:
+    client = toy.init_app(make_app()).test_client()
+    app = client.application
+    asked: list[access.Principal] = []
+    answers = [True, False]
+
+    def still_holds(principal: access.Principal) -> bool:
+        asked.append(principal)
+        return answers[len(asked) - 1]
+
+    access.look_up(app, "notes:read", still_holds)
+
+    assert [client.get(toy.URL).status_code for _ in answers] == [200, 403]
+    assert [principal.id for principal in asked] == [user_id(app)] * 2
+
+
+def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
+    app = make_app()
+    asked: list[access.Principal] = []
+
+    def still_holds(principal: access.Principal) -> bool:
+        asked.append(principal)
+        return True
+
+    @app.get("/twice")
+    def twice() -> str:
+        access.admit("notes:read")
+        access.admit("notes:read")
+        return "admitted"
+
+    access.look_up(toy.init_app(app), "notes:read", still_holds)
+
+    assert app.test_client().get("/twice").text == "admitted"
+    assert len(asked) == 1
+
+
+# {% endif %}
 def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:
     document = guarded.get("/api/openapi.json").json
     assert document is not None

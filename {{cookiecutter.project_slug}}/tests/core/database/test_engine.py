@@ -16,7 +16,17 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app.core.database import UTCDateTime, db, migration_engine, reading, reading_engine, writing
+from app.core.database import (  # one line where it fits
+    # {% if cookiecutter.background_tasks %}
+    AFTER_COMMIT,
+    # {% endif %}
+    UTCDateTime,
+    db,
+    migration_engine,
+    reading,
+    reading_engine,
+    writing,
+)
 from app.core.database.engine import engine_options
 from app.core.database.settings import DRIVERS
 from app.settings import Settings
@@ -611,6 +621,31 @@ SLOW = {
 }
 
 
+# {% if cookiecutter.background_tasks %}
+def test_what_waits_for_a_commit_is_done_after_it_and_never_without(app: Flask) -> None:
+    stored: list[int] = []
+
+    def note_what_is_stored() -> None:
+        stored.append(stored_notes())
+
+    def store_nothing() -> None:
+        with writing() as session:
+            session.info[AFTER_COMMIT] = [note_what_is_stored]
+            session.add(Remark(note_id=uuid4()))
+
+    with app.app_context():
+        with pytest.raises(IntegrityError):
+            store_nothing()
+        assert stored == []
+
+        with writing() as session:
+            session.info[AFTER_COMMIT] = [note_what_is_stored]
+            session.add(Note())
+
+    assert stored == [1]
+
+
+# {% endif %}
 def test_a_statement_that_takes_too_long_is_stopped(app: Flask, make_app: MakeApp) -> None:
     hasty = reading_engine.of(make_app(database_statement_timeout_ms=50))
     started = time.monotonic()

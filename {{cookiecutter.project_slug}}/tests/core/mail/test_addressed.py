@@ -6,6 +6,7 @@ import pytest
 from app.core import mail
 from app.core.mail import Email, EmailQueue
 from app.settings import Settings
+from conftest import LogLines, MakeApp
 
 EMAIL = Email(None, "Hello", "Ada")
 
@@ -54,3 +55,15 @@ def test_an_address_that_is_no_envelope_is_given_up_at_once(box: EmailQueue) -> 
         with pytest.raises(mail.EmailRejected):
             box.deliver(address, EMAIL, "notice.1")
     assert not box.captured
+
+
+def test_an_email_beyond_the_limit_of_its_recipient_is_not_sent(
+    make_app: MakeApp, log_lines: LogLines
+) -> None:
+    with make_app(email_recipient_limit=1).app_context():
+        box = mail.of_app()
+        sent = [box.deliver("ada@mail.example", EMAIL, f"notice.{number}") for number in range(2)]
+
+    assert sent == [True, False]
+    assert len(box.kept) == 1
+    assert [line["message"] for line in log_lines] == ["email suppressed"]

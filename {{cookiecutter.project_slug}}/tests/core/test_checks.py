@@ -1,0 +1,31 @@
+import threading
+
+from app.core.checks import Checks
+from tests.waiting import HANG_TIMEOUT_SECONDS
+
+
+def unreachable() -> None:
+    raise ConnectionError
+
+
+def test_each_probe_is_told_apart() -> None:
+    checks = Checks(HANG_TIMEOUT_SECONDS, {"ledger": unreachable, "mail": lambda: None})
+
+    assert checks.run() == {"ledger": False, "mail": True}
+
+
+def test_a_probe_that_hangs_is_not_started_again() -> None:
+    started: list[int] = []
+    answer = threading.Event()
+
+    def hang() -> None:
+        started.append(1)
+        answer.wait(HANG_TIMEOUT_SECONDS)
+
+    checks = Checks(0.05, {"ledger": hang})
+
+    assert [checks.run(), checks.run()] == [{"ledger": False}] * 2
+    assert len(started) == 1
+    answer.set()
+    checks.seconds = HANG_TIMEOUT_SECONDS
+    assert checks.run() == {"ledger": True}
