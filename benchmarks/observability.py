@@ -55,7 +55,8 @@ from app.orders import service
 app = create_app()
 around = request_pipeline.of(app)
 if "logs" not in os.environ["BENCH_PARTS"]:
-    around.observers[:] = [each for each in around.observers if not isinstance(each, logs.AccessLog)]
+    # The access log is the first that is called.
+    assert isinstance(around.on_finish.pop(0).__self__, logs.AccessLog)
 if "headers" not in os.environ["BENCH_PARTS"]:
     around.static_headers.clear()
 caller = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())

@@ -1,4 +1,4 @@
-"""The request pipeline: notifies observers when a request is routed and when its response ends.
+"""The request pipeline: calls features when a request is routed and when its response ends.
 
 It is WSGI middleware, so it also sees requests that Flask never routes. A response counts as
 finished when its body has been sent and closed. The pipeline knows no feature by name.
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from flask import Flask, request
 
@@ -29,7 +29,7 @@ WELL_FORMED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}", re.ASCII)
 
 @dataclass(slots=True)
 class RequestInfo:
-    """A request and its response, as observers see them."""
+    """A request and its response, as features see them."""
 
     environ: "WSGIEnvironment"
     request_id: str
@@ -40,27 +40,17 @@ class RequestInfo:
     route: str | None = None
     """The route's template (`/api/v1/notes/<uuid:note_id>`), never the raw path."""
     quiet: bool = False
-    """Whether observers ignore this request, as they do health probes."""
+    """Whether no feature is called for this request, such as a health probe."""
     status: int = 500
     sent_bytes: int = 0
     seconds: float = 0.0
     error: BaseException | None = None
     """The unhandled exception behind a 500."""
     response_headers: list[tuple[str, str]] = field(default_factory=list)
-    """Headers that guards and observers add to the response."""
+    """Headers that features add to the response."""
     log_fields: dict[str, str] = field(default_factory=dict)
     """The fields of every log line of this request."""
     begun: bool = False
-
-
-class Observer(Protocol):
-    """Is notified once when a request is routed, and once when its response is finished."""
-
-    def began(self, info: RequestInfo) -> None:
-        """Handle the start of a request whose route is now known."""
-
-    def finished(self, info: RequestInfo) -> None:
-        """Handle the end of a request; `status`, `sent_bytes` and `seconds` are set."""
 
 
 _current: ContextVar[RequestInfo | None] = ContextVar("request_info", default=None)
@@ -85,7 +75,10 @@ class Pipeline:
     """The WSGI middleware around one Flask application."""
 
     wsgi_app: "WSGIApplication"
-    observers: list[Observer] = field(default_factory=list)
+    on_start: list[Callable[[RequestInfo], None]] = field(default_factory=list)
+    """Called once for each request, when its route is known."""
+    on_finish: list[Callable[[RequestInfo], None]] = field(default_factory=list)
+    """Called once for each request, at its end: `status`, `sent_bytes` and `seconds` are set."""
     quiet_blueprints: set[str] = field(default_factory=set)
     static_headers: list[tuple[str, str]] = field(default_factory=list)
     """Headers for every response that does not set its own."""
@@ -115,13 +108,13 @@ class Pipeline:
         info = current()
         info.route = request.url_rule.rule if request.url_rule else None
         info.quiet = request.blueprint in self.quiet_blueprints
-        self._notify_began(info)
+        self._start(info)
 
-    def _notify_began(self, info: RequestInfo) -> None:
+    def _start(self, info: RequestInfo) -> None:
         info.begun = True
         if not info.quiet:
-            for observer in self.observers:
-                observer.began(info)
+            for call in self.on_start:
+                call(info)
 
     def _starter(self, info: RequestInfo, start_response: "StartResponse") -> "StartResponse":
         def start(
@@ -142,10 +135,10 @@ class Pipeline:
         info.seconds = (time.perf_counter_ns() - info.started_clock) / 1e9
         try:
             if not info.begun:
-                self._notify_began(info)
+                self._start(info)
             if not info.quiet:
-                for observer in self.observers:
-                    observer.finished(info)
+                for call in self.on_finish:
+                    call(info)
         finally:
             _current.set(None)
 

@@ -12,7 +12,7 @@ __all__ = ["HealthSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: HealthSettings) -> None:
-    """Serve the probes. They are exempt from observers, such as logs, and from the Host check."""
+    """Serve the probes, which the features of the pipeline and the Host check skip."""
     checks.of(app).timeout_seconds = settings.readiness_timeout_seconds
     started.set(app, value=False)
     app.register_blueprint(blueprint)

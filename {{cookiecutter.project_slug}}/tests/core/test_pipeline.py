@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Notebook:
-    """An observer that writes down what it sees."""
+    """Writes down the start and the end of each request."""
 
     def __init__(self) -> None:
-        self.began_with: list[str | None] = []
+        self.routes: list[str | None] = []
         self.ended: list[RequestInfo] = []
 
-    def began(self, info: RequestInfo) -> None:
-        self.began_with.append(info.route)
+    def start(self, info: RequestInfo) -> None:
+        self.routes.append(info.route)
 
-    def finished(self, info: RequestInfo) -> None:
+    def finish(self, info: RequestInfo) -> None:
         self.ended.append(info)
 
 
@@ -48,9 +48,12 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def notebook(app: Flask) -> Iterator[Notebook]:
     notebook = Notebook()
-    request_pipeline.of(app).observers.append(notebook)
+    pipeline = request_pipeline.of(app)
+    pipeline.on_start.append(notebook.start)
+    pipeline.on_finish.append(notebook.finish)
     yield notebook
-    request_pipeline.of(app).observers.remove(notebook)
+    pipeline.on_start.remove(notebook.start)
+    pipeline.on_finish.remove(notebook.finish)
 
 
 def test_a_well_formed_request_id_is_kept(client: FlaskClient) -> None:
@@ -65,13 +68,13 @@ def test_any_other_request_id_is_replaced(client: FlaskClient) -> None:
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"]), offered
 
 
-def test_an_observer_sees_the_route_template_and_how_it_ended(
+def test_a_feature_sees_the_route_template_and_how_it_ended(
     client: FlaskClient, notebook: Notebook
 ) -> None:
     answer = client.get("/api/docs")
 
     (info,) = notebook.ended
-    assert notebook.began_with == ["/api/docs"]
+    assert notebook.routes == ["/api/docs"]
     assert info.route == "/api/docs"
     assert info.status == 200
     assert info.sent_bytes == len(answer.data)
@@ -108,7 +111,7 @@ def test_a_body_without_close_is_fine() -> None:
 
     _serve_once(serve, notebook)
 
-    assert notebook.began_with == [None]
+    assert notebook.routes == [None]
     assert notebook.ended[0].sent_bytes == 1
 
 
@@ -134,7 +137,8 @@ def test_a_body_that_breaks_while_closing_is_still_finished() -> None:
 
 def _serve_once(serve: "WSGIApplication", notebook: Notebook) -> None:
     environ = EnvironBuilder("/").get_environ()
-    run_wsgi_app(Pipeline(serve, observers=[notebook]), environ, buffered=True)
+    pipeline = Pipeline(serve, on_start=[notebook.start], on_finish=[notebook.finish])
+    run_wsgi_app(pipeline, environ, buffered=True)
 
 
 def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) -> None:

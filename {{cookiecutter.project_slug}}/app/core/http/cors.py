@@ -68,7 +68,7 @@ class Cors:
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = frozenset(origins)
 
-    def began(self, info: RequestInfo) -> None:
+    def add_headers(self, info: RequestInfo) -> None:
         """Add the headers; an OPTIONS request is taken for a preflight."""
         headers = info.response_headers
         headers.append(("Vary", "Origin"))
@@ -84,9 +84,6 @@ class Cors:
                 ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
                 ("Access-Control-Max-Age", PREFLIGHT_MAX_AGE),
             ]
-
-    def finished(self, info: RequestInfo) -> None:
-        """Do nothing: the headers have been sent."""
 
     def refuse_cross_origin_requests(self) -> None:
         """Check every request with an unsafe method (a before_request function).
@@ -123,5 +120,5 @@ def init_app(app: Flask, settings: CorsSettings) -> None:
     """Allow pages of the configured origins, and refuse unsafe requests from all others."""
     cors = Cors(settings.cors_origins)
     if settings.cors_origins:
-        request_pipeline.of(app).observers.append(cors)
+        request_pipeline.of(app).on_start.append(cors.add_headers)
     app.before_request(cors.refuse_cross_origin_requests)

@@ -51,10 +51,7 @@ class Exemplars:
         self._write_at = 0.0
         self._writing = Lock()
 
-    def began(self, info: RequestInfo) -> None:
-        """Do nothing: the duration is not known yet."""
-
-    def finished(self, info: RequestInfo) -> None:
+    def record(self, info: RequestInfo) -> None:
         """Store the trace ID of this request if it is sampled."""
         ids = span_of(info).get_span_context()
         if not ids.trace_flags.sampled:
@@ -118,5 +115,5 @@ def init_app(app: Flask) -> None:
     """Add exemplars to the metrics, unless tracing is disabled."""
     if tracing.get(app):
         exemplars = Exemplars()
-        request_pipeline.of(app).observers.append(exemplars)
+        request_pipeline.of(app).on_finish.append(exemplars.record)
         metrics.of(app).add_exemplars = exemplars.attach

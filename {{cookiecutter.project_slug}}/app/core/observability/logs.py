@@ -161,11 +161,8 @@ class AccessLog:
     def __init__(self, slow_ms: int) -> None:
         self._slow_seconds = slow_ms / 1e3 or float("inf")
 
-    def began(self, info: RequestInfo) -> None:
-        """Do nothing: the request is logged when it has finished."""
-
-    def finished(self, info: RequestInfo) -> None:
-        """Log the request."""
+    def log(self, info: RequestInfo) -> None:
+        """Log a finished request."""
         environ = info.environ
         duration = round(info.seconds, 6)
         # A slow request has one line too, so that the number of lines is the number of requests.
@@ -268,7 +265,7 @@ def init_app(app: Flask, settings: CoreSettings) -> None:
     handler.stream = stream  # `setStream` would flush the old stream, which may be closed
     handler.setFormatter(formatter(settings, stream))
     logging.getLogger("werkzeug").addFilter(_without_server_lines)
-    request_pipeline.of(app).observers.append(AccessLog(settings.slow_request_ms))
+    request_pipeline.of(app).on_finish.append(AccessLog(settings.slow_request_ms).log)
     if not _is_reloader():
         for warning in settings.warnings():
             logger.warning(warning)

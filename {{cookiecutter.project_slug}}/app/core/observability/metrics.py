@@ -173,12 +173,12 @@ class Metrics:
     def _describe(self, kind: str, name: str, meaning: str, labels: Iterable[str]) -> None:
         self.descriptions.append(Description(name, kind, tuple(labels), meaning))
 
-    def began(self, info: RequestInfo) -> None:
+    def start(self, info: RequestInfo) -> None:
         """Count a request in progress."""
         del info
         self._active.inc()
 
-    def finished(self, info: RequestInfo) -> None:
+    def finish(self, info: RequestInfo) -> None:
         """Record a finished request."""
         self._active.dec()
         key = (info.method, info.route, info.status)
@@ -270,4 +270,5 @@ def init_app(app: Flask, settings: MetricsSettings) -> None:
     app.register_blueprint(blueprint)
     around = request_pipeline.of(app)
     around.quiet_blueprints.add(blueprint.name)
-    around.observers.append(own)
+    around.on_start.append(own.start)
+    around.on_finish.append(own.finish)

@@ -213,7 +213,7 @@ class Tracing:
             tracer = self._tracer = self.provider().get_tracer(__name__)
         return tracer
 
-    def began(self, info: RequestInfo) -> None:
+    def start(self, info: RequestInfo) -> None:
         """Start the server span, as a child of the client's span if the request names one."""
         method = "HTTP" if info.method == "_OTHER" else info.method
         span = self.tracer().start_span(
@@ -230,7 +230,7 @@ class Tracing:
         around = context.set_value(TRACING_KEY, self, trace.set_span_in_context(span))
         info.environ[STATE] = span, context.attach(around)
 
-    def finished(self, info: RequestInfo) -> None:
+    def finish(self, info: RequestInfo) -> None:
         """End the span with the status and error of the request."""
         span, token = info.environ[STATE]
         context.detach(token)
@@ -406,4 +406,7 @@ def init_app(app: Flask, settings: TracingSettings) -> None:
     """Trace all requests except health probes, unless OTEL_SDK_DISABLED is true."""
     if not settings.traces:
         return
-    request_pipeline.of(app).observers.append(tracing.set(app, Tracing(settings)))
+    traces = tracing.set(app, Tracing(settings))
+    around = request_pipeline.of(app)
+    around.on_start.append(traces.start)
+    around.on_finish.append(traces.finish)

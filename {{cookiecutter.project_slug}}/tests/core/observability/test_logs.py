@@ -69,7 +69,7 @@ def test_a_slow_request_is_a_warning(
         log = AccessLog(threshold)
         info = RequestInfo({}, "1", "GET", route="/api/docs", seconds=0.5)
 
-        log.finished(info)
+        log.log(info)
 
         assert log_lines[-1]["level"] == level, threshold
         assert log_lines[-1]["duration"] == 0.5
@@ -80,7 +80,7 @@ def test_a_slow_request_is_a_warning(
 def test_a_higher_level_leaves_requests_out_but_not_slow_ones(log_lines: LogLines) -> None:
     logging.getLogger().setLevel("WARNING")
     for seconds in (0.1, 0.5):
-        AccessLog(500).finished(RequestInfo({}, "1", "GET", seconds=seconds))
+        AccessLog(500).log(RequestInfo({}, "1", "GET", seconds=seconds))
 
     assert [line["duration"] for line in log_lines] == [0.5]
 
