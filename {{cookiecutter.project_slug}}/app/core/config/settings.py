@@ -236,7 +236,7 @@ class CoreSettings(BaseSettings):
 
         """
         problems: dict[str, str] = {}
-        environment = sources.Environment(cls)
+        environment = sources.EnvironmentVariables(cls)
         chain = (  # the first that has a setting wins
             sources.NamedFiles(cls, problems),
             environment,

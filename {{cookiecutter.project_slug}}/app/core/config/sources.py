@@ -62,7 +62,7 @@ class NamedFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class Environment(EnvSettingsSource):
+class EnvironmentVariables(EnvSettingsSource):
     """The environment variables, without those that belong to other programs."""
 
     ignored: tuple[str, ...] = ()

@@ -3,12 +3,13 @@
 The first line of a template is the subject. After an empty line follows the text.
 """
 
-from typing import cast
-
-from flask import Flask, current_app
+from flask import Flask
 from jinja2 import Environment, StrictUndefined
 
+from app.core.extension import Extension
 from app.core.mail.queue import NAME
+
+environment = Extension[Environment]("email_templates")
 
 
 def render(template: str, **values: object) -> tuple[str, str]:
@@ -18,14 +19,19 @@ def render(template: str, **values: object) -> tuple[str, str]:
         UndefinedError: when the template uses a value that it is not given.
 
     """
-    environment = cast("Environment", current_app.extensions["mail_templates"])
-    rendered = environment.get_template(template).render(service_name=NAME, **values)
+    rendered = environment.current.get_template(template).render(service_name=NAME, **values)
     subject, _, text = rendered.partition("\n\n")
     return subject, text
 
 
 def init_app(app: Flask) -> None:
     """Prepare the templates: plain text, so nothing is escaped."""
-    app.extensions["mail_templates"] = app.jinja_env.overlay(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, keep_trailing_newline=True
+    environment.set(
+        app,
+        app.jinja_env.overlay(
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            keep_trailing_newline=True,
+        ),
     )
