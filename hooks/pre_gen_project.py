@@ -22,7 +22,7 @@ REQUIRES = {"auth=jwt": ["database"], "caching": ["database"]}
 DEPENDENCIES = """
     alembic bandit blinker boto3 celery click coverage cryptography flask flask-migrate
     flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn hypothesis import-linter
-    itsdangerous joserfc jsonschema-rs kombu limits marshmallow mypy opentelemetry
+    itsdangerous jinja2 joserfc jsonschema-rs kombu limits marshmallow mypy opentelemetry
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson pip-audit prometheus-client
     psycopg pwdlib pydantic pydantic-settings pymysql pytest pyyaml redis requests ruff
     schemathesis sqlalchemy standardwebhooks types-pymysql types-pyyaml types-requests
