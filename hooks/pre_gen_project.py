@@ -28,8 +28,8 @@ DEPENDENCIES = """
     schemathesis sqlalchemy standardwebhooks types-pymysql types-pyyaml types-requests
     types-wtforms types-zxcvbn uv webargs werkzeug wtforms yaml zxcvbn
 """
-# The service's own modules and folders, and what every Python environment has or Flask brings.
-RESERVED = "app conftest docs jinja2 main migrations pip python setuptools test tests wheel"
+# The service's own modules and folders, and what every Python environment has.
+RESERVED = "app conftest docs main migrations pip python setuptools test tests wheel"
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too
 OLDEST_PYTHON = (3, 11)
