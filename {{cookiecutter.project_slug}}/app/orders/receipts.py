@@ -15,7 +15,7 @@ from sqlalchemy import ForeignKey, String, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core import mail
-from app.core.database import Base, affected, reading, writing
+from app.core.database import Base, affected, pruning, reading, writing
 from app.core.mail import email_queue
 from app.core.schemas import Schema
 from app.core.tasks import PermanentFailure, RetryLater, Task, tasks
@@ -113,9 +113,9 @@ def _note(order_id: UUID, **values: object) -> None:
         session.execute(update(Receipt).where(Receipt.order_id == order_id).values(**values))
 
 
-def erase_addresses() -> int:
-    """Erase the addresses of receipts that could not be sent within `KEEP`; return the number."""
-    old = update(Receipt).where(Receipt.erase_at <= datetime.now(UTC))
+def erase_addresses(moment: datetime) -> int:
+    """Erase the addresses whose `erase_at` is no later than a moment; return their number."""
+    old = update(Receipt).where(Receipt.erase_at <= moment)
     with writing() as session:
         done = session.execute(old.values(email=None, erase_at=None))
     return affected(done)
@@ -125,6 +125,7 @@ TASK = Task("orders.send_receipt", ReceiptSchema(), send)
 
 
 def init_app(app: Flask) -> None:
-    """Register the task that sends receipts and the schedule that erases old addresses."""
+    """Register the task that sends receipts and the deletion of old addresses."""
     tasks.of(app).add(TASK)
-    schedule.of(app).add("orders.erase_addresses", EVERY_SECONDS, erase_addresses)
+    rule = pruning.register(app, "receipt_addresses", erase_addresses, keep=timedelta(0))
+    schedule.of(app).add("orders.erase_addresses", EVERY_SECONDS, rule.apply)

@@ -1,9 +1,11 @@
 """Stored sessions, which can be listed and ended on the server."""
 
+from datetime import timedelta
+
 from flask import Flask
 
+from app.core.database import pruning
 from app.sessions import (  # one line where it fits
-    commands,
     # {% if cookiecutter.web_ui %}
     open_sessions,
     # {% endif %}
@@ -15,9 +17,9 @@ __all__ = ["SessionSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: SessionSettings) -> None:
-    """Set the lifetime of sessions and register the command that deletes old ones."""
+    """Set the lifetime of sessions and how long old ones are kept."""
     service.session_max_age.set(app, settings.session_max_age)
-    app.cli.add_command(commands.prune)
+    pruning.register(app, "sessions", service.delete_before, keep=timedelta(days=90))
     # {% if cookiecutter.web_ui %}
     open_sessions.init_app(app)
     # {% endif %}

@@ -3,7 +3,9 @@
 from flask import Flask
 
 from app.core import access
+from app.core.database import pruning
 from app.users import (  # one line where it fits
+    attempts,
     commands,
     passwords,
     routes,
@@ -19,7 +21,7 @@ __all__ = ["UserSettings", "init_app"]
 
 
 def init_app(app: Flask, settings: UserSettings) -> None:
-    """Serve `/api/v1/users` and register the CLI commands."""
+    """Serve `/api/v1/users` and register the CLI command."""
     passwords.init_app(app, settings)
     signed_links.init_app(app, settings)
     service.registration_open.set(app, settings.registration_open)
@@ -27,7 +29,7 @@ def init_app(app: Flask, settings: UserSettings) -> None:
     access.check_on_each_request(app, "admin", service.is_administrator)
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")
     app.cli.add_command(commands.users)
-    app.cli.add_command(commands.prune)
+    pruning.register(app, "attempts", attempts.delete_before, keep=attempts.KEEP)
     # {% if cookiecutter.background_tasks %}
     stored_emails.init_app(app)
     # {% endif %}

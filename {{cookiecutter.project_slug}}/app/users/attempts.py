@@ -39,6 +39,7 @@ LOGIN = Limit("login", seconds=900, pair=5, network=50, account=100)
 # Enough for a user who cannot find the email. app.core.mail.recipients limits the emails per
 # mailbox.
 EMAIL = Limit("email", seconds=3_600, pair=3, network=20)
+KEEP = timedelta(seconds=max(LOGIN.seconds, EMAIL.seconds))  # older attempts no longer count
 CLOCK_SKEW_SECONDS = 30  # maximum clock skew between two hosts of this service
 
 
@@ -129,10 +130,9 @@ def withdraw(transaction: Session, attempt_id: UUID) -> None:
     transaction.execute(delete(Attempt).where(Attempt.id == attempt_id))
 
 
-def delete_old() -> int:
-    """Delete the attempts that no longer count; return the number deleted."""
-    longest = timedelta(seconds=max(LOGIN.seconds, EMAIL.seconds))
-    return pruning.delete_all(Attempt, Attempt.at < datetime.now(UTC) - longest)
+def delete_before(moment: datetime) -> int:
+    """Delete the attempts made before a moment; return the number deleted."""
+    return pruning.delete_all(Attempt, Attempt.at < moment)
 
 
 def _counted(begun: StoredAttempt) -> list[tuple[str, int, datetime]]:

@@ -1,11 +1,11 @@
-"""CLI commands: `flask --app app users create-admin`, `flask --app app prune-attempts`."""
+"""CLI command: `flask --app app users create-admin`."""
 
 from typing import TextIO
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import AppGroup
 
-from app.users import attempts, service
+from app.users import service
 from app.users.passwords import WeakPassword
 
 users = AppGroup("users", help="Manage accounts.")
@@ -31,10 +31,3 @@ def create_admin(email: str, password_file: TextIO | None) -> None:
     except service.InvalidAddress as unfit:
         raise click.ClickException(str(unfit)) from None
     click.echo("The administrator can log in.")
-
-
-@click.command("prune-attempts")
-@with_appcontext
-def prune() -> None:
-    """Delete attempts that no longer count."""
-    click.echo(f"{attempts.delete_old()} attempts deleted")

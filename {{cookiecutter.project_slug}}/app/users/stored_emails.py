@@ -100,15 +100,16 @@ def _delete(email_id: UUID) -> None:
         transaction.execute(delete(AccountEmail).where(AccountEmail.id == email_id))
 
 
-def delete_old() -> int:
-    """Delete the emails that could not be sent within `KEEP`; return the number deleted."""
-    return pruning.delete_all(AccountEmail, AccountEmail.erase_at <= datetime.now(UTC))
+def delete_before(moment: datetime) -> int:
+    """Delete the emails whose `erase_at` is no later than a moment; return the number deleted."""
+    return pruning.delete_all(AccountEmail, AccountEmail.erase_at <= moment)
 
 
 TASK = Task("users.send_email", EmailSchema(), send)
 
 
 def init_app(app: Flask) -> None:
-    """Register the task that sends emails and the schedule that deletes old ones."""
+    """Register the task that sends emails and the deletion of old ones."""
     tasks.of(app).add(TASK)
-    schedule.of(app).add("users.delete_emails", EVERY_SECONDS, delete_old)
+    rule = pruning.register(app, "account_emails", delete_before, keep=timedelta(0))
+    schedule.of(app).add("users.delete_emails", EVERY_SECONDS, rule.apply)

@@ -4,9 +4,6 @@ from flask import Flask
 
 from app.core import api
 from app.webhooks import (  # one line where it fits
-    # {% if cookiecutter.database != "none" %}
-    commands,
-    # {% endif %}
     # {% if cookiecutter.metrics %}
     events,
     # {% endif %}
@@ -14,6 +11,9 @@ from app.webhooks import (  # one line where it fits
     replay_cache,
     # {% endif %}
     routes,
+    # {% if cookiecutter.database != "none" %}
+    service,
+    # {% endif %}
 )
 from app.webhooks.signatures import SCHEME, Verifier, WebhookSettings
 
@@ -28,7 +28,7 @@ def init_app(app: Flask, settings: WebhookSettings) -> None:
     replay_cache.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
-    app.cli.add_command(commands.prune)
+    service.init_app(app)
     # {% endif %}
     # {% if cookiecutter.metrics %}
     events.init_app(app)

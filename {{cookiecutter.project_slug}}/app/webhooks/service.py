@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from flask import Flask
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,8 @@ from app.orders.payments import Payment, pay
 from app.webhooks.models import Delivery
 
 logger = logging.getLogger(__name__)
+
+KEEP = timedelta(days=30)  # longer than any sender retries a delivery
 
 
 class _SeenBefore(Exception):  # noqa: N818  not an error: it rolls a transaction back
@@ -49,3 +52,8 @@ def _once(delivery_id: str, effect: Callable[[Session], None]) -> None:
             effect(session)
     except _SeenBefore:
         logger.info("webhook redelivered", extra={"webhook_id": delivery_id})
+
+
+def init_app(app: Flask) -> None:
+    """Register the deletion of old deliveries."""
+    pruning.register(app, "webhook_deliveries", delete_before, keep=KEEP)

@@ -5,6 +5,9 @@ from flask import Flask
 from app.core.database import (  # one line where it fits
     availability,
     engine,
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui or cookiecutter.background_tasks or cookiecutter.webhooks %}
+    pruning,
+    # {% endif %}
     slow_queries,
     # {% if cookiecutter.database != "sqlite" %}
     transaction_retries,
@@ -59,3 +62,6 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     engine.init_app(app, settings)
     availability.init_app(app)
     slow_queries.init_app(app, settings)
+    # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui or cookiecutter.background_tasks or cookiecutter.webhooks %}
+    pruning.init_app(app)
+    # {% endif %}

@@ -3,9 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import click
 from flask import Flask
-from flask.cli import with_appcontext
 from sqlalchemy import Index, String, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -70,21 +68,16 @@ def _id(message_id: str) -> UUID:
     return uuid5(NAMESPACE_URL, message_id)
 
 
-def delete_old() -> int:
-    """Delete the rows older than KEEP, and return their number."""
-    return pruning.delete_all(SentEmail, SentEmail.sent_at < datetime.now(UTC) - KEEP)
-
-
-@click.command("prune-emails")
-@with_appcontext
-def prune() -> None:
-    """Delete the records of emails that no longer count."""
-    click.echo(f"{delete_old()} emails deleted")
+def delete_before(moment: datetime) -> int:
+    """Delete the rows of emails sent before a moment; return their number."""
+    return pruning.delete_all(SentEmail, SentEmail.sent_at < moment)
 
 
 def init_app(app: Flask) -> None:
     """Register the deletion of old rows."""
-    app.cli.add_command(prune)
     # {% if cookiecutter.background_tasks %}
-    tasks.schedule.schedule.of(app).add("emails.delete", AN_HOUR, delete_old)
+    rule = pruning.register(app, "sent_emails", delete_before, keep=KEEP)
+    tasks.schedule.schedule.of(app).add("emails.delete", AN_HOUR, rule.apply)
+    # {% else %}
+    pruning.register(app, "sent_emails", delete_before, keep=KEEP)
     # {% endif %}

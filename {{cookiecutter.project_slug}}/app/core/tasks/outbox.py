@@ -171,10 +171,9 @@ def retry_dead_letters() -> int:
     return affected(done)
 
 
-def forget_dead() -> int:
-    """Delete dead letters older than DEAD_LETTER_TTL_SECONDS; return their number."""
-    old = OutboxMessage.died_at < _now() - timedelta(seconds=DEAD_LETTER_TTL_SECONDS)
-    return pruning.delete_all(OutboxMessage, old)
+def delete_dead_before(moment: datetime) -> int:
+    """Delete the messages that became dead letters before a moment; return their number."""
+    return pruning.delete_all(OutboxMessage, OutboxMessage.died_at < moment)
 
 
 def _now() -> datetime:
@@ -189,7 +188,9 @@ def init_app(app: Flask) -> None:
     own_tasks = tasks.of(app)
     own_tasks.message_store = store = outbox.set(app, Outbox(own_tasks))
     schedule.of(app).add("outbox.relay", RELAY_INTERVAL_SECONDS, store.relay)
-    schedule.of(app).add("outbox.forget_dead", AN_HOUR, forget_dead)
+    ttl = timedelta(seconds=DEAD_LETTER_TTL_SECONDS)
+    rule = pruning.register(app, "dead_letters", delete_dead_before, keep=ttl)
+    schedule.of(app).add("outbox.forget_dead", AN_HOUR, rule.apply)
     app.cli.add_command(commands)
 
 

@@ -89,12 +89,14 @@ def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: Count
 def test_logins_that_are_over_can_be_forgotten(app: Flask) -> None:
     with app.app_context():
         _, ended, expired = (opened(uuid4()) for _ in range(3))
-        service.end(ended)
+        then = datetime.now(UTC) - timedelta(days=2)
         with writing() as transaction:
-            transaction.get_one(LoginSession, expired).expires_at = datetime.now(UTC)
+            transaction.get_one(LoginSession, ended).ended_at = then
+            transaction.get_one(LoginSession, expired).expires_at = then
     invoke = app.test_cli_runner().invoke
+    prune = ["prune", "--only", "sessions"]
 
-    assert invoke(args=["prune-sessions"]).output == "0 sessions deleted\n"
-    assert invoke(args=["prune-sessions", "--days", "0"]).output == "2 sessions deleted\n"
+    assert invoke(args=prune).output == "sessions: 0 deleted\n"
+    assert invoke(args=[*prune, "--days", "1"]).output == "sessions: 2 deleted\n"
     with app.app_context(), reading() as connection:
         assert connection.execute(select(func.count(LoginSession.id))).scalar_one() == 1

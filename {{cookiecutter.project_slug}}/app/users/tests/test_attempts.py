@@ -200,6 +200,6 @@ def test_attempts_that_count_no_more_can_be_forgotten(app: Flask, client: FlaskC
     log_in(client, new_address(), HOME)
     invoke = app.test_cli_runner().invoke
 
-    assert invoke(args=["prune-attempts"]).output == "0 attempts deleted\n"
+    assert invoke(args=["prune", "--only", "attempts"]).output == "attempts: 0 deleted\n"
     later(app, attempts.EMAIL.seconds + 1)
-    assert invoke(args=["prune-attempts"]).output == "1 attempts deleted\n"
+    assert invoke(args=["prune", "--only", "attempts"]).output == "attempts: 1 deleted\n"

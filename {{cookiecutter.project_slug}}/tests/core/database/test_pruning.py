@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -40,3 +41,57 @@ def test_old_rows_are_deleted_some_at_a_time(old: int, monkeypatch: pytest.Monke
 
     with reading() as connection:
         assert connection.execute(select(func.count(Row.id))).scalar_one() == 7 - old
+
+
+@pytest.fixture
+def ages(app: Flask, monkeypatch: pytest.MonkeyPatch) -> dict[str, timedelta]:
+    """Register two rules in place of the service's own; return which ages they have deleted."""
+    found: dict[str, timedelta] = {}
+
+    def register(name: str, number: int, keep: timedelta) -> None:
+        def delete_before(moment: datetime) -> int:
+            found[name] = datetime.now(UTC) - moment
+            return number
+
+        pruning.register(app, name, delete_before, keep=keep)
+
+    monkeypatch.setitem(app.extensions, pruning.rules.name, {})
+    register("visits", 2, timedelta(days=90))
+    register("codes", 0, timedelta(hours=1))
+    return found
+
+
+def test_one_command_deletes_all_old_rows(app: Flask, ages: dict[str, timedelta]) -> None:
+    result = app.test_cli_runner().invoke(args=["prune"])
+
+    assert (result.exit_code, result.output) == (0, "visits: 2 deleted\ncodes: 0 deleted\n")
+    assert round(ages["visits"] / timedelta(hours=1)) == 90 * 24
+    assert round(ages["codes"] / timedelta(hours=1)) == 1
+
+
+@pytest.mark.parametrize(("options", "days"), [([], 90), (["--days", "30"], 30)])
+def test_one_kind_of_rows_can_be_deleted_alone(
+    options: list[str], days: int, app: Flask, ages: dict[str, timedelta]
+) -> None:
+    result = app.test_cli_runner().invoke(args=["prune", "--only", "visits", *options])
+
+    assert (result.exit_code, result.output) == (0, "visits: 2 deleted\n")
+    assert {name: round(age / timedelta(days=1)) for name, age in ages.items()} == {"visits": days}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "orders"], "'orders' is not one of visits, codes."),
+        (["--days", "30"], "--days needs --only."),
+        (["--only", "visits", "--days", "0"], "0 is not in the range x>=1."),
+    ],
+)
+def test_wrong_options_delete_nothing(
+    options: list[str], message: str, app: Flask, ages: dict[str, timedelta]
+) -> None:
+    result = app.test_cli_runner().invoke(args=["prune", *options])
+
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not ages

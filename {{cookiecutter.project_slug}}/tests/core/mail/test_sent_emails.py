@@ -15,6 +15,8 @@ from app.core import (  # one line where it fits
 from app.core.mail import sent_emails
 from app.core.mail.sent_emails import DatabaseCounter, SentEmail
 
+PRUNE = ["prune", "--only", "sent_emails"]
+
 
 def later(seconds: float) -> None:
     """Let all emails be older."""
@@ -43,11 +45,11 @@ def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
     invoke = app.test_cli_runner().invoke
     with app.app_context():
         DatabaseCounter().add("share", "ada", "<a>", 60)
-    assert invoke(args=["prune-emails"]).output == "0 emails deleted\n"
+    assert invoke(args=PRUNE).output == "sent_emails: 0 deleted\n"
     with app.app_context():
         later(sent_emails.KEEP.total_seconds() + 1)
 
-    assert invoke(args=["prune-emails"]).output == "1 emails deleted\n"
+    assert invoke(args=PRUNE).output == "sent_emails: 1 deleted\n"
     with app.app_context(), database.reading() as connection:
         assert connection.execute(select(func.count(SentEmail.id))).scalar_one() == 0
 
@@ -61,7 +63,7 @@ def test_workers_forget_them_by_themselves(app: Flask) -> None:
     (job,) = [job for job in tasks.schedule.schedule.of(app) if job.name == "emails.delete"]
     assert job.claim_and_run()
 
-    assert app.test_cli_runner().invoke(args=["prune-emails"]).output == "0 emails deleted\n"
+    assert app.test_cli_runner().invoke(args=PRUNE).output == "sent_emails: 0 deleted\n"
 
 
 # {% endif %}
