@@ -113,9 +113,9 @@ def _note(order_id: UUID, **values: object) -> None:
         session.execute(update(Receipt).where(Receipt.order_id == order_id).values(**values))
 
 
-def erase_addresses(moment: datetime) -> int:
-    """Erase the addresses whose `erase_at` is no later than a moment; return their number."""
-    old = update(Receipt).where(Receipt.erase_at <= moment)
+def erase_addresses_before(moment: datetime) -> int:
+    """Erase the addresses of unsent receipts stored before a moment; return their number."""
+    old = update(Receipt).where(Receipt.erase_at <= moment + KEEP)
     with writing() as session:
         done = session.execute(old.values(email=None, erase_at=None))
     return affected(done)
@@ -127,5 +127,5 @@ TASK = Task("orders.send_receipt", ReceiptSchema(), send)
 def init_app(app: Flask) -> None:
     """Register the task that sends receipts and the deletion of old addresses."""
     tasks.of(app).add(TASK)
-    rule = pruning.register(app, "receipt_addresses", erase_addresses, keep=timedelta(0))
+    rule = pruning.register(app, "receipt_addresses", erase_addresses_before, keep=KEEP)
     schedule.of(app).add("orders.erase_addresses", EVERY_SECONDS, rule.apply)

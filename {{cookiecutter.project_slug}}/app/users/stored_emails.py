@@ -101,8 +101,8 @@ def _delete(email_id: UUID) -> None:
 
 
 def delete_before(moment: datetime) -> int:
-    """Delete the emails whose `erase_at` is no later than a moment; return the number deleted."""
-    return pruning.delete_all(AccountEmail, AccountEmail.erase_at <= moment)
+    """Delete the unsent emails stored before a moment; return the number deleted."""
+    return pruning.delete_all(AccountEmail, AccountEmail.erase_at <= moment + KEEP)
 
 
 TASK = Task("users.send_email", EmailSchema(), send)
@@ -111,5 +111,5 @@ TASK = Task("users.send_email", EmailSchema(), send)
 def init_app(app: Flask) -> None:
     """Register the task that sends emails and the deletion of old ones."""
     tasks.of(app).add(TASK)
-    rule = pruning.register(app, "account_emails", delete_before, keep=timedelta(0))
+    rule = pruning.register(app, "account_emails", delete_before, keep=KEEP)
     schedule.of(app).add("users.delete_emails", EVERY_SECONDS, rule.apply)
