@@ -82,7 +82,7 @@ def test_one_kind_of_rows_can_be_deleted_alone(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--only", "orders"], "'orders' is not one of visits, codes."),
+        (["--only", "users"], "'users' is not one of visits, codes."),
         (["--days", "30"], "--days needs --only."),
         (["--only", "visits", "--days", "0"], "0 is not in the range x>=1."),
     ],
