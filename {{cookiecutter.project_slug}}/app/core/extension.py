@@ -1,4 +1,4 @@
-"""What a feature stores in an application: its own object, which other code reaches by type."""
+"""Typed entries of `app.extensions`: the objects that features store in an application."""
 
 from typing import Generic, TypeVar, cast
 

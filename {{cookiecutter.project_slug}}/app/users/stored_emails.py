@@ -21,7 +21,7 @@ from app.core.mail import email_queue
 from app.core.schemas import Schema
 from app.core.tasks import PermanentFailure, Task, tasks
 from app.core.tasks.outbox import outbox
-from app.core.tasks.schedule import schedule
+from app.core.tasks.schedule import periodic_jobs
 from app.users import emails
 from app.users.emails import EmailRequest
 
@@ -111,4 +111,4 @@ TASK = Task("users.send_email", EmailSchema(), send)
 def init_app(app: Flask) -> None:
     """Register the task that sends emails and the schedule that deletes old ones."""
     tasks.of(app).add(TASK)
-    schedule.of(app).add("users.delete_emails", EVERY_SECONDS, delete_old)
+    periodic_jobs.of(app).add("users.delete_emails", EVERY_SECONDS, delete_old)

@@ -86,5 +86,5 @@ def init_app(app: Flask) -> None:
     """Register the deletion of old rows."""
     app.cli.add_command(prune)
     # {% if cookiecutter.background_tasks %}
-    tasks.schedule.schedule.of(app).add("emails.delete", AN_HOUR, delete_old)
+    tasks.schedule.periodic_jobs.of(app).add("emails.delete", AN_HOUR, delete_old)
     # {% endif %}

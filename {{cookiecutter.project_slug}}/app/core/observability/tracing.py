@@ -398,7 +398,7 @@ def outgoing_headers() -> dict[str, str]:
     return headers
 
 
-tracing = Extension[Tracing]("tracing")
+request_tracing = Extension[Tracing]("request_tracing")
 """Only in applications that are traced."""
 
 
@@ -406,4 +406,4 @@ def init_app(app: Flask, settings: TracingSettings) -> None:
     """Trace all requests except health probes, unless OTEL_SDK_DISABLED is true."""
     if not settings.traces:
         return
-    request_pipeline.of(app).observers.append(tracing.set(app, Tracing(settings)))
+    request_pipeline.of(app).observers.append(request_tracing.set(app, Tracing(settings)))

@@ -58,7 +58,7 @@ def test_workers_forget_them_by_themselves(app: Flask) -> None:
         DatabaseCounter().add("share", "ada", "<a>", 60)
         later(sent_emails.KEEP.total_seconds() + 1)
 
-    (job,) = [job for job in tasks.schedule.schedule.of(app) if job.name == "emails.delete"]
+    (job,) = [job for job in tasks.schedule.periodic_jobs.of(app) if job.name == "emails.delete"]
     assert job.claim_and_run()
 
     assert app.test_cli_runner().invoke(args=["prune-emails"]).output == "0 emails deleted\n"

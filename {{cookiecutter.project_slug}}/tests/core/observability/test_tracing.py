@@ -124,7 +124,7 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
 
 
 def _flush(app: Flask) -> None:
-    tracing.tracing.of(app).shut_down()
+    tracing.request_tracing.of(app).shut_down()
 
 
 def test_a_request_becomes_a_span_at_the_collector(
@@ -444,7 +444,7 @@ def test_nothing_starts_before_the_first_request_nor_when_switched_off(
 
     client.get("/api/docs")
     assert any(exporter in thread.name for thread in threading.enumerate())
-    own = tracing.tracing.of(app)
+    own = tracing.request_tracing.of(app)
     assert own.provider() is own.provider()
     _flush(app)
 

@@ -13,7 +13,7 @@ from app.core.database import reading, writing
 from app.core.schemas import Schema
 from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, runner, tasks
 from app.core.tasks.outbox import OutboxMessage, forget_dead, outbox
-from app.core.tasks.schedule import Job, ScheduledRun, claim, schedule
+from app.core.tasks.schedule import Job, ScheduledRun, claim, periodic_jobs
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -267,7 +267,7 @@ def test_of_two_who_take_the_first_turn_at_once_one_does(
 
 
 def test_workers_look_after_the_outbox(app: Flask) -> None:
-    jobs = {job.name: job.seconds for job in schedule.of(app)}
+    jobs = {job.name: job.seconds for job in periodic_jobs.of(app)}
 
     assert jobs["outbox.relay"] == 2
     assert jobs["outbox.forget_dead"] == 3_600
