@@ -27,5 +27,5 @@ def test_a_probe_that_hangs_is_not_started_again() -> None:
     assert [checks.run(), checks.run()] == [{"ledger": False}] * 2
     assert len(started) == 1
     answer.set()
-    checks.seconds = HANG_TIMEOUT_SECONDS
+    checks.timeout_seconds = HANG_TIMEOUT_SECONDS
     assert checks.run() == {"ledger": True}

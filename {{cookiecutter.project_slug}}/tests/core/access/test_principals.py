@@ -99,7 +99,7 @@ def test_a_scope_that_is_looked_up_ends_when_it_no_longer_holds(make_app: MakeAp
         asked.append(principal)
         return answers[len(asked) - 1]
 
-    access.look_up(app, "notes:read", still_holds)
+    access.check_on_each_request(app, "notes:read", still_holds)
 
     assert [client.get(toy.URL).status_code for _ in answers] == [200, 403]
     assert [principal.id for principal in asked] == [user_id(app)] * 2
@@ -119,7 +119,7 @@ def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
         access.admit("notes:read")
         return "admitted"
 
-    access.look_up(toy.init_app(app), "notes:read", still_holds)
+    access.check_on_each_request(toy.init_app(app), "notes:read", still_holds)
 
     assert app.test_client().get("/twice").text == "admitted"
     assert len(asked) == 1

@@ -61,9 +61,9 @@ def test_an_email_beyond_the_limit_of_its_recipient_is_not_sent(
     make_app: MakeApp, log_lines: LogLines
 ) -> None:
     with make_app(email_recipient_limit=1).app_context():
-        box = mail.of_app()
+        box = mail.email_queue.current
         sent = [box.deliver("ada@mail.example", EMAIL, f"notice.{number}") for number in range(2)]
 
     assert sent == [True, False]
-    assert len(box.kept) == 1
+    assert len(box.captured) == 1
     assert [line["message"] for line in log_lines] == ["email suppressed"]
