@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Notebook:
-    """An observer that writes down what it sees."""
+    """An observer that records its calls."""
 
     def __init__(self) -> None:
         self.began_with: list[str | None] = []

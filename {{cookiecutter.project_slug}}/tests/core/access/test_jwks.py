@@ -24,7 +24,7 @@ def asking(realm: Realm) -> ProviderClient:
 
 @pytest.fixture
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> PassTime:
-    """Let time pass, for keys and questions."""
+    """Return a function that advances the clock."""
     clock, passed = time.monotonic, [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock() + sum(passed))
     return passed.append

@@ -9,11 +9,11 @@ from app.core.database import db, pruning, reading, writing
 
 
 class Tables(DeclarativeBase):
-    """Tables of these tests alone."""
+    """Tables that only these tests use."""
 
 
 class Row(Tables):
-    """A row that grows old."""
+    """A row with an age."""
 
     __tablename__ = "rows_of_a_test"
 
@@ -23,7 +23,7 @@ class Row(Tables):
 
 @pytest.fixture(autouse=True)
 def table(app: Flask) -> Iterator[None]:
-    """Make the table, and drop it."""
+    """Create the table, and drop it after the test."""
     with app.app_context():
         Tables.metadata.create_all(db.engine)
         yield

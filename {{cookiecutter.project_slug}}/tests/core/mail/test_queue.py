@@ -31,7 +31,7 @@ LOGIN = base64.b64encode(b"\0user@shop\0pass:word").decode()
 
 @dataclass
 class Heard:
-    """What a mail server was told."""
+    """The commands that a mail server received."""
 
     lines: list[str] = field(default_factory=list)
     email: str = ""
@@ -41,7 +41,7 @@ class Heard:
 def speaking(
     heard: Heard, context: ssl.SSLContext, *, offers: tuple[str, ...], encrypted: bool
 ) -> type[socketserver.BaseRequestHandler]:
-    """Return a mail server that knows just enough of RFC 5321."""
+    """Run a mail server with a minimal RFC 5321."""
 
     class Speaker(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -100,7 +100,7 @@ def server(
 
 @pytest.fixture
 def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Return what a server on loopback proves who it is with, and believe it."""
+    """Trust a certificate for loopback; return the TLS context of its server."""
     files = certify(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)

@@ -17,7 +17,7 @@ from app.core.mail.sent_emails import DatabaseCounter, SentEmail
 
 
 def later(seconds: float) -> None:
-    """Let all emails be older."""
+    """Set the time of all emails to this many seconds ago."""
     then = datetime.now(UTC) - timedelta(seconds=seconds)
     with database.writing() as transaction:
         transaction.execute(update(SentEmail).values(sent_at=then))

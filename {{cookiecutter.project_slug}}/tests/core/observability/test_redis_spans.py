@@ -24,7 +24,7 @@ Ask = Callable[..., tuple[ReadableSpan, ...]]
 
 @pytest.fixture
 def ask(make_app: MakeApp) -> Iterator[Ask]:
-    """Send a command to Redis in a request, and return the spans of it."""
+    """Send a command to Redis in a request, and return its spans."""
     app = make_app()
     exporter = InMemorySpanExporter()
     request_tracing.of(app).provider().add_span_processor(SimpleSpanProcessor(exporter))

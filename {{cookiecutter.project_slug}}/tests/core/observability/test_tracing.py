@@ -30,7 +30,7 @@ PARENT = "00f067aa0ba902b7"
 
 
 class Collector(ThreadingHTTPServer):
-    """A small OTLP/HTTP receiver: what the service sends crosses a real connection."""
+    """A small OTLP/HTTP receiver on a real connection."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
@@ -68,7 +68,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 def _values(attributes: Iterable[KeyValue]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ NOTE = Task("note", NoteSchema(), act)
 
 
 class Broker:
-    """Takes messages, or is away."""
+    """A broker that accepts messages, or is unavailable."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []

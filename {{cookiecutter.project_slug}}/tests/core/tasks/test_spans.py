@@ -44,7 +44,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def sent(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
-    """Return what a broker is handed."""
+    """Return the messages sent to the broker."""
     found: list[Message] = []
     monkeypatch.setattr(tasks.of(app), "publisher", found.append)
     return found

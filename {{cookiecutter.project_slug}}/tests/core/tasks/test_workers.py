@@ -1,4 +1,4 @@
-"""Real workers on a real broker: what is promised when they or the broker die."""
+"""Real workers on a real broker: the guarantees when one of them fails."""
 
 import time
 from collections.abc import Iterator
@@ -143,7 +143,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     assert service.emails_after(0.5) == 1
 
 
-# What is no message of a task: no JSON, JSON of another form, a message for nobody, headers of odd types.
+# Messages that are not tasks: no JSON, other JSON, an unknown task, headers of unexpected types.
 GARBAGE = (
     b"CANARY",
     b"\xff\xfe\x00CANARY",
