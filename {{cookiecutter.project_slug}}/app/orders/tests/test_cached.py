@@ -191,7 +191,7 @@ def test_while_redis_is_away_answers_are_right(make_app: MakeApp, log_lines: Log
     assert client.post(f"{location}/cancel").status_code == 200
     assert body(client.get(location))["status"] == "cancelled"
     assert {line["cache"] for line in log_lines if "cache" in line} == {"bypass"}
-    assert sum("what is cached" in line.get("fallback", "") for line in log_lines) == 1
+    assert sum("reads go to the database" in line.get("fallback", "") for line in log_lines) == 1
 
 
 @pytest.mark.slow
