@@ -249,7 +249,7 @@ def test_only_keys_that_are_fit_for_signatures_are_used(realm: Realm) -> None:
     }
 
 
-def test_a_url_is_fetched_require_https_or_from_this_machine() -> None:
+def test_a_url_is_fetched_by_https_or_from_this_machine() -> None:
     securely = {
         "https://login.example/keys": True,
         "https://[::1]:8443/keys": True,

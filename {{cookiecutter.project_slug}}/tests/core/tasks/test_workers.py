@@ -61,7 +61,7 @@ def dead_letters(service: Service) -> int:
         )
 
 
-def test_a_emails_is_sent_by_a_worker_that_ends_when_it_is_told(
+def test_an_email_is_sent_by_a_worker_that_ends_when_it_is_told(
     service: Service, working: Worker
 ) -> None:
     answer = service.ask()
