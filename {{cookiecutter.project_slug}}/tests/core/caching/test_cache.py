@@ -433,9 +433,8 @@ def test_a_hundred_who_miss_at_once_make_one_answer(
 READER = """
 import os, sys, time
 from concurrent.futures import ThreadPoolExecutor
-from app.core.caching import cache as caching
 from app.core.api.conditional_requests import Representation
-from app.core.caching import Cache, RedisStore
+from app.core.caching import cache as caching
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 
@@ -448,7 +447,7 @@ def make():
     return Representation(1, b"{}")
 
 name, moment = sys.argv[1], float(sys.argv[2])
-cache = Cache(RedisStore(SecretURL(os.environ["TEST_REDIS_URL"]), name), 60)
+cache = caching.Cache(caching.RedisStore(SecretURL(os.environ["TEST_REDIS_URL"]), name), 60)
 cache.read("another", b"form", lambda: Representation(1, b"{}"))
 time.sleep(max(0, moment - time.time()))
 with ThreadPoolExecutor(4) as threads:
