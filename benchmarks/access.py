@@ -1,4 +1,4 @@
-"""What knowing a caller costs: a route that requires a scope against the same route without.
+"""The cost of authentication: a route that requires a scope against the same route without.
 
 Both are served by one application in this process, in turn, without a server or a socket. The best
 of several rounds counts, since other work on the machine only ever adds time.
@@ -22,7 +22,7 @@ MOST_MICROSECONDS = 120
 def application() -> Any:  # noqa: ANN401 - the tree is no package of the template
     """Make the tree's application, with two routes that differ in one line."""
     sys.path.insert(0, str(TREE))
-    app_package, api, access, tokens, settings = map(
+    app_package, api, access, access_tokens, settings = map(
         importlib.import_module,
         (
             "app",
@@ -43,8 +43,8 @@ def application() -> Any:  # noqa: ANN401 - the tree is no package of the templa
     blueprint.route("/open", methods=["GET"])(view)
     blueprint.route("/guarded", methods=["GET"])(blueprint.requires("orders:read")(view))
     app.register_blueprint(blueprint, url_prefix="/bench")
-    caller = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())
-    app.bench_token = tokens.tokens.of(app).issue(caller).value
+    principal = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())
+    app.bench_token = access_tokens.tokens.of(app).issue(principal).value
     return app
 
 
@@ -89,7 +89,7 @@ def main() -> None:
     guarded, unguarded, queries = measure()
     cost = (guarded - unguarded) * 1e6
     print(
-        f"knowing a caller by an access token (HS256): {cost:.0f} µs of CPU and {queries} queries a "
+        f"authenticating a principal by an access token (HS256): {cost:.0f} µs of CPU and {queries} queries a "
         f"request, {guarded / unguarded:.2f} times the same route without ({unguarded * 1e6:.0f} µs)"
     )
     if cost > MOST_MICROSECONDS or queries:

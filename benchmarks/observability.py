@@ -59,13 +59,13 @@ if "logs" not in os.environ["BENCH_PARTS"]:
     assert isinstance(around.on_finish.pop(0).__self__, logs.AccessLog)
 if "headers" not in os.environ["BENCH_PARTS"]:
     around.static_headers.clear()
-caller = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())
+principal = access.Principal(uuid4(), access.scopes.of(app).of_role("user"), uuid4())
 line = {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}
 with app.app_context():
     db.metadata.create_all(db.engine)
     for _ in range(30):
-        service.place({"currency": "EUR", "lines": [line, line]}, owner_id=caller.id)
-Path(os.environ["BENCH_TOKEN"]).write_text(tokens.of(app).issue(caller).value)
+        service.place({"currency": "EUR", "lines": [line, line]}, owner_id=principal.id)
+Path(os.environ["BENCH_TOKEN"]).write_text(tokens.of(app).issue(principal).value)
 """
 
 

@@ -93,7 +93,7 @@ def _readable(client: socket.socket, within: float = 0.0) -> bool:
 
 @drill(
     f"{SLOW} slow connections",
-    "clients that send headers or bodies a byte a second make no other one wait for a second",
+    "no other client waits for a second while clients send one byte a second",
 )
 def slow_connections(stage: Stage, report: Report) -> None:
     """Open many connections, and send hardly anything over them."""
@@ -224,7 +224,7 @@ def odd_clients(
     report.hold(good > 0 and not got, f"answered otherwise: {dict(got)}")
 
 
-PROMISE = "each of these requests is answered, and nobody else waits for a second"
+PROMISE = "each of these requests gets a response, and no other client waits for a second"
 
 
 @drill("pipelined requests", PROMISE)
@@ -239,7 +239,7 @@ def line_ends(stage: Stage, report: Report) -> None:
     odd_clients(stage, report, trailing, [401, 401])
 
 
-@drill("bodies that nobody reads", PROMISE)
+@drill("unread bodies", PROMISE)
 def bodies(stage: Stage, report: Report) -> None:
     """Send bodies of requests that are refused by their headers."""
     odd_clients(stage, report, unread, [401, 401])
@@ -251,7 +251,7 @@ STATEMENT_SECONDS = 1.0
 
 @drill(
     "liveness while every thread waits for a slow database",
-    "the shipped probe is answered within a second, however many requests wait",
+    "the shipped probe gets a response within a second",
 )
 def liveness(stage: Stage, report: Report) -> None:
     """Make every statement wait for a lock, with many more clients than threads."""

@@ -14,7 +14,7 @@ from drills.servers import PostgreSQL
 from drills.stage import Stage
 from drills.waiting import wait_until
 
-# How a server tells that somebody waits for a lock.
+# How a server shows that a session waits for a lock.
 WAITING = {
     "postgresql": "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
     "mariadb": "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",

@@ -142,7 +142,7 @@ class Tally:
     refused: int = 0
     """503 with Retry-After: clear, and safe to send again."""
     not_accepted: int = 0
-    """The door was closed: the client knows that nobody has seen its request."""
+    """The connection was refused, so no server has received the request."""
     unsure: int = 0
     """502 or 504 of the proxy with Retry-After: what came of the request is not known; with its key it is
     safe to send again."""
@@ -184,7 +184,7 @@ class Load:
         """Where liveness is asked for at the moment; None: nowhere."""
         self.login = login
         self.email = email
-        """Where receipts go; nobody asks for one without it."""
+        """The address for receipts; without it none is requested."""
         self.tally = Tally()
         self.placed: dict[str, Placed] = {}
         self.open: dict[str, dict[str, Any]] = {}

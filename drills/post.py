@@ -13,7 +13,7 @@ from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 
 class Post(socketserver.ThreadingTCPServer):
-    """Takes emails, at once or when it is told to."""
+    """Accepts emails, at once or on demand."""
 
     daemon_threads = True
 
@@ -47,7 +47,7 @@ class Post(socketserver.ThreadingTCPServer):
         self._hangs_up = False
 
     def kill_before_word(self, kill: Callable[[], None]) -> str:
-        """Take one email, kill its sender before it is told, go on, and say which email it was."""
+        """Accept one email, kill its sender before the reply, and return which email it was."""
         taken: list[str] = []
 
         def act(email: str) -> None:
@@ -62,7 +62,7 @@ class Post(socketserver.ThreadingTCPServer):
     def takes(self, email: str, alive: Callable[[], bool]) -> bool:
         """Wait until emails are taken, and say whether this one was.
 
-        Nobody answers for an email whose sender is gone before it was taken (RFC 5321, 6.1).
+        An email does not count if its sender disconnects before it is accepted (RFC 5321, 6.1).
         """
         with self.lock:
             self.held.append(email)

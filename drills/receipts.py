@@ -85,9 +85,9 @@ def count_receipts(  # noqa: PLR0913, PLR0917  each is what one sentence is abou
         f"{len(expected)} receipts, of which {missing} missing and {len(twice)} came more than once,"
         f" the last one {max(0.0, post.last - over):.1f} s after the end of the fault"
     )
-    report.hold(bool(expected), "nobody asked for a receipt")
+    report.hold(bool(expected), "no receipt was requested")
     report.hold(not missing, f"{missing} receipts missing")
-    report.hold(not strange, f"{strange} emails that nobody asked for")
+    report.hold(not strange, f"{strange} emails that were not requested")
     return twice
 
 
@@ -127,8 +127,8 @@ def broker_stopped(stage: Stage, report: Report) -> None:
 
 @drill(
     "a Celery worker killed",
-    "every receipt arrives, once each; only one that the mail server took before its worker died comes"
-    " again, with the same Message-ID",
+    "every receipt arrives once; only one that the mail server accepted before its worker died arrives"
+    " twice, with the same Message-ID",
 )
 def celery_killed(stage: Stage, report: Report) -> None:
     """Send SIGKILL to all processes of a worker: with emails on the way, and with one just taken."""
@@ -165,7 +165,7 @@ def both_at_work(post: Post) -> None:
 
 @drill(
     "a message delivered forty times",
-    "one receipt, also when the first run fails while the copies are looked at",
+    "one receipt, even if the first run fails while the copies are consumed",
     BOTH,
 )
 def copies(stage: Stage, report: Report) -> None:

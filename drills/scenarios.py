@@ -88,7 +88,7 @@ def database_stopped(stage: Stage, report: Report) -> None:
 
 @drill(
     "database read-only",
-    "reads go on, writes are 503 with Retry-After, readiness notices, back within 5 s",
+    "reads succeed, writes get 503 with Retry-After, readiness notices, back within 5 s",
     BOTH,
 )
 def database_read_only(stage: Stage, report: Report) -> None:
@@ -149,7 +149,7 @@ def readiness(stage: Stage) -> int:
 
 @drill(
     "connection pool exhausted",
-    "503 after DATABASE_POOL_TIMEOUT_SECONDS or DATABASE_STATEMENT_TIMEOUT_MS, liveness undisturbed, back within 5 s",
+    "503 after DATABASE_POOL_TIMEOUT_SECONDS or DATABASE_STATEMENT_TIMEOUT_MS, liveness unaffected, back within 5 s",
     BOTH,
 )
 def pool_exhausted(stage: Stage, report: Report) -> None:
@@ -173,7 +173,7 @@ def pool_exhausted(stage: Stage, report: Report) -> None:
 
 @drill(
     "slow queries",
-    "503 after DATABASE_STATEMENT_TIMEOUT_MS, liveness undisturbed though every thread waits, back within 5 s",
+    "503 after DATABASE_STATEMENT_TIMEOUT_MS, liveness unaffected although every thread waits, back within 5 s",
     BOTH,
 )
 def slow_queries(stage: Stage, report: Report) -> None:
@@ -192,7 +192,7 @@ def slow_queries(stage: Stage, report: Report) -> None:
     report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
 
 
-@drill("Redis stopped", "every request is answered as ever; counted together again within 10 s")
+@drill("Redis stopped", "every request gets its usual response; counted in Redis again within 10 s")
 def redis_stopped(stage: Stage, report: Report) -> None:
     """Take away where rate limits are counted."""
     stage.serve()
@@ -212,7 +212,7 @@ def redis_stopped(stage: Stage, report: Report) -> None:
 
 @drill(
     "orders cancelled while Redis is stopped",
-    "every read shows the order as it is, whatever Redis returns with",
+    "every read shows the present state of the order",
 )
 def cancelled_meanwhile(stage: Stage, report: Report) -> None:
     """Let Redis return with answers that are outdated."""
@@ -317,7 +317,7 @@ class Shop:
                 self.load.tally.wrong[f"shown as {answer.body['status']}, not {expected}"] += 1
 
 
-@drill("collector stopped", "every request is answered as ever; spans arrive again within 15 s")
+@drill("collector stopped", "every request gets its usual response; spans arrive again within 15 s")
 def collector_stopped(stage: Stage, report: Report) -> None:
     """Take away where spans go."""
     stage.serve()
@@ -336,7 +336,7 @@ def collector_stopped(stage: Stage, report: Report) -> None:
 
 @drill(
     "a Gunicorn worker killed",
-    "only what that worker was serving is answered 502, the other goes on, a new one within 5 s",
+    "only the requests of that worker get a 502, the other worker continues, a new one starts within 5 s",
 )
 def worker_killed(stage: Stage, report: Report) -> None:
     """Send SIGKILL to one worker."""
@@ -362,7 +362,7 @@ def worker_killed(stage: Stage, report: Report) -> None:
 
 @drill(
     "disk full for logs",
-    "the service goes on answering; lines are written again when there is room",
+    "no request fails; lines are written again when there is room",
 )
 def disk_full(stage: Stage, report: Report) -> None:
     """Write the log to a file system that fills up, or to one that always is full."""
@@ -424,8 +424,8 @@ def is_json(line: str) -> bool:
 
 @drill(
     "SIGTERM under load",
-    "every request is answered, while nothing runs with 502 and Retry-After, within the 25 s that a stop"
-    " may take; exit code 0",
+    "every request gets a response, a 502 with Retry-After while nothing runs; the stop takes 25 s at"
+    " most; exit code 0",
 )
 def sigterm(stage: Stage, report: Report) -> None:
     """Stop the service while clients go on."""
@@ -449,7 +449,7 @@ def sigterm(stage: Stage, report: Report) -> None:
 
 @drill(
     "HUP under load",
-    "workers with the settings of now replace those before; no request fails or waits for a second",
+    "workers with the new settings replace the old ones; no request fails or waits for a second",
 )
 def hup(stage: Stage, report: Report) -> None:
     """Let Gunicorn reload, twice."""
@@ -474,7 +474,7 @@ def hup(stage: Stage, report: Report) -> None:
 
 @drill(
     "a new instance replaces the running one",
-    "a second Gunicorn is taken in by a reload of nginx, then the first one stops: no request fails or waits for a second",
+    "nginx reloads with a second Gunicorn, then the first one stops: no request fails or waits for a second",
 )
 def replacement(stage: Stage, report: Report) -> None:
     """Deploy as a platform does: start the new one, let requests go there, stop the old one."""
@@ -496,7 +496,7 @@ def replacement(stage: Stage, report: Report) -> None:
 
 @drill(
     "deadlock",
-    "the request is tried once more by the service itself and succeeds",
+    "the service retries the request once, and it succeeds",
     BOTH,
 )
 def deadlock(stage: Stage, report: Report) -> None:
@@ -559,7 +559,7 @@ def deliver(stage: Stage, delivery: str, order_id: str, cents: int) -> Answer:
 
 @drill(
     "serialization failure",
-    "tried once more and answered right; when it fails twice, 503 with Retry-After; never tried thrice",
+    "the request is retried once; if it fails twice, 503 with Retry-After; never a third attempt",
     BOTH,
 )
 def serialization(stage: Stage, report: Report) -> None:
@@ -568,7 +568,7 @@ def serialization(stage: Stage, report: Report) -> None:
     database = stage.database
 
     def fault(load: Load) -> Fault:
-        # So rarely that nobody meets it twice.
+        # So rarely that no client meets it twice.
         database.order_refusals(every=20)
         time.sleep(AWAY_SECONDS)
         report.hold(not load.tally.refused, "refused, although the second try would have succeeded")
@@ -592,7 +592,7 @@ def serialization(stage: Stage, report: Report) -> None:
 
 @drill(
     "duplicate delivery",
-    "a webhook and an order that come forty times at once count once, and every copy is told so",
+    "a webhook and an order that are sent forty times at once take effect once, and every copy gets the same response",
     BOTH,
 )
 def duplicates(stage: Stage, report: Report) -> None:
@@ -672,8 +672,8 @@ def set_clock(clock: Path, seconds: int) -> None:
 
 @drill(
     "clock jumps an hour ahead and back",
-    "answers stay right, an expired token is renewed, every order is on one page, and nobody is kept"
-    " out for longer than promised",
+    "responses stay correct, an expired token is renewed, every order is on one page, and no lockout"
+    " lasts longer than specified",
 )
 def clock_jumps(stage: Stage, report: Report) -> None:
     """Set the service's clock an hour ahead and back again; the databases keep theirs."""
@@ -699,7 +699,7 @@ def clock_jumps(stage: Stage, report: Report) -> None:
         report.hold(
             status == UNAUTHORIZED, f"after the time of the lock a login is answered {status}"
         )
-        report.notes.append(f"after these {LOCK_SECONDS} s it is let in again")
+        report.notes.append(f"after {LOCK_SECONDS} s it can log in again")
         return Fault(time.monotonic())
 
     load = under_load(stage, report, fault, longest=MARGIN_SECONDS, refusing=False)

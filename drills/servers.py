@@ -47,7 +47,7 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -80,7 +80,7 @@ class Server:
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
-        """Say what it is told."""
+        """Return the environment of its processes."""
         return {"PATH": PLACES, "HOME": str(self.folder), "LANG": "C.UTF-8"}
 
     def answers(self) -> bool:
@@ -158,11 +158,11 @@ class Database(Server):
                 cursor.execute(statement)
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Keep everybody else from the table of orders."""
+        """Lock the table of orders against all others."""
         raise NotImplementedError
 
     def read_only(self) -> contextlib.AbstractContextManager[None]:
-        """Give everybody a session that may not write, as a failover to a standby does.
+        """Give all clients read-only sessions, as a failover to a standby does.
 
         Who got one keeps it afterwards.
         """
@@ -234,7 +234,7 @@ class PostgreSQL(Database):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep everybody else from the table of orders."""
+        """Lock the table of orders against all others."""
         with psycopg.connect(self.url) as connection:
             connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
             yield
@@ -254,7 +254,7 @@ class PostgreSQL(Database):
         )
 
     def order_refusals(self, *, every: int) -> None:
-        """Raise SQLSTATE 40001 in a trigger, counted by a sequence, which no rollback takes back."""
+        """Raise SQLSTATE 40001 in a trigger, counted by a sequence, which no rollback resets."""
         self.do(
             "CREATE SEQUENCE IF NOT EXISTS tries",
             "ALTER SEQUENCE tries RESTART",
@@ -361,7 +361,7 @@ class MariaDB(Database):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep everybody else from the table of orders."""
+        """Lock the table of orders against all others."""
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("LOCK TABLES drill.orders WRITE")
             yield
@@ -379,7 +379,7 @@ class MariaDB(Database):
         self.do("SET GLOBAL tx_read_only = OFF")
 
     def order_refusals(self, *, every: int) -> None:
-        """Signal a deadlock in a trigger, counted by a sequence, which no rollback takes back."""
+        """Signal a deadlock in a trigger, counted by a sequence, which no rollback resets."""
         self.do(
             "CREATE SEQUENCE IF NOT EXISTS tries NOCACHE",
             "ALTER SEQUENCE tries RESTART",
@@ -396,7 +396,7 @@ class MariaDB(Database):
 
 
 class Redis(Server):
-    """A Redis that keeps nothing on disk, unless it is told to."""
+    """A Redis that keeps nothing on disk, unless a test asks for it."""
 
     name = "redis"
     keeps = False

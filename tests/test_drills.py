@@ -177,7 +177,7 @@ def send_email(port: int) -> None:
         client.sendmail("a@mail.example", "b@mail.example", "Message-ID: <one@drill>\r\n\r\nx\r\n")
 
 
-def test_a_emails_is_counted_as_often_as_it_is_taken() -> None:
+def test_an_email_is_counted_as_often_as_it_is_taken() -> None:
     with post_office() as post:
         send_email(post.server_address[1])
         send_email(post.server_address[1])
@@ -185,7 +185,7 @@ def test_a_emails_is_counted_as_often_as_it_is_taken() -> None:
         assert (post.taken, post.given_up) == ({"<one@drill>": 2}, 0)
 
 
-def test_a_emails_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
+def test_an_email_whose_sender_is_gone_or_cut_off_is_not_taken() -> None:
     with post_office() as post:
         post.hold()
         client = smtplib.SMTP(

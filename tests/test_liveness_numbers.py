@@ -48,5 +48,5 @@ def test_the_page_names_the_same_numbers() -> None:
         f"at `LIVENESS_PORT` | {told['PERIOD_SECONDS']} s | {told['TIMEOUT_SECONDS']} s |"
         f" {told['FAILURE_THRESHOLD']} failures in a row: restart |"
     ) in page
-    assert f"no sign of life for {told['WORKER_TIMEOUT_SECONDS']} s (`timeout`)" in page
+    assert f"no heartbeat for {told['WORKER_TIMEOUT_SECONDS']} s (`timeout`)" in page
     assert f"loads in {told['START_SECONDS']} s at most" in page

@@ -1,4 +1,4 @@
-"""Who may call which route: the rules of access, on one page."""
+"""The access rules of all routes."""
 
 import pytest
 from flask import Flask
@@ -7,10 +7,10 @@ from flask.testing import FlaskClient
 from conftest import authorization
 from tests import routes
 
-# What each route answers to whom when nothing exists that it is asked for. A route that is not
+# The status of each route, by client, for resources that do not exist. A route that is not
 # listed fails a test: these are the rules of access, on one page.
 RULES = {
-    # route: (nobody, a user, an administrator)
+    # route: (no token, a user, an administrator)
     "POST /api/v1/quotes": (422, 422, 422),
     # {% if cookiecutter.webhooks %}
     "POST /webhooks/payments": (403, 403, 403),  # without a signature

@@ -1,4 +1,4 @@
-"""Emails about accounts survive whatever is killed; the processes in these tests are real."""
+"""Emails about accounts survive a kill of any process; the processes are real."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
 @pytest.mark.parametrize("broker", ["there", "away"])
 def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, broker: str) -> None:
     box = service.mail.box
-    box.go.clear()  # nobody can have sent it before the kill
+    box.go.clear()  # it cannot be sent before the kill
     told = dict(service.environment)
     if broker == "away":
         told["BROKER_URL"] = "amqp://127.0.0.1:1"

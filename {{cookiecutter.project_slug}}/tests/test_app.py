@@ -76,7 +76,7 @@ def test_check_spells_values_as_the_environment_does() -> None:
 def flask_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Callable[..., Result]]:
-    """Run `flask --app app` in a production that is told nothing, as a fresh container has it."""
+    """Run `flask --app app` without any settings, as in a fresh container."""
     for field in Settings.model_fields:
         monkeypatch.delenv(field.upper(), raising=False)
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The maps for readers are right: files and names exist, and the diagram shows the layers."""
+"""The pages on architecture are correct: files and names exist, and the diagram shows the layers."""
 
 import ast
 import re
@@ -54,14 +54,14 @@ def exists(path: str) -> bool:
 
 
 def packages(folder: Path) -> set[str]:
-    """Return the packages in a folder that hold more than tests."""
+    """Return the packages in a folder that contain more than tests."""
     return {
         each.parent.name for each in folder.glob("*/__init__.py") if each.parent.name != "tests"
     }
 
 
 def layers() -> list[set[str]]:
-    """Return what there is in each layer of the core, from the top, by the import contract."""
+    """Return the modules of each layer of the core, from the top, by the import contract."""
     contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     core = PROJECT / "app" / "core"
     there = packages(core) | {each.stem for each in core.glob("[a-z]*.py")}

@@ -1,4 +1,4 @@
-"""The API document and the service agree about each value, at its boundaries above all.
+"""The API document and the service accept the same values, above all at boundaries.
 
 For each body and each query a value is made that the document allows, and then changed in one place
 at a time. What the document allows, the service has to read; what it does not, the service has to
@@ -33,7 +33,7 @@ SIGNED = re.compile("[A-Za-z0-9_-]{48}")
 
 
 def is_refused(answer: TestResponse) -> bool:
-    """Tell whether the service says that it has not read a value."""
+    """Return whether the service has rejected a value as invalid."""
     assert answer.status_code < 500
     # {% if cookiecutter.auth == "jwt" %}
     if own_users.WRONG_LENGTH in answer.text:
@@ -44,7 +44,7 @@ def is_refused(answer: TestResponse) -> bool:
 
 
 def operations(found: Node) -> Iterator[tuple[str, str, Node]]:
-    """Yield what can be sent without a signature: its method, a URL and what is documented."""
+    """Yield the operations that need no signature: method, URL and documentation."""
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
             if method != "parameters" and {"webhook": []} not in operation["security"]:
@@ -52,7 +52,7 @@ def operations(found: Node) -> Iterator[tuple[str, str, Node]]:
 
 
 def principal(app: Flask) -> FlaskClient:
-    """Return a client of somebody who may do everything."""
+    """Return a client with every scope."""
     client = app.test_client()
     # {% if cookiecutter.auth != "none" %}
     client.environ_base["HTTP_AUTHORIZATION"] = authorization(app, "admin")
@@ -86,7 +86,7 @@ def test_each_parameter_of_a_query_is_read_exactly_as_documented(
 
 
 def in_query(value: float | str, schema: Node) -> object:
-    """Return what a reader of the document takes a value in a URL for: an integer has digits alone."""
+    """Return a value in a URL as the document describes it: an integer consists of digits."""
     text = str(value)
     digits = schema["type"] == "integer" and re.fullmatch("-?(0|[1-9][0-9]*)", text, re.ASCII)
     return int(text) if digits else text

@@ -1,4 +1,4 @@
-"""What clients do with their connections to the shipped Gunicorn: nobody makes another wait."""
+"""Connections to the shipped Gunicorn: no client delays another."""
 
 import http.client
 import time

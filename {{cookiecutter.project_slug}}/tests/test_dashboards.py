@@ -1,4 +1,4 @@
-"""What the rules and dashboards ask Prometheus for is what the service shows."""
+"""The metrics in rules and dashboards are those of the service."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ SELECTED = re.compile(r"(?<![\w:.])([a-zA-Z_:][\w:]*)\s*(?:\{([^}]*)\})?(?!\s*\(
 
 
 def asked(query: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield the names of the series that a query asks for, with the labels that it asks for."""
+    """Yield the names and labels of the series in a query."""
     bare = re.sub(RANGE, "", re.sub(STRING, "", query))
     grouped = {name for group in GROUPED.findall(bare) for name in re.findall(r"\w+", group)}
     for name, labels in SELECTED.findall(GROUPED.sub("", bare)):
@@ -61,7 +61,7 @@ def dashboards() -> list[dict[str, Any]]:
 
 
 def queries() -> Iterator[tuple[str, str]]:
-    """Yield every query, with where it stands."""
+    """Yield every query with its location."""
     for rule in rules():
         yield rule.get("record") or rule["alert"], rule["expr"]
     for dashboard in dashboards():
@@ -75,7 +75,7 @@ def queries() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def shown(make_app: MakeApp) -> dict[str, set[str]]:
-    """Return what the service shows after some traffic: the names of series and their labels."""
+    """Return the series of the service after some requests: names and labels."""
     app = make_app()
 
     @app.get("/bug")
@@ -99,7 +99,7 @@ def test_every_query_asks_for_what_the_service_shows(shown: dict[str, set[str]])
     assert len(found) > 40
     for place, query in found:
         for name, labels in asked(query):
-            assert name in recorded or name in shown, f"{place}: nobody shows {name}"
+            assert name in recorded or name in shown, f"{place}: no metric {name}"
             if name in shown:
                 missing = labels - shown[name]
                 # A join may name labels that only its other side has.

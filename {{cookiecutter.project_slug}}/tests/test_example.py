@@ -78,7 +78,7 @@ TO_MOVE = {
 
 
 def names(path: Path) -> Iterator[str]:
-    """Yield what a file names the example by."""
+    """Yield the names of the example in a file."""
     text = path.read_text(encoding="utf-8")
     if path.suffix not in {".py", ".pyi"}:
         yield from (found[0] for found in IN_TEXT.finditer(text))

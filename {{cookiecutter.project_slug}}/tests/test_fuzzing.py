@@ -1,4 +1,4 @@
-"""The service against its own API document: requests made up from it, good ones and bad ones.
+"""The service against its own API document: generated requests, valid and invalid ones.
 
 The document promises statuses, headers and schemas; what is found here is a promise not kept. The
 requests are the same in every run.
@@ -72,7 +72,7 @@ SETTINGS = settings(
 
 
 def closing(app: Flask) -> "WSGIApplication":
-    """Close each answer, as servers do and Schemathesis does not."""
+    """Close each response, as servers do and Schemathesis does not."""
 
     def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         body, status, headers = run_wsgi_app(app, environ, buffered=True)
@@ -83,12 +83,12 @@ def closing(app: Flask) -> "WSGIApplication":
 
 
 def send(case: Case[Any], authorization: str) -> None:
-    """Send one request, and hold its answer to the document."""
+    """Send one request, and validate its response against the document."""
     case.call_and_validate(headers={"Authorization": authorization}, checks=CHECKS)
 
 
 def fuzz(app: Flask, subtests: pytest.Subtests, below: str = "/") -> None:
-    """Send requests to each operation below a path, as each kind of caller."""
+    """Send requests to each operation below a path, as each kind of client."""
     principals = {
         "nobody": "",
         # {% if cookiecutter.auth != "none" %}
@@ -111,7 +111,7 @@ def fuzz(app: Flask, subtests: pytest.Subtests, below: str = "/") -> None:
 
 @contextmanager
 def unless_none(operation: Any, mode: GenerationMode) -> Iterator[None]:  # noqa: ANN401  generic in what it is sent with
-    """Let pass that no bad request can be made up: an operation without a body may have none."""
+    """Ignore that no invalid request can be generated: an operation without a body may have none."""
     try:
         yield
     except Unsatisfiable:

@@ -21,7 +21,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 PROJECT = Path(__file__).parents[1]
 CONFIG = str(PROJECT / "gunicorn.conf.py")
-KEPT = ("PATH", "PYTHONDONTWRITEBYTECODE")  # everything else could change what is tested
+KEPT = ("PATH", "PYTHONDONTWRITEBYTECODE")  # every other variable could change the result
 WRONG = {"APP_ENV": "production", "PORT": "eighty", "WEB_THREADS": "0"}
 
 
@@ -43,7 +43,7 @@ def config(clean_environment: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_gunicorns_own_setting_for_a_prefix_is_refused(
     clean_environment: pytest.MonkeyPatch,
 ) -> None:
-    """It answers 500 to every path that does not begin with it, as probes' do not."""
+    """Gunicorn responds with 500 to every path outside of it, such as those of probes."""
     clean_environment.setenv("SCRIPT_NAME", "/shop")
 
     with pytest.raises(InvalidSettings, match="SCRIPT_NAME: is not for this service"):
@@ -170,7 +170,7 @@ def test_a_stop_waits_neither_for_a_worker_that_starts_nor_for_an_idle_client(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # A stop that waits for somebody takes all of this time.
+    # A stop that waits for a client takes all of this time.
     waits = f"--graceful-timeout={2 * HANG_TIMEOUT_SECONDS:.0f}"
     settings = {"APP_ENV": "testing", "PORT": str(port), "WEB_CONCURRENCY": "2"}
     with gunicorn(f"--config={slow}", waits, **settings) as server:

@@ -1,4 +1,4 @@
-"""Requests that no honest client sends: refused with a 4xx, and without a trace elsewhere."""
+"""Hostile requests: each gets a 4xx and has no other effect."""
 
 import logging
 from typing import Any
@@ -37,7 +37,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture(scope="module")
 def form(make_app: MakeApp) -> FlaskClient:
-    """Return a client of an application with routes that read forms, one of them files too."""
+    """Return a client of an application with routes that read forms, one of which accepts files."""
     app = make_app()
 
     @app.post("/form")

@@ -63,7 +63,7 @@ def other(make_app: MakeApp, new_database: NewDatabase) -> Flask:
 
 @pytest.fixture
 def bare(other: Flask) -> Iterator[Flask]:
-    """Return an application whose database has no table yet."""
+    """Return an application whose database has no tables."""
     yield other
     found = MetaData()
     found.reflect(reading_engine.of(other))
@@ -205,7 +205,7 @@ def command(url: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def outputs(processes: list[subprocess.Popen[str]]) -> list[str]:
-    """Wait for processes that all have to succeed, and return what each one logged."""
+    """Wait for processes, which must all succeed; return the output of each."""
     logged = [process.communicate(timeout=HANG_TIMEOUT_SECONDS)[1] for process in processes]
     for process, output in zip(processes, logged, strict=True):
         assert process.returncode == 0, output
@@ -254,7 +254,7 @@ def test_whoever_waits_for_a_migration_does_not_keep_an_index_from_being_made(
 
 # {% endif %}
 def refusal(app: Flask, log_lines: LogLines, history: Path = MIGRATIONS) -> str:
-    """Return the sentence with which migrations end."""
+    """Return the error message of a failed migration."""
     with app.app_context(), pytest.raises(SystemExit) as ended:
         upgrade(str(history))
     assert ended.value.code == 1
@@ -308,7 +308,7 @@ HOLD = {
     # {% endif %}
     "sqlite": "BEGIN IMMEDIATE",
 }
-"""What a transaction does that then keeps a table from being changed."""
+"""A statement whose transaction then blocks a change of the table."""
 
 
 def test_a_migration_waits_for_a_lock_no_longer_than_it_may(

@@ -30,7 +30,7 @@ PROBLEM = "application/problem+json"
 
 
 def table(variable: str) -> dict[int, str]:
-    """Return what a map of the configuration gives for each status."""
+    """Return the values of a map in the configuration, by status."""
     block = TEXT.partition(f"map $status ${variable} ")[2].partition("}")[0]
     return {int(status): text for status, text in re.findall(r'(\d+) "(.*)";', block)}
 
@@ -90,7 +90,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture
 def service() -> Iterator[Upstream]:
-    """Start a service that fails as it is told."""
+    """Start a service that fails on demand."""
     with upstream() as told:
         yield told
 
@@ -271,7 +271,7 @@ def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
 
 
 def held_to_the_form(status: int, headers: dict[str, str], body: bytes) -> None:
-    """Hold an answer of nginx to the form that errors have."""
+    """Assert that a response of nginx is a problem document."""
     problem = json.loads(body)
     assert headers["content-type"] == PROBLEM
     assert problem == {

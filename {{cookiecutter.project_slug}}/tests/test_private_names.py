@@ -1,4 +1,4 @@
-"""Nothing here uses a private name of a dependency or assigns to one's attributes."""
+"""The service uses no private names of dependencies, and assigns to none of their attributes."""
 
 import tomllib
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from tests.private_names import PROJECT, Module, modules, uses
 
 
 class Undocumented(NamedTuple):
-    """What has no documented way: the versions that it was tested with, and why it is done."""
+    """Uses without a documented alternative: the tested versions, and the reason."""
 
     versions: str
     reason: str
@@ -28,7 +28,7 @@ LISTED: dict[str, str | Undocumented] = {
     # {% endif %}
     # {% if cookiecutter.auth == "oidc" %}
     "requests.Session.trust_env =": "requests' documentation: whether the environment is read",
-    "requests.Session.verify =": "requests' documentation: whose certificates are believed",
+    "requests.Session.verify =": "requests' documentation: the trusted certificates",
     # {% endif %}
     # {% if cookiecutter.web_ui %}
     "flask.Flask.session_interface =": "Flask's documentation: how sessions are stored",
@@ -65,7 +65,7 @@ LISTED: dict[str, str | Undocumented] = {
     ),
     # {% endif %}
 }
-"""What a documentation tells its users to do, and what has no documented way."""
+"""Documented uses, and uses without a documented alternative."""
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A route that nobody covers fails the tests: by its first request, and by the lists of all routes."""
+"""A route without tests fails the run: at its first request, and by the lists of all routes."""
 
 import pytest
 from flask import Blueprint

@@ -18,7 +18,7 @@ OTHER_SECRET = "4c1fe07b92a85d36e3f7c0819a5b4d26f80e7c31b95da2644f6b0e97d3c8a152
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Start from no settings at all, in a folder without `.env`."""
+    """Remove all settings; run in a folder without `.env`."""
     for field in Settings.model_fields:
         monkeypatch.delenv(field.upper(), raising=False)
         monkeypatch.delenv(f"{field.upper()}_FILE", raising=False)

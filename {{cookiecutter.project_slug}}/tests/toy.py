@@ -27,7 +27,7 @@ from app.core.api import (  # one line where it fits
 
 URL = "/api/v1/notes"
 FACTORY = "tests.toy:serve()"
-"""What Gunicorn serves in place of the service."""
+"""The application that Gunicorn serves instead of the service."""
 NOTE = {"text": "Buy tea", "copies": 2}
 # {% if cookiecutter.auth != "none" %}
 SCOPES = {"notes:read": ("user", "admin"), "notes:write": ("admin",)}
@@ -49,7 +49,7 @@ blueprint = Blueprint("notes", __name__, description="Write notes")
 @blueprint.arguments(NoteSchema)
 @blueprint.response(200, NoteSchema)
 def check_note(note: dict[str, object]) -> Response:
-    """Answer with the note that was sent; everybody may."""
+    """Return the note that was sent; every client may."""
     return json_response(note)
 
 
@@ -58,7 +58,7 @@ def check_note(note: dict[str, object]) -> Response:
 @blueprint.requires("notes:read")
 @blueprint.response(200, NoteSchema)
 def get_note() -> Response:
-    """Answer with a note of the principal's id."""
+    """Return a note with the principal's id."""
     return json_response({"text": str(access.principal().id), "copies": 1})
 
 
@@ -67,7 +67,7 @@ def get_note() -> Response:
 @blueprint.arguments(NoteSchema)
 @blueprint.response(200, NoteSchema)
 def replace_note(note: dict[str, object]) -> Response:
-    """Answer with the note that was sent, with the principal's id for its text."""
+    """Return the note that was sent, with the principal's id as its text."""
     access.admit("notes:read")  # a second look is free
     return json_response({**note, "text": str(access.principal().id)})
 
@@ -78,7 +78,7 @@ def replace_note(note: dict[str, object]) -> Response:
 @blueprint.arguments(pagination.PageQuery, location="query")
 @blueprint.response(200, NoteSchema(many=True))
 def get_page(_query: dict[str, object]) -> Response:
-    """Answer with a note, whichever page it is."""
+    """Return a note for every page."""
     return json_response([NOTE])
 
 
@@ -88,7 +88,7 @@ def get_page(_query: dict[str, object]) -> Response:
 @blueprint.alt_response(304, description="You hold this version", headers=conditional_requests.ETAG)
 @blueprint.problems(412)
 def get_stored_note(_headers: object, note_id: object) -> Response:
-    """Answer with version 3 of a note of this id, unless the client holds it."""
+    """Return version 3 of the note with this id, unless the client has it."""
     body = json_response({**NOTE, "text": str(note_id)}).get_data()
     return conditional_requests.respond_conditionally(conditional_requests.Representation(3, body))
 

@@ -9,7 +9,7 @@ from app.core.schemas import UUID, Schema
 class OrderQuery(PageQuery):
     """The query parameters for a page of orders."""
 
-    owner_id = UUID(metadata={"description": "Leave it out for everybody's"})
+    owner_id = UUID(metadata={"description": "Leave it out for all owners"})
 
 
 class EntrySchema(Schema):

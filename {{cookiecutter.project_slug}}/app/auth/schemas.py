@@ -22,7 +22,7 @@ class RefreshSchema(Schema):
     refresh_token = fields.String(
         required=True,
         validate=validate.Length(1, MAX_TOKEN_LENGTH),
-        metadata={"example": "the refresh token of the last answer"},
+        metadata={"example": "the refresh token of the last response"},
     )
 
 
@@ -32,8 +32,9 @@ class TokensSchema(Schema):
     access_token = fields.String(required=True)
     token_type = fields.String(required=True, validate=validate.Equal("Bearer"))
     expires_in = fields.Integer(
-        required=True, metadata={"description": "For how many seconds the access token is good"}
+        required=True, metadata={"description": "Lifetime of the access token, in seconds"}
     )
     refresh_token = fields.String(
-        required=True, metadata={"description": "Good once; the answer to it holds the next one"}
+        required=True,
+        metadata={"description": "Valid once; the response to its use has the next one"},
     )

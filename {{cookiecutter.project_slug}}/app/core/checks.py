@@ -13,7 +13,7 @@ Probe = Callable[[], None]
 
 
 @dataclass(slots=True)
-class Checks:
+class ReadinessChecks:
     """The probes of an application's dependencies, by name."""
 
     timeout_seconds: float = 2.0
@@ -37,10 +37,10 @@ class Checks:
         }
 
 
-checks = Extension[Checks]("checks")
+readiness_checks = Extension[ReadinessChecks]("readiness_checks")
 """Features add their probes to it."""
 
 
 def init_app(app: Flask) -> None:
     """Give the application an empty list of checks."""
-    checks.set(app, Checks())
+    readiness_checks.set(app, ReadinessChecks())

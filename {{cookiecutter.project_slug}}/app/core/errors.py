@@ -141,7 +141,7 @@ class FieldErrorSchema(ma.Schema):
     pointer = ma.fields.String(
         required=True, metadata={"description": "JSON pointer (RFC 6901) to the value"}
     )
-    detail = ma.fields.String(required=True, metadata={"description": "What is wrong with it"})
+    detail = ma.fields.String(required=True, metadata={"description": "Why the value is invalid"})
 
 
 class ProblemSchema(ma.Schema):
@@ -157,11 +157,13 @@ class ProblemSchema(ma.Schema):
     status = ma.fields.Integer(required=True)
     code = ma.fields.String(
         required=True,
-        metadata={"description": "Names the problem; compare this, not the text. More may come."},
+        metadata={
+            "description": "Names the problem: compare this, not the text. Later versions may add codes."
+        },
     )
     detail = ma.fields.String(required=True)
     request_id = ma.fields.String(
-        required=True, metadata={"description": "The id that this request has in the logs"}
+        required=True, metadata={"description": "Id of the request in the logs"}
     )
     errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
 

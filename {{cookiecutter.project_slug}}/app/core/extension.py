@@ -1,4 +1,4 @@
-"""What a feature stores in an application: its own object, which other code reaches by type."""
+"""Typed entries of `app.extensions`: the objects that features store in an application."""
 
 from typing import Generic, TypeVar, cast
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 class Extension(Generic[T]):
     """One entry of `app.extensions`: each application has its own value.
 
-    It has the name of what it holds: `tokens = Extension[Tokens]("tokens")`.
+    Its name is that of its object, as in `url_prefix = Extension[str]("url_prefix")`.
     """
 
     def __init__(self, name: str) -> None:

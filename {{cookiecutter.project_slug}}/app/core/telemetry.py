@@ -39,7 +39,7 @@ REQUEST_ID = _field(
 TRACE_ID = _field("trace_id", "string, hexadecimal", "Id of the trace")
 SPAN_ID = _field("span_id", "string, hexadecimal", "Id of the span")
 # {% endif %}
-COMMAND = _field("command", "string", "Command that runs, such as `flask check`")
+COMMAND = _field("command", "string", "Running command, such as `flask check`")
 # {% if cookiecutter.auth != "none" %}
 USER_ID = _field(
     "user.id", "string", "Id of the user that a request acts for, or whose login it attempts"
@@ -52,17 +52,17 @@ SUBJECT = _field("subject", "string", "The provider's id of the user who logs in
 OUTCOME = _field("outcome", "string", "Result of a login: `success`, or the `code` of a problem")
 # {% endif %}
 HTTP_REQUEST_METHOD = _field(
-    "http.request.method", "string", "Method of HTTP; `_OTHER` if it is not a standard one"
+    "http.request.method", "string", "HTTP method; `_OTHER` if it is not a standard one"
 )
 HTTP_ROUTE = _field("http.route", "string or null", "Template of the route, never the path")
 HTTP_RESPONSE_STATUS_CODE = _field("http.response.status_code", "integer", "Status of the response")
 HTTP_RESPONSE_BODY_SIZE = _field(
-    "http.response.body.size", "integer, bytes", "Size of the body that was sent"
+    "http.response.body.size", "integer, bytes", "Size of the response body"
 )
 CLIENT_ADDRESS = _field(
     "client.address", "string or null", "Client's IP address, as the trusted proxies report it"
 )
-USER_AGENT_ORIGINAL = _field("user_agent.original", "string or null", "The header User-Agent")
+USER_AGENT_ORIGINAL = _field("user_agent.original", "string or null", "User-Agent header")
 HEADER = _field("header", "string", "Name of a header that is missing or invalid")
 URL_FULL = _field("url.full", "string", "Absolute URL, without credentials and query")
 # {% if cookiecutter.tracing or cookiecutter.background_tasks and cookiecutter.metrics %}
@@ -110,7 +110,7 @@ EXCEPTION_MESSAGE = _field("exception.message", "string", "Message of an excepti
 # {% endif %}
 EXCEPTION_STACKTRACE = _field("exception.stacktrace", "string", "Traceback, as Python prints it")
 PLACE = _field("place", "string", "Object or step whose exception Python ignored")
-THREAD_NAME = _field("thread.name", "string or null", "Thread whose exception nobody handled")
+THREAD_NAME = _field("thread.name", "string or null", "Thread that raised an unhandled exception")
 CODE_FILE_PATH = _field(
     "code.file.path", "string", "File that logged a line which could not be formatted"
 )

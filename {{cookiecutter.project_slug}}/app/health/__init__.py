@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.core.checks import checks
+from app.core.checks import readiness_checks
 from app.core.pipeline import request_pipeline
 from app.health import commands
 from app.health.routes import blueprint, started
@@ -13,7 +13,7 @@ __all__ = ["HealthSettings", "init_app"]
 
 def init_app(app: Flask, settings: HealthSettings) -> None:
     """Serve the probes, which the features of the pipeline and the Host check skip."""
-    checks.of(app).timeout_seconds = settings.readiness_timeout_seconds
+    readiness_checks.of(app).timeout_seconds = settings.readiness_timeout_seconds
     started.set(app, value=False)
     app.register_blueprint(blueprint)
     request_pipeline.of(app).quiet_blueprints.add(blueprint.name)

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, current_app
 
 from app.core.api import json_response
-from app.core.checks import checks
+from app.core.checks import readiness_checks
 from app.core.errors import Unavailable
 from app.core.extension import Extension
 
@@ -30,7 +30,7 @@ def live() -> Response:
 @blueprint.get("/ready")
 def ready() -> Response:
     """Report whether this instance can serve requests: all dependencies respond."""
-    answered = checks.current.run()
+    answered = readiness_checks.current.run()
     results = {name: "ok" if up else "down" for name, up in answered.items()}
     if not all(answered.values()):
         raise DependencyUnavailable(members={"checks": results})

@@ -35,7 +35,7 @@ order = caching.cached(key, caching.schema_digest(OrderView, PricedLine))
 
 @event.listens_for(Order, "after_delete")
 @event.listens_for(Order, "after_update")
-def forget(_mapper: Mapper[Order], _connection: Connection, changed: Order) -> None:
+def invalidate(_mapper: Mapper[Order], _connection: Connection, changed: Order) -> None:
     """Invalidate a changed or deleted order. Applies to every change through the ORM."""
     caching.invalidate_after_commit(  # one line where it fits
         cast("Session", object_session(changed)),

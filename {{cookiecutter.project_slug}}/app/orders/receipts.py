@@ -1,7 +1,7 @@
 """Receipts: an order with an email address gets one email, sent by a task after the commit.
 
 A row stores the state of each receipt. A run of the task claims the row, sends the email and marks
-it as sent. If the run dies, its claim expires once the run cannot be alive any more.
+it as sent. If the run dies, its claim expires when the run can no longer be alive.
 """
 
 import logging
@@ -20,7 +20,7 @@ from app.core.mail import email_queue
 from app.core.schemas import Schema
 from app.core.tasks import PermanentFailure, RetryLater, Task, tasks
 from app.core.tasks.outbox import outbox
-from app.core.tasks.schedule import schedule
+from app.core.tasks.schedule import periodic_jobs
 from app.orders import repository
 from app.orders.models import Order
 
@@ -128,4 +128,4 @@ def init_app(app: Flask) -> None:
     """Register the task that sends receipts and the deletion of old addresses."""
     tasks.of(app).add(TASK)
     rule = pruning.register(app, "receipt_addresses", erase_addresses_before, keep=KEEP)
-    schedule.of(app).add("orders.erase_addresses", EVERY_SECONDS, rule.apply)
+    periodic_jobs.of(app).add("orders.erase_addresses", EVERY_SECONDS, rule.apply)

@@ -30,7 +30,7 @@ blueprint = api.Blueprint(  # one line where it fits
 
 LOCATION = {
     "Location": {
-        "description": "Where the order is",
+        "description": "URL of the order",
         "schema": {"type": "string", "format": "uri-reference"},
     }
 }
@@ -84,7 +84,7 @@ def list_orders(query: PageArguments) -> Response:
 # {% endif %}
 @blueprint.arguments(ReadConditions, location="headers")
 @blueprint.response(200, OrderSchema, headers=ETAG)
-@blueprint.alt_response(304, description="You hold the present version", headers=ETAG)
+@blueprint.alt_response(304, description="You have the current version", headers=ETAG)
 @blueprint.problems(404, 412)
 def get_order(_headers: object, order_id: UUID) -> Response:
     """Return one order."""

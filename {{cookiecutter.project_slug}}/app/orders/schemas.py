@@ -33,7 +33,7 @@ class OrderSchema(QuoteSchema):
     paid_at = fields.AwareDateTime(required=True, allow_none=True)
     # {% endif %}
     version = fields.Integer(
-        required=True, metadata={"description": "Grows with each change; the ETag holds it"}
+        required=True, metadata={"description": "Increases with each change; part of the ETag"}
     )
 
 

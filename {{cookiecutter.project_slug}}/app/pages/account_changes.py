@@ -93,7 +93,7 @@ class CloseForm(ProofForm):
 
     title = "Close your account"
     explanation = (
-        "Closing your account ends all your sessions, and nobody can log in with it afterwards. Your "
+        "Closing your account ends all your sessions, and you cannot log in afterwards. Your "
         "orders are kept. Only an administrator can open it again."
     )
     button = "Close the account"

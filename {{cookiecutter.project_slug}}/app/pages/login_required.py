@@ -42,7 +42,7 @@ SCOPE = "scope"
 
 @dataclass(frozen=True, slots=True)
 class UserMenu:
-    """What the frame shows for a user; links and buttons map labels to URLs."""
+    """The part of the frame for a user; links and buttons map labels to URLs."""
 
     name: str | None = None
     links: dict[str, str] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def enqueue(email: str, basket: Basket) -> None:
     """Queue a quote for a worker to send.
 
     Raises:
-        BrokerUnavailable: when the message cannot be published; nothing is sent then.
+        BrokerUnavailable: when the message cannot be published; no email is sent.
 
     """
     own = tasks.current

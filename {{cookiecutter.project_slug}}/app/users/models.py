@@ -26,7 +26,7 @@ class User(Base, kw_only=True):
     __tablename__ = "users"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    # Lower-case ASCII, so that addresses compare alike under every collation.
+    # Lower-case ASCII, so that addresses compare the same under every collation.
     email: Mapped[str] = mapped_column(String(EMAIL_LENGTH), unique=True)
     email_verified_at: Mapped[datetime | None] = mapped_column(default=None)
     password_hash: Mapped[str] = mapped_column(String(255))

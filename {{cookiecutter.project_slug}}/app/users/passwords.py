@@ -83,7 +83,7 @@ class Passwords:
         self._names = {name for name in names if len(name) >= MIN_NAME_LENGTH}
         # A hash that no password matches. Verifying against it takes as long as against any other.
         salt, nothing = (_unpadded(secrets.token_bytes(size)) for size in (16, 32))
-        self._nobody = f"$argon2id$v=19$m={memory},t={passes},p=1${salt}${nothing}"
+        self._unmatchable = f"$argon2id$v=19$m={memory},t={passes},p=1${salt}${nothing}"
 
     def check(self, password: str, email: str) -> None:
         """Check a new password against the rules.
@@ -108,7 +108,7 @@ class Passwords:
 
         Without a stored hash the password is wrong, and verifying it takes as long.
         """
-        return self._hashes.verify_and_update(normalised(password), stored or self._nobody)
+        return self._hashes.verify_and_update(normalised(password), stored or self._unmatchable)
 
     def _problems(self, password: str, email: str, *, fits: bool) -> Iterator[str]:
         if len(set(password)) < MIN_DIFFERENT:

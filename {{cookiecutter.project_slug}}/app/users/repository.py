@@ -45,7 +45,7 @@ ACCOUNTS: Accounts = select(
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a login is checked against."""
+    """The credentials that a login is checked against."""
 
     id: UUID
     email: str

@@ -21,7 +21,7 @@ from app.core.mail import email_queue
 from app.core.schemas import Schema
 from app.core.tasks import PermanentFailure, Task, tasks
 from app.core.tasks.outbox import outbox
-from app.core.tasks.schedule import schedule
+from app.core.tasks.schedule import periodic_jobs
 from app.users import emails
 from app.users.emails import EmailRequest
 
@@ -112,4 +112,4 @@ def init_app(app: Flask) -> None:
     """Register the task that sends emails and the deletion of old ones."""
     tasks.of(app).add(TASK)
     rule = pruning.register(app, "account_emails", delete_before, keep=KEEP)
-    schedule.of(app).add("users.delete_emails", EVERY_SECONDS, rule.apply)
+    periodic_jobs.of(app).add("users.delete_emails", EVERY_SECONDS, rule.apply)

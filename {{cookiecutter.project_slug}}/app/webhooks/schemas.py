@@ -45,7 +45,7 @@ class EventSchema(_Envelope):
         required=True,
         validate=validate.Length(1, 128),
         metadata={
-            "description": "Types that this service does not know are accepted and logged",
+            "description": "Unknown types are accepted and logged",
             "not": {"enum": [*EVENTS]},
         },
     )

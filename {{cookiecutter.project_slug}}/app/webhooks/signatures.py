@@ -42,14 +42,14 @@ PARAMETERS = [
         "in": "header",
         "name": "webhook-id",
         "required": True,
-        "description": "Names the event; it stays the same when the event is sent again",
+        "description": "Id of the event; a retry has the same id",
         "schema": {"type": "string", "pattern": f"^{ID.pattern}$"},
     },
     {
         "in": "header",
         "name": "webhook-timestamp",
         "required": True,
-        "description": "When this was sent, in seconds since 1970-01-01",
+        "description": "Time of sending, in seconds since 1970-01-01",
         "schema": {"type": "string", "pattern": f"^{TIMESTAMP.pattern}$"},
     },
 ]

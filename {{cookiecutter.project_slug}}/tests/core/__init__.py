@@ -1,1 +1,1 @@
-"""Tests of the core, laid out as it is."""
+"""Tests of the core, in the same folders."""

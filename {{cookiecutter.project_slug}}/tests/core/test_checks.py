@@ -1,6 +1,6 @@
 import threading
 
-from app.core.checks import Checks
+from app.core.checks import ReadinessChecks
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
 
@@ -9,7 +9,7 @@ def unreachable() -> None:
 
 
 def test_each_probe_is_told_apart() -> None:
-    checks = Checks(HANG_TIMEOUT_SECONDS, {"ledger": unreachable, "mail": lambda: None})
+    checks = ReadinessChecks(HANG_TIMEOUT_SECONDS, {"ledger": unreachable, "mail": lambda: None})
 
     assert checks.run() == {"ledger": False, "mail": True}
 
@@ -22,7 +22,7 @@ def test_a_probe_that_hangs_is_not_started_again() -> None:
         started.append(1)
         answer.wait(HANG_TIMEOUT_SECONDS)
 
-    checks = Checks(0.05, {"ledger": hang})
+    checks = ReadinessChecks(0.05, {"ledger": hang})
 
     assert [checks.run(), checks.run()] == [{"ledger": False}] * 2
     assert len(started) == 1

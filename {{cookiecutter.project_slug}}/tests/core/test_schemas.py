@@ -1,4 +1,4 @@
-"""Fields that accept what the API document says of them, and nothing else."""
+"""Fields accept exactly what the API document states."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -25,7 +25,7 @@ def test_each_name_stands_for_one_field() -> None:
 
 
 def fields(tree: ast.AST) -> Iterator[ast.expr]:
-    """Yield the names of the fields that code gives to log lines."""
+    """Yield the names of the fields that code adds to log lines."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
             passed = {id(each) for each in passed_as_extra(function)}

@@ -19,7 +19,7 @@ PREFIX = "/shop"
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Flask:
-    """Make an application below a prefix, with some routes that lead elsewhere."""
+    """Create an application below a prefix, with routes that redirect."""
     app = toy.init_app(
         make_app(url_prefix=f"{PREFIX}/", trusted_proxy_hops=1, cors_origins=("https://a.example",))
     )
@@ -41,7 +41,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def test_paths_are_served_with_the_prefix_and_without(client: FlaskClient) -> None:
-    """Some proxies take it off, some do not, and probes know nothing of it."""
+    """Some proxies remove the prefix, some do not, and probes omit it."""
     for path in ("/shop/seen/", "/seen/"):
         answer = client.get(path, headers={"X-Forwarded-Prefix": "/evil"})
         assert answer.json == ["/shop", "/seen/", "/shop/seen/"]

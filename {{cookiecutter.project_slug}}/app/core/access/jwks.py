@@ -258,7 +258,7 @@ class ProviderClient:
             if not isinstance(keys_url, str) or not is_fetchable(
                 keys_url, require_https=self._require_https
             ):
-                _refuse("its jwks_uri is no URL to fetch keys from")
+                _refuse("its jwks_uri is not a URL to fetch keys from")
             keys = dict(_usable_keys(self._get(keys_url, now), self._algorithms))
             if not keys:
                 _refuse("it has no key of an accepted type and size")
@@ -288,7 +288,7 @@ class ProviderClient:
             session.get(url, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as answer,
         ):
             if answer.status_code != requests.codes.ok:
-                _refuse(f"it answered with status {answer.status_code}")
+                _refuse(f"it responded with status {answer.status_code}")
             return _object(answer, began)
 
     def _session(self) -> requests.Session:
@@ -296,7 +296,7 @@ class ProviderClient:
         # {% if cookiecutter.tracing %}
         observability.http_client_spans.observe(session)
         # {% endif %}
-        # Ignore the proxies, netrc and certificates of the environment; they are not for this.
+        # Ignore the proxies, netrc and certificates of the environment; they are meant for other connections.
         session.trust_env = False
         session.verify = self._verify
         session.headers["Accept"] = "application/json"
@@ -310,12 +310,12 @@ def _object(answer: requests.Response, began: float) -> dict[str, Any]:
     while part := answer.raw.read1(16_384):
         body += part
         if len(body) > MAX_BYTES:
-            _refuse("its answer is too large")
+            _refuse("its response is too large")
         if time.monotonic() > began + FETCH_SECONDS:
-            _refuse("its answer takes too long")
+            _refuse("its response takes too long")
     found = orjson.loads(body)
     if not isinstance(found, dict):
-        _refuse("its answer is no JSON object")
+        _refuse("its response is not a JSON object")
     return found
 
 

@@ -101,7 +101,7 @@ class OidcSettings(CoreSettings):
     nothing."""
     oidc_admin_requires: Names = ()
     """What the token of an administrator must have in addition, written like OIDC_USER_REQUIRES;
-    empty: nobody is one."""
+    empty: there are no administrators."""
     oidc_ca_file: CAFile = None
     """A file of the certificate authorities for the provider, in PEM; unset: those of the system.
     """

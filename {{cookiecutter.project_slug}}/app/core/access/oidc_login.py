@@ -73,7 +73,7 @@ class ClientSettings(OidcSettings, PublicURLSettings):
     oidc_client_id: Annotated[str | None, AfterValidator(_client_id)] = Field(
         default=None, validate_default=True
     )
-    """The client id of this service at the provider; unset in development: nobody can log in."""
+    """The client id of this service at the provider; unset in development: login is unavailable."""
     # A server can keep a secret, so in production it has to (RFC 9700, section 2.5).
     oidc_client_secret: Annotated[SecretStr | None, AfterValidator(required_in_production)] = Field(
         default=None, validate_default=True
@@ -83,10 +83,10 @@ class ClientSettings(OidcSettings, PublicURLSettings):
     """The scopes that a login requests, separated by spaces."""
 
     def warnings(self) -> list[str]:
-        """Return the warnings, with one if nobody can log in."""
+        """Return the warnings, with one if login is unavailable."""
         found = super().warnings()
         if self.oidc_client_id is None:
-            found.append("OIDC_CLIENT_ID is not set: nobody can log in.")
+            found.append("OIDC_CLIENT_ID is not set: login is unavailable.")
         return found
 
 

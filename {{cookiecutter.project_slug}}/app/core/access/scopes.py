@@ -1,4 +1,4 @@
-"""What each role may do. Domains declare their scopes; the core names none of them.
+"""The scopes that each role holds. Domains declare their scopes; the core names none of them.
 
 A domain declares its scopes in `init_app`, before it registers the routes that require them:
 `access.declare_scopes(app, {"notes:read": ("user", "admin")})`.
@@ -18,11 +18,11 @@ class Scopes:
     """The scopes of one application, by the roles that hold them."""
 
     def __init__(self) -> None:
-        """Begin with roles that hold nothing."""
+        """Begin with roles that hold no scopes."""
         self._declared: set[str] = set()
         self._held: dict[str, frozenset[str]] = dict.fromkeys(ROLES, frozenset())
 
-    def declare(self, scopes: Mapping[str, Collection[str]]) -> None:
+    def declare(self, declared: Mapping[str, Collection[str]]) -> None:
         """Add the scopes of one domain, each with the roles that hold it.
 
         Raises:
@@ -30,7 +30,7 @@ class Scopes:
             ValueError: for a scope that is already declared.
 
         """
-        for scope, roles in scopes.items():
+        for scope, roles in declared.items():
             if unknown := set(roles) - set(ROLES):
                 message = (
                     f"the scope {scope!r} is given to unknown roles: {', '.join(sorted(unknown))}; "
@@ -44,14 +44,14 @@ class Scopes:
             for role in roles:
                 self._held[role] |= {scope}
 
-    def require(self, scopes: Collection[str]) -> None:
+    def require(self, required: Collection[str]) -> None:
         """Make sure that each of these scopes is declared.
 
         Raises:
-            LookupError: for one that is not: nobody could hold it.
+            LookupError: for a scope that is not declared: no role could hold it.
 
         """
-        if unknown := set(scopes) - self._declared:
+        if unknown := set(required) - self._declared:
             message = (
                 f"no domain declares these scopes: {', '.join(sorted(unknown))}; declare them with "
                 "access.declare_scopes in init_app, before the routes that require them"

@@ -42,7 +42,7 @@ class WeakETag(PreconditionFailed):
     code = "weak_etag"
     detail = (
         "If-Match takes strong ETags only (RFC 9110, 13.1.1), and this one is weak: a proxy that "
-        "compresses answers has changed it. Send it without W/, and report it to the operator of the proxy."
+        "compresses responses has changed it. Send it without W/, and report it to the operator of the proxy."
     )
 
 

@@ -17,31 +17,31 @@ FIELD_ERROR = {"in": "body", "pointer": "#/name", "detail": "Missing data for re
 
 HEADERS: dict[str, Node] = {
     "X-Request-ID": {
-        "description": "The id that this request has in the logs; a well-formed one that is sent is kept",
+        "description": "Id of the request in the logs; a well-formed one in the request is used",
         "required": True,
         "schema": {"type": "string"},
     },
     "Retry-After": {
-        "description": "After how many seconds to try again (RFC 9110, 10.2.3)",
+        "description": "Seconds to wait before a retry (RFC 9110, 10.2.3)",
         "schema": {"type": "integer", "minimum": 0},
     },
     # {% if cookiecutter.auth != "none" %}
     "WWW-Authenticate": {
-        "description": "What is missing or wrong about the access token (RFC 6750, 3)",
+        "description": "Why the access token is missing or rejected (RFC 6750, 3)",
         "schema": {"type": "string"},
     },
     # {% endif %}
     # {% if cookiecutter.rate_limiting %}
     "RateLimit-Limit": {
-        "description": "How many requests the tightest limit allows in its window",
+        "description": "Requests that the tightest limit allows in its window",
         "schema": {"type": "integer", "minimum": 0},
     },
     "RateLimit-Remaining": {
-        "description": "How many of them are left",
+        "description": "Remaining requests in the window",
         "schema": {"type": "integer", "minimum": 0},
     },
     "RateLimit-Reset": {
-        "description": "In how many seconds the next window begins",
+        "description": "Seconds until the next window begins",
         "schema": {"type": "integer", "minimum": 0},
     },
     "RateLimit-Policy": {

@@ -164,11 +164,11 @@ class PageQuery(Schema):
     limit = IntegerParameter(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAXIMUM_LIMIT),
-        metadata={"description": "The most items that the answer may hold"},
+        metadata={"description": "Maximum number of items in the response"},
     )
     cursor = CursorField(
         metadata={
-            "description": "The next_cursor of the page before; leave it out for the first",
+            "description": "The next_cursor of the previous page; leave it out for the first page",
             "pattern": _CURSOR_PATTERN,
         },
     )

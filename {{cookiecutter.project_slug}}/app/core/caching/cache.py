@@ -158,7 +158,7 @@ class RedisStore:
             generation = ARGV[2]
             redis.call('SET', KEYS[1], generation)
         end
-        -- Changes nothing. A replica refuses each write, and may not have heard of the last changes.
+        -- A write without effect: a replica, which may lack the last changes, refuses it.
         redis.call('PERSIST', KEYS[1])
         local entry_key = KEYS[2] .. generation
         local found = redis.call('GET', entry_key)

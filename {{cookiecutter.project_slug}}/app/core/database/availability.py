@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core import telemetry
-from app.core.checks import checks
+from app.core.checks import readiness_checks
 from app.core.database.dialects import BACKENDS
 from app.core.database.engine import reading_engine
 from app.core.errors import Conflict, Unavailable
@@ -33,7 +33,7 @@ class DatabaseReadOnly(Exception):  # noqa: N818  a state that the readiness pro
 
 def init_app(app: Flask) -> None:
     """Add the readiness probe, and answer database errors with problem documents."""
-    checks.of(app).probes["database"] = lambda: _require_writable(reading_engine.of(app))
+    readiness_checks.of(app).probes["database"] = lambda: _require_writable(reading_engine.of(app))
     for error in (InterfaceError, OperationalError, PoolExhausted):
         app.register_error_handler(error, _unavailable)
     app.register_error_handler(StaleDataError, _changed_meanwhile)

@@ -13,6 +13,7 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 from sqlalchemy import ColumnElement, delete, inspect, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
 from app.core.database.engine import writing
@@ -77,8 +78,14 @@ def prune(only: str | None, days: int | None) -> None:
         message = "--days needs --only."
         raise click.UsageError(message)
     keep = None if days is None else timedelta(days)
+    failed = []
     for name, rule in chosen.items():
-        click.echo(f"{name}: {rule.apply(keep)} deleted")
+        try:
+            click.echo(f"{name}: {rule.apply(keep)} deleted")
+        except DBAPIError as error:
+            failed.append(f"{name} could not be deleted: {error.orig}")
+    if failed:
+        raise click.ClickException("\n".join(failed))
 
 
 def init_app(app: Flask) -> None:

@@ -77,7 +77,7 @@ def init_app(app: Flask) -> None:
     """Register the deletion of old rows."""
     # {% if cookiecutter.background_tasks %}
     rule = pruning.register(app, "sent_emails", delete_before, keep=KEEP)
-    tasks.schedule.schedule.of(app).add("emails.delete", AN_HOUR, rule.apply)
+    tasks.schedule.periodic_jobs.of(app).add("emails.delete", AN_HOUR, rule.apply)
     # {% else %}
     pruning.register(app, "sent_emails", delete_before, keep=KEEP)
     # {% endif %}

@@ -19,7 +19,7 @@ from opentelemetry import trace
 from app.core import telemetry
 from app.core.observability import multiprocess
 from app.core.observability.metrics import DURATION, DURATION_BUCKETS, LABELS, metrics
-from app.core.observability.tracing import span_of, tracing
+from app.core.observability.tracing import request_tracing, span_of
 from app.core.pipeline import RequestInfo, request_pipeline
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Exemplars:
 
 def init_app(app: Flask) -> None:
     """Add exemplars to the metrics, unless tracing is disabled."""
-    if tracing.get(app):
+    if request_tracing.get(app):
         exemplars = Exemplars()
         request_pipeline.of(app).on_finish.append(exemplars.record)
         metrics.of(app).add_exemplars = exemplars.attach

@@ -69,7 +69,7 @@ def write(stream: TextIO, text: str) -> None:
 
 
 def dumps(line: Mapping[str, Any]) -> bytes:
-    """Encode a line as JSON, whatever values it holds."""
+    """Encode a line as JSON; values of any type are accepted."""
     try:
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:  # a lone surrogate, or an integer of more than 64 bits

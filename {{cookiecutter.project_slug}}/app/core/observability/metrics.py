@@ -45,7 +45,7 @@ class MetricsSettings(InternalSettings):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a metric is, for docs/metrics.md."""
+    """The description of a metric, for docs/metrics.md."""
 
     name: str
     kind: str
@@ -92,7 +92,7 @@ class Metrics:
             LABELS,
             DURATION_BUCKETS,
         )
-        # Without the status: sizes hardly depend on it, and a histogram has many series.
+        # Without the status: sizes barely depend on it, and a histogram has many series.
         self._bytes = self.histogram(
             "http_server_response_body_size_bytes",
             "Size of response bodies, in bytes",
@@ -240,6 +240,11 @@ def _labels(info: RequestInfo) -> tuple[str, str]:
 
 metrics = Extension[Metrics]("metrics")
 """Features add their own metrics to it."""
+
+
+def descriptions(app: Flask) -> list[Description]:
+    """Return the descriptions of an application's metrics."""
+    return metrics.of(app).descriptions
 
 
 def count(

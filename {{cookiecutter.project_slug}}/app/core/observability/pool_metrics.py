@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
         idle.inc()
 
     def close(_connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        # What breaks in use is closed before it is given back.
+        # A connection that breaks in use is closed before it is checked in.
         (used if _info(entry).pop(OUT, False) else idle).dec()
 
     def checkout(

@@ -104,7 +104,7 @@ _HINTS = (
 )
 
 
-# The groups that stay before the mask.
+# The groups that are kept before the mask.
 _UNMASKED_GROUPS = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
 _OPENING = re.compile(_CALL + r"\\{0,4}[\"']|\s", re.IGNORECASE)
 
@@ -136,7 +136,7 @@ def _masking(match: re.Match[str]) -> str:
     if match["encoded"]:
         return f"{match['encoded']}{MASK}%40"
     before = next(filter(None, match.group(*_UNMASKED_GROUPS)), "")
-    opening = _OPENING.match(match[0], len(before))  # stays, like the closing quote
+    opening = _OPENING.match(match[0], len(before))  # kept, like the closing quote
     return f"{before}{opening[0] if opening else ''}{MASK}"
 
 

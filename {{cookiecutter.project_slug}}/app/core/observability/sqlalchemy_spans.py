@@ -9,14 +9,14 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from app.core import database, telemetry
-from app.core.observability.tracing import Tracing, tracing
+from app.core.observability.tracing import Tracing, request_tracing
 
 STATE = "query_span"
 
 
 def init_app(app: Flask) -> None:
     """Trace the application's engine, unless tracing is disabled."""
-    if own := tracing.get(app):
+    if own := request_tracing.get(app):
         with app.app_context():
             observe(database.db.engine, own)
 

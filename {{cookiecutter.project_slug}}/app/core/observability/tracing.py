@@ -398,7 +398,7 @@ def outgoing_headers() -> dict[str, str]:
     return headers
 
 
-tracing = Extension[Tracing]("tracing")
+request_tracing = Extension[Tracing]("request_tracing")
 """Only in applications that are traced."""
 
 
@@ -406,7 +406,7 @@ def init_app(app: Flask, settings: TracingSettings) -> None:
     """Trace all requests except health probes, unless OTEL_SDK_DISABLED is true."""
     if not settings.traces:
         return
-    traces = tracing.set(app, Tracing(settings))
+    own = request_tracing.set(app, Tracing(settings))
     around = request_pipeline.of(app)
-    around.on_start.append(traces.start)
-    around.on_finish.append(traces.finish)
+    around.on_start.append(own.start)
+    around.on_finish.append(own.finish)

@@ -10,6 +10,6 @@ __all__ = ["from_environment", "init_app"]
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
-    """Add the commands to `flask`; called at the end, when all else has been said."""
+    """Add the commands to `flask`; called last, so that their output follows all warnings."""
     reference.init_app(app, settings)
     cli.init_app(app, settings)

@@ -27,7 +27,7 @@ NEED_NO_SETTINGS = frozenset(
 
 
 def init_app(app: Flask, settings: CoreSettings) -> None:
-    """Add `check` to the commands of `flask`, and say where the service runs."""
+    """Add `check` to the commands of `flask`, and show the URL of the service at its start."""
 
     @app.cli.command("check")
     def check() -> None:

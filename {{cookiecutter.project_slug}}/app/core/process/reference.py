@@ -1,4 +1,4 @@
-"""Pages that repeat what the code declares: `make docs` rewrites them, and a test compares them.
+"""Pages that repeat declarations of the code: `make docs` rewrites them, and a test compares them.
 
 Only entries are rewritten: a row of a table, or the lines of one setting in `.env.example`. Their
 order, the headings and the prose of a page are written by hand and kept.
@@ -87,7 +87,7 @@ class _Setting:
 
 
 def _settings(kind: type[CoreSettings]) -> Iterator[_Setting]:
-    """Yield what the fields, their docstrings and the docstrings of their classes say."""
+    """Yield each setting, from its field and docstring and the docstring of its class."""
     usual, required = kind(app_env=Environment.DEVELOPMENT), _required(kind)
     for name, field in kind.model_fields.items():
         value = field.default if name == "app_env" else getattr(usual, name)
@@ -161,7 +161,7 @@ def _log_rows() -> Iterator[Entry]:
 # {% if cookiecutter.metrics %}
 def _metric_rows(app: Flask) -> Iterator[Entry]:
     """Yield the metrics that this application has registered."""
-    for each in observability.metrics.metrics.of(app).descriptions:
+    for each in observability.metrics.descriptions(app):
         row = _row(f"`{each.name}`", each.kind, ", ".join(each.labels), each.meaning)
         yield Entry(each.name, row)
 

@@ -59,12 +59,12 @@ class Settings(  # one line where it fits
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Set up the application's tasks and, if BROKER_URL is set, its Celery application."""
-    tasks = runner.init_app(app, settings)
+    own_tasks = runner.init_app(app, settings)
     if settings.broker_url:
         # Celery is slow to import, so it is imported only when a broker is configured.
         from app.core.tasks import celery_app  # noqa: PLC0415
 
-        celery_app.init_app(app, tasks)
+        celery_app.init_app(app, own_tasks)
     # {% if cookiecutter.tracing %}
     spans.init_app(app)
     # {% endif %}

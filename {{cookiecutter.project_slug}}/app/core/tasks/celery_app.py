@@ -331,7 +331,7 @@ def worker(app: Flask) -> Celery:
     for name in runner.tasks.of(app):
         celery.task(_task_function(connected), name=name, bind=True, max_retries=None)
     # {% if cookiecutter.database != "none" %}
-    for job in schedule.schedule.of(app):
+    for job in schedule.periodic_jobs.of(app):
         celery.task(_job_function(job), name=job.name)
         celery.conf.beat_schedule[job.name] = {
             "task": job.name,
@@ -355,10 +355,10 @@ def worker(app: Flask) -> Celery:
 
 
 # Celery expects functions as tasks.
-def _task_function(broker: Broker) -> Callable[..., None]:
+def _task_function(connected: Broker) -> Callable[..., None]:
     def run(celery_task: CeleryTask, values: Any = None, *_: object, **__: object) -> None:  # noqa: ANN401
         # The values may be anything; the task's schema validates them.
-        broker.run(celery_task, values)
+        connected.run(celery_task, values)
 
     return run
 
@@ -495,5 +495,5 @@ def init_app(app: Flask, tasks: Tasks) -> None:
     tasks.publisher = Publisher(connected.send, tasks.settings.task_publish_timeout_seconds)
     # {% if cookiecutter.database == "none" %}
     # Without an outbox, no task can be queued while the broker is unavailable.
-    checks.checks.of(app).probes["broker"] = connected.ping
+    checks.readiness_checks.of(app).probes["broker"] = connected.ping
     # {% endif %}

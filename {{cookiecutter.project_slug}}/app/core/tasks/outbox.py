@@ -32,7 +32,7 @@ from app.core.tasks.runner import (
     Tasks,
     tasks,
 )
-from app.core.tasks.schedule import schedule
+from app.core.tasks.schedule import periodic_jobs
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +64,10 @@ class OutboxMessage(Base, kw_only=True):
 class Outbox:
     """The outbox of one application, and the message store of its tasks."""
 
-    def __init__(self, tasks: Tasks) -> None:
-        self._tasks = tasks
-        seconds = max(VISIBILITY_TIMEOUT_SECONDS, 2.0 * tasks.settings.task_hard_time_limit_seconds)
+    def __init__(self, own_tasks: Tasks) -> None:
+        self._tasks = own_tasks
+        limit = own_tasks.settings.task_hard_time_limit_seconds
+        seconds = max(VISIBILITY_TIMEOUT_SECONDS, 2.0 * limit)
         self._visibility_timeout = timedelta(seconds=seconds)
 
     def add(self, session: Session, task: Task, values: Mapping[str, Any]) -> None:
@@ -187,10 +188,10 @@ def init_app(app: Flask) -> None:
     """Store the messages of this application's tasks until they are done."""
     own_tasks = tasks.of(app)
     own_tasks.message_store = store = outbox.set(app, Outbox(own_tasks))
-    schedule.of(app).add("outbox.relay", RELAY_INTERVAL_SECONDS, store.relay)
+    periodic_jobs.of(app).add("outbox.relay", RELAY_INTERVAL_SECONDS, store.relay)
     ttl = timedelta(seconds=DEAD_LETTER_TTL_SECONDS)
     rule = pruning.register(app, "dead_letters", delete_dead_before, keep=ttl)
-    schedule.of(app).add("outbox.forget_dead", AN_HOUR, rule.apply)
+    periodic_jobs.of(app).add("outbox.delete_dead", AN_HOUR, rule.apply)
     app.cli.add_command(commands)
 
 

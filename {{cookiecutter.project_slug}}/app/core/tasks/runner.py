@@ -54,7 +54,7 @@ class RetryLater(Exception):  # noqa: N818  not an error
         self.seconds = seconds
 
 
-class PermanentFailure(Exception):  # noqa: N818  the name says so
+class PermanentFailure(Exception):  # noqa: N818  the name states it
     """Raised by a task when no retry can help: the message becomes a dead letter."""
 
 

@@ -47,7 +47,7 @@ class Job:
             return True
 
 
-class Schedule:
+class PeriodicJobs:
     """The periodic jobs of one application."""
 
     def __init__(self, app: Flask) -> None:
@@ -87,9 +87,9 @@ def claim(job: str, number: int) -> bool:
     return True
 
 
-schedule = Extension[Schedule]("schedule")
+periodic_jobs = Extension[PeriodicJobs]("periodic_jobs")
 
 
 def init_app(app: Flask) -> None:
-    """Give the application an empty schedule."""
-    schedule.set(app, Schedule(app))
+    """Give the application an empty list of jobs."""
+    periodic_jobs.set(app, PeriodicJobs(app))

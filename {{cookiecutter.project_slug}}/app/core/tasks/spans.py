@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from app.core import telemetry
-from app.core.observability.tracing import PROPAGATOR, Tracing, outgoing_headers, tracing
+from app.core.observability.tracing import PROPAGATOR, Tracing, outgoing_headers, request_tracing
 from app.core.pipeline import RequestInfo
 from app.core.tasks.runner import Message, tasks
 
@@ -68,7 +68,7 @@ class TaskSpans:
 
 def init_app(app: Flask) -> None:
     """Trace the application's tasks, unless tracing is disabled."""
-    if traces := tracing.get(app):
+    if traces := request_tracing.get(app):
         own_tasks = tasks.of(app)
         own_tasks.observers.append(TaskSpans(traces, own_tasks.queue_name, own_tasks.system))
         own_tasks.at_exit.append(traces.shut_down)

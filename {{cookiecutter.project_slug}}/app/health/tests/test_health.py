@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.core.checks import Checks, checks
+from app.core.checks import ReadinessChecks, readiness_checks
 from app.health.routes import started
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -12,7 +12,9 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 @pytest.fixture(autouse=True)
 def _as_if_new(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start each test with an application without dependencies."""
-    monkeypatch.setitem(app.extensions, checks.name, Checks(HANG_TIMEOUT_SECONDS))
+    monkeypatch.setitem(
+        app.extensions, readiness_checks.name, ReadinessChecks(HANG_TIMEOUT_SECONDS)
+    )
     monkeypatch.setitem(app.extensions, started.name, value=False)
 
 
@@ -23,13 +25,13 @@ def _down() -> None:
 def test_a_live_process_says_so_even_when_what_it_needs_is_down(
     app: Flask, client: FlaskClient
 ) -> None:
-    checks.of(app).probes["ledger"] = _down
+    readiness_checks.of(app).probes["ledger"] = _down
 
     assert client.get("/health/live").json == {"status": "ok"}
 
 
 def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
-    checks.of(app).probes.update(ledger=_down, mail=lambda: None)
+    readiness_checks.of(app).probes.update(ledger=_down, mail=lambda: None)
 
     answer = client.get("/health/ready")
 
@@ -44,7 +46,7 @@ def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
 def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
     app: Flask, client: FlaskClient
 ) -> None:
-    checks.of(app).timeout_seconds = 0.2
+    readiness_checks.of(app).timeout_seconds = 0.2
     asked: list[int] = []
     answer = threading.Event()
 
@@ -52,14 +54,14 @@ def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
         asked.append(1)
         answer.wait(HANG_TIMEOUT_SECONDS)
 
-    checks.of(app).probes["ledger"] = hang
+    readiness_checks.of(app).probes["ledger"] = hang
 
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/ready").status_code == 503
     assert len(asked) == 1
     answer.set()
-    checks.of(app).timeout_seconds = HANG_TIMEOUT_SECONDS
-    checks.of(app).probes["ledger"] = lambda: None
+    readiness_checks.of(app).timeout_seconds = HANG_TIMEOUT_SECONDS
+    readiness_checks.of(app).probes["ledger"] = lambda: None
     client.get("/health/ready")
     assert client.get("/health/ready").status_code == 200
 
@@ -67,11 +69,11 @@ def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
 def test_startup_passes_once_everything_answered_and_stays_so(
     app: Flask, client: FlaskClient
 ) -> None:
-    checks.of(app).probes["ledger"] = _down
+    readiness_checks.of(app).probes["ledger"] = _down
     assert client.get("/health/startup").status_code == 503
 
-    checks.of(app).probes["ledger"] = lambda: None
+    readiness_checks.of(app).probes["ledger"] = lambda: None
     assert client.get("/health/startup").status_code == 200
 
-    checks.of(app).probes["ledger"] = _down
+    readiness_checks.of(app).probes["ledger"] = _down
     assert client.get("/health/startup").json == {"status": "ok"}

@@ -559,7 +559,7 @@ def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(
     make_app: MakeApp, openid_provider: OpenIDProvider
 ) -> None:
     bare = Settings.model_validate({"app_env": "development"})
-    assert any("nobody can log in" in each for each in bare.warnings())
+    assert any("login is unavailable" in each for each in bare.warnings())
 
     client = serving(make_app, openid_provider.realm(KEY), oidc_client_id=None).test_client()
 

@@ -8,7 +8,7 @@ from conftest import LogLines, MakeApp
 
 @pytest.fixture
 def tried(make_app: MakeApp) -> Flask:
-    """Return an application where a try ends as its path says."""
+    """Return an application in which the path determines the outcome of a login attempt."""
     app = make_app()
 
     @app.post("/try/<end>")

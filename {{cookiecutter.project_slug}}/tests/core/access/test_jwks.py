@@ -24,7 +24,7 @@ def asking(realm: Realm) -> ProviderClient:
 
 @pytest.fixture
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> PassTime:
-    """Let time pass, for keys and questions."""
+    """Return a function that advances the clock."""
     clock, passed = time.monotonic, [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock() + sum(passed))
     return passed.append
@@ -155,7 +155,7 @@ def test_nobody_waits_for_a_slow_provider_longer_than_the_limit(
         assert realm.asked(path) == 1
         realm.describe()
         provider._threads.shutdown()  # noqa: SLF001  so that its line is in the log
-    assert log_lines[-1]["exception.message"] == "its answer takes too long"
+    assert log_lines[-1]["exception.message"] == "its response takes too long"
 
 
 @pytest.mark.attack
@@ -172,15 +172,15 @@ def test_an_answer_that_is_not_the_providers_teaches_nothing(
             "another issuer",
         ),
         "no issuer": (lambda: realm.describe(issuer=None), "another issuer"),
-        "no place of keys": (lambda: realm.describe(jwks_uri=None), "no URL"),
-        "keys in a file": (lambda: realm.describe(jwks_uri="file:///etc/passwd"), "no URL"),
-        "keys on the way": (lambda: realm.describe(jwks_uri="http://10.0.0.1/keys"), "no URL"),
+        "no place of keys": (lambda: realm.describe(jwks_uri=None), "not a URL"),
+        "keys in a file": (lambda: realm.describe(jwks_uri="file:///etc/passwd"), "not a URL"),
+        "keys on the way": (lambda: realm.describe(jwks_uri="http://10.0.0.1/keys"), "not a URL"),
         "keys nowhere": (lambda: realm.describe(jwks_uri=NOWHERE), "refused"),
         "an error": (lambda: realm.answer(KEYS, keys, status=500), "status 500"),
         "elsewhere": (lambda: realm.answer(KEYS, "", status=302, headers=elsewhere), "status 302"),
         "garbage": (lambda: realm.answer(KEYS, "<html>"), ""),
         "a part": (lambda: realm.answer(KEYS, keys[:-2]), ""),
-        "a list": (lambda: realm.answer(KEYS, f"[{keys}]"), "no JSON object"),
+        "a list": (lambda: realm.answer(KEYS, f"[{keys}]"), "not a JSON object"),
         "too much": (lambda: realm.answer(KEYS, keys, *[" " * 65_536] * 5), "too large"),
         "nesting": (lambda: realm.answer(KEYS, "[" * 100_000), ""),
         "nothing": (lambda: realm.answer(KEYS, "", status=0), ""),

@@ -53,7 +53,7 @@ def trusting(realm: Realm, **values: object) -> Verifier:
 
 @pytest.fixture
 def serving(make_app: MakeApp, openid_provider: OpenIDProvider) -> Serving:
-    """Make clients of applications that trust a realm; of a new one, if none is given."""
+    """Return a function that creates a client of an application that trusts a realm, or a new one."""
 
     def serve(realm: Realm | None = None) -> tuple[Realm, FlaskClient]:
         realm = realm or openid_provider.realm(KEY)
@@ -68,13 +68,13 @@ def serving(make_app: MakeApp, openid_provider: OpenIDProvider) -> Serving:
 
 @pytest.fixture(scope="module")
 def realm(openid_provider: OpenIDProvider) -> Realm:
-    """Return an issuer whose keys stay as they are."""
+    """Return an issuer whose keys no test changes."""
     return openid_provider.realm(KEY, CURVE, MODULUS)
 
 
 @pytest.fixture(scope="module")
 def verifier(realm: Realm) -> Verifier:
-    """Return a verifier that has its keys."""
+    """Return a verifier that has fetched its keys."""
     return trusting(realm)
 
 
@@ -209,7 +209,7 @@ def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
 ) -> None:
     auth0 = "https://shop.example/roles"
     cases: list[tuple[dict[str, str], dict[str, Any], frozenset[str]]] = [
-        # By default every token is a user's, and nobody an administrator.
+        # By default every token has the role user, and none the role admin.
         ({}, {"scope": "admin", "roles": ["admin"]}, USER),
         ({"oidc_user_requires": "scope:notes"}, {"scope": "openid notes"}, USER),
         ({"oidc_user_requires": "scope:notes"}, {"scope": ["openid", "notes"]}, USER),

@@ -20,30 +20,30 @@ GRANTED = Scopes()
 GRANTED.declare(toy.SCOPES)
 USER, ADMIN = GRANTED.of_role("user"), GRANTED.of_role("admin")
 NONCE = "of one question"
-ACCESS = "abcdefgh"  # an access token; nobody here reads it
+ACCESS = "abcdefgh"  # an access token, which no test decodes
 
 
 @pytest.fixture(scope="module")
 def realm(openid_provider: OpenIDProvider) -> Realm:
-    """Return an issuer that stays as it is."""
+    """Return an issuer that no test changes."""
     return openid_provider.realm(KEY, CURVE)
 
 
 @pytest.fixture(scope="module")
 def flow(realm: Realm) -> OIDCLogin:
-    """Return how people log in there."""
+    """Return the login at that issuer."""
     settings = Settings.model_validate({**environments.TESTING, "oidc_issuer": realm.issuer})
     return OIDCLogin(settings, ProviderClient(realm.issuer, settings.oidc_algorithms), GRANTED)
 
 
 def said(realm: Realm, **others: object) -> dict[str, Any]:
-    """Return what an ID token says."""
+    """Return the claims of an ID token."""
     found = {**claims(realm.issuer, "ann"), "aud": CLIENT["id"], "nonce": NONCE, **others}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def given(told: dict[str, Any], key: Key = KEY, **header: object) -> dict[str, str]:
-    """Return what the provider gives for a code."""
+    """Return the provider's token response."""
     return {"id_token": signed(told, key, **{"typ": "JWT", **header}), "access_token": ACCESS}
 
 

@@ -31,7 +31,7 @@ PROJECT = Path(__file__).parents[3]
 
 
 class Unreliable(InProcessStore):
-    """A store that can be away, as Redis can."""
+    """A store that can be unavailable, as Redis can."""
 
     errors: tuple[type[Exception], ...] = (ConnectionError,)
 
@@ -61,7 +61,7 @@ class Unreliable(InProcessStore):
 
 
 class Counting(RedisStore):
-    """A Redis, and how often it was asked for an answer."""
+    """A Redis that counts the reads of entries."""
 
     asked = 0
 
@@ -71,7 +71,7 @@ class Counting(RedisStore):
 
 
 def in_redis() -> RedisStore:
-    """Return a store apart from those of other runs, which begin new generations too."""
+    """Return a store with a prefix of its own: other runs start generations too."""
     return RedisStore(SecretURL(os.environ["TEST_REDIS_URL"]), f"tests/{uuid4()}")
 
 
@@ -93,12 +93,12 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
 
 @pytest.fixture
 def key() -> str:
-    """Return the name of an answer."""
+    """Return the key of an entry."""
     return "notes/1"
 
 
 class Source:
-    """What is read through the cache; it counts how often it is asked."""
+    """A function to read through the cache, which counts its calls."""
 
     def __init__(self) -> None:
         self.version = 1
@@ -110,7 +110,7 @@ class Source:
 
     @property
     def times(self) -> int:
-        """How often it was asked."""
+        """The number of calls."""
         return len(self.answers)
 
 
@@ -429,13 +429,12 @@ def test_a_hundred_who_miss_at_once_make_one_answer(
     assert source.times == 1
 
 
-# Reads one key four times at a moment that all processes were told.
+# Reads one key four times at the same moment in all processes.
 READER = """
 import os, sys, time
 from concurrent.futures import ThreadPoolExecutor
-from app.core.caching import cache as caching
 from app.core.api.conditional_requests import Representation
-from app.core.caching import Cache, RedisStore
+from app.core.caching import cache as caching
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 
@@ -448,7 +447,7 @@ def make():
     return Representation(1, b"{}")
 
 name, moment = sys.argv[1], float(sys.argv[2])
-cache = Cache(RedisStore(SecretURL(os.environ["TEST_REDIS_URL"]), name), 60)
+cache = caching.Cache(caching.RedisStore(SecretURL(os.environ["TEST_REDIS_URL"]), name), 60)
 cache.read("another", b"form", lambda: Representation(1, b"{}"))
 time.sleep(max(0, moment - time.time()))
 with ThreadPoolExecutor(4) as threads:

@@ -12,7 +12,7 @@ SECRET = "4c1fe07b92a85d36e3f7c0819a5b4d26f80e7c31b95da2644f6b0e97d3c8a152"
 
 @pytest.fixture(autouse=True)
 def _named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, production: dict[str, str]) -> None:
-    """Name a secret in a production that lacks its own key."""
+    """Name a secret in production settings without SECRET_KEY."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in production.items():

@@ -11,7 +11,7 @@ GONE = OperationalError("SELECT 1", {}, ConnectionError("gone away"))
 
 @pytest.fixture(scope="module")
 def failing(make_app: MakeApp) -> FlaskClient:
-    """Return a client of an application with views that the database fails."""
+    """Return a client of an application whose views raise database errors."""
     app = make_app()
 
     @app.get("/stale")

@@ -1,4 +1,4 @@
-"""Pooled connections that no longer serve: with stand-ins for a driver's errors, and on a server."""
+"""Pooled connections that are no longer usable: with simulated errors of drivers, and on a server."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ TEXTS = select(Note.text)
 
 
 class Refused(sqlite3.OperationalError):
-    """An error as a server's driver raises it: psycopg with a SQLSTATE, PyMySQL with a number."""
+    """An error of a driver: psycopg's with a SQLSTATE, PyMySQL's with a number."""
 
     def __init__(self, code: object, message: str) -> None:
         super().__init__(code, message)
@@ -28,7 +28,7 @@ class Refused(sqlite3.OperationalError):
 
 
 class Refusing:
-    """Lets the next statements of an application on SQLite fail as the driver of a server does."""
+    """Makes the next statements of an application on SQLite fail with a driver's error."""
 
     def __init__(self, app: Flask) -> None:
         self.next: list[Exception] = []
@@ -156,7 +156,7 @@ def test_a_connection_that_the_server_closes_is_replaced_without_repeating_the_r
 
 @pytest.fixture(scope="module")
 def own(make_app: MakeApp, new_database: NewDatabase) -> Iterator[View]:
-    """Return a view of an application whose database is its own."""
+    """Return a view of an application with a database of its own."""
     view = View(make_app(database_url=new_database(), database_pool_size=3))
     ToyBase.metadata.create_all(reading_engine.of(view.app))
     yield view
@@ -164,7 +164,7 @@ def own(make_app: MakeApp, new_database: NewDatabase) -> Iterator[View]:
 
 
 def warm(app: Flask, last: str = "SELECT 1") -> None:
-    """Use three pooled connections so often that psycopg prepares the query, then do as is said."""
+    """Use three pooled connections until psycopg prepares the query, then call the given function."""
     with ExitStack() as stack:
         pooled = [stack.enter_context(reading_engine.of(app).connect()) for _ in range(3)]
         for connection in pooled:
@@ -179,7 +179,7 @@ def list_texts() -> None:
 
 
 def do(app: Flask, statement: str) -> None:
-    """Run a statement on a connection that is not the pool's."""
+    """Run a statement on a connection outside the pool."""
     url = reading_engine.of(app).url
     other = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with other.connect() as connection:

@@ -323,7 +323,7 @@ def test_options_of_the_environment_are_joined_with_ours(monkeypatch: pytest.Mon
 
 
 # {% endif %}
-# By kind of database: what is added to the URL, what is asked of a session, and what it has to say
+# By kind of database: what is added to the URL, the query for a session, and its expected result
 # to requests and to migrations.
 SESSIONS = {
     # {% if cookiecutter.database == "postgresql" %}
@@ -497,7 +497,7 @@ def test_values_do_not_reach_the_logs_with_an_error(app: Flask) -> None:
 
 
 def counting(app: Flask) -> Flask:
-    """Add a route that reads, to an application of a test's own."""
+    """Add a route that reads to an application that only one test uses."""
     app.add_url_rule("/stored", "stored", lambda: str(stored_notes()))
     return app
 

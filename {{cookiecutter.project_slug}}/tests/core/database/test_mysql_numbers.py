@@ -1,4 +1,4 @@
-"""Numbers that no column holds are refused before PyMySQL writes them out."""
+"""Numbers that no column can store are refused before PyMySQL writes them out."""
 
 from decimal import Decimal
 

@@ -4,17 +4,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.core.database import db, pruning, reading, writing
 
 
 class Tables(DeclarativeBase):
-    """Tables of these tests alone."""
+    """Tables that only these tests use."""
 
 
 class Row(Tables):
-    """A row that grows old."""
+    """A row with an age."""
 
     __tablename__ = "rows_of_a_test"
 
@@ -24,7 +25,7 @@ class Row(Tables):
 
 @pytest.fixture(autouse=True)
 def table(app: Flask) -> Iterator[None]:
-    """Make the table, and drop it."""
+    """Create the table, and drop it after the test."""
     with app.app_context():
         Tables.metadata.create_all(db.engine)
         yield
@@ -67,6 +68,19 @@ def test_one_command_deletes_all_old_rows(app: Flask, ages: dict[str, timedelta]
     assert (result.exit_code, result.output) == (0, "visits: 2 deleted\ncodes: 0 deleted\n")
     assert round(ages["visits"] / timedelta(hours=1)) == 90 * 24
     assert round(ages["codes"] / timedelta(hours=1)) == 1
+
+
+@pytest.mark.usefixtures("ages")
+def test_rows_that_cannot_be_deleted_do_not_stop_the_others(app: Flask) -> None:
+    def locked(_moment: datetime) -> int:
+        raise OperationalError("DELETE", None, Exception("the table is locked"))
+
+    pruning.register(app, "visits", locked, keep=timedelta(days=90))
+    result = app.test_cli_runner().invoke(args=["prune"])
+
+    assert result.exit_code == 1
+    assert result.stdout == "codes: 0 deleted\n"
+    assert result.stderr == "Error: visits could not be deleted: the table is locked\n"
 
 
 @pytest.mark.parametrize(("options", "days"), [([], 90), (["--days", "30"], 30)])

@@ -16,7 +16,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def passing_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let each look at the clock see a time of its own."""
+    """Return the next readings of the clock; the last one repeats."""
     times = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: times.pop(0) if len(times) > 1 else times[0])
     return times

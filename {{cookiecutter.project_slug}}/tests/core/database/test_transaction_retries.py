@@ -1,4 +1,4 @@
-"""Deadlocks and serialization failures: in words, and for real on a server."""
+"""Deadlocks and serialization failures: simulated, and real ones on a server."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("toy_tables")
 
-# How a server tells that somebody waits for a lock.
+# How a server shows that a session waits for a lock.
 WAITING = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": "SELECT 1 FROM pg_stat_activity"
@@ -35,7 +35,7 @@ WAITING = {
 
 
 class Refused(Exception):  # noqa: N818  stands for a driver's own
-    """An error of the database, with a code as the drivers give it."""
+    """An error of the database, with a driver's code."""
 
     def __init__(self, code: object) -> None:
         super().__init__(code)
@@ -119,7 +119,7 @@ def test_a_deadlock_on_a_server_is_tried_again(view: View) -> None:
 
 
 def the_view_is_ended_and_runs_again(view: View) -> bool:
-    """Let a view and a transaction of ours wait for each other; tell whose the server ended."""
+    """Make a view and a transaction wait for each other; return whether the server ended the view's."""
     first, second, *more = stored(view.app, 5)
     holds_first = threading.Event()
 

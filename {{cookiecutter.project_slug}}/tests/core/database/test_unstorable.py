@@ -1,4 +1,4 @@
-"""Values that a database cannot hold, in a domain that the core has never heard of."""
+"""Values that a database cannot store, in a domain that only this test has."""
 
 import json
 import secrets
@@ -63,7 +63,7 @@ BEFORE_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 
 
 class NoteSchema(schemas.Schema):
-    """As careless as a schema can be."""
+    """A schema without ranges and lengths."""
 
     text = fields.String()
     title = fields.String()
@@ -86,7 +86,7 @@ class CountSchema(schemas.Schema):
 
 
 def count(**values: object) -> Response:
-    """Answer how many notes have these values."""
+    """Return the number of notes with these values."""
     with reading() as connection:
         rows = connection.execute(select(NOTES).filter_by(**values)).all()
     return json_response({"count": len(rows)})
@@ -102,7 +102,7 @@ def notes(make_app: MakeApp) -> Iterator[FlaskClient]:
     @blueprint.arguments(NoteSchema)
     @blueprint.response(204)
     def write_note(note: dict[str, Any]) -> Response:
-        """Write a note."""
+        """Store a note."""
         with writing() as session:
             session.execute(insert(NOTES).values(**note))
         return Response(status=204)
@@ -111,14 +111,14 @@ def notes(make_app: MakeApp) -> Iterator[FlaskClient]:
     @blueprint.arguments(SearchSchema, location="query")
     @blueprint.response(200, CountSchema)
     def list_notes(query: dict[str, Any]) -> Response:
-        """Return how many notes have these values."""
+        """Return the number of notes with these values."""
         return count(**query)
 
     @blueprint.route("/<int:rank>", methods=["GET"])
     @blueprint.response(200, CountSchema)
     @blueprint.problems(422)
     def get_rank(rank: int) -> Response:
-        """Return how many notes have this rank."""
+        """Return the number of notes with this rank."""
         return count(rank=rank)
 
     app.register_blueprint(blueprint, url_prefix="/api/v1/notes")
@@ -243,7 +243,7 @@ def test_each_server_refuses_what_its_columns_do_not_hold(
 
 
 class Refused(Exception):  # noqa: N818  stands for a driver's own
-    """An error of the server, with its code as the drivers give it."""
+    """An error of the server, with a driver's code."""
 
     def __init__(self, code: object) -> None:
         super().__init__(code)

@@ -1,1 +1,1 @@
-"""Tests of what guards requests."""
+"""Tests of HTTP."""

@@ -110,7 +110,7 @@ def test_a_page_of_another_site_changes_nothing(
     for headers in FOREIGN:
         for name, tried in {"no list": client, "a list": shop}.items():
             with subtests.test(f"{name}: {headers}"):
-                # Before it is asked who calls, and before the body is looked at.
+                # Before authentication, and before the body is read.
                 answer = tried.post(URL, data="{", headers={"Authorization": "", **headers})
 
                 assert answer.status_code == 403

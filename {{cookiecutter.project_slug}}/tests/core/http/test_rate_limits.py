@@ -28,7 +28,7 @@ def new_address() -> str:
 
 @pytest.fixture(autouse=True)
 def _middle_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold the clock, so that no test runs across a window's end."""
+    """Stop the clock, so that no test crosses the end of a window."""
     monkeypatch.setattr(time, "time", lambda: 1_800_000_015.0)
 
 

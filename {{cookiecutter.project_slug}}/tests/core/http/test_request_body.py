@@ -1,4 +1,4 @@
-"""Bodies that break off or are malformed, which a server notices only while they are read."""
+"""Incomplete and malformed bodies, which a server detects only while they are read."""
 
 from io import BufferedReader, BytesIO
 
@@ -15,11 +15,11 @@ LIMIT = 1024
 
 
 class MalformedChunkError(Exception):
-    """An error of a server that is no OSError, as Gunicorn's are."""
+    """An error of a server that is not an OSError, like Gunicorn's."""
 
 
 class _Breaking(BytesIO):
-    """A body that breaks when as much of it as is there was read."""
+    """A body that raises an error after its available bytes."""
 
     def __init__(self, body: bytes, error: type[Exception]) -> None:
         super().__init__(body)

@@ -1,4 +1,4 @@
-"""Text that nothing can keep, in a domain that the core has never heard of."""
+"""Text that cannot be stored, in a domain that only this test has."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class SearchSchema(Schema):
 
 @pytest.fixture(scope="module")
 def notes(make_app: MakeApp) -> FlaskClient:
-    """Return a client of an application with a domain of its own, which answers what it reads."""
+    """Return a client of an application with a domain of its own, which returns what it has read."""
     app = make_app()
     blueprint = Blueprint("notes", __name__, description="Keep notes")
 
@@ -31,7 +31,7 @@ def notes(make_app: MakeApp) -> FlaskClient:
     @blueprint.arguments(NoteSchema)
     @blueprint.response(200, NoteSchema)
     def write_note(note: dict[str, Any]) -> Response:
-        """Write a note."""
+        """Store a note."""
         return json_response(note)
 
     @blueprint.route("", methods=["GET"])

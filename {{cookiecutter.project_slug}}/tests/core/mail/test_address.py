@@ -7,7 +7,7 @@ from app.core.schemas import Schema
 
 
 class WriterSchema(Schema):
-    """Somebody who can be written to."""
+    """A schema with an email address."""
 
     email = EmailField(required=True)
 

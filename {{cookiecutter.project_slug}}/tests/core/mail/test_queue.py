@@ -31,7 +31,7 @@ LOGIN = base64.b64encode(b"\0user@shop\0pass:word").decode()
 
 @dataclass
 class Heard:
-    """What a mail server was told."""
+    """The commands that a mail server received."""
 
     lines: list[str] = field(default_factory=list)
     email: str = ""
@@ -41,7 +41,7 @@ class Heard:
 def speaking(
     heard: Heard, context: ssl.SSLContext, *, offers: tuple[str, ...], encrypted: bool
 ) -> type[socketserver.BaseRequestHandler]:
-    """Return a mail server that knows just enough of RFC 5321."""
+    """Run a mail server with a minimal RFC 5321."""
 
     class Speaker(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -100,7 +100,7 @@ def server(
 
 @pytest.fixture
 def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Return what a server on loopback proves who it is with, and believe it."""
+    """Trust a certificate for loopback; return the TLS context of its server."""
     files = certify(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
@@ -108,7 +108,7 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext
     return context
 
 
-def outbox(**values: object) -> EmailQueue:
+def make_queue(**values: object) -> EmailQueue:
     given = {"app_env": "testing", "mail_from": "service@shop.example", **values}
     return EmailQueue(Settings.model_validate(given), lambda *_: nullcontext())
 
@@ -119,7 +119,7 @@ def sent(box: EmailQueue, *emails: Email) -> None:
     box.executor.shutdown()  # waits
 
 
-def test_a_emails_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: LogLines) -> None:
+def test_an_email_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: LogLines) -> None:
     for scheme, user, offers in (
         ("smtps", "user%40shop:pass%3Aword@", ()),
         ("smtp", "user%40shop:pass%3Aword@", ("STARTTLS",)),
@@ -127,7 +127,7 @@ def test_a_emails_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
         ("smtp", "", ()),
     ):
         with server(certified, offers=offers, encrypted=scheme == "smtps") as (heard, port):
-            sent(outbox(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), EMAIL)
+            sent(make_queue(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), EMAIL)
 
         assert log_lines == []
         # Commands have no case (RFC 5321, 2.4), and Python has changed its own.
@@ -142,8 +142,8 @@ def test_a_emails_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
         assert "@shop.example>\r\n" in heard.email.partition("Message-ID:")[2]
 
 
-def test_a_emails_is_ascii_for_servers_that_take_nothing_else() -> None:
-    box = outbox()
+def test_an_email_is_ascii_for_servers_that_take_nothing_else() -> None:
+    box = make_queue()
 
     sent(box, Email("ada@mail.example", "Größe", "Größe\n"))
 
@@ -160,7 +160,7 @@ def test_certificates_are_read_once_and_only_where_they_are_needed(
     monkeypatch.setattr(smtp, "ssl", seen)
     for offers, times in (((), 0), (("STARTTLS",), 1)):
         with server(certified, offers=offers) as (heard, port):
-            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), EMAIL, EMAIL)
+            sent(make_queue(mail_url=f"smtp://127.0.0.1:{port}"), EMAIL, EMAIL)
 
         assert heard.email.count("Message-ID:") == 2
         assert seen.create_default_context.call_count == times
@@ -171,7 +171,7 @@ def test_a_password_is_never_sent_in_the_clear(
     certified: ssl.SSLContext, log_lines: LogLines
 ) -> None:
     with server(certified) as (heard, port):
-        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
+        sent(make_queue(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
 
     assert not [line for line in heard.lines if line.startswith("AUTH")]
     assert heard.email == ""
@@ -186,14 +186,14 @@ def test_a_server_that_cannot_prove_its_name_gets_nothing(
     with server(certified, offers=("STARTTLS",)) as (heard, port):
         # Its thread meets the refusal too.
         monkeypatch.setattr(socketserver.BaseServer, "handle_error", lambda *_: None)
-        sent(outbox(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
+        sent(make_queue(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
 
     assert heard.email == ""
     assert log_lines[-1]["error.type"] == "SSLCertVerificationError"
 
 
 def test_a_server_that_is_away_is_logged_without_the_address(log_lines: LogLines) -> None:
-    box = outbox(mail_url="smtp://127.0.0.1:1")
+    box = make_queue(mail_url="smtp://127.0.0.1:1")
 
     sent(box, EMAIL, EMAIL)
 
@@ -206,7 +206,7 @@ def test_no_request_waits_for_a_slow_server_and_emails_beyond_the_bound_are_drop
     monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.setattr(queue, "MAX_QUEUED", 2)
-    box = outbox()
+    box = make_queue()
     barrier = Barrier(2)
     box.executor.submit(barrier.wait)
 
@@ -220,8 +220,8 @@ def test_no_request_waits_for_a_slow_server_and_emails_beyond_the_bound_are_drop
     assert len(box.captured) == 2
 
 
-def test_a_emails_to_nobody_goes_nowhere() -> None:
-    box = outbox()
+def test_an_email_to_nobody_goes_nowhere() -> None:
+    box = make_queue()
 
     sent(box, Email(None, "", ""))
 
@@ -229,7 +229,7 @@ def test_a_emails_to_nobody_goes_nowhere() -> None:
 
 
 def test_development_shows_emails_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    sent(outbox(app_env="development"), EMAIL)
+    sent(make_queue(app_env="development"), EMAIL)
 
     shown = capsys.readouterr().err
     assert "ada@mail.example" in shown
@@ -289,7 +289,7 @@ def test_nobody_writes_a_header_of_their_own(
         ("a@b", "Hello\r\nBcc: eve@evil.example"),
         ("=?utf-8?q?eve=40evil.example?=@mail.example", "Hello"),  # stored by an older version
     ):
-        sent(box := outbox(), Email(to, subject, ""))
+        sent(box := make_queue(), Email(to, subject, ""))
         assert not box.captured
         assert log_lines[-1]["message"] == "email rejected"
         assert log_lines[-1]["error.type"] == "ValueError"
@@ -311,7 +311,7 @@ def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
     ):
         with subtests.test(address[:40]), server(certified) as (heard, port):
             assert mail.normalised(address) == address
-            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}"), Email(address, "Hello", ""))
+            sent(make_queue(mail_url=f"smtp://127.0.0.1:{port}"), Email(address, "Hello", ""))
 
             (rcpt,) = [line for line in heard.lines if line.lower().startswith("rcpt")]
             assert rcpt.partition(":")[2] == f"<{address}>"
@@ -341,7 +341,7 @@ def test_a_permanent_refusal_is_a_log_line_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
     log_lines: LogLines,
 ) -> None:
-    box = outbox()
+    box = make_queue()
     monkeypatch.setattr(box, "_transport", Mock(side_effect=error))
 
     sent(box, EMAIL)
@@ -390,7 +390,7 @@ def test_a_mail_server_may_have_an_authority_of_its_own(
         ((), {"mail_ca_file": ca_file}, False),  # it would be sent in the clear
     ):
         with server(certified, offers=offers) as (heard, port):
-            sent(outbox(mail_url=f"smtp://127.0.0.1:{port}", **told), EMAIL)
+            sent(make_queue(mail_url=f"smtp://127.0.0.1:{port}", **told), EMAIL)
 
         assert bool(heard.email) is delivered
         assert (

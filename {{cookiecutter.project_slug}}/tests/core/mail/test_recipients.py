@@ -14,7 +14,7 @@ def recipients(app: Flask) -> RecipientLimits:
 
 
 def hand_over(recipients: RecipientLimits, to: str, share: Share, names: str) -> str:
-    """Hand an email over for each email, and return those that were let through."""
+    """Deliver these emails; return those within the limit."""
     done = ""
     for name in names:
         try:

@@ -19,7 +19,7 @@ PRUNE = ["prune", "--only", "sent_emails"]
 
 
 def later(seconds: float) -> None:
-    """Let all emails be older."""
+    """Set the time of all emails to this many seconds ago."""
     then = datetime.now(UTC) - timedelta(seconds=seconds)
     with database.writing() as transaction:
         transaction.execute(update(SentEmail).values(sent_at=then))
@@ -55,12 +55,12 @@ def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
 
 
 # {% if cookiecutter.background_tasks %}
-def test_workers_forget_them_by_themselves(app: Flask) -> None:
+def test_workers_delete_them_on_schedule(app: Flask) -> None:
     with app.app_context():
         DatabaseCounter().add("share", "ada", "<a>", 60)
         later(sent_emails.KEEP.total_seconds() + 1)
 
-    (job,) = [job for job in tasks.schedule.schedule.of(app) if job.name == "emails.delete"]
+    (job,) = [job for job in tasks.schedule.periodic_jobs.of(app) if job.name == "emails.delete"]
     assert job.claim_and_run()
 
     assert app.test_cli_runner().invoke(args=PRUNE).output == "sent_emails: 0 deleted\n"

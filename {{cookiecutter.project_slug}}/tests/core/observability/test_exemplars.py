@@ -24,7 +24,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 def _exemplars(text: str) -> list[tuple[dict[str, str], Any]]:
-    """Read what is shown with the reader that comes with prometheus_client."""
+    """Parse the metrics with prometheus_client's parser."""
     return [
         (sample.labels, sample.exemplar)
         for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from app.core.access.jwks import ALGORITHMS, ProviderClient
 from app.core.observability import http_client_spans
-from app.core.observability.tracing import tracing
+from app.core.observability.tracing import request_tracing
 from conftest import LogLines, MakeApp
 from tests.provider import KEY, OpenIDProvider, Realm
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -52,9 +52,9 @@ def app(make_app: MakeApp, realm: Realm) -> Flask:
 @pytest.fixture
 def spans(app: Flask) -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
-    tracing.of(app).provider().add_span_processor(SimpleSpanProcessor(exporter))
+    request_tracing.of(app).provider().add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter
-    tracing.of(app).shut_down()
+    request_tracing.of(app).shut_down()
 
 
 def _id(span: ReadableSpan) -> int:

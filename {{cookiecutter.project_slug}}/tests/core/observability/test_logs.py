@@ -36,7 +36,7 @@ logger = logging.getLogger("app.notes")
 
 @pytest.fixture
 def untouched_root() -> Iterator[None]:
-    """Put the process's logging back as it was."""
+    """Restore the logging of the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -186,7 +186,7 @@ class Unreadable(dict[str, object]):
 
 @pytest.fixture
 def written() -> io.StringIO:
-    """Return what `alone` writes."""
+    """Return the output of `alone`."""
     return io.StringIO()
 
 
@@ -196,7 +196,7 @@ def alone(written: io.StringIO) -> logging.Logger:
     handler = ServiceHandler()
     handler.stream = written
     handler.setFormatter(JSONFormatter())
-    made = logging.Logger("app.alone")  # noqa: LOG001  one that is nobody else's
+    made = logging.Logger("app.alone")  # noqa: LOG001  only this test has it
     made.addHandler(handler)
     return made
 
@@ -288,7 +288,7 @@ def test_servers_can_configure_the_same_format(
 
 @pytest.fixture
 def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put what Python does with warnings and exceptions back as it was."""
+    """Restore Python's hooks for warnings and exceptions."""
     for module, name in (
         (sys, "excepthook"),
         (sys, "unraisablehook"),

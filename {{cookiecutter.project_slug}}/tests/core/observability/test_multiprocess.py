@@ -29,7 +29,7 @@ def _total(text: str) -> float:
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the folder that a start of Gunicorn makes."""
+    """Return the folder that Gunicorn creates at its start."""
     monkeypatch.setenv(FOLDER, "/somewhere/else")
     monkeypatch.setattr(multiprocess, "MEMORY", tmp_path)
     multiprocess.on_starting(object())
@@ -38,7 +38,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def _write(folder: Path, kind: str, pid: int, value: float) -> None:
-    """Leave what a worker leaves: prometheus_client itself writes it."""
+    """Leave the files of a worker, as prometheus_client writes them."""
     name = f"what_{kind}"
     file = MmapedDict(str(folder / f"{kind}_{pid}.db"))  # type: ignore[no-untyped-call]
     key = mmap_key(name, f"{name}_total", ["a"], ["b"], "Anything")
@@ -182,7 +182,7 @@ def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_restarts_lose_no_count_and_leave_no_files(tmp_path: Path) -> None:
-    """Workers end by themselves after 20 requests, and every now and then one is killed."""
+    """Workers exit after 20 requests, and some are killed."""
     few = ("--max-requests", "20", "--max-requests-jitter", "0")
     with gunicorn(tmp_path, *few, WEB_CONCURRENCY="2") as server:
         folder = _folder(server)
@@ -220,7 +220,7 @@ def _started(server: Server) -> list[int]:
 
 
 def _folder(server: Server) -> Path:
-    """Find where the workers keep their files: the names have their process ids."""
+    """Find the folder of the workers' files, whose names contain process ids."""
     place = multiprocess.MEMORY if multiprocess.MEMORY.exists() else Path(tempfile.gettempdir())
     found: list[Path] = []
 

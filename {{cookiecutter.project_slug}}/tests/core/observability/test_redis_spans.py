@@ -11,7 +11,7 @@ from redis import Redis
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 from app.core.observability import redis_spans
-from app.core.observability.tracing import tracing
+from app.core.observability.tracing import request_tracing
 from conftest import MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -24,10 +24,10 @@ Ask = Callable[..., tuple[ReadableSpan, ...]]
 
 @pytest.fixture
 def ask(make_app: MakeApp) -> Iterator[Ask]:
-    """Send a command to Redis in a request, and return the spans of it."""
+    """Send a command to Redis in a request, and return its spans."""
     app = make_app()
     exporter = InMemorySpanExporter()
-    tracing.of(app).provider().add_span_processor(SimpleSpanProcessor(exporter))
+    request_tracing.of(app).provider().add_span_processor(SimpleSpanProcessor(exporter))
 
     def ask_in_a_request(url: str, *command: str) -> tuple[ReadableSpan, ...]:
         client = Redis(connection_pool=redis_server.pool(SecretURL(url)))
@@ -37,7 +37,7 @@ def ask(make_app: MakeApp) -> Iterator[Ask]:
         return exporter.get_finished_spans()
 
     yield ask_in_a_request
-    tracing.of(app).shut_down()
+    request_tracing.of(app).shut_down()
 
 
 def test_a_redis_that_is_away_is_seen_in_the_trace(ask: Ask) -> None:

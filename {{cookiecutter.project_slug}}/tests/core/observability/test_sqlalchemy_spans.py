@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.database import db
 from app.core.observability.sqlalchemy_spans import observe
-from app.core.observability.tracing import tracing
+from app.core.observability.tracing import request_tracing
 from conftest import MakeApp
 
 TABLES = {"any": "SELECT :value", "missing": "SELECT :value FROM nowhere"}
@@ -27,10 +27,10 @@ def app(make_app: MakeApp) -> Flask:
 def spans(app: Flask) -> Iterator[InMemorySpanExporter]:
     """Return the finished spans of `app`, as the SDK hands them to an exporter."""
     exporter = InMemorySpanExporter()
-    provider = tracing.of(app).provider()
+    provider = request_tracing.of(app).provider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter
-    tracing.of(app).shut_down()
+    request_tracing.of(app).shut_down()
 
 
 def _with_a_query(app: Flask) -> Flask:
@@ -80,7 +80,7 @@ def test_failing_to_connect_is_no_query(
     app: Flask, spans: InMemorySpanExporter, tmp_path: Path
 ) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/missing/file.db")
-    observe(engine, tracing.of(app))
+    observe(engine, request_tracing.of(app))
 
     with pytest.raises(OperationalError):
         engine.connect()

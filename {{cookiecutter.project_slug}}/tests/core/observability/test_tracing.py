@@ -30,7 +30,7 @@ PARENT = "00f067aa0ba902b7"
 
 
 class Collector(ThreadingHTTPServer):
-    """A small OTLP/HTTP receiver: what the service sends crosses a real connection."""
+    """A small OTLP/HTTP receiver on a real connection."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
@@ -68,7 +68,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 def _values(attributes: Iterable[KeyValue]) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def app(make_app: MakeApp, running_collector: Collector) -> Flask:
 
 
 def _flush(app: Flask) -> None:
-    tracing.tracing.of(app).shut_down()
+    tracing.request_tracing.of(app).shut_down()
 
 
 def test_a_request_becomes_a_span_at_the_collector(
@@ -444,7 +444,7 @@ def test_nothing_starts_before_the_first_request_nor_when_switched_off(
 
     client.get("/api/docs")
     assert any(exporter in thread.name for thread in threading.enumerate())
-    own = tracing.tracing.of(app)
+    own = tracing.request_tracing.of(app)
     assert own.provider() is own.provider()
     _flush(app)
 

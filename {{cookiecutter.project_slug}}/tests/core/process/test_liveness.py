@@ -1,4 +1,4 @@
-"""Liveness probes are answered whatever the threads that serve requests wait for."""
+"""Liveness probes get a response while all request threads wait."""
 
 import contextlib
 import http.client

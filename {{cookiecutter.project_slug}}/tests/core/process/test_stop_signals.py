@@ -1,4 +1,4 @@
-"""Signals to stop that come while a Gunicorn worker starts."""
+"""Stop signals that arrive while a Gunicorn worker starts."""
 
 import signal
 import threading

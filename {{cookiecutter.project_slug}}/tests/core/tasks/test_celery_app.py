@@ -60,11 +60,11 @@ NOTE = Task("note", NoteSchema(), act)
 
 @pytest.fixture(scope="module")
 def app(make_app: MakeApp) -> Iterator[Flask]:
-    """Return an application whose broker lives in this process, as its worker has it."""
+    """Return a worker's application with a broker in memory."""
     app = make_app(broker_url="memory://", service_name="broker-tests")
     own = tasks.of(app)
     own.add(NOTE)
-    own.message_store = None  # what is tested here is the broker
+    own.message_store = None  # these tests are about the broker
     connected = (
         signals.setup_logging,
         signals.heartbeat_sent,
@@ -94,7 +94,7 @@ def _from_scratch(app: Flask) -> None:
 
 
 def waiting(app: Flask, queue: str) -> list[Any]:
-    """Take what lies in a queue."""
+    """Return the messages in a queue."""
     with broker.of(app).celery.connection_for_write() as connection:
         found = []
         while message := connection.default_channel.basic_get(queue, no_ack=True):
@@ -103,7 +103,7 @@ def waiting(app: Flask, queue: str) -> list[Any]:
 
 
 def run(app: Flask, values: Mapping[str, object], **more: object) -> None:
-    """Run a task as the worker does with what has arrived."""
+    """Run a task with a received message, as a worker does."""
     task = broker.of(app).celery.tasks["note"]
     usual = {"id": str(uuid4()), "retries": 0, "called_directly": False, "kwargs": {}}
     task.push_request(**{**usual, "args": [values], **more})
@@ -151,7 +151,7 @@ def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
 
     (message,) = waiting(app, "broker-tests.tasks")
     eta = datetime.fromisoformat(message.headers["eta"])
-    # Redis would give a message that waits for longer to somebody else as well.
+    # Redis would deliver a message that waits for longer to another worker as well.
     longest = timedelta(seconds=tasks.of(app).settings.task_max_backoff_seconds)
     assert longest - timedelta(seconds=60) < eta - datetime.now(UTC) <= longest
     # To be put off is no failed attempt.

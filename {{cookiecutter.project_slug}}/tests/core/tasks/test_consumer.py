@@ -1,4 +1,4 @@
-"""What becomes of messages that are no tasks; real workers meet them in `tests/core/tasks/test_workers.py`."""
+"""Messages that are not tasks; real workers receive them in `tests/core/tasks/test_workers.py`."""
 
 import json
 import logging
@@ -49,7 +49,7 @@ def lose(_: Message, *__: object) -> None:
 
 @pytest.fixture
 def rejected() -> Iterator[list[object]]:
-    """Return what Celery's signal tells."""
+    """Return the messages that Celery's signal reports as rejected."""
     told: list[object] = []
 
     def hear(message: object, **_: object) -> None:
@@ -63,7 +63,7 @@ def rejected() -> Iterator[list[object]]:
 
 @pytest.fixture
 def handle() -> Callable[[Message], object]:
-    """Return what a consumer does with a message, without the rest of a worker."""
+    """Return a consumer's message handler, without the rest of a worker."""
     consumer = object.__new__(Consumer)
     parts: dict[str, object] = {
         "app": None,

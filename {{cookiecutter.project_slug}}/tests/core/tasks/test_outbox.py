@@ -13,7 +13,7 @@ from app.core.database import reading, writing
 from app.core.schemas import Schema
 from app.core.tasks import BrokerUnavailable, Message, RetryLater, Task, runner, tasks
 from app.core.tasks.outbox import OutboxMessage, outbox
-from app.core.tasks.schedule import Job, ScheduledRun, claim, schedule
+from app.core.tasks.schedule import Job, ScheduledRun, claim, periodic_jobs
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -37,7 +37,7 @@ NOTE = Task("note", NoteSchema(), act)
 
 
 class Broker:
-    """Takes messages, or is away."""
+    """A broker that accepts messages, or is unavailable."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -210,7 +210,7 @@ def test_dead_letters_are_forgotten_in_the_end(app: Flask, broker: Broker) -> No
         with writing() as session:
             session.execute(fresh.values(died_at=died_at, due_at=None))
 
-    (job,) = [job for job in schedule.of(app) if job.name == "outbox.forget_dead"]
+    (job,) = [job for job in periodic_jobs.of(app) if job.name == "outbox.delete_dead"]
     assert job.claim_and_run()
     assert len(rows()) == len(broker.sent) - 1
 
@@ -268,7 +268,7 @@ def test_of_two_who_take_the_first_turn_at_once_one_does(
 
 
 def test_workers_look_after_the_outbox(app: Flask) -> None:
-    jobs = {job.name: job.seconds for job in schedule.of(app)}
+    jobs = {job.name: job.seconds for job in periodic_jobs.of(app)}
 
     assert jobs["outbox.relay"] == 2
-    assert jobs["outbox.forget_dead"] == 3_600
+    assert jobs["outbox.delete_dead"] == 3_600

@@ -25,7 +25,7 @@ class NoteSchema(Schema):
 
 
 def own(app: Flask, run: Callable[[object], None] = lambda _: None, attempts: int = 3) -> Tasks:
-    """Return tasks that nobody else adds to."""
+    """Return an empty registry of tasks."""
     made = Tasks(
         app, Settings.model_validate({"app_env": "testing", "task_max_attempts": attempts})
     )
@@ -161,7 +161,7 @@ def test_a_failure_is_tried_again_until_it_has_been_tried_often_enough(
 
 
 class Follower:
-    """Follows messages."""
+    """Records the messages that it observes."""
 
     def __init__(self) -> None:
         self.saw: list[str] = []
@@ -237,7 +237,7 @@ def test_with_a_message_store_what_is_done_is_not_run_again(app: Flask) -> None:
 
 @contextmanager
 def told(app: Flask) -> Iterator[list[tuple[str, str]]]:
-    """Note which tasks are said to have ended, and how."""
+    """Record the task and outcome of each `run_finished` signal."""
     heard: list[tuple[str, str]] = []
 
     def hear(_: Flask, *, task: str, outcome: str, seconds: float) -> None:

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from app.core.observability.tracing import tracing
+from app.core.observability.tracing import request_tracing
 from app.core.schemas import Schema
 from app.core.tasks import Message, Task, tasks
 from app.core.tasks.spans import TaskSpans
@@ -44,7 +44,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def sent(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
-    """Return what a broker is handed."""
+    """Return the messages sent to the broker."""
     found: list[Message] = []
     monkeypatch.setattr(tasks.of(app), "publisher", found.append)
     return found
@@ -54,10 +54,10 @@ def sent(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
 def spans(app: Flask) -> Iterator[InMemorySpanExporter]:
     """Return the finished spans of `app`, as the SDK hands them to an exporter."""
     exporter = InMemorySpanExporter()
-    provider = tracing.of(app).provider()
+    provider = request_tracing.of(app).provider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter
-    tracing.of(app).shut_down()
+    request_tracing.of(app).shut_down()
 
 
 def by_kind(spans: InMemorySpanExporter) -> dict[SpanKind, ReadableSpan]:

@@ -1,4 +1,4 @@
-"""What workers count: in this process, and by a real worker on a real broker."""
+"""Metrics of workers: in this process, and of a real worker on a real broker."""
 
 import atexit
 import os
@@ -127,7 +127,7 @@ def test_a_port_is_one_that_exists() -> None:
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """Return the folder that a worker makes when it begins."""
+    """Return the folder that a worker creates at its start."""
     kept: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
     monkeypatch.setattr(atexit, "register", lambda act, *values: kept.append((act, values)))
     monkeypatch.setattr(multiprocess, "MEMORY", tmp_path)
@@ -157,7 +157,7 @@ def test_without_a_port_nothing_is_made(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def leave(folder: Path, kind: str, pid: int, name: str, value: float) -> None:
-    """Leave what a process leaves: prometheus_client itself writes it."""
+    """Leave the files of a process, as prometheus_client writes them."""
     file = MmapedDict(str(folder / f"{kind}_{pid}.db"))  # type: ignore[no-untyped-call]
     key = mmap_key(name.removesuffix("_total"), name, ["task_name"], ["a"], "Anything")
     file.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
@@ -173,7 +173,7 @@ def gone() -> int:
 
 
 def ask(app: Flask, path: str = "/metrics", **environ: str) -> tuple[str, dict[str, str], str]:
-    """Ask a worker as a server does; return status, headers and body."""
+    """Call a worker's WSGI application; return status, headers and body."""
     asked: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1", **environ}
     setup_testing_defaults(asked)
     start = Mock()
@@ -284,7 +284,7 @@ def listening(app: Flask, host: str = "127.0.0.1") -> Iterator[task_metrics.Serv
 
 
 def said(server: task_metrics.Server, words: bytes) -> bytes:
-    """Say something to a server, and return all that it answers."""
+    """Send bytes to a server; return its whole response."""
     with socket.create_connection(
         ("127.0.0.1", server.server_port), timeout=HANG_TIMEOUT_SECONDS
     ) as connection:
@@ -381,7 +381,7 @@ def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
 
 
 def folder_of(process: int) -> Path | None:
-    """Find where a worker's processes keep their files: the names have their ids."""
+    """Find the folder of a worker's files, whose names contain process ids."""
     place = multiprocess.MEMORY if multiprocess.MEMORY.exists() else Path(tempfile.gettempdir())
     return next((file.parent for file in place.glob(f"metrics-*/counter_{process}.db")), None)
 

@@ -1,4 +1,4 @@
-"""Real workers on a real broker: what is promised when they or the broker die."""
+"""Real workers on a real broker: the guarantees when one of them fails."""
 
 import time
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def dead_letters(service: Service) -> int:
         )
 
 
-def test_a_emails_is_sent_by_a_worker_that_ends_when_it_is_told(
+def test_an_email_is_sent_by_a_worker_that_ends_when_it_is_told(
     service: Service, working: Worker
 ) -> None:
     answer = service.ask()
@@ -143,7 +143,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     assert service.emails_after(0.5) == 1
 
 
-# What is no message of a task: no JSON, JSON of another form, a message for nobody, headers of odd types.
+# Messages that are not tasks: no JSON, other JSON, an unknown task, headers of unexpected types.
 GARBAGE = (
     b"CANARY",
     b"\xff\xfe\x00CANARY",
