@@ -71,9 +71,6 @@ TO_MOVE = {
     "app/pages/tests/test_login_required.py": "needs any page with a form",
     "app/pages/tests/test_protection.py": "needs any page with a form",
     "app/pages/tests/test_provider_login.py": "needs any page",
-    "tests/core/tasks/test_workers.py": "needs any task that sends an email",
-    "tests/test_migrations.py": "needs any table with rows",
-    "tests/workers.py": "needs any task that sends an email",
 }
 
 

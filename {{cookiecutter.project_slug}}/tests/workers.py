@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
@@ -22,20 +23,13 @@ from werkzeug.test import TestResponse
 
 from app.core.tasks.celery_app import broker
 from conftest import MakeApp
+from tests import toy_task
 from tests.waiting import HANG_TIMEOUT_SECONDS, POLL_SECONDS, wait_until
 
 PROJECT = Path(__file__).parents[1]
 BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
 KEPT = ("HOME", "PATH", "PYTHONDONTWRITEBYTECODE")
 GRACE = 3.0  # seconds to wait for what must not happen
-# {% if cookiecutter.database == "none" %}
-URL, STATUS, TASK = "/api/v1/quotes", 200, "quotes.send"
-# {% endif %}
-# {% if cookiecutter.database != "none" %}
-URL, STATUS, TASK = "/api/v1/orders", 201, "orders.send_receipt"
-# {% endif %}
-LINES = [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}]
-BASKET = {"currency": "EUR", "lines": LINES, "email": "ada@mail.example"}
 
 
 @dataclass
@@ -164,8 +158,9 @@ def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603  no part of the command comes from outside
             [
-                *(sys.executable, "-m", "celery", "--quiet", "--app", "worker", "worker"),
-                *("--without-gossip", "--without-mingle", "--concurrency", "1", *arguments),
+                *(sys.executable, "-m", "celery", "--quiet", "--app", "tests.toy_worker"),
+                *("worker", "--without-gossip", "--without-mingle", "--concurrency", "1"),
+                *arguments,
             ],
             cwd=PROJECT,
             env={key: os.environ[key] for key in KEPT if key in os.environ} | told | environment,
@@ -195,8 +190,8 @@ class Service:
 
     def ask(self) -> TestResponse:
         """Send a request that queues an email."""
-        answer = self.client.post(URL, json=BASKET)
-        assert answer.status_code == STATUS  # noqa: S101  a test's helper
+        answer = self.client.post(toy_task.URL, json=toy_task.NOTE)
+        assert answer.status_code == HTTPStatus.ACCEPTED  # noqa: S101  a test's helper
         return answer
 
     def emails_after(self, moment: float = GRACE) -> int:
@@ -213,6 +208,9 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
     if not BROKER_URL:
         pytest.skip("TEST_BROKER_URL names no broker")
     folder: Path = request.getfixturevalue("tmp_path")
+    # {% if cookiecutter.database != "none" %}
+    request.getfixturevalue("toy_tables")
+    # {% endif %}
     with mail_server() as mail:
         told = {
             "broker_url": BROKER_URL,
@@ -230,7 +228,7 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
         def start(*arguments: str, **more: str) -> AbstractContextManager[Worker]:
             return worker(folder, *arguments, **environment, **more)
 
-        app = make_app(**told)
+        app = toy_task.init_app(make_app(**told))
         environment |= {"APP_ENV": "testing"}
         yield Service(app, app.test_client(), mail, start, environment)
         its = broker.of(app)

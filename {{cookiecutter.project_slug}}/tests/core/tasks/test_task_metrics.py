@@ -29,9 +29,9 @@ from app.core.schemas import Schema
 from app.core.tasks import Message, PermanentFailure, RetryLater, Task, runner, task_metrics, tasks
 from app.core.tasks.task_metrics import RunningProcesses, TaskMetricsSettings
 from conftest import LogLines, MakeApp
-from tests import servers
+from tests import servers, toy_task
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
-from tests.workers import TASK, Service, serving
+from tests.workers import Service, serving
 
 
 class NoteSchema(Schema):
@@ -79,13 +79,16 @@ def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) ->
     assert shown(app.test_client(), "task_run_duration_seconds_count")['task_name="note"'] == 5
 
 
-def test_each_task_is_there_from_the_start_with_every_outcome(client: FlaskClient) -> None:
-    # Those of the service, whose runs other tests may have counted.
+def test_each_task_is_there_from_the_start_with_every_outcome(make_app: MakeApp) -> None:
+    app = own_tasks(make_app)
+    client = app.test_client()
+
     runs, took = shown(client, "task_runs_total"), shown(client, "task_run_duration_seconds_count")
 
-    assert f'task_name="{TASK}"' in took
-    for outcome in runner.OUTCOMES:
-        assert f'outcome="{outcome}",task_name="{TASK}"' in runs
+    for name in tasks.of(app):
+        assert took[f'task_name="{name}"'] == 0
+        for outcome in runner.OUTCOMES:
+            assert runs[f'outcome="{outcome}",task_name="{name}"'] == 0
 
 
 def test_a_run_lies_in_the_bucket_of_its_seconds(make_app: MakeApp) -> None:
@@ -389,7 +392,7 @@ def folder_of(process: int) -> Path | None:
 @pytest.mark.process
 def test_a_real_worker_counts_for_its_processes_when_they_are_gone_too(service: Service) -> None:
     port = servers.free_port()
-    done = '\ntask_runs_total{outcome="done",task_name="' + TASK + '"} %.1f\n'
+    done = '\ntask_runs_total{outcome="done",task_name="' + toy_task.TASK.name + '"} %.1f\n'
 
     with service.start(WORKER_METRICS_PORT=str(port)) as working:
         shown = servers.Server(port, working.process, working.log)

@@ -19,24 +19,13 @@ from conftest import (  # one line where it fits
     body,
     # {% endif %}
 )
+from tests import toy_task
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
-from tests.workers import (  # one line where it fits
-    # {% if cookiecutter.database != "none" %}
-    BASKET,
-    # {% endif %}
-    # {% if cookiecutter.database != "none" %}
-    STATUS,
-    # {% endif %}
-    TASK,
-    # {% if cookiecutter.database != "none" %}
-    URL,
-    # {% endif %}
-    Service,
-    Worker,
-    serving,
-)
+from tests.workers import Service, Worker, serving
 
 pytestmark = pytest.mark.process
+
+TASK = toy_task.TASK.name
 
 
 @pytest.fixture
@@ -243,19 +232,19 @@ def test_a_message_that_is_delivered_several_times_leaves_one_email(
         wait_until(lambda: sum(line["message"] in ended for line in started.lines()) == 3)
 
 
-def test_an_order_is_taken_without_a_broker_and_its_email_follows(
+def test_a_request_is_accepted_without_a_broker_and_its_email_follows(
     service: Service, make_app: MakeApp, database_url: str
 ) -> None:
-    away = make_app(database_url=database_url, broker_url="amqp://127.0.0.1:1")
+    away = toy_task.init_app(make_app(database_url=database_url, broker_url="amqp://127.0.0.1:1"))
     started = time.monotonic()
 
-    answer = away.test_client().post(URL, json=BASKET)
+    answer = away.test_client().post(toy_task.URL, json=toy_task.NOTE)
 
     assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
-    assert answer.status_code == STATUS
+    assert answer.status_code == 202
     with service.start("--beat"), service.start("--beat"):
         assert service.emails_after() == 1
-    assert service.mail.box.taken == [f"<receipt.{body(answer)['id']}@shop.example>"]
+    assert service.mail.box.taken == [f"<note.{body(answer)['id']}@shop.example>"]
 
 
 # {% endif %}
