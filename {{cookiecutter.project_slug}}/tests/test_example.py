@@ -67,10 +67,6 @@ WIRED = {
 }
 # Still to move to the toy domain (`tests/toy.py`), or to the tests of the example.
 TO_MOVE = {
-    "app/pages/tests/test_account.py": "needs any page",
-    "app/pages/tests/test_login_required.py": "needs any page with a form",
-    "app/pages/tests/test_protection.py": "needs any page with a form",
-    "app/pages/tests/test_provider_login.py": "needs any page",
     "tests/core/tasks/test_workers.py": "needs any task that sends an email",
     "tests/test_migrations.py": "needs any table with rows",
     "tests/workers.py": "needs any task that sends an email",
