@@ -13,13 +13,17 @@ from app.pages import rendering
 
 PATH = "/toy"
 NOTE = {"text": "Buy tea"}
+MAX_LENGTH = 100
 
 
 def write_note() -> Response:
-    """Show the form, and the note on submission."""
+    """Show the form, and on submission the note, unless it is too long."""
     if not request.form.keys() <= {"csrf_token", *NOTE}:
         raise Problem
-    return rendering.page("toy.html", text=request.form.get("text"))
+    text = request.form.get("text", "")
+    if len(text) > MAX_LENGTH:
+        return rendering.page("toy.html", 422)
+    return rendering.page("toy.html", text=text)
 
 
 def init_app(app: Flask) -> Flask:
