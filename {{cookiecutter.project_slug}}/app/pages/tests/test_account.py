@@ -15,7 +15,9 @@ from app.pages import (  # one line where it fits
     provider_sessions,
     # {% endif %}
 )
+from app.pages.tests import toy_page
 from app.sessions.models import LoginSession
+from conftest import MakeApp
 from tests import (  # one line where it fits
     browsers,
     # {% if cookiecutter.auth == "jwt" %}
@@ -32,6 +34,12 @@ PROOF: dict[str, str] = {}
 # {% if cookiecutter.auth == "jwt" %}
 PROOF = {"current_password": own_accounts.PASSWORD}
 # {% endif %}
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    """Return an application with the toy page."""
+    return toy_page.init_app(make_app())
 
 
 # {% if cookiecutter.auth == "jwt" %}
@@ -194,7 +202,7 @@ def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> N
         with subtests.test(path):
             stranger = app.test_client()
             assert stranger.get(path).location.startswith("/login?next=%2Faccount")
-            form = {**PROOF, "csrf_token": token(stranger, "/quote")}
+            form = {**PROOF, "csrf_token": token(stranger, toy_page.PATH)}
             if path != "/account":
                 answer = stranger.post(path, data=form, headers=SENT)
                 assert answer.location == login_required.AFTER_LOST_SESSION

@@ -5,9 +5,16 @@ from werkzeug.wrappers import Response
 from app.core import access
 from app.core.access.browser_session import session_policy
 from app.pages import login_required
-from app.pages.quotes import PATH
+from app.pages.tests import toy_page
+from app.pages.tests.toy_page import PATH
 from conftest import MakeApp
 from tests.browsers import ACCEPT, SENT, SOME_ID, login, token, user_browser
+
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    """Return an application with the toy page."""
+    return toy_page.init_app(make_app())
 
 
 def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
@@ -17,9 +24,9 @@ def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
         client.get("/nowhere", headers=ACCEPT),
         client.delete(PATH, headers=ACCEPT),
         client.post(PATH, data={}, headers=SENT),
-        client.post(PATH, data={**form, "unknown": "1"}, headers=SENT),
+        client.post(PATH, data=form, headers=SENT),
         client.post(PATH, data=form, headers={**SENT, "Sec-Fetch-Site": "cross-site"}),
-        client.post(PATH, data={**form, "currency": "x" * 70_000}, headers=SENT),
+        client.post(PATH, data={**form, "text": "x" * 70_000}, headers=SENT),
     ):
         assert answer.status_code >= 400
         assert answer.mimetype == "text/html", answer.status

@@ -6,15 +6,21 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.pages.quotes import PATH
+from app.pages.tests import toy_page
+from app.pages.tests.toy_page import PATH
 from conftest import MakeApp
-from tests.browsers import SENT, line, token
+from tests import toy
+from tests.browsers import SENT, token
 
-BASKET = {"currency": "EUR", **line("TEA-100", "1", "1")}
+
+@pytest.fixture(scope="module")
+def app(make_app: MakeApp) -> Flask:
+    """Return an application with the toy page and the toy domain."""
+    return toy_page.init_app(toy.init_app(make_app()))
 
 
 def form_of(client: FlaskClient) -> dict[str, str]:
-    return {**BASKET, "csrf_token": token(client, PATH)}
+    return {**toy_page.NOTE, "csrf_token": token(client, PATH)}
 
 
 @pytest.mark.attack
@@ -40,13 +46,15 @@ def test_a_form_without_this_browsers_token_is_refused(
 
             assert answer.status_code == 400
             assert "no longer valid" in answer.text
-            assert "1.00 EUR" not in answer.text
+            assert toy_page.NOTE["text"] not in answer.text
     with subtests.test("no cookie"):
         assert app.test_client().post(PATH, data=good, headers=SENT).status_code == 400
     with subtests.test("in the query"):
         answer = client.post(PATH, query_string=good, data=kept, headers=SENT)
         assert answer.status_code == 400
-    assert client.post(PATH, data=good, headers=SENT).status_code == 200
+    answer = client.post(PATH, data=good, headers=SENT)
+    assert answer.status_code == 200
+    assert toy_page.NOTE["text"] in answer.text
 
 
 @pytest.mark.attack
@@ -123,7 +131,7 @@ def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: Fl
 
 
 def test_the_api_takes_no_cookie_and_asks_for_no_token(client: FlaskClient) -> None:
-    answer = client.post("/api/v1/quotes", json={}, headers={"Sec-Fetch-Site": "same-origin"})
+    answer = client.post(toy.URL, json={}, headers={"Sec-Fetch-Site": "same-origin"})
 
     assert answer.status_code == 422
 
@@ -132,7 +140,10 @@ def test_production_keeps_its_cookie_from_scripts_other_sites_and_other_hosts(
     make_app: MakeApp, production: dict[str, str]
 ) -> None:
     cookies = {
-        name: app.test_client().get(PATH, base_url="https://localhost").headers["Set-Cookie"]
+        name: toy_page.init_app(app)
+        .test_client()
+        .get(PATH, base_url="https://localhost")
+        .headers["Set-Cookie"]
         for name, app in {
             "production": make_app(**production),
             "elsewhere": make_app(app_env="development"),

@@ -18,7 +18,8 @@ from app.core.access import jwks
 from app.core.access.oidc import openid_provider
 from app.pages import login_required
 from app.pages.provider_login import MAX_LENGTH, MAX_TABS, SECONDS
-from app.pages.quotes import PATH
+from app.pages.tests import toy_page
+from app.pages.tests.toy_page import PATH
 from app.settings import Settings
 from conftest import LogLines, MakeApp
 from tests import toy
@@ -43,7 +44,7 @@ HINT = "abcdefgh"  # an access token, which this service does not read
 def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
     """Create an application whose users log in at a realm."""
     realm.know()
-    app = toy.init_app(make_app(oidc_issuer=realm.issuer, **values))
+    app = toy_page.init_app(toy.init_app(make_app(oidc_issuer=realm.issuer, **values)))
     # {% if cookiecutter.auth == "jwt" %}
     for name in ("login", "logout"):  # replace the routes of local accounts
         found = app.view_functions[f"pages.provider_login.{name}"]
