@@ -3,16 +3,15 @@
 `init_app` adds it to an application that a test has made for itself. No login is required.
 """
 
-from pathlib import Path
-
-from flask import Flask, Response, request
-from jinja2 import FileSystemLoader
+from flask import Blueprint, Flask, Response, request
 
 from app.pages import rendering
 
 PATH = "/toy"
 NOTE = {"text": "Buy tea"}
 MAX_LENGTH = 100
+
+templates = Blueprint("toy_page", __name__, template_folder="templates")
 
 
 def write_note() -> Response:
@@ -23,7 +22,7 @@ def write_note() -> Response:
 
 def init_app(app: Flask) -> Flask:
     """Serve the page among those of the service, and return the application."""
-    app.jinja_loader = FileSystemLoader(Path(__file__).parent / "templates")
+    app.register_blueprint(templates)
     # The endpoint belongs to the blueprint of all pages, so that its own functions protect it.
     app.add_url_rule(PATH, "pages.toy", write_note, methods=["GET", "POST"])
     return app
