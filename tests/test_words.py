@@ -20,7 +20,7 @@ BANNED = {
     r"visitors?": "browser user, user",
     r"as good as": "the same as",
     r"not any more": "no longer",
-    r"what is told": "name what it is",
+    r"is told": "name what it is, or say who tells",
     r"nobody but": "only",
     r"hardly any": "few",
     r"by their looks": "by their format",
