@@ -75,9 +75,8 @@ def delete_before(moment: datetime) -> int:
 
 def init_app(app: Flask) -> None:
     """Register the deletion of old rows."""
-    # {% if cookiecutter.background_tasks %}
-    rule = pruning.register(app, "sent_emails", delete_before, keep=KEEP)
-    tasks.schedule.periodic_jobs.of(app).add("emails.delete", AN_HOUR, rule.apply)
-    # {% else %}
     pruning.register(app, "sent_emails", delete_before, keep=KEEP)
+    # {% if cookiecutter.background_tasks %}
+    rule = pruning.rules.of(app)["sent_emails"]
+    tasks.schedule.periodic_jobs.of(app).add("emails.delete", AN_HOUR, rule.apply)
     # {% endif %}
