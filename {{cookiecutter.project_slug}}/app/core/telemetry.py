@@ -84,7 +84,7 @@ DB_RESPONSE_STATUS_CODE = _field(
 RETRIED = _field("retried", "boolean", "Whether the request runs again")
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" or cookiecutter.background_tasks %}
-SHARE = _field("share", "string", "Limit that an email counts towards")
+EMAIL_CATEGORY = _field("email_category", "string", "Category that an email is counted in")
 SMTP_CODE = _field("smtp_code", "integer", "Reply code of the mail server")
 # {% endif %}
 # {% if cookiecutter.background_tasks %}

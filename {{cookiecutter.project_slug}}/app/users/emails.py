@@ -4,20 +4,23 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.mail import Email, templates
-from app.core.mail.recipients import Share
+from app.core.mail.recipients import EmailCategory
 from app.users.signed_links import Link, Purpose, links
 
 # Any client may request an email to any address. The limit applies within half an hour, as long as
 # a reset link lasts by default, so an owner who receives no more emails still has links that work.
-ASKED = Share("asked", max_emails=3)
-# Requests from a network that the owner has logged in from. Clients elsewhere cannot use this share
-# up.
-REQUESTED_FROM_KNOWN_NETWORK = Share("asked-at-home", max_emails=3)
+REQUESTED = EmailCategory("requested", max_emails=3)
+# Requests from a network that the owner has logged in from. Clients elsewhere cannot use up
+# this limit.
+REQUESTED_FROM_KNOWN_NETWORK = EmailCategory("requested-from-known-network", max_emails=3)
 # To the new address of an account. Its link is of no use to a new user of that address, so these
-# emails must not use up the share of those that are.
-MOVED = Share("moved", max_emails=3)
-NOTICE = Share("notice")
-SHARES = {share.name: share for share in (ASKED, REQUESTED_FROM_KNOWN_NETWORK, MOVED, NOTICE)}
+# emails must not use up the limit of those that are.
+ADDRESS_CHANGE = EmailCategory("address-change", max_emails=3)
+NOTICE = EmailCategory("notice")
+CATEGORIES = {
+    category.name: category
+    for category in (REQUESTED, REQUESTED_FROM_KNOWN_NETWORK, ADDRESS_CHANGE, NOTICE)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class EmailRequest:
     """The name of the file, without `.txt`."""
     to: str | None
     """The recipient. With None the email is composed but not sent, so timing reveals nothing."""
-    share: Share
+    category: EmailCategory
     account: UUID
     state: str = ""
     """The digest of the account's state, as in `signed_links.Link`."""
@@ -51,4 +54,4 @@ def compose(email: EmailRequest) -> Email:
         link = Link(email.account, email.state, email.to or "")
         values["url"] = links.current.to(purpose, link)
     subject, text = templates.render(f"users/emails/{email.template}.txt", **values)
-    return Email(email.to, subject, text, email.share)
+    return Email(email.to, subject, text, email.category)

@@ -21,7 +21,7 @@ from app.core.access import Principal, Unauthenticated, auth_log
 from app.core.database import writing
 from app.core.errors import NotFound, Problem
 from app.core.extension import Extension
-from app.core.mail.recipients import Share
+from app.core.mail.recipients import EmailCategory
 from app.sessions import service as sessions
 from app.users import (  # one line where it fits
     attempts,
@@ -75,7 +75,7 @@ class EmailPermission:
 
     granted: bool
     """Whether the limit for this account and network allows another email."""
-    share: Share
+    category: EmailCategory
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
     # An address with a confirmed account gets no email; the response must not reveal that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
-    asked = replace(_ask(email, address, found), share=emails.MOVED)
+    asked = replace(_ask(email, address, found), category=emails.ADDRESS_CHANGE)
     with writing() as transaction:
         user = admit(transaction, proven)
         _write(transaction, asked, "change", user, email if free else None)
@@ -433,7 +433,9 @@ def _ask(email: str, address: str, owner: Credentials | None) -> EmailPermission
     account, network = pseudonyms.of_account(email), pseudonyms.of_network(address)
     granted = attempts.is_granted(attempts.begin(attempts.EMAIL, account, network))
     known = sessions.is_known(owner.id if owner else NO_USER, network)
-    return EmailPermission(granted, emails.REQUESTED_FROM_KNOWN_NETWORK if known else emails.ASKED)
+    return EmailPermission(
+        granted, emails.REQUESTED_FROM_KNOWN_NETWORK if known else emails.REQUESTED
+    )
 
 
 def _reader(found: Credentials | User | None) -> str | None:
@@ -451,7 +453,7 @@ def _write(
     """Send an email with a link; without a recipient, compose it only, for equal timing."""
     account, state = (owner.id, _state(owner)) if owner else (NO_USER, pseudonyms.of_state())
     reader = to if asked.granted else None
-    add_email(transaction, EmailRequest(template, reader, asked.share, account, state))
+    add_email(transaction, EmailRequest(template, reader, asked.category, account, state))
 
 
 def _notify(transaction: Session, template: str, user: User, to: str) -> None:

@@ -38,7 +38,7 @@ class AccountEmail(Base, kw_only=True):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     template: Mapped[str] = mapped_column(String(32))
-    share: Mapped[str] = mapped_column(String(16))
+    category: Mapped[str] = mapped_column(String(32))
     recipient: Mapped[str | None] = mapped_column(String(mail.EMAIL_LENGTH))
     account_id: Mapped[UUID]
     state: Mapped[str] = mapped_column(String(pseudonyms.LENGTH))
@@ -60,7 +60,7 @@ def add(transaction: Session, email: EmailRequest) -> None:
     row = AccountEmail(
         id=uuid4(),
         template=email.template,
-        share=email.share.name,
+        category=email.category.name,
         recipient=email.to,
         account_id=email.account,
         state=email.state,
@@ -85,8 +85,8 @@ def send(values: _Email) -> None:
         logger.info("email skipped")
         return
     if row.recipient:
-        share = emails.SHARES[row.share]
-        email = EmailRequest(row.template, row.recipient, share, row.account_id, row.state)
+        category = emails.CATEGORIES[row.category]
+        email = EmailRequest(row.template, row.recipient, category, row.account_id, row.state)
         try:
             email_queue.current.deliver(row.recipient, emails.compose(email), f"account.{email_id}")
         except mail.EmailRejected:

@@ -24,15 +24,15 @@ def upgrade() -> None:
     op.create_table(
         "sent_emails",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("share", sa.String(length=16), nullable=False),
+        sa.Column("category", sa.String(length=32), nullable=False),
         sa.Column("recipient_digest", sa.String(length=64), nullable=False),
         sa.Column("sent_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sent_emails")),
     )
     op.create_index(
-        op.f("ix_sent_emails_recipient_digest_share_sent_at"),
+        op.f("ix_sent_emails_recipient_digest_category_sent_at"),
         "sent_emails",
-        ["recipient_digest", "share", "sent_at"],
+        ["recipient_digest", "category", "sent_at"],
     )
     op.create_index(op.f("ix_sent_emails_sent_at"), "sent_emails", ["sent_at"])
 
@@ -40,5 +40,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop it."""
     op.drop_index(op.f("ix_sent_emails_sent_at"), "sent_emails")
-    op.drop_index(op.f("ix_sent_emails_recipient_digest_share_sent_at"), "sent_emails")
+    op.drop_index(op.f("ix_sent_emails_recipient_digest_category_sent_at"), "sent_emails")
     op.drop_table("sent_emails")

@@ -17,7 +17,7 @@ def upgrade() -> None:
         "account_emails",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("template", sa.String(length=32), nullable=False),
-        sa.Column("share", sa.String(length=16), nullable=False),
+        sa.Column("category", sa.String(length=32), nullable=False),
         sa.Column("recipient", sa.String(length=254), nullable=True),
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),

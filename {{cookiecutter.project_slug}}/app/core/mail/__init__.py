@@ -14,17 +14,17 @@ from app.core.mail import (  # one line where it fits
 )
 from app.core.mail.address import EMAIL_LENGTH, EmailField, normalised
 from app.core.mail.queue import Email, EmailQueue, EmailRejected, email_queue
-from app.core.mail.recipients import Share
+from app.core.mail.recipients import EmailCategory
 from app.core.mail.settings import MailSettings
 
 __all__ = [  # one line where it fits
     "EMAIL_LENGTH",
     "Email",
+    "EmailCategory",
     "EmailField",
     "EmailQueue",
     "EmailRejected",
     "MailSettings",
-    "Share",
     # {% if cookiecutter.background_tasks %}
     "addressed",
     # {% endif %}

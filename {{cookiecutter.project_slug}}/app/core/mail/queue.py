@@ -26,7 +26,7 @@ from app.core import telemetry
 from app.core.config import Environment
 from app.core.extension import Extension
 from app.core.mail.address import domain, normalised
-from app.core.mail.recipients import OTHER, LimitReached, RecipientLimits, Share
+from app.core.mail.recipients import OTHER, EmailCategory, LimitReached, RecipientLimits
 from app.core.mail.settings import MailSettings
 from app.core.mail.smtp import Server, permanent_error_code
 
@@ -48,7 +48,7 @@ class Email:
     to: str | None
     subject: str
     text: str
-    share: Share = OTHER
+    category: EmailCategory = OTHER
 
 
 class EmailRejected(Exception):  # noqa: N818  the server's reply
@@ -56,7 +56,7 @@ class EmailRejected(Exception):  # noqa: N818  the server's reply
 
 
 Transport = Callable[[EmailMessage], object]
-EnforceLimit = Callable[[Share, str, str], AbstractContextManager[None]]
+EnforceLimit = Callable[[EmailCategory, str, str], AbstractContextManager[None]]
 """Counts the email that its block sends; raises `LimitReached` if the recipient's limit is reached."""
 
 
@@ -123,10 +123,12 @@ class EmailQueue:
         """
         try:
             message = self._message(to, email, message_id)
-            with self._enforce_limit(email.share, to, message_id):
+            with self._enforce_limit(email.category, to, message_id):
                 self._transport(message)
         except LimitReached:
-            logger.warning("email suppressed", extra={telemetry.SHARE: email.share.name})
+            logger.warning(
+                "email suppressed", extra={telemetry.EMAIL_CATEGORY: email.category.name}
+            )
             return False
         except (OSError, ValueError) as error:
             code = permanent_error_code(error)

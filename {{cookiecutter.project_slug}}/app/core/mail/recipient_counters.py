@@ -58,12 +58,12 @@ class FixedWindowCounter:
         self._hit = rate_limits.Counters(redis_url, ca_file).hit
         # {% endif %}
 
-    def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
+    def add(self, category: str, recipient: str, message_id: str, seconds: int) -> int:
         """Count an email and return the recipient's count; 0 for a retry, already counted."""
         if self._hit(f"email/{message_id}", seconds) > 1:
             return 0
         window = int(time.time() / seconds)
-        return self._hit(f"email/{share}/{recipient}/{window}", seconds)
+        return self._hit(f"email/{category}/{recipient}/{window}", seconds)
 
     def withdraw(self, message_id: str) -> None:
         """Do nothing: the email stays counted, because a retry is not counted again."""

@@ -1,8 +1,8 @@
 """Limits the emails to each recipient; they are counted on delivery, whatever code sends them.
 
 Any client can have an email sent to any address: a notice, a password reset, a confirmation. An
-email over the limit is dropped and logged, and the response does not reveal it. Each share has its
-own count, so that emails of one share cannot use up the limit of another.
+email over the limit is dropped and logged, and the response does not reveal it. Each category has
+its own count, so that emails of one category cannot use up the limit of another.
 """
 
 from collections.abc import Iterator
@@ -41,29 +41,29 @@ class RecipientSettings(  # one line where it fits
     """Emails to one recipient."""
 
     email_recipient_limit: int = Field(default=6, ge=1, le=1_000_000)
-    """The maximum number of emails of one kind to one recipient in half an hour."""
+    """The maximum number of emails of one category to one recipient in half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A group of emails that are counted together for each recipient."""
+class EmailCategory:
+    """A category of emails, counted together for each recipient."""
 
     name: str
     max_emails: int | None = None
     """The maximum within WINDOW_SECONDS; EMAIL_RECIPIENT_LIMIT if None."""
 
 
-OTHER = Share("other")
+OTHER = EmailCategory("other")
 
 
 class LimitReached(Exception):  # noqa: N818  not an error
-    """The recipient has reached the limit of this share."""
+    """The recipient has reached the limit of this category."""
 
 
 class EmailCounter(Protocol):
     """Counts emails. A retry has the same Message-ID and is not counted again."""
 
-    def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
+    def add(self, category: str, recipient: str, message_id: str, seconds: int) -> int:
         """Count an email; return how many there were within `seconds`, including this one."""
 
     def withdraw(self, message_id: str) -> None:
@@ -91,7 +91,7 @@ class RecipientLimits:
         # {% endif %}
 
     @contextmanager
-    def enforce(self, share: Share, to: str, message_id: str) -> Iterator[None]:
+    def enforce(self, category: EmailCategory, to: str, message_id: str) -> Iterator[None]:
         """Count the email that the block sends; one that fails does not count.
 
         Raises:
@@ -100,8 +100,8 @@ class RecipientLimits:
         """
         with self._app.app_context():
             recipient = pseudonyms.of_recipient(to)
-            number = self._counter.add(share.name, recipient, message_id, WINDOW_SECONDS)
-            if number > (share.max_emails or self._max_emails):
+            number = self._counter.add(category.name, recipient, message_id, WINDOW_SECONDS)
+            if number > (category.max_emails or self._max_emails):
                 self._counter.withdraw(message_id)
                 raise LimitReached
         try:

@@ -28,12 +28,12 @@ class SentEmail(Base, kw_only=True):
     __tablename__ = "sent_emails"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    share: Mapped[str] = mapped_column(String(16))
+    category: Mapped[str] = mapped_column(String(32))
     recipient_digest: Mapped[str] = mapped_column(String(pseudonyms.LENGTH))
     sent_at: Mapped[datetime]
 
     __table_args__ = (
-        Index(None, "recipient_digest", "share", "sent_at"),
+        Index(None, "recipient_digest", "category", "sent_at"),
         Index(None, "sent_at"),
     )
 
@@ -41,10 +41,12 @@ class SentEmail(Base, kw_only=True):
 class DatabaseCounter:
     """Counts emails in the database."""
 
-    def add(self, share: str, recipient: str, message_id: str, seconds: int) -> int:
+    def add(self, category: str, recipient: str, message_id: str, seconds: int) -> int:
         """Store an email before counting, so that concurrent emails include each other."""
         now = datetime.now(UTC)
-        row = SentEmail(id=_id(message_id), share=share, recipient_digest=recipient, sent_at=now)
+        row = SentEmail(
+            id=_id(message_id), category=category, recipient_digest=recipient, sent_at=now
+        )
         try:
             with writing() as transaction:
                 transaction.add(row)
@@ -52,7 +54,7 @@ class DatabaseCounter:
             pass  # stored by a process that was killed before it could send the email
         number = select(func.count(SentEmail.id)).where(
             SentEmail.recipient_digest == recipient,
-            SentEmail.share == share,
+            SentEmail.category == category,
             SentEmail.sent_at > now - timedelta(seconds=seconds),
         )
         with reading() as connection:

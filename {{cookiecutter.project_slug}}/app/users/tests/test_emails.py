@@ -44,7 +44,7 @@ def test_an_email_is_sent_if_its_transaction_is_committed_and_only_then(app: Fla
 def test_each_template_has_a_subject_and_a_text_with_the_link_of_its_purpose(app: Flask) -> None:
     folder = Path(app.root_path, "users", "templates", "users", "emails")
     for template in (path.stem for path in folder.iterdir()):
-        request = EmailRequest(template, new_address(), emails.ASKED, uuid4())
+        request = EmailRequest(template, new_address(), emails.REQUESTED, uuid4())
         with app.app_context():
             email = emails.compose(request)
         assert email.subject

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.core.database import reading, writing
-from app.core.mail.recipients import Share
+from app.core.mail.recipients import EmailCategory
 from app.users import attempts, service, signed_links
 from app.users import emails as emails_module
 from app.users.models import User
@@ -254,7 +254,7 @@ def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClie
 def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_many(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emails_module, "ASKED", Share("asked"))  # the default limit, six
+    monkeypatch.setattr(emails_module, "REQUESTED", EmailCategory("requested"))  # limit: six
     email = new_address()
     make(app, email)
 

@@ -16,7 +16,7 @@ def test_processes_count_together_in_redis(monkeypatch: pytest.MonkeyPatch) -> N
     recipient = secrets.token_hex(8)
 
     numbers = [
-        FixedWindowCounter(url).add("share", recipient, f"<{recipient}.{name}>", 60)
+        FixedWindowCounter(url).add("category", recipient, f"<{recipient}.{name}>", 60)
         for name in "abcb"
     ]
 

@@ -1,7 +1,7 @@
 import pytest
 from flask import Flask
 
-from app.core.mail.recipients import LimitReached, RecipientLimits, Share
+from app.core.mail.recipients import EmailCategory, LimitReached, RecipientLimits
 from app.settings import Settings
 
 ADA = "ada@mail.example"
@@ -13,12 +13,12 @@ def recipients(app: Flask) -> RecipientLimits:
     return RecipientLimits(app, Settings.model_validate(settings))
 
 
-def hand_over(recipients: RecipientLimits, to: str, share: Share, names: str) -> str:
+def hand_over(recipients: RecipientLimits, to: str, category: EmailCategory, names: str) -> str:
     """Deliver these emails; return those within the limit."""
     done = ""
     for name in names:
         try:
-            with recipients.enforce(share, to, f"<{share.name}.{to}.{name}@shop.example>"):
+            with recipients.enforce(category, to, f"<{category.name}.{to}.{name}@shop.example>"):
                 done += name
         except LimitReached:
             pass
@@ -27,7 +27,7 @@ def hand_over(recipients: RecipientLimits, to: str, share: Share, names: str) ->
 
 @pytest.mark.attack
 def test_a_recipient_gets_so_many_emails_of_each_share(recipients: RecipientLimits) -> None:
-    notices, resets = Share("notice"), Share("reset", max_emails=3)
+    notices, resets = EmailCategory("notice"), EmailCategory("reset", max_emails=3)
 
     assert hand_over(recipients, ADA, notices, "abcd") == "ab"
     assert hand_over(recipients, ADA, notices, "ef") == ""
@@ -37,7 +37,7 @@ def test_a_recipient_gets_so_many_emails_of_each_share(recipients: RecipientLimi
 
 @pytest.mark.attack
 def test_spellings_of_one_mailbox_are_counted_together(recipients: RecipientLimits) -> None:
-    notices = Share("notices")
+    notices = EmailCategory("notices")
 
     for spelling in ("ada+1@mail.example", "ada+2+x@mail.example"):
         assert hand_over(recipients, spelling, notices, "a") == "a"
@@ -48,11 +48,11 @@ def test_spellings_of_one_mailbox_are_counted_together(recipients: RecipientLimi
 
 
 def test_an_email_that_is_tried_again_counts_once(recipients: RecipientLimits) -> None:
-    share = Share("retried")
+    category = EmailCategory("retried")
     for _ in range(5):
-        with pytest.raises(OSError, match="busy"), recipients.enforce(share, ADA, "<a@shop>"):
+        with pytest.raises(OSError, match="busy"), recipients.enforce(category, ADA, "<a@shop>"):
             raise OSError("busy")
 
-    with recipients.enforce(share, ADA, "<a@shop>"):
+    with recipients.enforce(category, ADA, "<a@shop>"):
         pass
-    assert hand_over(recipients, ADA, share, "bc") == "b"
+    assert hand_over(recipients, ADA, category, "bc") == "b"

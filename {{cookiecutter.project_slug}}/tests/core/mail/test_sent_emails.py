@@ -32,7 +32,7 @@ def test_many_emails_at_once_are_not_each_the_first(app: Flask) -> None:
     def add(number: int) -> int:
         with app.app_context():
             barrier.wait()
-            return DatabaseCounter().add("share", "ada", f"<{number}>", 60)
+            return DatabaseCounter().add("category", "ada", f"<{number}>", 60)
 
     with ThreadPoolExecutor(8) as threads:
         counts = list(threads.map(add, range(8)))
@@ -44,7 +44,7 @@ def test_many_emails_at_once_are_not_each_the_first(app: Flask) -> None:
 def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
     invoke = app.test_cli_runner().invoke
     with app.app_context():
-        DatabaseCounter().add("share", "ada", "<a>", 60)
+        DatabaseCounter().add("category", "ada", "<a>", 60)
     assert invoke(args=PRUNE).output == "sent_emails: 0 deleted\n"
     with app.app_context():
         later(sent_emails.KEEP.total_seconds() + 1)
@@ -57,7 +57,7 @@ def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
 # {% if cookiecutter.background_tasks %}
 def test_workers_delete_them_on_schedule(app: Flask) -> None:
     with app.app_context():
-        DatabaseCounter().add("share", "ada", "<a>", 60)
+        DatabaseCounter().add("category", "ada", "<a>", 60)
         later(sent_emails.KEEP.total_seconds() + 1)
 
     (job,) = [job for job in tasks.schedule.periodic_jobs.of(app) if job.name == "emails.delete"]
@@ -70,10 +70,10 @@ def test_workers_delete_them_on_schedule(app: Flask) -> None:
 def test_emails_count_for_a_while(app: Flask) -> None:
     counter = DatabaseCounter()
     with app.app_context():
-        assert [counter.add("share", "ada", f"<{name}>", 60) for name in "abc"] == [1, 2, 3]
+        assert [counter.add("category", "ada", f"<{name}>", 60) for name in "abc"] == [1, 2, 3]
         counter.withdraw("<b>")
-        assert counter.add("share", "ada", "<d>", 60) == 3
-        assert counter.add("share", "ada", "<d>", 60) == 3  # its process was killed
+        assert counter.add("category", "ada", "<d>", 60) == 3
+        assert counter.add("category", "ada", "<d>", 60) == 3  # its process was killed
 
         later(61)
-        assert counter.add("share", "ada", "<e>", 60) == 1
+        assert counter.add("category", "ada", "<e>", 60) == 1
