@@ -82,7 +82,7 @@ class Metrics:
         self.descriptions: list[Description] = []
         """All metrics of this application."""
         # {% if cookiecutter.background_tasks %}
-        self._shared: list[Callable[[], Iterable[Metric]]] = []
+        self._collectors: list[Callable[[], Iterable[Metric]]] = []
         # {% endif %}
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str | None, int], _Series] = {}
@@ -153,21 +153,21 @@ class Metrics:
         )
 
     # {% if cookiecutter.background_tasks %}
-    def share(
+    def add_collector(
         self,
         gauges: dict[tuple[str, str], Iterable[str]],
-        ask: "Callable[[], Iterable[Metric]]",
+        collect: "Callable[[], Iterable[Metric]]",
     ) -> None:
         """Add gauges that belong to no worker, and so are not summed.
 
         Args:
             gauges: their labels, by their name and meaning.
-            ask: returns their values; it is called at each scrape.
+            collect: returns their values; it is called at each scrape.
 
         """
         for (name, meaning), labels in gauges.items():
             self._describe("gauge", name, meaning, labels)
-        self._shared.append(ask)
+        self._collectors.append(collect)
 
     # {% endif %}
     def _describe(self, kind: str, name: str, meaning: str, labels: Iterable[str]) -> None:
@@ -202,7 +202,7 @@ class Metrics:
         """Return all metrics in the text format that the client accepts."""
         collected = self.collect()
         # {% if cookiecutter.background_tasks %}
-        collected = [*collected, *(metric for ask in self._shared for metric in ask())]
+        collected = [*collected, *(metric for collect in self._collectors for metric in collect())]
         # {% endif %}
         content_type, body = encoded(
             collected, request.headers.get("Accept", ""), self.add_exemplars

@@ -89,4 +89,4 @@ def init_app(app: Flask) -> None:
         isolation_level="AUTOCOMMIT",
         connect_args=connect_args(_with_scrape_timeout(settings), settings.url),
     )
-    metrics.of(app).share({MESSAGES: ("state",), AGE: ()}, OutboxMetrics(engine).collect)
+    metrics.of(app).add_collector({MESSAGES: ("state",), AGE: ()}, OutboxMetrics(engine).collect)

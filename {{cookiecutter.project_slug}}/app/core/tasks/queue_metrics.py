@@ -67,4 +67,4 @@ def init_app(app: Flask) -> None:
 
         depths = broker.of(app).depths
     collector = QueueMetrics(depths, settings.task_publish_timeout_seconds)
-    metrics.of(app).share({MESSAGES: ("state",)}, collector.collect)
+    metrics.of(app).add_collector({MESSAGES: ("state",)}, collector.collect)
