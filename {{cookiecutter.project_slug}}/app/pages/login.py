@@ -52,7 +52,7 @@ def login() -> Response:
             email,
             str(form.password.data),
             request.remote_addr or "",
-            max_age=timedelta(seconds=session_policy.current.seconds),
+            max_age=timedelta(seconds=session_policy.current.max_age_seconds),
         )
     except (InvalidCredentials, TooManyAttempts) as problem:
         add_problem(form, problem)

@@ -10,7 +10,7 @@ from app.sessions import service
 
 def begin(principal: Principal) -> Principal:
     """Store a session, and return the principal with its id."""
-    max_age = timedelta(seconds=session_policy.current.seconds)
+    max_age = timedelta(seconds=session_policy.current.max_age_seconds)
     return replace(principal, session=service.begin(principal.id, max_age))
 
 

@@ -40,8 +40,8 @@ class BrowserSettings(CoreSettings):
 class SessionPolicy:
     """The timeouts of browser sessions, and the check of stored logins."""
 
-    idle_seconds: int
-    seconds: int
+    idle_timeout_seconds: int
+    max_age_seconds: int
     is_open: Callable[[UUID], bool] = lambda _login: True
     """Returns whether a login has not been ended elsewhere; set by a domain that stores logins."""
 
@@ -157,9 +157,9 @@ def _user() -> BrowserUser | None:
 
 def _is_recent(kept: Mapping[str, Any]) -> bool:
     """Return whether a session has exceeded neither of its timeouts."""
-    rules, now = session_policy.current, int(time.time())
+    policy, now = session_policy.current, int(time.time())
     idle, age = now - int(kept["seen"]), now - int(kept["began"])
-    return idle <= rules.idle_seconds and age <= rules.seconds
+    return idle <= policy.idle_timeout_seconds and age <= policy.max_age_seconds
 
 
 def safe_redirect_target(target: str) -> str:

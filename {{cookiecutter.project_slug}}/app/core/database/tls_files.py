@@ -3,15 +3,22 @@
 import ssl
 from pathlib import Path
 
-FILES = [
+CA_FILES = [
     # {% if cookiecutter.database == "postgresql" %}
-    "sslcert",
-    "sslcrl",
-    "sslkey",
     "sslrootcert",
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
     "ssl_ca",
+    # {% endif %}
+]
+FILES = [
+    *CA_FILES,
+    # {% if cookiecutter.database == "postgresql" %}
+    "sslcert",
+    "sslcrl",
+    "sslkey",
+    # {% endif %}
+    # {% if cookiecutter.database == "mysql" %}
     "ssl_cert",
     "ssl_key",
     # {% endif %}
@@ -25,14 +32,8 @@ def is_usable(name: str, value: str) -> bool:
         return True
     # {% endif %}
     try:
-        # {% if cookiecutter.database == "postgresql" %}
-        if name == "sslrootcert":
+        if name in CA_FILES:
             ssl.create_default_context(cafile=value)
-        # {% endif %}
-        # {% if cookiecutter.database == "mysql" %}
-        if name == "ssl_ca":
-            ssl.create_default_context(cafile=value)
-        # {% endif %}
         if name in FILES:
             Path(value).open("rb").close()
     except OSError:

@@ -64,7 +64,7 @@ def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = user_browser(app)
-    monkeypatch.setattr(session_policy.of(app), "idle_seconds", -1)
+    monkeypatch.setattr(session_policy.of(app), "idle_timeout_seconds", -1)
 
     page = client.get("/nowhere", headers=ACCEPT).text
 
