@@ -41,7 +41,7 @@ from app.core.config import NAME, required_in_production
 from app.core.config.secret_url import SecretURL
 from app.core.extension import Extension
 from app.core.http import redis_server
-from app.core.http.redis_server import Availability, RedisSettings
+from app.core.http.redis_server import CircuitBreaker, RedisSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -240,14 +240,14 @@ class Cache:
         """Functions that are called with the outcome of each read: one of OUTCOMES."""
         self._store = store
         self._milliseconds = seconds * 1_000
-        self._availability = Availability("reads go to the database", store.pool)
+        self._circuit_breaker = CircuitBreaker("reads go to the database", store.pool)
         self._failures_handled = 0
         self._lock = Lock()
 
     def read(self, key: str, schema: bytes, make: Callable[[], Representation]) -> Representation:
         """Return the response stored under a key with this schema, or compute it.
 
-        It waits at most WAIT_SECONDS for another reader to make it, and REDIS_SECONDS for each
+        It waits at most WAIT_SECONDS for another reader to make it, and REDIS_TIMEOUT_SECONDS for each
         reply of Redis. Exceptions raised by `make` propagate.
         """
         lease = LEASE + secrets.token_bytes(16)
@@ -295,20 +295,20 @@ class Cache:
 
     def _try_store(self, operation: Callable[[], R], *, even_in_pause: bool = False) -> R | None:
         """Run an operation of the store; return None while the store is unavailable."""
-        if not (even_in_pause or self._availability.is_available()):
+        if not (even_in_pause or self._circuit_breaker.allows_request()):
             return None
         try:
             self._new_generation_after_failures()
             return operation()
         except self._store.errors as error:
-            self._availability.failed(error)
+            self._circuit_breaker.record_failure(error)
             return None
 
     def _new_generation_after_failures(self) -> None:
         """Start a new generation before the first operation that follows a failure."""
         with self._lock:
             # Read first: an invalidation that fails meanwhile requires another generation.
-            if self._failures_handled != (failures := self._availability.failures):
+            if self._failures_handled != (failures := self._circuit_breaker.failures):
                 self._store.start_generation()
                 self._failures_handled = failures
 

@@ -29,7 +29,7 @@ from app.core.config import InvalidSettings
 from app.core.config.secret_url import SecretURL
 from app.core.errors import TooManyRequests
 from app.core.http import redis_server
-from app.core.http.redis_server import Availability, RedisSettings
+from app.core.http.redis_server import CircuitBreaker, RedisSettings
 from app.core.pipeline import RequestInfo
 
 SWEEP_SECONDS = 60.0  # how often counts of past windows are deleted
@@ -113,18 +113,18 @@ class Counters:
             # {% if cookiecutter.tracing %}
             self._add = observability.redis_spans.traced(self._shared.storage, "EVALSHA", self._add)
             # {% endif %}
-        self._availability = Availability(
+        self._circuit_breaker = CircuitBreaker(
             "this process counts rate limits for itself",
             self._shared.storage.connection_pool if self._shared else None,
         )
 
     def hit(self, key: str, seconds: int) -> int:
         """Count one request, and return the number of requests in this window."""
-        if self._shared and self._availability.is_available():
+        if self._shared and self._circuit_breaker.allows_request():
             try:
                 return self._add(key, seconds)
             except self._shared.base_exceptions as error:
-                self._availability.failed(error)
+                self._circuit_breaker.record_failure(error)
         return self._local.incr(key, seconds)
 
 

@@ -1,4 +1,4 @@
-"""The Redis server that processes share: its connections, and a pause while it is unavailable."""
+"""The Redis server that processes share: its connections, and a circuit breaker."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REDIS_SECONDS = 0.25  # how long a request waits for a connection, and for a reply
+REDIS_TIMEOUT_SECONDS = 0.25  # how long a request waits for a connection, and for a reply
 PAUSE_SECONDS = 5.0  # how long Redis is not used after a failure
 
 
@@ -57,24 +57,24 @@ class RedisSettings(CoreSettings):
         return found
 
 
-class Availability:
-    """A circuit breaker for Redis: a failure is logged once, and pauses its use for PAUSE_SECONDS.
+class CircuitBreaker:
+    """After a failure, which is logged once, no request uses Redis for PAUSE_SECONDS.
 
-    `meanwhile` states in the log what happens while Redis is unavailable.
+    `fallback` states in the log what the service does in that time.
     """
 
-    def __init__(self, meanwhile: str, pool: "ConnectionPool | None" = None) -> None:
+    def __init__(self, fallback: str, pool: "ConnectionPool | None" = None) -> None:
         self.failures = 0
         self._pool = pool
-        self._meanwhile = meanwhile
+        self._fallback = fallback
         self._lock = Lock()
         self._retry_at = 0.0
 
-    def is_available(self) -> bool:
-        """Return whether Redis may be used now."""
+    def allows_request(self) -> bool:
+        """Return whether a request may use Redis now."""
         return time.monotonic() >= self._retry_at
 
-    def failed(self, error: Exception) -> None:
+    def record_failure(self, error: Exception) -> None:
         """Pause the use of Redis; of requests that fail together, only the first logs it.
 
         Idle connections are closed: since a failover they may lead to a replica, which keeps them
@@ -84,14 +84,14 @@ class Availability:
             self._pool.disconnect(inuse_connections=False)
         with self._lock:
             self.failures += 1
-            known = not self.is_available()
+            known = not self.allows_request()
             self._retry_at = time.monotonic() + PAUSE_SECONDS
         if not known:
             logger.warning(
                 "Redis unavailable",
                 extra={
                     telemetry.ERROR_TYPE: type(error).__name__,
-                    telemetry.FALLBACK: self._meanwhile,
+                    telemetry.FALLBACK: self._fallback,
                     telemetry.RETRY_SECONDS: PAUSE_SECONDS,
                 },
             )
@@ -114,8 +114,8 @@ def pool(url: SecretURL, ca_file: Path | None = None) -> "ConnectionPool":
         found = ConnectionPool.from_url(
             server.url,
             **server.tls,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
             # No retries: a request falls back at once instead of waiting for a second attempt.
             retry=Retry(NoBackoff(), 0),
         )

@@ -86,7 +86,7 @@ redis = pytest.param(
 @pytest.fixture(params=[InProcessStore, redis])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     # However busy the machine is.
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     made: Store = request.param()
     return made
 
@@ -342,7 +342,7 @@ def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
 def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     stored = b"%b 5 {}" % SCHEMA
     with failed_over(b"*2\r\n$1\r\na\r\n$%d\r\n%b\r\n" % (len(stored), stored)) as url:
         cache, source = Cache(RedisStore(url), SECONDS), Source()
@@ -354,7 +354,7 @@ def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
 def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     store, client = in_redis(), Redis.from_url(os.environ["TEST_REDIS_URL"])
     entry_key, _ = store.get_or_lease(key, SCHEMA, OTHERS)
     store.fill(entry_key, OTHERS, b"%b 1 {}" % SCHEMA, 60_000)
@@ -439,7 +439,7 @@ from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 
 # However busy the machine is.
-caching.LEASE_SECONDS = caching.WAIT_SECONDS = redis_server.REDIS_SECONDS = 60
+caching.LEASE_SECONDS = caching.WAIT_SECONDS = redis_server.REDIS_TIMEOUT_SECONDS = 60
 
 def make():
     print("made", flush=True)

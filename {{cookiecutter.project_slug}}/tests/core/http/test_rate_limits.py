@@ -183,7 +183,7 @@ def test_without_redis_the_service_keeps_answering_and_counts_by_itself(
 def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     with failed_over(b":7\r\n") as url:
         counters = Counters(url)
         assert [counters.hit("a", 60) for _ in range(2)] == [1, 2], "not counted by this process"
@@ -197,7 +197,7 @@ def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
 def test_processes_share_their_counts_in_redis(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     settings = {"rate_limit": "2/minute", "redis_url": os.environ["TEST_REDIS_URL"]}
     first, second = (make_app(**settings).test_client() for _ in range(2))
     # An address of its own, so that a count left by an earlier run does not matter.

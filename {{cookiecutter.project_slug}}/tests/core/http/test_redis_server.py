@@ -8,16 +8,16 @@ from redis import Redis, RedisError
 from app.core.config import InvalidSettings
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
-from app.core.http.redis_server import Availability, RedisSettings
+from app.core.http.redis_server import CircuitBreaker, RedisSettings
 from conftest import LogLines
 from tests.tls_server import tls_server
 
 
 def test_requests_that_fail_together_are_one_line(log_lines: LogLines) -> None:
-    availability = Availability("and so on")
+    breaker = CircuitBreaker("and so on")
 
     for _ in range(3):
-        availability.failed(ConnectionError())
+        breaker.record_failure(ConnectionError())
 
     (line,) = log_lines
     assert (line["message"], line["fallback"]) == ("Redis unavailable", "and so on")
@@ -27,16 +27,16 @@ def test_requests_that_fail_together_are_one_line(log_lines: LogLines) -> None:
 def test_after_a_pause_redis_is_asked_again(
     log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    availability = Availability("and so on")
-    assert availability.is_available()
+    breaker = CircuitBreaker("and so on")
+    assert breaker.allows_request()
 
-    availability.failed(ConnectionError())
-    assert not availability.is_available()
+    breaker.record_failure(ConnectionError())
+    assert not breaker.allows_request()
 
     resumed = time.monotonic() + redis_server.PAUSE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: resumed)
-    assert availability.is_available()
-    availability.failed(ConnectionError())
+    assert breaker.allows_request()
+    breaker.record_failure(ConnectionError())
     assert len(log_lines) == 2
 
 
@@ -44,7 +44,7 @@ def test_after_a_pause_redis_is_asked_again(
 def test_redis_is_believed_only_with_a_certificate_that_proves_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", 60)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", 60)
     for name, known, parameters, believed in (
         ("127.0.0.1", False, "", False),
         ("127.0.0.1", True, "", True),

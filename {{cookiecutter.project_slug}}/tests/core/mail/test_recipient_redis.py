@@ -11,7 +11,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no server")
 def test_processes_count_together_in_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     url = SecretURL(os.environ["TEST_REDIS_URL"])
     recipient = secrets.token_hex(8)
 

@@ -59,7 +59,7 @@ def test_a_redis_that_is_away_is_seen_in_the_trace(ask: Ask) -> None:
 
 @with_redis
 def test_a_command_is_one_span_and_shows_no_key(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
+    monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     command, request = ask(os.environ["TEST_REDIS_URL"], "GET", "of-somebody")
 
     assert [command.name, request.name] == ["GET", "GET /ask"]
