@@ -16,7 +16,7 @@ from app.orders.schemas import OrderPageSchema, OrderSchema
 blueprint = Blueprint("admin", __name__, description="Administer the service; every change is kept")
 
 # Protects every route of this blueprint, even one without `requires`.
-blueprint.before_request(lambda: access.admit("admin"))
+blueprint.before_request(lambda: access.require_scope("admin"))
 
 
 class _OrderPage(PageArguments):

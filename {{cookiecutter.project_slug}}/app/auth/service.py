@@ -43,15 +43,15 @@ def log_in(email: str, password: str, address: str, *, max_age: timedelta = time
 
     """
     with auth_log.log_outcome("login"):
-        proven = users.authenticate(email, password, address)
+        authenticated = users.authenticate(email, password, address)
         with writing() as transaction:
             # Check again under a lock: a concurrent change of the password ends all sessions, and
             # no session may start after that with the old one.
-            users.admit(transaction, proven)
+            users.lock_authenticated(transaction, authenticated)
             network = pseudonyms.of_network(address)
-            opened = sessions.open_session(transaction, proven.id, network, max_age)
+            opened = sessions.open_session(transaction, authenticated.id, network, max_age)
             refresh_token = refresh_tokens.issue(opened)
-    return Login(_principal(proven.id, proven.role, opened.id), refresh_token)
+    return Login(_principal(authenticated.id, authenticated.role, opened.id), refresh_token)
 
 
 def refresh(refresh_token: str) -> Login:

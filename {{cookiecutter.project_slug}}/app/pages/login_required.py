@@ -63,11 +63,11 @@ def requires(scope: str | None = None) -> Callable[[Callable[P, Response]], Call
 
     def decorate(view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-            return view(*args, **kwargs) if browser_session.admit(scope) else _to_login()
+        def wrapped_view(*args: P.args, **kwargs: P.kwargs) -> Response:
+            return view(*args, **kwargs) if browser_session.authorize(scope) else _to_login()
 
-        guarded.__dict__[SCOPE] = scope
-        return guarded
+        wrapped_view.__dict__[SCOPE] = scope
+        return wrapped_view
 
     return decorate
 

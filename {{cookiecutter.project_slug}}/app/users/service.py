@@ -196,7 +196,7 @@ def authenticate(email: str, password: str, address: str) -> AuthenticatedUser:
     return _authenticate(found, email.lower(), password, address)
 
 
-def admit(transaction: Session, proven: AuthenticatedUser) -> User:
+def lock_authenticated(transaction: Session, authenticated: AuthenticatedUser) -> User:
     """Return the account of an authenticated user, its row locked for a change.
 
     Stores the new hash if there is one, and withdraws the attempt.
@@ -205,12 +205,12 @@ def admit(transaction: Session, proven: AuthenticatedUser) -> User:
         InvalidCredentials: when the account was deactivated or its password changed meanwhile.
 
     """
-    user = transaction.get_one(User, proven.id, with_for_update=True)
-    if user.deactivated_at or user.password_hash != proven.password_hash:
+    user = transaction.get_one(User, authenticated.id, with_for_update=True)
+    if user.deactivated_at or user.password_hash != authenticated.password_hash:
         raise InvalidCredentials
-    if proven.renewed_hash:
-        user.password_hash = proven.renewed_hash
-    attempts.withdraw(transaction, proven.attempt_id)
+    if authenticated.renewed_hash:
+        user.password_hash = authenticated.renewed_hash
+    attempts.withdraw(transaction, authenticated.attempt_id)
     return user
 
 
@@ -223,9 +223,9 @@ def confirm_password(user_id: UUID, current: str, address: str) -> None:
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _reauthenticate(user_id, current, address)
+    authenticated = _reauthenticate(user_id, current, address)
     with writing() as transaction:
-        admit(transaction, proven)
+        lock_authenticated(transaction, authenticated)
 
 
 # {% endif %}
@@ -240,10 +240,10 @@ def change_password(
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _reauthenticate(user_id, current, address)
+    authenticated = _reauthenticate(user_id, current, address)
     new_hash = passwords.current.hash(password)
     with writing() as transaction:
-        user = admit(transaction, proven)
+        user = lock_authenticated(transaction, authenticated)
         passwords.current.check(password, user.email)
         user.password_hash = new_hash
         sessions.end_all(transaction, user_id, keep=session_id)
@@ -258,13 +258,13 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _reauthenticate(user_id, current, address)
+    authenticated = _reauthenticate(user_id, current, address)
     # An address with a confirmed account gets no email; the response must not reveal that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
     asked = replace(_ask(email, address, found), category=emails.ADDRESS_CHANGE)
     with writing() as transaction:
-        user = admit(transaction, proven)
+        user = lock_authenticated(transaction, authenticated)
         _write(transaction, asked, "change", user, email if free else None)
 
 
@@ -362,9 +362,9 @@ def deactivate(user_id: UUID, current: str, address: str) -> None:
         TooManyAttempts: when a limit of login attempts is exceeded.
 
     """
-    proven = _reauthenticate(user_id, current, address)
+    authenticated = _reauthenticate(user_id, current, address)
     with writing() as transaction:
-        user = admit(transaction, proven)
+        user = lock_authenticated(transaction, authenticated)
         user.deactivated_at = datetime.now(UTC)
         sessions.end_all(transaction, user_id)
 

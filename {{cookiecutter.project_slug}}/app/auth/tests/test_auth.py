@@ -277,7 +277,7 @@ def test_a_password_that_changes_during_a_login_ends_that_one_too(app: Flask, em
             transaction.get_one(User, proven.id).password_hash = "another"
 
         with writing() as transaction, pytest.raises(users.InvalidCredentials):
-            users.admit(transaction, proven)
+            users.lock_authenticated(transaction, proven)
 
 
 def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(

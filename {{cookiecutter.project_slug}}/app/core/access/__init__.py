@@ -22,12 +22,12 @@ from app.core.access.principals import (  # one line where it fits
     InvalidToken,
     Principal,
     Unauthenticated,
-    admit,
     # {% if cookiecutter.auth == "jwt" %}
     check_on_each_request,
     # {% endif %}
-    guarded,
     principal,
+    require_scope,
+    scope_required,
 )
 from app.core.access.scopes import ROLES, Scopes, declare_scopes, scopes, scopes_of
 
@@ -39,7 +39,6 @@ __all__ = [  # one line where it fits
     "Principal",
     "Settings",
     "Unauthenticated",
-    "admit",
     # {% if cookiecutter.web_ui %}
     "browser_session",
     # {% endif %}
@@ -47,9 +46,10 @@ __all__ = [  # one line where it fits
     "check_on_each_request",
     # {% endif %}
     "declare_scopes",
-    "guarded",
     "init_app",
     "principal",
+    "require_scope",
+    "scope_required",
     "scopes",
     "scopes_of",
 ]

@@ -122,10 +122,10 @@ def rename(name: str) -> None:
     g.pop("user", None)
 
 
-def admit(scope: str | None = None) -> bool:
-    """Admit the logged-in user if they have this scope; return whether a user is logged in.
+def authorize(scope: str | None = None) -> bool:
+    """Check that the logged-in user has this scope; return whether a user is logged in.
 
-    Without a scope every logged-in user is admitted.
+    Without a scope, every logged-in user is authorized.
 
     Raises:
         InsufficientScope: when the user does not have the scope.
@@ -136,7 +136,7 @@ def admit(scope: str | None = None) -> bool:
         return False
     g.principal = found.principal
     if scope:
-        principals.admit(scope)
+        principals.require_scope(scope)
     return True
 
 

@@ -98,7 +98,7 @@ def check_on_each_request(app: Flask, scope: str, still_holds: ScopeCheck) -> No
 
 
 # {% endif %}
-def admit(scope: str) -> None:
+def require_scope(scope: str) -> None:
     """Authenticate the request, and check that its principal has this scope.
 
     Raises:
@@ -118,15 +118,18 @@ def admit(scope: str) -> None:
     # {% endif %}
 
 
-def guarded(scope: str, view: Callable[P, R]) -> Callable[P, R]:
-    """Return a view that requires this scope."""
+def scope_required(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a view that requires this scope."""
 
-    @wraps(view)
-    def guarded_view(*args: P.args, **kwargs: P.kwargs) -> R:
-        admit(scope)
-        return view(*args, **kwargs)
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def wrapped_view(*args: P.args, **kwargs: P.kwargs) -> R:
+            require_scope(scope)
+            return view(*args, **kwargs)
 
-    return guarded_view
+        return wrapped_view
+
+    return decorate
 
 
 def principal() -> Principal:

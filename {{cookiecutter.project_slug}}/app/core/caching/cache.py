@@ -247,8 +247,8 @@ class Cache:
     def read(self, key: str, schema: bytes, make: Callable[[], Representation]) -> Representation:
         """Return the response stored under a key with this schema, or compute it.
 
-        It waits at most WAIT_SECONDS for another reader to make it, and REDIS_TIMEOUT_SECONDS for each
-        reply of Redis. Exceptions raised by `make` propagate.
+        It waits at most WAIT_SECONDS for another reader to make it, and REDIS_TIMEOUT_SECONDS for
+        each reply of Redis. Exceptions raised by `make` propagate.
         """
         lease = LEASE + secrets.token_bytes(16)
         waits_until = time.monotonic() + WAIT_SECONDS

@@ -37,7 +37,7 @@ def app(make_app: MakeApp) -> Flask:
 
     @app.get("/may")
     def may_anything() -> str:
-        return str(browser_session.admit())
+        return str(browser_session.authorize())
 
     @app.post("/call/<name>")
     def call(name: str) -> str:
@@ -50,7 +50,7 @@ def app(make_app: MakeApp) -> Flask:
 
     @app.get("/may/<scope>")
     def may(scope: str) -> str:
-        return str(browser_session.admit(scope))
+        return str(browser_session.authorize(scope))
 
     @app.post("/planted")
     def planted() -> str:

@@ -317,7 +317,7 @@ def test_in_development_the_provider_may_be_left_out_and_then_nobody_is_known(
     oidc.init_app(app, settings)
     shown = {"Authorization": f"Bearer {signed(claims(NOWHERE))}"}
     with app.test_request_context(headers=shown), pytest.raises(InvalidToken):
-        access.admit("notes:read")
+        access.require_scope("notes:read")
 
 
 def test_each_application_asks_its_provider_when_the_first_token_comes(serving: Serving) -> None:

@@ -115,8 +115,8 @@ def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
 
     @app.get("/twice")
     def twice() -> str:
-        access.admit("notes:read")
-        access.admit("notes:read")
+        access.require_scope("notes:read")
+        access.require_scope("notes:read")
         return "admitted"
 
     access.check_on_each_request(toy.init_app(app), "notes:read", still_holds)
