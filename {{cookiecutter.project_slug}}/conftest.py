@@ -160,7 +160,7 @@ pytest_plugins = ["tests.database"]
 def meant_for_a_service(names: Iterable[str]) -> set[str]:
     """Return the names of environment variables that would configure the tested service."""
     told = {field.upper() for field in Settings.model_fields}
-    told |= {secrets_manager.NAME, "FLASK_DEBUG", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
+    told |= {secrets_manager.SETTING, "FLASK_DEBUG", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
     return {
         name
         for name in names

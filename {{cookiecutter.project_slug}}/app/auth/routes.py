@@ -80,7 +80,7 @@ def log_out_everywhere() -> Response:
 @blueprint.problems(429)
 def request_password_reset(sent: _Email) -> Response:
     """Request an email with a link to choose a new password."""
-    users.ask_to_reset_password(sent["email"], str(request.remote_addr))
+    users.request_password_reset(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
 
@@ -100,7 +100,7 @@ def confirm_password_reset(sent: _Reset) -> Response:
 @blueprint.problems(429)
 def request_email_verification(sent: _Email) -> Response:
     """Request another email to confirm an address; its link lets the owner choose a password."""
-    users.ask_to_verify_email(sent["email"], str(request.remote_addr))
+    users.request_email_verification(sent["email"], str(request.remote_addr))
     return Response(status=202)
 
 

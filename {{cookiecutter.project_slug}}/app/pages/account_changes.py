@@ -161,12 +161,12 @@ def change_email() -> Response:
     """Show the form for a new address, and send a link to it on submission."""
     form = EmailForm()
 
-    def ask() -> None:
+    def request_change() -> None:
         user_id, current, address = form.proof()
-        service.ask_to_change_email(user_id, current, str(form.email.data), address)
+        service.request_email_change(user_id, current, str(form.email.data), address)
 
     # The response must not reveal whether the address has an account.
-    return submit(form, ask) or redirect_with(
+    return submit(form, request_change) or redirect_with(
         "If the new address can be used, a message is on its way to it. Follow the link in it."
     )
 

@@ -142,7 +142,7 @@ def forgot_password() -> Response:
     if not form.validate_on_submit():
         return page(form)
     try:
-        service.ask_to_reset_password(str(form.email.data), str(request.remote_addr))
+        service.request_password_reset(str(form.email.data), str(request.remote_addr))
     except TooManyAttempts as problem:
         add_problem(form, problem)
         return page(form, problem)

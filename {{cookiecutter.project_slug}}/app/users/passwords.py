@@ -15,7 +15,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import Field, ValidationInfo, field_validator
 from zxcvbn import zxcvbn
 
-from app.core.config import NAME, CoreSettings, Environment
+from app.core.config import PROJECT_SLUG, CoreSettings, Environment
 from app.core.errors import Unprocessable
 from app.core.extension import Extension
 
@@ -79,7 +79,7 @@ class Passwords:
         passes, memory = settings.argon2_time_cost, settings.argon2_memory_kib
         hasher = Argon2Hasher(time_cost=passes, memory_cost=memory, parallelism=1)
         self._hashes = PasswordHash((hasher,))
-        names = {settings.service_name.casefold(), NAME}
+        names = {settings.service_name.casefold(), PROJECT_SLUG}
         self._names = {name for name in names if len(name) >= MIN_NAME_LENGTH}
         # A hash that no password matches. Verifying against it takes as long as against any other.
         salt, nothing = (_unpadded(secrets.token_bytes(size)) for size in (16, 32))

@@ -86,7 +86,7 @@ def change_password(sent: _NewPassword) -> Response:
 @blueprint.problems(404, 429)
 def request_email_change(sent: _NewEmail) -> Response:
     """Request a change of address; it takes effect when the link sent there is used."""
-    service.ask_to_change_email(
+    service.request_email_change(
         access.principal().id, sent["current_password"], sent["email"], str(request.remote_addr)
     )
     return Response(status=202)

@@ -71,7 +71,7 @@ class InvalidAddress(ValueError):  # noqa: N818  its text is shown to the operat
 
 @dataclass(frozen=True, slots=True)
 class EmailPermission:
-    """A requested email."""
+    """Whether a requested email may be sent, and its category."""
 
     granted: bool
     """Whether the limit for this account and network allows another email."""
@@ -122,7 +122,7 @@ def register(email: str, password: str, address: str) -> None:
     if not registration_open.current:
         raise RegistrationClosed
     passwords.current.check(password, email)
-    asked = _ask(email, address, repository.by_email(email))
+    permission = _request_email(email, address, repository.by_email(email))
     user = _new(email, password)
     with writing() as transaction:
         # The same number of statements in each case: response times must not reveal an account.
@@ -130,7 +130,9 @@ def register(email: str, password: str, address: str) -> None:
             transaction.add(user)
         owner = _void_unconfirmed(transaction, email, keep=user.id)
         template = "choose" if owner and owner.unconfirmed else "taken"
-        _write(transaction, asked, "verify" if owner is user else template, owner, _reader(owner))
+        if owner is user:
+            template = "verify"
+        _send_link(transaction, permission, template, owner, _recipient(owner))
 
 
 def create_admin(email: str, password: str) -> None:
@@ -250,7 +252,7 @@ def change_password(
         _notify(transaction, "password-changed", user, user.email)
 
 
-def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -> None:
+def request_email_change(user_id: UUID, current: str, email: str, address: str) -> None:
     """Send a confirmation link to a new address. The account uses it once it is confirmed.
 
     Raises:
@@ -262,10 +264,10 @@ def ask_to_change_email(user_id: UUID, current: str, email: str, address: str) -
     # An address with a confirmed account gets no email; the response must not reveal that.
     found = repository.by_email(email)
     free = found is None or found.unconfirmed
-    asked = replace(_ask(email, address, found), category=emails.ADDRESS_CHANGE)
+    permission = replace(_request_email(email, address, found), category=emails.ADDRESS_CHANGE)
     with writing() as transaction:
         user = lock_authenticated(transaction, authenticated)
-        _write(transaction, asked, "change", user, email if free else None)
+        _send_link(transaction, permission, "change", user, email if free else None)
 
 
 def change_email(token: str) -> None:
@@ -288,7 +290,7 @@ def change_email(token: str) -> None:
         raise InvalidLink from None
 
 
-def ask_to_verify_email(email: str, address: str) -> None:
+def request_email_verification(email: str, address: str) -> None:
     """Send another link to an unconfirmed address. Its owner chooses a new password with it.
 
     The request is not authenticated, and the account's password may be another person's choice.
@@ -297,11 +299,11 @@ def ask_to_verify_email(email: str, address: str) -> None:
         TooManyAttempts: when too many emails have been requested from this network.
 
     """
-    asked = _ask(email, address, repository.by_email(email))
+    permission = _request_email(email, address, repository.by_email(email))
     with writing() as transaction:
         found = _void_unconfirmed(transaction, email)
         to = email if found and found.unconfirmed else None
-        _write(transaction, asked, "choose", found, to)
+        _send_link(transaction, permission, "choose", found, to)
 
 
 def verify_email(token: str) -> None:
@@ -318,7 +320,7 @@ def verify_email(token: str) -> None:
         sessions.end_all(transaction, user.id)
 
 
-def ask_to_reset_password(email: str, address: str) -> None:
+def request_password_reset(email: str, address: str) -> None:
     """Send a link to choose a new password.
 
     For an unconfirmed account, the first request voids the password and the links of earlier
@@ -329,10 +331,10 @@ def ask_to_reset_password(email: str, address: str) -> None:
         TooManyAttempts: when too many emails have been requested from this network.
 
     """
-    asked = _ask(email, address, repository.by_email(email))
+    permission = _request_email(email, address, repository.by_email(email))
     with writing() as transaction:
         found = _void_unconfirmed(transaction, email)
-        _write(transaction, asked, "reset", found, _reader(found))
+        _send_link(transaction, permission, "reset", found, _recipient(found))
 
 
 def reset_password(token: str, password: str) -> None:
@@ -423,7 +425,7 @@ def _reauthenticate(user_id: UUID, password: str, address: str) -> Authenticated
             raise WrongPassword from None
 
 
-def _ask(email: str, address: str, owner: Credentials | None) -> EmailPermission:
+def _request_email(email: str, address: str, owner: Credentials | None) -> EmailPermission:
     """Count a request for an email to an address, which may have an account.
 
     Raises:
@@ -438,22 +440,22 @@ def _ask(email: str, address: str, owner: Credentials | None) -> EmailPermission
     )
 
 
-def _reader(found: Credentials | User | None) -> str | None:
+def _recipient(found: Credentials | User | None) -> str | None:
     """Return the recipient of an email about an account; None if it is missing or deactivated."""
     return found.email if found and not found.deactivated_at else None
 
 
-def _write(
+def _send_link(
     transaction: Session,
-    asked: EmailPermission,
+    permission: EmailPermission,
     template: str,
     owner: Credentials | User | None,
     to: str | None,
 ) -> None:
     """Send an email with a link; without a recipient, compose it only, for equal timing."""
     account, state = (owner.id, _state(owner)) if owner else (NO_USER, pseudonyms.of_state())
-    reader = to if asked.granted else None
-    add_email(transaction, EmailRequest(template, reader, asked.category, account, state))
+    recipient = to if permission.granted else None
+    add_email(transaction, EmailRequest(template, recipient, permission.category, account, state))
 
 
 def _notify(transaction: Session, template: str, user: User, to: str) -> None:

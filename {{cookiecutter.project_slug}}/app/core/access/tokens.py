@@ -22,7 +22,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from app.core.access import principals
 from app.core.access.principals import InvalidToken, Principal
-from app.core.config import NAME, CoreSettings, Environment, required_in_production
+from app.core.config import PROJECT_SLUG, CoreSettings, Environment, required_in_production
 from app.core.config.secret_strength import is_guessable
 from app.core.extension import Extension
 
@@ -49,9 +49,9 @@ class TokenSettings(CoreSettings):
     jwt_keys: SecretStr = Field(default=SecretStr(""), validate_default=True)
     """The keys of access tokens, a JSON Web Key Set: the first key signs, all verify; make one with
     `flask --app app new-jwt-keys`."""
-    jwt_issuer: str = Field(default=NAME, min_length=1)
+    jwt_issuer: str = Field(default=PROJECT_SLUG, min_length=1)
     """The issuer of access tokens (`iss`)."""
-    jwt_audience: str = Field(default=NAME, min_length=1)
+    jwt_audience: str = Field(default=PROJECT_SLUG, min_length=1)
     """The audience of access tokens (`aud`)."""
     access_token_ttl_seconds: int = Field(default=600, ge=30, le=3_600)
     """The lifetime of an access token, in seconds; it cannot be revoked earlier."""

@@ -37,7 +37,7 @@ from app.core import (  # one line where it fits
     telemetry,
 )
 from app.core.api.conditional_requests import Representation
-from app.core.config import NAME, required_in_production
+from app.core.config import PROJECT_SLUG, required_in_production
 from app.core.config.secret_url import SecretURL
 from app.core.extension import Extension
 from app.core.http import redis_server
@@ -186,7 +186,7 @@ class RedisStore:
     """
 
     def __init__(
-        self, url: SecretURL, prefix: str = f"{NAME}/cache", ca_file: Path | None = None
+        self, url: SecretURL, prefix: str = f"{PROJECT_SLUG}/cache", ca_file: Path | None = None
     ) -> None:
         # Imported here because it is slow to load, and not every process uses it.
         from redis import Redis, RedisError  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """Typed settings from the environment and from files, validated before anything starts."""
 
 from app.core.config.settings import (
-    NAME,
+    PROJECT_SLUG,
     CoreSettings,
     Environment,
     InvalidSettings,
@@ -11,7 +11,7 @@ from app.core.config.settings import (
 )
 
 __all__ = [
-    "NAME",
+    "PROJECT_SLUG",
     "CoreSettings",
     "Environment",
     "InvalidSettings",

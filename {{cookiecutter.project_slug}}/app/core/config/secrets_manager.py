@@ -11,14 +11,14 @@ from pydantic_settings import AWSSecretsManagerSettingsSource, BaseSettings, Ini
 
 from app.core.config.sources import stripped
 
-NAME = "AWS_SECRETS_MANAGER_ID"
+SETTING = "AWS_SECRETS_MANAGER_ID"
 
 
 class SecretsManager(InitSettingsSource):
     """The settings in the secret that AWS_SECRETS_MANAGER_ID names."""
 
     def __init__(self, settings_cls: type[BaseSettings], problems: dict[str, str]) -> None:
-        secret_id = os.environ.get(NAME)
+        secret_id = os.environ.get(SETTING)
         values = _read(settings_cls, secret_id, problems) if secret_id else {}
         super().__init__(settings_cls, values)
 
@@ -29,10 +29,10 @@ def _read(cls: type[BaseSettings], secret_id: str, problems: dict[str, str]) -> 
     try:
         found = AWSSecretsManagerSettingsSource(cls, secret_id, case_sensitive=False)()
     except ImportError:
-        problems[NAME] = "needs boto3; install requirements-aws.txt instead of requirements.txt"
+        problems[SETTING] = "needs boto3; install requirements-aws.txt instead of requirements.txt"
     except Exception as error:  # noqa: BLE001  a process with half its settings must not start
         # The type only, because some messages quote what was sent or found.
-        problems[NAME] = (
+        problems[SETTING] = (
             f"names a secret that cannot be read ({type(error).__name__}); it must be a JSON "
             "object, in AWS_REGION, that this process may get (secretsmanager:GetSecretValue)"
         )

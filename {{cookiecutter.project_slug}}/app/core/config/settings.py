@@ -26,7 +26,7 @@ from pydantic_settings import (
 
 from app.core.config import secret_strength, secrets_manager, sources
 
-NAME = "{{cookiecutter.project_slug}}"
+PROJECT_SLUG = "{{cookiecutter.project_slug}}"
 MIN_SECRET_LENGTH = 32
 # Unreserved characters (RFC 3986, 2.3), which no encoding changes. No segment is . or ..
 PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
@@ -111,7 +111,7 @@ class CoreSettings(BaseSettings):
     app_env: Environment = Environment.PRODUCTION
     """The environment: development, testing or production; it decides which defaults are allowed.
     """
-    service_name: str = NAME
+    service_name: str = PROJECT_SLUG
     """The name of the service in log lines and traces."""
     service_version: str = "unknown"
     """The version of this deployment in log lines and traces."""

@@ -32,7 +32,7 @@ from app.core.mail.smtp import Server, permanent_error_code
 
 logger = logging.getLogger(__name__)
 
-NAME = "{{cookiecutter.project_name}}"
+PROJECT_NAME = "{{cookiecutter.project_name}}"
 MAX_QUEUED = 100
 MAX_CAPTURED = 100
 
@@ -151,7 +151,7 @@ class EmailQueue:
             raise ValueError(reason)
         # ASCII only: a server need not support 8BITMIME (RFC 6152).
         message = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
-        message["From"] = Address(NAME, addr_spec=self._from)
+        message["From"] = Address(PROJECT_NAME, addr_spec=self._from)
         message["To"] = Address(addr_spec=to)
         message["Subject"] = email.subject
         message["Date"] = format_datetime(localtime())

@@ -7,7 +7,7 @@ from flask import Flask
 from jinja2 import Environment, StrictUndefined
 
 from app.core.extension import Extension
-from app.core.mail.queue import NAME
+from app.core.mail.queue import PROJECT_NAME
 
 environment = Extension[Environment]("email_templates")
 
@@ -19,7 +19,9 @@ def render(template: str, **values: object) -> tuple[str, str]:
         UndefinedError: when the template uses a value that it is not given.
 
     """
-    rendered = environment.current.get_template(template).render(service_name=NAME, **values)
+    rendered = environment.current.get_template(template).render(
+        service_name=PROJECT_NAME, **values
+    )
     subject, _, text = rendered.partition("\n\n")
     return subject, text
 

@@ -29,7 +29,7 @@ def test_the_first_line_is_the_subject_and_the_text_is_not_escaped(app: Flask) -
         subject, text = templates.render("list.txt", thing="Tea & cups", lines=["<a>", "b"])
 
     assert subject == "About Tea & cups"
-    assert text == f"<a>\nb\n\nSent by {queue.NAME}.\n"
+    assert text == f"<a>\nb\n\nSent by {queue.PROJECT_NAME}.\n"
 
 
 def test_a_value_that_is_not_given_is_an_error(app: Flask) -> None:
