@@ -40,14 +40,14 @@ def pay(session: Session, payment: Payment) -> None:
     """
     # Lock the row: another payment may arrive at the same time.
     order = session.get(Order, payment["order_id"], with_for_update=True)
-    words = {"order_id": str(payment["order_id"])}
+    fields = {"order_id": str(payment["order_id"])}
     due = (order.total_cents, order.currency) if order else None
     if order is None or due != (payment["amount_cents"], payment["currency"]):
-        logger.warning("payment mismatched", extra=words)
+        logger.warning("payment mismatched", extra=fields)
         raise PaymentMismatch
     if order.paid_at:
-        logger.warning("order paid twice", extra=words)
+        logger.warning("order paid twice", extra=fields)
         return
     order.paid_at = datetime.now(UTC)
     if order.status is OrderStatus.CANCELLED:
-        logger.warning("cancelled order paid", extra=words)
+        logger.warning("cancelled order paid", extra=fields)

@@ -81,8 +81,8 @@ def rotate(refresh_token: str) -> RotatedToken:
         if replaced and now - replaced <= GRACE:
             return RotatedToken(session.id, session.owner_id, _token(session_id, successor))
         session.ended_at = now
-    words = {telemetry.USER_ID: str(session.owner_id), "session_id": str(session.id)}
-    logger.warning("refresh token reused", extra=words)
+    fields = {telemetry.USER_ID: str(session.owner_id), "session_id": str(session.id)}
+    logger.warning("refresh token reused", extra=fields)
     raise InvalidRefreshToken
 
 
@@ -123,8 +123,8 @@ def _successor(session_id: UUID, secret: bytes) -> bytes:
 
 def _keyed(what: bytes, session_id: UUID, secret: bytes) -> bytes:
     key = str(current_app.secret_key).encode()
-    words = b"refresh token " + what + session_id.bytes + secret
-    return hmac.new(key, words, hashlib.sha256).digest()
+    message = b"refresh token " + what + session_id.bytes + secret
+    return hmac.new(key, message, hashlib.sha256).digest()
 
 
 def _digest(secret: bytes) -> str:

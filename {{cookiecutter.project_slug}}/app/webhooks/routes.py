@@ -75,8 +75,8 @@ def receive_payment() -> Response:
     kind = _parse(schemas.EventSchema())["type"]
     if kind not in schemas.EVENTS:
         # A sender may add event types at any time, and would retry a refused one again and again.
-        words = {"webhook_id": delivery_id, "event_type": kind}
-        logger.warning("webhook ignored", extra=words)
+        fields = {"webhook_id": delivery_id, "event_type": kind}
+        logger.warning("webhook ignored", extra=fields)
         return Response(status=204)
     payment = _parse(schemas.EVENTS[kind])["data"]
     # {% if cookiecutter.database == "none" %}

@@ -183,8 +183,8 @@ class OIDCLogin:
             auth_log.bind(str(principal.id), **{telemetry.SUBJECT: claims["sub"]})
             return principal, _name(claims)
         except INVALID_TOKEN_ERRORS as error:
-            words = {telemetry.ERROR_TYPE: type(error).__name__}
-            logger.warning("ID token rejected", extra=words)
+            fields = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("ID token rejected", extra=fields)
             raise LoginFailed from None
 
     def logout_url(self) -> str | None:
@@ -230,8 +230,8 @@ class OIDCLogin:
         if given.get("error") == "invalid_grant":
             raise LoginFailed
         if status != requests.codes.ok or "error" in given:
-            words = {telemetry.HTTP_RESPONSE_STATUS_CODE: status}
-            logger.error("OpenID token request failed", extra=words)
+            fields = {telemetry.HTTP_RESPONSE_STATUS_CODE: status}
+            logger.error("OpenID token request failed", extra=fields)
             raise ProviderUnavailable
         return given
 

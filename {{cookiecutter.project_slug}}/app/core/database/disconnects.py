@@ -80,11 +80,11 @@ def replace(context: ExceptionContext) -> OperationalError | None:
     for code in codes & REFUSALS.keys():
         if REFUSALS[code] in _origin(error):
             context.is_disconnect = True
-            words = {
+            fields = {
                 telemetry.DB_RESPONSE_STATUS_CODE: code,
                 telemetry.EXCEPTION_MESSAGE: str(error),
             }
-            logger.warning("database connections replaced", extra=words)
+            logger.warning("database connections replaced", extra=fields)
             return StaleConnection(context.statement, None, error, connection_invalidated=True)
     if context.is_disconnect or not CLOSINGS.isdisjoint(
         {*codes, *(str(each)[:2] for each in codes)}

@@ -27,11 +27,11 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     def end(connection: Connection, statement: str | None) -> None:
         began = connection.info.pop(STATE, None)
         if began is not None and (seconds := time.perf_counter() - began) >= slow:
-            words = {
+            fields = {
                 telemetry.DURATION: round(seconds, 6),
                 telemetry.DB_QUERY_TEXT: str(statement)[:MAX_TEXT_LENGTH],
             }
-            logger.warning("slow query", extra=words)
+            logger.warning("slow query", extra=fields)
 
     def succeeded(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         end(connection, statement)

@@ -108,8 +108,8 @@ class EmailQueue:
             pass  # already logged
         except Exception as error:  # noqa: BLE001  the thread pool would hide any error
             # The text of the server's reply may contain the address.
-            words = {telemetry.ERROR_TYPE: type(error).__name__}
-            logger.error("email delivery failed", extra=words)  # noqa: TRY400
+            fields = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.error("email delivery failed", extra=fields)  # noqa: TRY400
         finally:
             self._slots.release()
 
@@ -134,8 +134,8 @@ class EmailQueue:
             code = permanent_error_code(error)
             if code is None:
                 raise
-            words = {telemetry.ERROR_TYPE: type(error).__name__, telemetry.SMTP_CODE: code}
-            logger.error("email rejected", extra=words)  # noqa: TRY400  the traceback holds the address
+            fields = {telemetry.ERROR_TYPE: type(error).__name__, telemetry.SMTP_CODE: code}
+            logger.error("email rejected", extra=fields)  # noqa: TRY400  the traceback holds the address
             raise EmailRejected from None
         return True
 

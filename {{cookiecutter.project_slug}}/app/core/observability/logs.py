@@ -301,8 +301,8 @@ def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
         name = args.thread.name if args.thread else None
         error = (args.exc_type, args.exc_value, args.exc_traceback)
-        words = {telemetry.THREAD_NAME: name}
-        logger.error("unhandled exception in thread", exc_info=error, extra=words)
+        fields = {telemetry.THREAD_NAME: name}
+        logger.error("unhandled exception in thread", exc_info=error, extra=fields)
 
 
 def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:

@@ -61,11 +61,11 @@ class Consumer(consumer.Consumer):
 
     def reject(self, message: Message, error: Exception | None) -> None:
         """Reject a message, so that it becomes a dead letter."""
-        words = {
+        fields = {
             telemetry.ERROR_TYPE: type(error).__name__ if error else "unknown",
             telemetry.MESSAGING_MESSAGE_BODY_SIZE: len(message.body or b""),
         }
-        logger.error("message rejected", extra=words)
+        logger.error("message rejected", extra=fields)
         if not message.acknowledged:
             message.reject_log_error(logger, self.connection_errors)
         signals.task_rejected.send(sender=self, message=message, exc=error)

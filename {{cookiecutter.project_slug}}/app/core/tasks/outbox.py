@@ -157,8 +157,8 @@ class Outbox:
                 with writing() as session:
                     session.execute(update(OutboxMessage).where(due).values(due_at=_now()))
             except Exception as error:  # noqa: BLE001  the message is stored, and due later
-                words = {telemetry.ERROR_TYPE: type(error).__name__}
-                logger.error("outbox update failed", extra=words)  # noqa: TRY400
+                fields = {telemetry.ERROR_TYPE: type(error).__name__}
+                logger.error("outbox update failed", extra=fields)  # noqa: TRY400
             return False
         return True
 

@@ -56,8 +56,8 @@ class OutboxMetrics:
             with self._engine.connect() as connection:
                 waiting, since, dead = connection.execute(TOTALS).one()
         except SQLAlchemyError as error:
-            words = {telemetry.ERROR_TYPE: type(error).__name__}
-            logger.warning("outbox metrics unavailable", extra=words)
+            fields = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("outbox metrics unavailable", extra=fields)
             return []
         seconds = max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
         messages = GaugeMetricFamily(*MESSAGES, labels=["state"])

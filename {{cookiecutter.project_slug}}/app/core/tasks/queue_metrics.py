@@ -44,8 +44,8 @@ class QueueMetrics:
             waiting, dead = future.result(self._timeout)
         except Exception as error:  # noqa: BLE001  each transport raises its own errors
             future.cancel()
-            words = {telemetry.ERROR_TYPE: type(error).__name__}
-            logger.warning("queue metrics unavailable", extra=words)
+            fields = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.warning("queue metrics unavailable", extra=fields)
             return []
         messages = GaugeMetricFamily(*MESSAGES, labels=["state"])
         messages.add_metric(["waiting"], waiting)

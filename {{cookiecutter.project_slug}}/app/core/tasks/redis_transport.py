@@ -88,5 +88,5 @@ class Transport(RedisTransport):
             raise
         except Exception as error:  # noqa: BLE001  an invalid entry may raise anything
             # The entry has left its list. Its text is not logged, and neither is the error's.
-            words = {telemetry.ERROR_TYPE: type(error).__name__}
-            logger.error("malformed message discarded", extra=words)  # noqa: TRY400
+            fields = {telemetry.ERROR_TYPE: type(error).__name__}
+            logger.error("malformed message discarded", extra=fields)  # noqa: TRY400

@@ -149,11 +149,11 @@ class Publisher:
             except Exception as error:  # noqa: BLE001  each transport raises its own errors
                 future.cancel()
                 self._retry_at = time.monotonic() + PAUSE_SECONDS
-                words = {
+                fields = {
                     telemetry.ERROR_TYPE: type(error).__name__,
                     telemetry.RETRY_SECONDS: PAUSE_SECONDS,
                 }
-                logger.warning("broker unavailable", extra=words)
+                logger.warning("broker unavailable", extra=fields)
         raise BrokerUnavailable(headers={"Retry-After": str(round(PAUSE_SECONDS))})
 
 
@@ -241,8 +241,8 @@ class Tasks:
                 outcome = self._run(message, info)
             except Exception as error:  # noqa: BLE001  a database may raise anything
                 info.error = error
-                words = {telemetry.ERROR_TYPE: type(error).__name__}
-                logger.error("message store unavailable", extra=words)  # noqa: TRY400
+                fields = {telemetry.ERROR_TYPE: type(error).__name__}
+                logger.error("message store unavailable", extra=fields)  # noqa: TRY400
                 outcome = TaskOutcome("failed", backoff(1, self.settings.task_max_backoff_seconds))
             self._send_run_finished(message, info, outcome)
             return outcome
@@ -303,13 +303,13 @@ class Tasks:
             return DEAD
         except Exception as error:
             info.error = error
-            words = {telemetry.ATTEMPT: message.attempt}
+            fields = {telemetry.ATTEMPT: message.attempt}
             if message.attempt >= self.settings.task_max_attempts:
-                logger.exception("task dead-lettered", extra=words)
+                logger.exception("task dead-lettered", extra=fields)
                 return DEAD
             seconds = backoff(message.attempt, self.settings.task_max_backoff_seconds)
-            words[telemetry.RETRY_SECONDS] = round(seconds)
-            logger.warning("task failed", exc_info=True, extra=words)
+            fields[telemetry.RETRY_SECONDS] = round(seconds)
+            logger.warning("task failed", exc_info=True, extra=fields)
             return TaskOutcome("failed", seconds)
         logger.info("task done", extra={telemetry.DURATION: round(_seconds_since(info), 6)})
         return DONE

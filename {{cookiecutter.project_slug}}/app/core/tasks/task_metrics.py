@@ -224,12 +224,12 @@ def serve(app: Flask, settings: TaskMetricsSettings) -> None:
             server = Server(settings.host, port)
         except OSError as error:
             # Tasks run all the same; the failing scrape shows that there are no metrics.
-            words = {
+            fields = {
                 telemetry.SERVER_ADDRESS: settings.host,
                 telemetry.SERVER_PORT: port,
                 telemetry.EXCEPTION_MESSAGE: str(error),
             }
-            logger.error("metrics server failed to start", extra=words)  # noqa: TRY400
+            logger.error("metrics server failed to start", extra=fields)  # noqa: TRY400
             return
         server.set_app(make_wsgi_app(metrics.of(app), settings))
         # Otherwise child processes would hold the port open after this one has ended.
