@@ -28,14 +28,14 @@ Entries = Select[UUID, UUID, str, UUID, datetime]
 
 def page(limit: int, after: Position | None = None) -> Entries:
     """Return the query for the newest entries, or for those after a position."""
-    shown = select(
+    entries = select(
         AuditEntry.id,
         AuditEntry.actor_id,
         AuditEntry.action,
         AuditEntry.subject_id,
         AuditEntry.created_at,
     )
-    return pagination.select_page(shown, AuditEntry.created_at, AuditEntry.id, limit, after)
+    return pagination.select_page(entries, AuditEntry.created_at, AuditEntry.id, limit, after)
 
 
 def views(connection: Connection, entries: Entries) -> Sequence[EntryView]:

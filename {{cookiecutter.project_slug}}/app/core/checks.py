@@ -32,8 +32,8 @@ class ReadinessChecks:
                 self._running[name] = self._threads.submit(probe)
         wait(self._running.values(), timeout=self.timeout_seconds)
         return {
-            name: asked.done() and asked.exception() is None
-            for name, asked in self._running.items()
+            name: future.done() and future.exception() is None
+            for name, future in self._running.items()
         }
 
 

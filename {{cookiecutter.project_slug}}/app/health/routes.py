@@ -30,9 +30,9 @@ def live() -> Response:
 @blueprint.get("/ready")
 def ready() -> Response:
     """Report whether this instance can serve requests: all dependencies respond."""
-    answered = readiness_checks.current.run()
-    results = {name: "ok" if up else "down" for name, up in answered.items()}
-    if not all(answered.values()):
+    checks = readiness_checks.current.run()
+    results = {name: "ok" if up else "down" for name, up in checks.items()}
+    if not all(checks.values()):
         raise DependencyUnavailable(members={"checks": results})
     return json_response({"status": "ok", "checks": results})
 

@@ -92,8 +92,8 @@ def end_session(session_id: UUID) -> Response:
     """Ask for confirmation, then end a session."""
     if session_id not in {each.id for each in open_sessions.list_sessions(access.principal().id)}:
         raise NotFound
-    if asked := EndForm().confirm():
-        return asked
+    if confirmation := EndForm().confirm():
+        return confirmation
     service.end(session_id)
     return account_parts.redirect_with("The session has ended.")
 
@@ -102,8 +102,8 @@ def end_session(session_id: UUID) -> Response:
 @login_required.requires()
 def end_other_sessions() -> Response:
     """Ask for confirmation, then end all other sessions."""
-    if asked := EndOthersForm().confirm():
-        return asked
+    if confirmation := EndOthersForm().confirm():
+        return confirmation
     principal = access.principal()
     open_sessions.end_others(principal.id, keep=principal.session)
     return account_parts.redirect_with("All your other sessions have ended.")

@@ -45,9 +45,9 @@ class AccountForm(FlaskForm):
 def page(form: AccountForm, problem: Problem | None = None) -> Response:
     """Return the page of a form, with its errors and the status of the problem, if any."""
     status = problem.status if problem else 422 if form.is_submitted() else 200
-    answer = rendering.page("account/form.html", status, form=form)
-    answer.headers.update(problem.headers if problem else {})
-    return answer
+    response = rendering.page("account/form.html", status, form=form)
+    response.headers.update(problem.headers if problem else {})
+    return response
 
 
 def redirect_with(message: str) -> Response:

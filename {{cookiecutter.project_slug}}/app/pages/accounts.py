@@ -187,8 +187,8 @@ def reset_password(token: str) -> Response:
 @_link(Purpose.VERIFY_EMAIL)
 def verify_email(token: str) -> Response:
     """Ask for confirmation, then confirm the address of a new account."""
-    if asked := VerificationForm().confirm():
-        return asked
+    if confirmation := VerificationForm().confirm():
+        return confirmation
     service.verify_email(token)
     return _redirect_with("Your address is confirmed. Log in.")
 
@@ -196,8 +196,8 @@ def verify_email(token: str) -> Response:
 @_link(Purpose.CHANGE_EMAIL)
 def change_email(token: str) -> Response:
     """Ask for confirmation, then change the address of the account."""
-    if asked := ChangeForm().confirm():
-        return asked
+    if confirmation := ChangeForm().confirm():
+        return confirmation
     service.change_email(token)
     if user := browser_session.user():
         browser_session.rename(service.find(user.principal.id).email)

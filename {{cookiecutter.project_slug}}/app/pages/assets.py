@@ -27,9 +27,9 @@ def asset(name: str) -> Response:
         raise NotFound
     version = _version(name)
     current = request.args.get("v") == version
-    answer = send_from_directory(FOLDER, name, etag=version, max_age=A_YEAR if current else None)
-    answer.cache_control.immutable = current
-    return answer
+    response = send_from_directory(FOLDER, name, etag=version, max_age=A_YEAR if current else None)
+    response.cache_control.immutable = current
+    return response
 
 
 @blueprint.get("/favicon.ico")

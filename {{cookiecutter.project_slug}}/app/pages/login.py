@@ -41,9 +41,9 @@ class LoginForm(FlaskForm):
 def login() -> Response:
     """Show the login form; on submission, start a session and redirect to `next`."""
     form = LoginForm(next=request.args.get("next"))
-    onward = browser_session.safe_redirect_target(form.next.data or "/")
+    target = browser_session.safe_redirect_target(form.next.data or "/")
     if browser_session.user():
-        return redirect(onward, 303)
+        return redirect(target, 303)
     if not form.validate_on_submit():
         return _page(form, 422 if form.is_submitted() else 200)
     email = str(form.email.data)
@@ -56,11 +56,11 @@ def login() -> Response:
         )
     except (InvalidCredentials, TooManyAttempts) as problem:
         add_problem(form, problem)
-        answer = _page(form, problem.status)
-        answer.headers.update(problem.headers)
-        return answer
+        response = _page(form, problem.status)
+        response.headers.update(problem.headers)
+        return response
     browser_session.login(login.principal, email)
-    return redirect(onward, 303)
+    return redirect(target, 303)
 
 
 @blueprint.post(LOGOUT)

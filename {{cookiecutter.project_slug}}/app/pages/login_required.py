@@ -95,5 +95,5 @@ def _to_login() -> Response:
     if request.method not in {"GET", "HEAD"}:
         flash(ENDED, "failure")
         return redirect(AFTER_LOST_SESSION, 303)
-    wanted = request.full_path.removesuffix("?")
-    return redirect(f"{LOGIN}?{urlencode({'next': wanted})}", 303)
+    target = request.full_path.removesuffix("?")
+    return redirect(f"{LOGIN}?{urlencode({'next': target})}", 303)

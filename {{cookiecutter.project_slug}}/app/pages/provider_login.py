@@ -27,8 +27,8 @@ from app.pages import (  # one line where it fits
 )
 from app.pages.login_required import LOGIN, LOGOUT, local
 
-PENDING = "asked"  # key in the session cookie
-SECONDS = 600  # maximum time from the authorization request to the callback
+AUTHORIZATION_REQUESTS = "authorization_requests"  # key in the session cookie
+REQUEST_MAX_AGE_SECONDS = 600  # maximum time from the authorization request to the callback
 MAX_TABS = 3  # concurrent logins in one browser; the size of a cookie is limited
 MAX_LENGTH = 512  # characters of the redirect target stored in the cookie
 
@@ -42,11 +42,11 @@ def login() -> Response:
     GET rather than POST: form-action in the Content Security Policy forbids a form's redirect to
     another site.
     """
-    onward = browser_session.safe_redirect_target(request.args.get("next", "/"))
+    target = browser_session.safe_redirect_target(request.args.get("next", "/"))
     if browser_session.user():
-        return redirect(onward, 303)
+        return redirect(target, 303)
     url, authorization = oidc_login.configured().start()
-    _store_request(authorization, onward if len(onward) <= MAX_LENGTH else "/")
+    _store_request(authorization, target if len(target) <= MAX_LENGTH else "/")
     return redirect(url, 303)
 
 
@@ -54,13 +54,13 @@ def login() -> Response:
 def finish() -> Response:
     """Handle the callback: validate it, start a session, and redirect to `next`."""
     with auth_log.log_outcome("login"):
-        authorization, onward = _take_request(request.args.get("state", ""))
+        authorization, target = _take_request(request.args.get("state", ""))
         principal, name = oidc_login.configured().finish(authorization, request.args)
         # {% if cookiecutter.database != "none" %}
         principal = provider_sessions.begin(principal)
         # {% endif %}
     browser_session.login(principal, name)
-    return redirect(browser_session.safe_redirect_target(onward), 303)
+    return redirect(browser_session.safe_redirect_target(target), 303)
 
 
 @blueprint.post(LOGOUT)
@@ -77,15 +77,15 @@ def logout() -> Response:
 def logged_out() -> Response:
     """Offer to log in again, and to log out at the provider."""
     try:
-        elsewhere = oidc_login.configured().logout_url()
+        logout_url = oidc_login.configured().logout_url()
     except LoginUnavailable:
-        elsewhere = None
-    return rendering.page("provider/logged_out.html", elsewhere=elsewhere, login=local(LOGIN))
+        logout_url = None
+    return rendering.page("provider/logged_out.html", logout_url=logout_url, login=local(LOGIN))
 
 
-def _store_request(authorization: AuthorizationRequest, onward: str) -> None:
-    kept = {**asdict(authorization), "next": onward, "asked": int(time.time())}
-    session[PENDING] = [*session.get(PENDING, []), kept][-MAX_TABS:]
+def _store_request(authorization: AuthorizationRequest, target: str) -> None:
+    stored = {**asdict(authorization), "next": target, "requested_at": int(time.time())}
+    session[AUTHORIZATION_REQUESTS] = [*session.get(AUTHORIZATION_REQUESTS, []), stored][-MAX_TABS:]
 
 
 def _take_request(state: str) -> tuple[AuthorizationRequest, str]:
@@ -95,13 +95,12 @@ def _take_request(state: str) -> tuple[AuthorizationRequest, str]:
         LoginFailed: when this browser has no request with this state, or it has expired.
 
     """
-    asked = session.get(PENDING, [])
-    for kept in asked:
-        if hmac.compare_digest(kept["state"].encode(), state.encode()):
-            session[PENDING] = [each for each in asked if each is not kept]
-            if time.time() > kept["asked"] + SECONDS:
+    pending = session.get(AUTHORIZATION_REQUESTS, [])
+    for stored in pending:
+        if hmac.compare_digest(stored["state"].encode(), state.encode()):
+            session[AUTHORIZATION_REQUESTS] = [each for each in pending if each is not stored]
+            if time.time() > stored["requested_at"] + REQUEST_MAX_AGE_SECONDS:
                 break
-            return AuthorizationRequest(kept["state"], kept["nonce"], kept["verifier"]), kept[
-                "next"
-            ]
+            keys = ("state", "nonce", "verifier")
+            return AuthorizationRequest(**{key: stored[key] for key in keys}), stored["next"]
     raise LoginFailed

@@ -38,12 +38,12 @@ A_MINUTE = 60  # seconds; longer times are shown in minutes
 
 def page(template: str, status: int = 200, **context: object) -> Response:
     """Return a response with a rendered page."""
-    answer = Response(status=status)
+    response = Response(status=status)
     # {% if cookiecutter.auth != "none" %}
     context["user_menu"] = login_required.user_menu()
     # {% endif %}
-    _fill(answer, template, context)
-    return answer
+    _fill(response, template, context)
+    return response
 
 
 def readable_detail(status: int, detail: str, retry_after: str | None) -> str:
@@ -58,32 +58,32 @@ def readable_detail(status: int, detail: str, retry_after: str | None) -> str:
     return f"Too many attempts. Try again in {wait}."
 
 
-def show_problem(answer: Response) -> Response:
+def show_problem(response: Response) -> Response:
     """Render a problem document as a page for a browser (an after_request function).
 
     `app.core.errors` creates the document. Responses of the API are not changed.
     """
-    if answer.mimetype != errors.MEDIA_TYPE or request.path.startswith("/api/"):
-        return answer
-    answer.vary.add("Accept")
+    if response.mimetype != errors.MEDIA_TYPE or request.path.startswith("/api/"):
+        return response
+    response.vary.add("Accept")
     if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:
-        problem = orjson.loads(answer.get_data())
+        problem = orjson.loads(response.get_data())
         detail = readable_detail(
-            answer.status_code, problem["detail"], answer.headers.get("Retry-After")
+            response.status_code, problem["detail"], response.headers.get("Retry-After")
         )
         context: dict[str, object] = {"problem": {**problem, "detail": detail}}
         # {% if cookiecutter.auth != "none" %}
         # The problem may be that the database is unavailable.
         context["user_menu"] = login_required.user_menu(asks_database=False)
         # {% endif %}
-        _fill(answer, "problem.html", context)
-    return answer
+        _fill(response, "problem.html", context)
+    return response
 
 
-def _fill(answer: Response, template: str, context: dict[str, object]) -> None:
+def _fill(response: Response, template: str, context: dict[str, object]) -> None:
     navigation = {label: url_for(endpoint) for label, endpoint in NAVIGATION.items()}
     nonce = secrets.token_urlsafe(16)
-    answer.set_data(
+    response.set_data(
         render_template(
             f"pages/{template}",
             nonce=nonce,
@@ -95,7 +95,7 @@ def _fill(answer: Response, template: str, context: dict[str, object]) -> None:
             **context,
         )
     )
-    answer.mimetype = HTML
-    answer.headers["Content-Security-Policy"] = POLICY.format(nonce)
+    response.mimetype = HTML
+    response.headers["Content-Security-Policy"] = POLICY.format(nonce)
     # With the service's own "no-referrer" a browser sends `Origin: null` with a form (Fetch).
-    answer.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Referrer-Policy"] = "same-origin"

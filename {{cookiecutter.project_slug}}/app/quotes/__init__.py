@@ -17,7 +17,7 @@ def init_app(app: Flask) -> None:
     """Serve `/api/v1/quotes`."""
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/quotes")
     # {% if cookiecutter.web_ui or cookiecutter.background_tasks %}
-    app.add_template_filter(money.shown, "money")
+    app.add_template_filter(money.formatted, "money")
     # {% endif %}
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     emails.init_app(app)

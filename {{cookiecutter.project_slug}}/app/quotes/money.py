@@ -9,7 +9,7 @@ _CURRENCIES = {
 DIGITS = {code: digits for digits, codes in _CURRENCIES.items() for code in codes.split()}
 
 
-def shown(minor_units: int, currency: str) -> str:
+def formatted(minor_units: int, currency: str) -> str:
     """Return an amount with its currency, such as `1,234.50 EUR`."""
     return f"{plain(minor_units, currency)} {currency}"
 

@@ -96,20 +96,20 @@ def _is_current(session: LoginSession, secret: bytes) -> bool:
 
 
 def _token(session_id: UUID, secret: bytes) -> str:
-    held = session_id.bytes + secret + _tag(session_id, secret)
-    return base64.urlsafe_b64encode(held).decode()
+    raw = session_id.bytes + secret + _tag(session_id, secret)
+    return base64.urlsafe_b64encode(raw).decode()
 
 
 def _parts(refresh_token: str) -> tuple[UUID, bytes, bool]:
     """Return the session's id, the secret, and whether this service ever issued the secret."""
     try:
-        held = base64.b64decode(refresh_token.encode("ascii"), altchars=b"-_", validate=True)
+        raw = base64.b64decode(refresh_token.encode("ascii"), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):
         raise InvalidRefreshToken from None
-    if len(held) != ID_BYTES + SECRET_BYTES + TAG_BYTES:
+    if len(raw) != ID_BYTES + SECRET_BYTES + TAG_BYTES:
         raise InvalidRefreshToken
-    session_id, secret = UUID(bytes=held[:ID_BYTES]), held[ID_BYTES:-TAG_BYTES]
-    return session_id, secret, hmac.compare_digest(held[-TAG_BYTES:], _tag(session_id, secret))
+    session_id, secret = UUID(bytes=raw[:ID_BYTES]), raw[ID_BYTES:-TAG_BYTES]
+    return session_id, secret, hmac.compare_digest(raw[-TAG_BYTES:], _tag(session_id, secret))
 
 
 def _tag(session_id: UUID, secret: bytes) -> bytes:

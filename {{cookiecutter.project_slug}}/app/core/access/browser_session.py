@@ -112,8 +112,8 @@ def cookie_name() -> str | None:
     if "user" in g:
         found = user()
         return found.name if found else None
-    kept = session.get("user")
-    return str(kept["name"]) if kept and _is_recent(kept) else None
+    stored = session.get("user")
+    return str(stored["name"]) if stored and _is_recent(stored) else None
 
 
 def rename(name: str) -> None:
@@ -141,24 +141,26 @@ def authorize(scope: str | None = None) -> bool:
 
 
 def _user() -> BrowserUser | None:
-    kept = session.get("user")
-    if kept is None:
+    stored = session.get("user")
+    if stored is None:
         return None
-    login = UUID(kept["login"]) if kept["login"] else None
-    if not _is_recent(kept) or (login and not session_policy.current.is_open(login)):
+    login = UUID(stored["login"]) if stored["login"] else None
+    if not _is_recent(stored) or (login and not session_policy.current.is_open(login)):
         logout()
         return None
     now = int(time.time())
-    if now - kept["seen"] >= REFRESH_SECONDS:
-        session["user"] = {**kept, "seen": now}
-    pipeline.current().log_fields[telemetry.USER_ID] = kept["id"]
-    return BrowserUser(Principal(UUID(kept["id"]), frozenset(kept["scopes"]), login), kept["name"])
+    if now - stored["seen"] >= REFRESH_SECONDS:
+        session["user"] = {**stored, "seen": now}
+    pipeline.current().log_fields[telemetry.USER_ID] = stored["id"]
+    return BrowserUser(
+        Principal(UUID(stored["id"]), frozenset(stored["scopes"]), login), stored["name"]
+    )
 
 
-def _is_recent(kept: Mapping[str, Any]) -> bool:
+def _is_recent(stored: Mapping[str, Any]) -> bool:
     """Return whether a session has exceeded neither of its timeouts."""
     policy, now = session_policy.current, int(time.time())
-    idle, age = now - int(kept["seen"]), now - int(kept["began"])
+    idle, age = now - int(stored["seen"]), now - int(stored["began"])
     return idle <= policy.idle_timeout_seconds and age <= policy.max_age_seconds
 
 

@@ -168,11 +168,11 @@ class ProviderClient:
 
         """
         # In a thread, because the HTTP client's timeout restarts at each byte of a header.
-        sent = self._posting.submit(copy_context().run, self._post, url, form, auth)
+        future = self._posting.submit(copy_context().run, self._post, url, form, auth)
         try:
-            return sent.result(FETCH_SECONDS)
+            return future.result(FETCH_SECONDS)
         except Exception as error:
-            sent.cancel()
+            future.cancel()
             logger.warning(
                 "OpenID provider request failed",
                 extra={
@@ -195,9 +195,9 @@ class ProviderClient:
                 timeout=FETCH_SECONDS,
                 stream=True,
                 allow_redirects=False,
-            ) as answer,
+            ) as response,
         ):
-            return answer.status_code, _object(answer, began)
+            return response.status_code, _object(response, began)
 
     # {% endif %}
     def _fetch_if_needed(self, enough: Callable[[_Cached], bool]) -> _Cached:
@@ -207,15 +207,15 @@ class ProviderClient:
             ProviderUnavailable: when it does not respond and no cached data is recent enough.
 
         """
-        known = self._cached
-        if enough(known) and time.monotonic() < known.since + FRESH_SECONDS:
-            return known
-        asked, seconds = self._join_or_start_fetch(enough)
-        wait([asked], timeout=seconds)
-        known = self._cached
-        answered = asked.done() and asked.exception() is None
-        if (enough(known) or answered) and time.monotonic() < known.since + MAX_STALE_SECONDS:
-            return known
+        cached = self._cached
+        if enough(cached) and time.monotonic() < cached.since + FRESH_SECONDS:
+            return cached
+        fetch, seconds = self._join_or_start_fetch(enough)
+        wait([fetch], timeout=seconds)
+        cached = self._cached
+        succeeded = fetch.done() and fetch.exception() is None
+        if (enough(cached) or succeeded) and time.monotonic() < cached.since + MAX_STALE_SECONDS:
+            return cached
         raise _unavailable()
 
     def _join_or_start_fetch(self, enough: Callable[[_Cached], bool]) -> tuple[Future[None], float]:
@@ -285,11 +285,11 @@ class ProviderClient:
         """Fetch a JSON object from this URL: no redirects, limited time and size."""
         with (
             self._session() as session,
-            session.get(url, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as answer,
+            session.get(url, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as response,
         ):
-            if answer.status_code != requests.codes.ok:
-                _refuse(f"it responded with status {answer.status_code}")
-            return _object(answer, began)
+            if response.status_code != requests.codes.ok:
+                _refuse(f"it responded with status {response.status_code}")
+            return _object(response, began)
 
     def _session(self) -> requests.Session:
         session = requests.Session()
@@ -304,10 +304,10 @@ class ProviderClient:
         return session
 
 
-def _object(answer: requests.Response, began: float) -> dict[str, Any]:
+def _object(response: requests.Response, began: float) -> dict[str, Any]:
     """Read a JSON object of limited size, in the rest of the time limit."""
     body = b""
-    while part := answer.raw.read1(16_384):
+    while part := response.raw.read1(16_384):
         body += part
         if len(body) > MAX_BYTES:
             _refuse("its response is too large")
@@ -381,5 +381,5 @@ def _algorithms(key: Key, stated: object) -> frozenset[str]:
             return frozenset()
     if stated is None:
         return possible
-    meant = frozenset(each for each in possible if each == stated)
-    return EDWARDS if meant & EDWARDS else meant
+    matching = frozenset(each for each in possible if each == stated)
+    return EDWARDS if matching & EDWARDS else matching

@@ -205,11 +205,11 @@ class ClaimsMapper:
         """Return the scopes of the principal in this service."""
         listed, roles = _at(claims, self._scope_path), _at(claims, self._role_path)
         # Scopes in a text are separated by spaces (RFC 6749, section 3.3); a role may contain them.
-        said = {f"scope:{scope}" for scope in _texts(listed, separator=" ")}
-        said |= {f"role:{role}" for role in _texts(roles)}
-        if not self._user_needs <= said:
+        claimed = {f"scope:{scope}" for scope in _texts(listed, separator=" ")}
+        claimed |= {f"role:{role}" for role in _texts(roles)}
+        if not self._user_needs <= claimed:
             return frozenset()
-        if self._admin_needs and self._admin_needs <= said:
+        if self._admin_needs and self._admin_needs <= claimed:
             return self._of_role("admin")
         return self._of_role("user")
 

@@ -139,7 +139,7 @@ class OIDCLogin:
 
         """
         authorization = AuthorizationRequest(*(secrets.token_urlsafe(32) for _ in range(3)))
-        asked = {
+        parameters = {
             "response_type": "code",
             "client_id": self._client,
             "redirect_uri": f"{self._public_url}{CALLBACK}",
@@ -149,10 +149,10 @@ class OIDCLogin:
             "code_challenge": _encoded(sha256(authorization.verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
-        return _with_query(self._endpoint("authorization_endpoint"), asked), authorization
+        return _with_query(self._endpoint("authorization_endpoint"), parameters), authorization
 
     def finish(
-        self, request: AuthorizationRequest, answer: Mapping[str, str]
+        self, request: AuthorizationRequest, parameters: Mapping[str, str]
     ) -> tuple[Principal, str]:
         """Return the principal and its name, from the parameters of the callback.
 
@@ -163,13 +163,13 @@ class OIDCLogin:
         """
         # The issuer prevents mix-up attacks, which pass one provider's code to another (RFC 9207).
         named = self._provider.metadata().get("authorization_response_iss_parameter_supported")
-        if answer.get("iss", "" if named is True else self._issuer) != self._issuer:
+        if parameters.get("iss", "" if named is True else self._issuer) != self._issuer:
             raise LoginFailed
-        if "error" in answer or not answer.get("code"):
+        if "error" in parameters or not parameters.get("code"):
             raise LoginFailed
-        return self.identify(self._redeem(answer["code"], request.verifier), request.nonce)
+        return self.identify(self._redeem(parameters["code"], request.verifier), request.nonce)
 
-    def identify(self, given: Mapping[str, Any], nonce: str) -> tuple[Principal, str]:
+    def identify(self, token_response: Mapping[str, Any], nonce: str) -> tuple[Principal, str]:
         """Return the principal and its name, from the token response.
 
         Raises:
@@ -178,7 +178,7 @@ class OIDCLogin:
 
         """
         try:
-            claims = self._claims(given, nonce)
+            claims = self._claims(token_response, nonce)
             principal = self._claims_mapper.of(claims)
             auth_log.bind(str(principal.id), **{telemetry.SUBJECT: claims["sub"]})
             return principal, _name(claims)
@@ -226,23 +226,23 @@ class OIDCLogin:
             client = (quote_plus(self._client), quote_plus(secret))
         else:
             client, form["client_id"] = None, self._client
-        status, given = self._provider.post(self._endpoint("token_endpoint"), form, client)
-        if given.get("error") == "invalid_grant":
+        status, token_response = self._provider.post(self._endpoint("token_endpoint"), form, client)
+        if token_response.get("error") == "invalid_grant":
             raise LoginFailed
-        if status != requests.codes.ok or "error" in given:
+        if status != requests.codes.ok or "error" in token_response:
             fields = {telemetry.HTTP_RESPONSE_STATUS_CODE: status}
             logger.error("OpenID token request failed", extra=fields)
             raise ProviderUnavailable
-        return given
+        return token_response
 
-    def _claims(self, given: Mapping[str, Any], nonce: str) -> dict[str, Any]:
+    def _claims(self, token_response: Mapping[str, Any], nonce: str) -> dict[str, Any]:
         """Verify an ID token, and return its claims (OpenID Connect Core, section 3.1.3.7).
 
         Raises:
             INVALID_TOKEN_ERRORS: when it is invalid or has another nonce.
 
         """
-        found = self._tokens.open(given["id_token"])
+        found = self._tokens.open(token_response["id_token"])
         claims = found.claims
         JWTClaimsRegistry(
             leeway=self._leeway,
@@ -258,16 +258,16 @@ class OIDCLogin:
         if party != self._client or claims["nonce"] != nonce or claims.get("typ", "ID") != "ID":
             raise KeyError
         if "at_hash" in claims and not _is_hash(
-            claims["at_hash"], given["access_token"], found.header["alg"]
+            claims["at_hash"], token_response["access_token"], found.header["alg"]
         ):
             raise KeyError
         return claims
 
 
-def _is_hash(said: str, token: str, algorithm: str) -> bool:
+def _is_hash(at_hash: str, token: str, algorithm: str) -> bool:
     digest = HASHES[algorithm if algorithm.startswith("Ed") else algorithm[-3:]]
     whole = digest(token.encode("ascii")).digest()
-    return hmac.compare_digest(said.encode(), _encoded(whole[: len(whole) // 2]).encode())
+    return hmac.compare_digest(at_hash.encode(), _encoded(whole[: len(whole) // 2]).encode())
 
 
 def _name(claims: Mapping[str, Any]) -> str:

@@ -128,11 +128,11 @@ def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
     rendered = cache(lambda: orjson.dumps(document(app)))
 
     def openapi_json() -> Response:
-        answer = Response(rendered(), mimetype="application/json")
-        answer.headers["Cache-Control"] = "no-cache"
-        answer.add_etag()
-        answer.make_conditional(request)
-        return answer
+        response = Response(rendered(), mimetype="application/json")
+        response.headers["Cache-Control"] = "no-cache"
+        response.add_etag()
+        response.make_conditional(request)
+        return response
 
     if settings.api_docs_enabled:
         blueprint.add_url_rule("/openapi.json", view_func=openapi_json)

@@ -91,7 +91,7 @@ class Store(Protocol):
         A response of another schema counts as no value.
         """
 
-    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, entry: bytes, milliseconds: int) -> None:
         """Replace this lease by a response, if it is still there; delete it if that is empty."""
 
     def invalidate(self, keys: list[str]) -> None:
@@ -121,11 +121,11 @@ class InProcessStore:
             self._set_entry(entry_key, lease, now + LEASE_SECONDS)
         return entry_key, lease
 
-    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, entry: bytes, milliseconds: int) -> None:
         """Replace this lease by a response, if it is still there."""
         with self._lock:
             if self._entries.get(entry_key, (b"", 0.0))[0] == lease:
-                self._set_entry(entry_key, answer, time.monotonic() + milliseconds / 1e3)
+                self._set_entry(entry_key, entry, time.monotonic() + milliseconds / 1e3)
 
     def invalidate(self, keys: list[str]) -> None:
         """Delete the responses and leases of these keys."""
@@ -212,9 +212,9 @@ class RedisStore:
         keys, lasts = [self._generation, self._key_prefix(key)], int(LEASE_SECONDS * 1e3)
         return cast("tuple[bytes, bytes]", self._get_or_lease(keys, [schema, lease, lasts]))
 
-    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, entry: bytes, milliseconds: int) -> None:
         """Replace this lease by a response, if it is still there."""
-        self._fill([entry_key], [lease, answer, milliseconds])
+        self._fill([entry_key], [lease, entry, milliseconds])
 
     def invalidate(self, keys: list[str]) -> None:
         """Delete the responses and leases of these keys in this generation."""
@@ -281,15 +281,15 @@ class Cache:
     def _compute_and_fill(
         self, entry_key: bytes, lease: bytes, schema: bytes, make: Callable[[], Representation]
     ) -> Representation:
-        answer = b""
+        entry = b""
         try:
             made = make()
-            answer = b"%b %d %b" % (schema, made.version, made.json)
+            entry = b"%b %d %b" % (schema, made.version, made.json)
         finally:
             # Up to a tenth less, so that entries stored together do not expire together.
             spread = secrets.randbelow(self._milliseconds // 10)
             self._try_store(
-                partial(self._store.fill, entry_key, lease, answer, self._milliseconds - spread)
+                partial(self._store.fill, entry_key, lease, entry, self._milliseconds - spread)
             )
         return made
 

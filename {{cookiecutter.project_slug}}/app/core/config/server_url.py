@@ -51,11 +51,11 @@ def read(url: SecretURL, ca_file: Path | None = None) -> ServerURL:
         message = "must end in the number of a Redis database, such as /0"
         raise ValueError(message)
     parameters = parse_qsl(parts.query, keep_blank_values=True)
-    said = {name: value for name, value in parameters if name.startswith("ssl_")}
-    if said and parts.scheme not in ENCRYPTED:
+    tls_parameters = {name: value for name, value in parameters if name.startswith("ssl_")}
+    if tls_parameters and parts.scheme not in ENCRYPTED:
         message = f"has TLS parameters, which require {NAMED}"
         raise ValueError(message)
-    for name, value in said.items():
+    for name, value in tls_parameters.items():
         if name not in FILES and value not in SWITCHES.get(name, ()):
             options = ", ".join(f"{each}={' or '.join(SWITCHES[each])}" for each in SWITCHES)
             message = (
@@ -65,14 +65,14 @@ def read(url: SecretURL, ca_file: Path | None = None) -> ServerURL:
     if parts.scheme not in ENCRYPTED:
         # The client libraries accept schemes in lower case only; RFC 3986, 3.1, allows any case.
         return ServerURL(parts.scheme + text[len(parts.scheme) :], {})
-    rest = urlencode([(name, value) for name, value in parameters if name not in said])
-    return ServerURL(parts._replace(query=rest).geturl(), _verification(said, ca_file))
+    rest = urlencode([(name, value) for name, value in parameters if name not in tls_parameters])
+    return ServerURL(parts._replace(query=rest).geturl(), _verification(tls_parameters, ca_file))
 
 
-def _verification(said: dict[str, str], ca_file: Path | None) -> dict[str, str | bool]:
-    required = said.get("ssl_cert_reqs", "required")
-    by_name = required == "required" and said.get("ssl_check_hostname", "true") == "true"
-    files = {name: said[name] for name in FILES if name in said}
+def _verification(parameters: dict[str, str], ca_file: Path | None) -> dict[str, str | bool]:
+    required = parameters.get("ssl_cert_reqs", "required")
+    by_name = required == "required" and parameters.get("ssl_check_hostname", "true") == "true"
+    files = {name: parameters[name] for name in FILES if name in parameters}
     if ca_file:
         files["ssl_ca_certs"] = str(ca_file)
     return {**files, "ssl_cert_reqs": required, "ssl_check_hostname": by_name}
@@ -85,8 +85,8 @@ def check(url: SecretURL) -> None:
         ValueError: states what is wrong with the URL, without quoting it.
 
     """
-    said = read(url).tls
-    certificates, certificate, key = (str(said.get(name, "")) for name in FILES)
+    tls = read(url).tls
+    certificates, certificate, key = (str(tls.get(name, "")) for name in FILES)
     try:
         if certificates:
             ssl.create_default_context(cafile=certificates)

@@ -85,13 +85,15 @@ class Exemplars:
             return self._stored
         with multiprocess.readable(directory):
             files = [orjson.loads(each.read_bytes()) for each in directory.glob("exemplars_*.json")]
-        kept = [
+        exemplars = [
             (moment, tuple(key), trace_id, seconds)
             for file in files
             for key, (trace_id, seconds, moment) in file
         ]
         # The latest exemplar of each bucket wins.
-        return {key: (trace_id, seconds, moment) for moment, key, trace_id, seconds in sorted(kept)}
+        return {
+            key: (trace_id, seconds, moment) for moment, key, trace_id, seconds in sorted(exemplars)
+        }
 
     def attach(self, collected: "Iterable[Metric]") -> "Iterator[Metric]":
         """Attach the exemplars to their buckets."""
@@ -103,9 +105,9 @@ class Exemplars:
                 for number, sample in enumerate(each.samples):
                     labels = sample.labels
                     names = (*LABELS, "le")
-                    kept = found.get(tuple(labels.get(name, "") for name in names))
-                    if kept:
-                        trace_id, seconds, moment = kept
+                    stored = found.get(tuple(labels.get(name, "") for name in names))
+                    if stored:
+                        trace_id, seconds, moment = stored
                         exemplar = Exemplar({"trace_id": trace_id}, seconds, moment)
                         each.samples[number] = sample._replace(exemplar=exemplar)
             yield each

@@ -33,12 +33,12 @@ class TracedAdapter(HTTPAdapter):
         """
         with tracing.client_span(str(request.method), _attributes(request)) as span:
             request.headers.update(tracing.outgoing_headers())
-            answer = super().send(request, *args, **kwargs)
-            span.set_attribute(telemetry.HTTP_RESPONSE_STATUS_CODE, answer.status_code)
+            response = super().send(request, *args, **kwargs)
+            span.set_attribute(telemetry.HTTP_RESPONSE_STATUS_CODE, response.status_code)
             # Semantic conventions: a 4xx is an error for a client span, but not for a server span.
-            if answer.status_code >= CLIENT_ERROR:
-                tracing.failed(span, answer.status_code)
-            return answer
+            if response.status_code >= CLIENT_ERROR:
+                tracing.failed(span, response.status_code)
+            return response
 
 
 def _attributes(request: requests.PreparedRequest) -> Mapping[str, str | int]:

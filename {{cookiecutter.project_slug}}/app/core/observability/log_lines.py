@@ -100,8 +100,8 @@ def fit(line: Mapping[str, Any], max_size: int) -> bytes:
     share = _share(fields, max_size)
     if share < MIN_VALUE_BYTES:
         required = (*REQUIRED_FIELDS, telemetry.SHORTENED)
-        kept = {name: value for name, value in fields.items() if name in required}
-        fields = {**kept, telemetry.FIELDS_LEFT_OUT: len(fields) - len(kept)}
+        remaining = {name: value for name, value in fields.items() if name in required}
+        fields = {**remaining, telemetry.FIELDS_LEFT_OUT: len(fields) - len(remaining)}
         share = _share(fields, max_size)
     return dumps(
         {
@@ -145,10 +145,10 @@ def keep_ends(text: str, max_size: int, size: Callable[[str], int], head: float 
 
     """
 
-    def cut(kept: int) -> str:
-        first = int(kept * head)
-        last = text[len(text) - (kept - first) :]
-        return f"{text[:first]} … {len(text) - kept} characters left out … {last}"
+    def cut(length: int) -> str:
+        first = int(length * head)
+        last = text[len(text) - (length - first) :]
+        return f"{text[:first]} … {len(text) - length} characters left out … {last}"
 
     # A binary search; no character takes less than a byte.
     low, high = 0, min(max_size, len(text))

@@ -135,18 +135,18 @@ class ConsoleFormatter(logging.Formatter):
 
     def _of_event(self, record: logging.LogRecord) -> str:
         values = " ".join(f"{name}={value}" for name, value in _values(record).items())
-        said = _escape_control_characters(_message(record))
+        message = _escape_control_characters(_message(record))
         level = self._in(_BY_LEVEL.get(record.levelname), f"{record.levelname:<7}")
-        return f"{level} {said} {_escape_control_characters(values)}".rstrip()
+        return f"{level} {message} {_escape_control_characters(values)}".rstrip()
 
     def _of_request(self, record: logging.LogRecord, info: RequestInfo) -> str:
         """Return method, path, status and milliseconds; not the query, which may hold secrets."""
         environ = info.environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        shown = _escape_control_characters(path.encode("latin-1").decode(errors="backslashreplace"))
+        path = _escape_control_characters(path.encode("latin-1").decode(errors="backslashreplace"))
         status = self._in(_BY_CLASS.get(info.status // 100), str(info.status))
         slow = self._in(_YELLOW, " slow") if record.levelno >= logging.WARNING else ""
-        return f"{info.method:<6} {shown} {status} {info.seconds * 1e3:.0f} ms{slow}"
+        return f"{info.method:<6} {path} {status} {info.seconds * 1e3:.0f} ms{slow}"
 
     def _in(self, colour: str | None, text: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if colour and self._coloured else text
@@ -218,8 +218,8 @@ def _of_failure(record: logging.LogRecord, error: Exception) -> logging.LogRecor
         telemetry.CODE_FILE_PATH: record.pathname,
         telemetry.CODE_LINE_NUMBER: record.lineno,
     }
-    kept = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
-    return logging.makeLogRecord({**kept, **args, "msg": "log line could not be formatted"})
+    attributes = {name: getattr(record, name) for name in ("name", "levelno", "levelname")}
+    return logging.makeLogRecord({**attributes, **args, "msg": "log line could not be formatted"})
 
 
 def takes_colours(stream: TextIO) -> bool:
@@ -318,16 +318,16 @@ def _is_reloader() -> bool:
     running = click.get_current_context(silent=True)
     if running is None or running.info_name != "run" or is_running_from_reloader():
         return False
-    asked = running.params.get("reload")
-    return get_debug_flag() if asked is None else bool(asked)
+    reload = running.params.get("reload")
+    return get_debug_flag() if reload is None else bool(reload)
 
 
 def _without_server_lines(record: logging.LogRecord) -> bool:
     """Drop the development server's lines that our own replace; strip the colours from others."""
-    said = click.unstyle(record.getMessage())
-    if " - - [" in said or said.startswith(_DEVELOPMENT_SERVER_LINES):
+    text = click.unstyle(record.getMessage())
+    if " - - [" in text or text.startswith(_DEVELOPMENT_SERVER_LINES):
         return False
-    record.msg, record.args = said.strip(" *"), None
+    record.msg, record.args = text.strip(" *"), None
     return True
 
 
@@ -351,5 +351,5 @@ def show_server_url(settings: CoreSettings) -> None:
     if settings.logs_as_json:
         logger.info("listening", extra={telemetry.URL_FULL: url})
         return
-    shown = click.style(url, bold=True) if takes_colours(sys.stdout) else url
-    click.echo(f"\n  {shown}\n")
+    styled_url = click.style(url, bold=True) if takes_colours(sys.stdout) else url
+    click.echo(f"\n  {styled_url}\n")

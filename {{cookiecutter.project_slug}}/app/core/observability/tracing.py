@@ -330,7 +330,7 @@ def _resource(settings: TracingSettings) -> Resource:
 
     A service instance is one process: https://opentelemetry.io/docs/specs/semconv/resource/
     """
-    ours: dict[str, str | int] = {
+    attributes: dict[str, str | int] = {
         telemetry.SERVICE_NAME: settings.service_name,
         telemetry.SERVICE_VERSION: settings.service_version,
         "service.instance.id": str(uuid4()),
@@ -338,8 +338,8 @@ def _resource(settings: TracingSettings) -> Resource:
         "host.name": socket.gethostname(),
         telemetry.PROCESS_PID: os.getpid(),
     }
-    said = OTELResourceDetector().detect().merge(Resource(settings.resource_attributes))
-    return Resource.create(ours).merge(said)
+    overrides = OTELResourceDetector().detect().merge(Resource(settings.resource_attributes))
+    return Resource.create(attributes).merge(overrides)
 
 
 def _sampler(settings: TracingSettings) -> sampling.Sampler:

@@ -17,7 +17,7 @@ from app.core import access
 from app.core.access import jwks
 from app.core.access.oidc import openid_provider
 from app.pages import login_required
-from app.pages.provider_login import MAX_LENGTH, MAX_TABS, SECONDS
+from app.pages.provider_login import MAX_LENGTH, MAX_TABS, REQUEST_MAX_AGE_SECONDS
 from app.pages.tests import toy_page
 from app.pages.tests.toy_page import PATH
 from app.settings import Settings
@@ -137,7 +137,7 @@ def test_the_provider_is_told_what_it_needs_and_no_secret(
 ) -> None:
     first, second = (urlsplit(start(client)) for _ in range(2))
     asked, others = (dict(parse_qsl(url.query)) for url in (first, second))
-    kept = session_of(client)["asked"]
+    kept = session_of(client)["authorization_requests"]
 
     assert f"{first.scheme}://{first.netloc}{first.path}" == f"{realm.issuer}/authorize"
     assert asked["response_type"] == "code"
@@ -251,7 +251,7 @@ def test_the_cookie_of_many_tabs_is_not_too_large(client: FlaskClient) -> None:
     assert len(cookie.value) < 3_500
 
     start(client, "/" + "a" * MAX_LENGTH)
-    kept = session_of(client)["asked"]
+    kept = session_of(client)["authorization_requests"]
     assert isinstance(kept, list)
     assert kept[-1]["next"] == "/"
 
@@ -296,7 +296,7 @@ def test_an_answer_to_no_question_of_this_browser_is_refused(
     with subtests.test("too late"):
         client = app.test_client()
         path = back(realm, start(client))
-        late = time.time() + SECONDS + 2
+        late = time.time() + REQUEST_MAX_AGE_SECONDS + 2
         with monkeypatch.context() as later:
             later.setattr("app.pages.provider_login.time.time", lambda: late)
             is_refused(client, finish(client, path))
@@ -419,7 +419,7 @@ def test_a_session_from_before_is_worth_nothing_after_signing_in(
 
     after = session_of(client)
     assert after.get("csrf_token") != planted
-    assert not after.keys() & {"planted", "asked"}
+    assert not after.keys() & {"planted", "authorization_requests"}
 
 
 @pytest.mark.attack

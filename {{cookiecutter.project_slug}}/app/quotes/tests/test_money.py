@@ -3,7 +3,7 @@ from app.quotes import money
 
 def test_an_amount_is_shown_with_the_digits_of_its_currency() -> None:
     shown = {
-        money.shown(amount, currency)
+        money.formatted(amount, currency)
         for amount, currency in (
             (0, "EUR"),
             (5, "EUR"),

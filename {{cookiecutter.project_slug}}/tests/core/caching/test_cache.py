@@ -50,10 +50,10 @@ class Unreliable(InProcessStore):
         self._answer()
         return super().get_or_lease(key, schema, lease)
 
-    def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
+    def fill(self, entry_key: bytes, lease: bytes, entry: bytes, milliseconds: int) -> None:
         self._answer()
         self.kept_for.append(milliseconds)
-        super().fill(entry_key, lease, answer, milliseconds)
+        super().fill(entry_key, lease, entry, milliseconds)
 
     def invalidate(self, keys: list[str]) -> None:
         self._answer()
