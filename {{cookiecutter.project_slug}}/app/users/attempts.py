@@ -63,21 +63,21 @@ class StoredAttempt:
 
 def begin(kind: Limit, account: str, network: str) -> StoredAttempt:
     """Store an attempt."""
-    begun = StoredAttempt(uuid4(), kind, account, network, datetime.now(UTC))
+    attempt = StoredAttempt(uuid4(), kind, account, network, datetime.now(UTC))
     with writing() as transaction:
         transaction.add(
             Attempt(
-                id=begun.id,
+                id=attempt.id,
                 kind=kind.name,
                 account_digest=account,
                 network_digest=network,
-                at=begun.at,
+                at=attempt.at,
             )
         )
-    return begun
+    return attempt
 
 
-def check(begun: StoredAttempt, *, known: bool = False) -> None:
+def check(attempt: StoredAttempt, *, known: bool = False) -> None:
     """Check an attempt against the limits of its kind. A refused attempt is withdrawn.
 
     The limit per account does not apply if `known`, from a network that the account's owner has
@@ -87,13 +87,13 @@ def check(begun: StoredAttempt, *, known: bool = False) -> None:
         TooManyAttempts: with Retry-After, the seconds until the oldest counted attempt expires.
 
     """
-    kind = begun.kind
+    kind = attempt.kind
     account = {} if known else {"account": kind.account}
-    if over := _exceeded(begun, {"pair": kind.pair, "network": kind.network} | account):
-        _refuse(begun, max(over.values()))
+    if over := _exceeded(attempt, {"pair": kind.pair, "network": kind.network} | account):
+        _refuse(attempt, max(over.values()))
 
 
-def is_granted(begun: StoredAttempt) -> bool:
+def is_granted(attempt: StoredAttempt) -> bool:
     """Return whether a requested email may be sent. A refused request is withdrawn.
 
     Over the limit for one account from one network, the email is dropped silently: a 429 would lock
@@ -103,25 +103,25 @@ def is_granted(begun: StoredAttempt) -> bool:
         TooManyAttempts: when too many emails have been requested from this network.
 
     """
-    over = _exceeded(begun, {"pair": begun.kind.pair, "network": begun.kind.network})
+    over = _exceeded(attempt, {"pair": attempt.kind.pair, "network": attempt.kind.network})
     if "network" in over:
-        _refuse(begun, over["network"])
+        _refuse(attempt, over["network"])
     if over:
         with writing() as transaction:
-            withdraw(transaction, begun.id)
+            withdraw(transaction, attempt.id)
     return not over
 
 
-def _exceeded(begun: StoredAttempt, allowed: Mapping[str, int]) -> dict[str, datetime]:
+def _exceeded(attempt: StoredAttempt, allowed: Mapping[str, int]) -> dict[str, datetime]:
     """Return the scopes whose limit is exceeded, with the time of their oldest counted attempt."""
-    counted = _counted(begun)
+    counted = _counted(attempt)
     return {scope: first for scope, number, first in counted if number > allowed.get(scope, number)}
 
 
-def _refuse(begun: StoredAttempt, oldest: datetime) -> NoReturn:
+def _refuse(attempt: StoredAttempt, oldest: datetime) -> NoReturn:
     with writing() as transaction:
-        withdraw(transaction, begun.id)
-    seconds = (oldest - begun.at).total_seconds() + begun.kind.seconds
+        withdraw(transaction, attempt.id)
+    seconds = (oldest - attempt.at).total_seconds() + attempt.kind.seconds
     raise TooManyAttempts(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
@@ -135,13 +135,13 @@ def delete_before(moment: datetime) -> int:
     return pruning.delete_all(Attempt, Attempt.at < moment)
 
 
-def _counted(begun: StoredAttempt) -> list[tuple[str, int, datetime]]:
+def _counted(attempt: StoredAttempt) -> list[tuple[str, int, datetime]]:
     """Return each scope with its number of attempts and the time of the oldest, in one query."""
-    since = begun.at - timedelta(seconds=begun.kind.seconds)
+    since = attempt.at - timedelta(seconds=attempt.kind.seconds)
     # Without an upper bound, attempts stored before a clock was set back would count for too long.
-    until = begun.at + timedelta(seconds=CLOCK_SKEW_SECONDS)
-    of_account = Attempt.account_digest == begun.account
-    of_network = Attempt.network_digest == begun.network
+    until = attempt.at + timedelta(seconds=CLOCK_SKEW_SECONDS)
+    of_account = Attempt.account_digest == attempt.account
+    of_network = Attempt.network_digest == attempt.network
     scopes: dict[str, tuple[ColumnElement[bool], ...]] = {
         "pair": (of_account, of_network),
         "network": (of_network,),
@@ -150,7 +150,7 @@ def _counted(begun: StoredAttempt) -> list[tuple[str, int, datetime]]:
     query = union_all(
         *(
             select(literal(scope), func.count(), func.min(Attempt.at)).where(
-                Attempt.kind == begun.kind.name,
+                Attempt.kind == attempt.kind.name,
                 Attempt.at > since,
                 Attempt.at < until,
                 *conditions,

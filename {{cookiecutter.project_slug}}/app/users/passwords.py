@@ -93,9 +93,11 @@ class Passwords:
 
         """
         # The length is checked before normalisation, as the API document describes it.
-        fits = MIN_LENGTH <= len(password) <= MAX_LENGTH
-        sentences = [] if fits else [WRONG_LENGTH]
-        sentences += self._problems(normalised(password).casefold(), email, fits=fits)
+        valid_length = MIN_LENGTH <= len(password) <= MAX_LENGTH
+        sentences = [] if valid_length else [WRONG_LENGTH]
+        sentences += self._problems(
+            normalised(password).casefold(), email, valid_length=valid_length
+        )
         if sentences:
             raise WeakPassword(sentences)
 
@@ -110,10 +112,10 @@ class Passwords:
         """
         return self._hashes.verify_and_update(normalised(password), stored or self._unmatchable)
 
-    def _problems(self, password: str, email: str, *, fits: bool) -> Iterator[str]:
+    def _problems(self, password: str, email: str, *, valid_length: bool) -> Iterator[str]:
         if len(set(password)) < MIN_DIFFERENT:
             yield f"Must have {MIN_DIFFERENT} different characters."
-        if fits and _is_guessable(password):
+        if valid_length and _is_guessable(password):
             yield "Must be harder to guess: it is a common password, a pattern, or little more."
         local, _, _ = email.partition("@")
         if email in password or (len(local) >= MIN_NAME_LENGTH and local in password):

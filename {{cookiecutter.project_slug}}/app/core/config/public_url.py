@@ -13,10 +13,10 @@ def _is_host_with_path(text: str) -> bool:
     """Return whether this is a host with an optional port and path, and nothing else."""
     try:
         parts = urlsplit(f"//{text}")
-        fits = bool(parts.hostname) and parts.port != 0
+        valid = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return fits and text.isprintable() and not set(text) & set(" ?#@\\")
+    return valid and text.isprintable() and not set(text) & set(" ?#@\\")
 
 
 class PublicURLSettings(CoreSettings):

@@ -88,7 +88,7 @@ class SecretURL(Secret[str]):
         """Return the URL's parts; None without one of these schemes, a host and a valid port."""
         try:
             parts = urlsplit(self.get_secret_value())
-            fits = parts.scheme in schemes and parts.hostname and parts.port != 0
+            valid = parts.scheme in schemes and parts.hostname and parts.port != 0
         except ValueError:
             return None
-        return parts if fits else None
+        return parts if valid else None

@@ -132,22 +132,24 @@ def options_of_libpq() -> str:
 
 
 # {% endif %}
-def join(url: URL, ours: Mapping[str, object]) -> dict[str, object]:
+def join(url: URL, arguments: Mapping[str, object]) -> dict[str, object]:
     """Return our arguments for the driver, without those that the URL sets.
 
     Parameters that contain several settings are concatenated, ours first, so that the settings of
     the URL take precedence.
     """
-    theirs = url.query
-    joined = dict(ours)
-    for name in theirs:
+    parameters = url.query
+    joined = dict(arguments)
+    for name in parameters:
         joined.pop(name, None)
     # {% if cookiecutter.database == "postgresql" %}
-    if "options" in ours and "options" in theirs:
-        joined["options"] = f"{ours['options']} {theirs['options']}"
+    if "options" in arguments and "options" in parameters:
+        joined["options"] = f"{arguments['options']} {parameters['options']}"
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}
-    if "init_command" in ours and "init_command" in theirs:
-        joined["init_command"] = f"{ours['init_command']}, {str(theirs['init_command'])[4:]}"
+    if "init_command" in arguments and "init_command" in parameters:
+        joined["init_command"] = (
+            f"{arguments['init_command']}, {str(parameters['init_command'])[4:]}"
+        )
     # {% endif %}
     return joined

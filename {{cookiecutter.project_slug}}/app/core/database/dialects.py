@@ -29,7 +29,7 @@ class SessionLimits:
 
 # {% if cookiecutter.database == "postgresql" %}
 def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
-    given: dict[str, object] = {
+    arguments: dict[str, object] = {
         # Used when neither the URL nor PGAPPNAME sets a name.
         "fallback_application_name": settings.service_name,
         "connect_timeout": settings.database_connect_timeout_seconds,
@@ -43,39 +43,39 @@ def _postgresql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, 
     pooled = settings.database_transaction_pooling
     prepares = settings.database_prepared_statements
     if not (not pooled if prepares is None else prepares):
-        given["prepare_threshold"] = None
+        arguments["prepare_threshold"] = None
     if pooled and limits.lock_seconds is None:
-        return given  # a pooler rejects `options`; docs/database.md describes the alternative
+        return arguments  # a pooler rejects `options`; docs/database.md describes the alternative
     options = {"statement_timeout": limits.statement_ms, "timezone": "UTC"}
     if limits.lock_seconds is not None:
         options["lock_timeout"] = 1_000 * limits.lock_seconds
-    ours = " ".join(f"-c {name}={value}" for name, value in options.items())
-    given["options"] = f"{database_url.options_of_libpq()} {ours}".strip()
-    return given
+    flags = " ".join(f"-c {name}={value}" for name, value in options.items())
+    arguments["options"] = f"{database_url.options_of_libpq()} {flags}".strip()
+    return arguments
 
 
 # {% endif %}
 # {% if cookiecutter.database == "mysql" %}
 def _mysql(settings: DatabaseSettings, limits: SessionLimits) -> dict[str, object]:
     seconds = limits.statement_ms / 1_000
-    given: dict[str, object] = {
+    arguments: dict[str, object] = {
         "connect_timeout": settings.database_connect_timeout_seconds,
         "conv": mysql_numbers.encoders(),
     }
     if seconds:
         # Detects a server that vanished without closing the connection.
-        given["read_timeout"] = seconds + settings.database_connect_timeout_seconds
-        given["write_timeout"] = seconds + settings.database_connect_timeout_seconds
+        arguments["read_timeout"] = seconds + settings.database_connect_timeout_seconds
+        arguments["write_timeout"] = seconds + settings.database_connect_timeout_seconds
     lock_seconds = limits.lock_seconds or max(1, round(seconds))
     # One statement, because each costs a round trip. MySQL can limit SELECTs only. Each server
     # executes the comment that is meant for it.
-    given["init_command"] = (
+    arguments["init_command"] = (
         f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}"
         f"{f', lock_wait_timeout = {limits.lock_seconds}' if limits.lock_seconds else ''}"
         f"/*!80000 , max_execution_time = {limits.statement_ms} */"
         f"/*M! , max_statement_time = {seconds} */"
     )
-    return given
+    return arguments
 
 
 # {% endif %}
@@ -164,5 +164,5 @@ def connect_args(
     Requests, migrations, probes and metrics all use them; only their limits differ.
     """
     limits = limits or SessionLimits(settings.database_statement_timeout_ms)
-    ours = BACKENDS[url.get_backend_name()].connect_args(settings, limits)
-    return database_url.join(url, ours)
+    arguments = BACKENDS[url.get_backend_name()].connect_args(settings, limits)
+    return database_url.join(url, arguments)

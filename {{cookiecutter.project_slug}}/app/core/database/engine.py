@@ -145,8 +145,8 @@ def migration_engine(app: Flask) -> Engine:
         url = make_url(settings.database_migration_url.get_secret_value())
     # {% endif %}
     limits = SessionLimits(0, settings.database_migration_lock_timeout_seconds)
-    given = connect_args(settings, url, limits)
-    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=given)
+    arguments = connect_args(settings, url, limits)
+    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 
 def init_app(app: Flask, settings: DatabaseSettings) -> None:

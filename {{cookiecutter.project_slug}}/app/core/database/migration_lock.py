@@ -65,8 +65,8 @@ def hold(connection: Connection, settings: DatabaseSettings) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            known = (getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ()))
-            if LOCK_TIMEOUTS.isdisjoint(known):
+            error_codes = (getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ()))
+            if LOCK_TIMEOUTS.isdisjoint(error_codes):
                 raise
             message = (
                 "A migration waited for a lock for longer than DATABASE_MIGRATION_LOCK_TIMEOUT_"

@@ -62,8 +62,8 @@ def _ids() -> dict[str, str]:
     info = pipeline.current_or_none()
     if info:
         return info.log_fields
-    running = click.get_current_context(silent=True)
-    return {telemetry.COMMAND: running.command_path} if running else {}
+    context = click.get_current_context(silent=True)
+    return {telemetry.COMMAND: context.command_path} if context else {}
 
 
 class JSONFormatter(logging.Formatter):
@@ -91,10 +91,10 @@ class JSONFormatter(logging.Formatter):
         line = {**own, **_ids(), **_values(record), **own}
         if record.exc_info:
             line[telemetry.EXCEPTION_STACKTRACE] = redact(self.formatException(record.exc_info))
-        written = (
+        encoded = (
             log_lines.fit(line, self._max_bytes - 1) if self._max_bytes else log_lines.dumps(line)
         )
-        return written.decode()
+        return encoded.decode()
 
 
 def _escape_control_characters(text: str) -> str:
@@ -276,8 +276,8 @@ def _stream() -> TextIO:
 
     An unhandled exception in a command is then logged as well, not printed as a bare traceback.
     """
-    running = click.get_current_context(silent=True)
-    if running is None or running.info_name == "run":
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name == "run":
         return sys.stdout
     log_warnings_and_exceptions()
     return sys.stderr
@@ -315,10 +315,10 @@ def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
 
 def _is_reloader() -> bool:
     """Return whether this process only starts the one that serves, as `flask run --debug` does."""
-    running = click.get_current_context(silent=True)
-    if running is None or running.info_name != "run" or is_running_from_reloader():
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name != "run" or is_running_from_reloader():
         return False
-    reload = running.params.get("reload")
+    reload = context.params.get("reload")
     return get_debug_flag() if reload is None else bool(reload)
 
 
@@ -342,11 +342,11 @@ _DEVELOPMENT_SERVER_LINES = (
 
 def show_server_url(settings: CoreSettings) -> None:
     """Print or log the URL of the development server, as the last line of its start."""
-    running = click.get_current_context(silent=True)
-    if running is None or "port" not in running.params or _is_reloader():
+    context = click.get_current_context(silent=True)
+    if context is None or "port" not in context.params or _is_reloader():
         return
-    host, port = running.params["host"], running.params["port"]
-    scheme = "https" if running.params.get("cert") else "http"
+    host, port = context.params["host"], context.params["port"]
+    scheme = "https" if context.params.get("cert") else "http"
     url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{settings.url_prefix}/"
     if settings.logs_as_json:
         logger.info("listening", extra={telemetry.URL_FULL: url})

@@ -105,10 +105,10 @@ class TracingSettings(CoreSettings):
     @field_validator("otel_exporter_otlp_headers")
     @classmethod
     def _pairs(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        given = value.get_secret_value().strip()
-        fits = all(map(HEADER.fullmatch, given.split(","))) if given else True
+        headers = value.get_secret_value().strip()
+        valid = all(map(HEADER.fullmatch, headers.split(","))) if headers else True
         # The SDK would log a header that it cannot parse, which may hold a key.
-        if not fits and not _is_true(info.data.get("otel_sdk_disabled", "")):
+        if not valid and not _is_true(info.data.get("otel_sdk_disabled", "")):
             message = "must be name=value, separated by commas, with values percent-encoded"
             raise ValueError(message)
         return value
