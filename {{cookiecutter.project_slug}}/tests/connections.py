@@ -129,10 +129,10 @@ def others_wait(port: int, path: str = "/health/live", *, requests: int = 100) -
     with timing() as waits:
         for _ in range(requests):
             began = time.monotonic()
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
-            asked.request("GET", path)
-            if (status := asked.getresponse().status) != HTTPStatus.OK:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
+            connection.request("GET", path)
+            if (status := connection.getresponse().status) != HTTPStatus.OK:
                 raise OSError(status)
-            asked.close()
+            connection.close()
             waits.seconds.append(time.monotonic() - began)
     return waits.longest

@@ -128,11 +128,11 @@ class Upstream:
 def upstream() -> Iterator[Upstream]:
     """Run an upstream."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        told = Upstream(listener.getsockname()[1])
-        thread = threading.Thread(target=told.serve, args=[listener])
+        running = Upstream(listener.getsockname()[1])
+        thread = threading.Thread(target=running.serve, args=[listener])
         thread.start()
         try:
-            yield told
+            yield running
         finally:
             listener.shutdown(socket.SHUT_RDWR)  # closing alone does not interrupt accept()
             thread.join()

@@ -121,13 +121,13 @@ class Realm:
         client = {**CLIENT, "issuer": self.issuer, **changes}
         self._provider.request("PUT", f"{self._path}/client", json.dumps(client))
 
-    def login(self, url: str, given: dict[str, Any]) -> str:
+    def login(self, url: str, token_response: dict[str, Any]) -> str:
         """Log in at an authorization URL; return the URL that the browser is redirected to.
 
         `given` is the token response for the code.
         """
         path = url.removeprefix(self.issuer)
-        return self._provider.location(f"{self._path}{path}", json.dumps(given))
+        return self._provider.location(f"{self._path}{path}", json.dumps(token_response))
 
     # {% endif %}
     def publish(self, *keys: Key | dict[str, Any]) -> None:
@@ -144,12 +144,17 @@ class Realm:
         seconds: float = 0,
     ) -> None:
         """Configure the response of a path: the body is sent in pieces, `seconds` before each."""
-        told = {"status": status, "headers": headers or {}, "pieces": pieces, "seconds": seconds}
-        self._provider.request("PUT", f"{self._path}{path}", json.dumps(told))
+        response = {
+            "status": status,
+            "headers": headers or {},
+            "pieces": pieces,
+            "seconds": seconds,
+        }
+        self._provider.request("PUT", f"{self._path}{path}", json.dumps(response))
 
-    def asked(self, path: str) -> int:
+    def request_count(self, path: str) -> int:
         """Return the number of requests for a path since its response was configured."""
-        return int(self._provider.request("GET", f"/asked{self._path}{path}"))
+        return int(self._provider.request("GET", f"/request-count{self._path}{path}"))
 
 
 def claims(issuer: str, subject: str = "user", **others: object) -> dict[str, Any]:
@@ -161,9 +166,9 @@ def claims(issuer: str, subject: str = "user", **others: object) -> dict[str, An
 
 def signed(claims: dict[str, Any], key: Key = KEY, **header: Any) -> str:  # noqa: ANN401  any value
     """Return a signed token, whose claims and header need not be valid."""
-    told = {"alg": key.alg, "kid": key.kid, "typ": "at+jwt", **header}
-    content = f"{part(told)}.{part(claims)}"
-    signature = JWSRegistry.algorithms[str(told["alg"])].sign(content.encode(), key)
+    full_header = {"alg": key.alg, "kid": key.kid, "typ": "at+jwt", **header}
+    content = f"{part(full_header)}.{part(claims)}"
+    signature = JWSRegistry.algorithms[str(full_header["alg"])].sign(content.encode(), key)
     return f"{content}.{encoded(signature)}"
 
 

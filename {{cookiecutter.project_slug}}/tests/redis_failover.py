@@ -18,11 +18,11 @@ def failed_over(answer: bytes) -> Iterator[SecretURL]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            given = answer if next(connections) else READ_ONLY
+            reply = answer if next(connections) else READ_ONLY
             # RESP: "*2" for two arguments, then the length and bytes of each
             while line := self.rfile.readline():
                 arguments = [self._argument() for _ in range(int(line[1:]))]
-                self.wfile.write(b"+OK\r\n" if arguments[0] == b"CLIENT" else given)
+                self.wfile.write(b"+OK\r\n" if arguments[0] == b"CLIENT" else reply)
 
         def _argument(self) -> bytes:
             length = int(self.rfile.readline()[1:])

@@ -103,9 +103,9 @@ def test_a_body_that_breaks_off_is_no_error_of_the_service(
     server: Server, subtests: pytest.Subtests
 ) -> None:
     half = LINE + HOST + JSON + b"Content-Length: 100\r\n\r\n{"
-    for name, sent in {"by its length": half, "in a chunk": CHUNKED + b"5\r\n{}"}.items():
+    for name, data in {"by its length": half, "in a chunk": CHUNKED + b"5\r\n{}"}.items():
         with subtests.test(name), connection(server.port) as client:
-            client.send_last(sent)
+            client.send_last(data)
             assert client.answer()[0] == 400
 
 
@@ -137,8 +137,8 @@ MALFORMED = {
 def test_a_request_that_is_malformed_gets_a_refusal(
     server: Server, subtests: pytest.Subtests
 ) -> None:
-    for name, sent in MALFORMED.items():
+    for name, data in MALFORMED.items():
         with subtests.test(name), connection(server.port) as client:
-            client.send_last(sent)
+            client.send_last(data)
             status, _headers, body = client.answer()
             assert 400 <= status < 500, body

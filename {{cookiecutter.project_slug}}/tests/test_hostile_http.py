@@ -200,7 +200,7 @@ def test_a_form_is_small_and_without_files(
 
     monkeypatch.setattr("werkzeug.formparser.default_stream_factory", nowhere)
     multipart = "multipart/form-data; boundary=b"
-    sent: dict[str, tuple[dict[str, Any], int]] = {
+    requests: dict[str, tuple[dict[str, Any], int]] = {
         "a file": ({"data": FILE, "content_type": multipart}, 415),
         "a file of no name": (
             {"data": FILE.replace(b"f.txt", b""), "content_type": multipart},
@@ -210,7 +210,7 @@ def test_a_form_is_small_and_without_files(
         "many fields": ({"data": FIELD * 200 + b"--b--\r\n", "content_type": multipart}, 413),
         "no boundary": ({"data": FILE, "content_type": "multipart/form-data"}, 200),
     }
-    for name, (options, status) in sent.items():
+    for name, (options, status) in requests.items():
         with subtests.test(name):
             assert form.post("/form", **options).status_code == status
     monkeypatch.undo()
@@ -291,9 +291,9 @@ def test_methods_are_what_they_say_and_no_more(
 
 
 def test_head_is_get_without_its_body_and_options_lists_methods(client: FlaskClient) -> None:
-    got, asked = client.get("/api/openapi.json"), client.head("/api/openapi.json")
-    assert (asked.status_code, asked.data) == (200, b"")
-    assert asked.headers["Content-Length"] == str(len(got.data))
+    got, head = client.get("/api/openapi.json"), client.head("/api/openapi.json")
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(got.data))
 
     options = client.options(toy.URL)
     assert (options.status_code, options.data) == (200, b"")

@@ -107,8 +107,8 @@ def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None
     found = inspect(reading_engine.of(app))
     for name, table in db.metadata.tables.items():
         checks = {check["name"] for check in found.get_check_constraints(name)}
-        said = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
-        assert checks == said
+        declared = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
+        assert checks == declared
 
 
 def test_migrations_can_be_taken_back_and_made_again(bare: Flask) -> None:

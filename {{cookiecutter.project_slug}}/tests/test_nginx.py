@@ -52,10 +52,12 @@ def test_no_log_has_a_query_string_when_the_service_is_away(tmp_path: Path) -> N
     kept = {f"/var/log/nginx/{name}.log": f"{tmp_path}/{name}.log" for name in ("access", "error")}
     with (
         nginx(free_port(), kept) as port,
-        socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS) as sent,
+        socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS) as connection,
     ):
-        sent.sendall(b"GET /a?token=HUSH HTTP/1.1\r\nReferer: /b?token=HUSH\r\n" + HOST + b"\r\n")
-        assert sent.recv(65_536).startswith(b"HTTP/1.1 502 ")
+        connection.sendall(
+            b"GET /a?token=HUSH HTTP/1.1\r\nReferer: /b?token=HUSH\r\n" + HOST + b"\r\n"
+        )
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 502 ")
         wait_until(lambda: (tmp_path / "access.log").stat().st_size > 0)
 
     line = json.loads((tmp_path / "access.log").read_text())
@@ -78,9 +80,9 @@ def test_the_routes_that_it_hides_are_those_of_internal_blueprints(app: Flask) -
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Start Gunicorn with one worker, and nginx in front; the service must have logged no error."""
-    told = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXY_HOPS": "1"}
+    environment = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXY_HOPS": "1"}
     with (
-        gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **told) as running,
+        gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **environment) as running,
         nginx(running.port) as port,
     ):
         yield port
@@ -91,8 +93,8 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture
 def service() -> Iterator[Upstream]:
     """Start a service that fails on demand."""
-    with upstream() as told:
-        yield told
+    with upstream() as running:
+        yield running
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def before_it(service: Upstream) -> Iterator[int]:
         yield port
 
 
-def asked(method: str, path: str = "/", *headers: str, body: bytes = b"") -> bytes:
+def request_bytes(method: str, path: str = "/", *headers: str, body: bytes = b"") -> bytes:
     """Write a request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: shop.example:8443", *headers]
     lines += [f"Content-Length: {len(body)}"] if body else []
@@ -141,7 +143,7 @@ SET = {
 def test_what_a_client_writes_of_proxies_is_not_passed_on(
     before_it: int, service: Upstream
 ) -> None:
-    assert one_answer(before_it, asked("GET", "/", *FORGED))[0] == HTTPStatus.OK
+    assert one_answer(before_it, request_bytes("GET", "/", *FORGED))[0] == HTTPStatus.OK
 
     (request,) = service.requests
     found = {name: text for name, text in request.headers.items() if name != "x-request-id"}
@@ -154,14 +156,14 @@ def test_what_a_client_writes_of_proxies_is_not_passed_on(
 def test_a_forged_address_gives_no_new_share(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    told = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
+    environment = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
     with (
-        gunicorn(tmp_path_factory.mktemp("few"), toy.FACTORY, **told) as running,
+        gunicorn(tmp_path_factory.mktemp("few"), toy.FACTORY, **environment) as running,
         nginx(running.port) as port,
     ):
         for number, status in enumerate((200, 200, 200, 429)):
             forged = f"X-Forwarded-For: 6.6.6.{number}"
-            assert one_answer(port, asked("GET", "/api/docs", forged))[0] == status
+            assert one_answer(port, request_bytes("GET", "/api/docs", forged))[0] == status
 
 
 # {% endif %}
@@ -173,7 +175,7 @@ def test_a_load_balancer_that_is_named_is_believed(service: Upstream) -> None:
     }
     with nginx(service.port, changes) as port:
         written = ("X-Forwarded-For: 6.6.6.6, 203.0.113.9", "X-Forwarded-Proto: https")
-        assert one_answer(port, asked("GET", "/", *written))[0] == HTTPStatus.OK
+        assert one_answer(port, request_bytes("GET", "/", *written))[0] == HTTPStatus.OK
 
     (request,) = service.requests
     assert request.headers["x-forwarded-for"] == "203.0.113.9"
@@ -198,9 +200,9 @@ def test_with_a_certificate_the_service_learns_that_the_client_uses_https(
     with nginx(service.port, changes) as port:
         opened = socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS)
         with Connection(context.wrap_socket(opened, server_hostname="localhost")) as client:
-            client.send(asked("GET"))
+            client.send(request_bytes("GET"))
             assert client.answer()[0] == HTTPStatus.OK
-        without = one_answer(port, asked("GET"))
+        without = one_answer(port, request_bytes("GET"))
 
     (request,) = service.requests
     assert request.headers["x-forwarded-proto"] == "https"
@@ -245,7 +247,7 @@ def test_what_is_internal_is_not_found(
         "/api/../health/live",
     ):
         with subtests.test(path):
-            status, headers, body = one_answer(before_it, asked("GET", path))
+            status, headers, body = one_answer(before_it, request_bytes("GET", path))
             assert (status, headers["content-type"]) == (404, PROBLEM)
             assert json.loads(body)["code"] == "not_found"
     assert service.requests == []
@@ -257,8 +259,8 @@ def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
     log = tmp_path / "access.log"
     with nginx(service.port, {"/var/log/nginx/access.log": str(log)}) as port:
         for path in ("/health/live?token=hidden", "/api/v1/notes?token=hidden"):
-            one_answer(port, asked("GET", path))
-        one_answer(port, asked("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
+            one_answer(port, request_bytes("GET", path))
+        one_answer(port, request_bytes("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
         wait_until(lambda: len(log.read_bytes().splitlines()) == 3)
 
     text = log.read_text(encoding="utf-8")
@@ -292,17 +294,17 @@ def test_what_is_too_large_is_refused_before_the_service_sees_it(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
     large = {
-        "a body": (asked("POST", "/", "Content-Length: 1048577"), 413),
+        "a body": (request_bytes("POST", "/", "Content-Length: 1048577"), 413),
         "a chunked body": (
-            asked("POST", "/", "Transfer-Encoding: chunked")
+            request_bytes("POST", "/", "Transfer-Encoding: chunked")
             + b"100001\r\n"
             + b"x" * 0x100001
             + b"\r\n0\r\n\r\n",
             413,
         ),
-        "a line": (asked("GET", "/" + "a" * 8_200), 414),
-        "a header": (asked("GET", "/", "X: " + "a" * 8_200), 431),
-        "headers": (asked("GET", "/", *["X: " + "a" * 4_000] * 20), 431),
+        "a line": (request_bytes("GET", "/" + "a" * 8_200), 414),
+        "a header": (request_bytes("GET", "/", "X: " + "a" * 8_200), 431),
+        "headers": (request_bytes("GET", "/", *["X: " + "a" * 4_000] * 20), 431),
     }
     for name, (request, status) in large.items():
         with subtests.test(name):
@@ -312,7 +314,9 @@ def test_what_is_too_large_is_refused_before_the_service_sees_it(
     assert service.requests == []
 
     with subtests.test("as large as is taken"):
-        assert one_answer(before_it, asked("POST", body=b"x" * 1_048_576))[0] == HTTPStatus.OK
+        assert (
+            one_answer(before_it, request_bytes("POST", body=b"x" * 1_048_576))[0] == HTTPStatus.OK
+        )
 
 
 @pytest.mark.process
@@ -344,7 +348,7 @@ def test_who_sends_too_slowly_is_cut_off(service: Upstream, subtests: pytest.Sub
             "nothing": b"",
             "half a line": b"GET / HT",
             "half of the headers": b"GET / HTTP/1.1\r\nHost: a\r\nX-A",
-            "half a body": asked("POST", "/", "Content-Length: 10") + b"12345",
+            "half a body": request_bytes("POST", "/", "Content-Length: 10") + b"12345",
         }.items():
             with subtests.test(name), connection(port) as client:
                 client.send(sent)
@@ -355,15 +359,15 @@ def test_who_sends_too_slowly_is_cut_off(service: Upstream, subtests: pytest.Sub
 @pytest.mark.process
 @pytest.mark.attack
 def test_one_client_with_many_requests_at_once_has_to_wait(service: Upstream) -> None:
-    half = asked("POST", "/", "Content-Length: 10") + b"12345"
+    half = request_bytes("POST", "/", "Content-Length: 10") + b"12345"
     with nginx(service.port, {"limit_conn clients 256": "limit_conn clients 1"}) as port:
         with connection(port) as client:
             client.send(half)
-            wait_until(lambda: one_answer(port, asked("GET"))[0] == 429)
-            status, headers, body = one_answer(port, asked("GET"))
+            wait_until(lambda: one_answer(port, request_bytes("GET"))[0] == 429)
+            status, headers, body = one_answer(port, request_bytes("GET"))
             assert (status, headers["retry-after"]) == (429, "1")
             held_to_the_form(status, headers, body)
-        wait_until(lambda: one_answer(port, asked("GET"))[0] == HTTPStatus.OK)
+        wait_until(lambda: one_answer(port, request_bytes("GET"))[0] == HTTPStatus.OK)
 
 
 @pytest.mark.process
@@ -372,9 +376,9 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
     halves = {
-        "of a length": (asked("POST", "/", "Content-Length: 7"), b'{"a"', b":1}"),
+        "of a length": (request_bytes("POST", "/", "Content-Length: 7"), b'{"a"', b":1}"),
         "in chunks": (
-            asked("POST", "/", "Transfer-Encoding: chunked") + b"4\r\n",
+            request_bytes("POST", "/", "Transfer-Encoding: chunked") + b"4\r\n",
             b'{"a"',
             b"\r\n3\r\n:1}\r\n0\r\n\r\n",
         ),
@@ -383,7 +387,7 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
         with subtests.test(name), connection(before_it) as client:
             service.requests.clear()
             client.send(head + first)
-            one_answer(before_it, asked("GET"))
+            one_answer(before_it, request_bytes("GET"))
             assert [request.line[:3] for request in service.requests] == ["GET"]
             client.send(second)
             assert client.answer()[0] == HTTPStatus.OK
@@ -395,7 +399,7 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
 @pytest.mark.process
 def test_connections_to_the_service_stay_open(before_it: int, service: Upstream) -> None:
     for _ in range(10):
-        assert one_answer(before_it, asked("GET"))[0] == HTTPStatus.OK
+        assert one_answer(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
 
     assert (len(service.requests), service.connections) == (10, 1)
 
@@ -409,8 +413,8 @@ def closed_once(service: Upstream, port: int, method: str) -> list[int]:
     for _ in range(2):
         service.requests.clear()
         service.closes.append(True)
-        found += [one_answer(port, asked(method))[0], len(service.requests)]
-        assert one_answer(port, asked("GET"))[0] == HTTPStatus.OK
+        found += [one_answer(port, request_bytes(method))[0], len(service.requests)]
+        assert one_answer(port, request_bytes("GET"))[0] == HTTPStatus.OK
     return found
 
 
@@ -432,11 +436,11 @@ def test_a_service_that_goes_on_closing_is_a_problem_and_asked_again_by_the_next
 ) -> None:
     for _ in range(3):
         service.closes.extend([True, True, True])
-        status, headers, body = one_answer(before_it, asked("GET"))
+        status, headers, body = one_answer(before_it, request_bytes("GET"))
         assert (status, headers["retry-after"]) == (502, "1")
         held_to_the_form(status, headers, body)
         service.closes.clear()
-        assert one_answer(before_it, asked("GET"))[0] == HTTPStatus.OK
+        assert one_answer(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
 
 
 @pytest.mark.process
@@ -445,7 +449,7 @@ def test_it_is_the_second_line_of_the_address_that_makes_nginx_try_again(
 ) -> None:
     with nginx(service.port, {SECOND_LINE.replace("8000", str(service.port)): ""}) as port:
         service.closes.append(True)
-        assert one_answer(port, asked("GET"))[0] == HTTPStatus.BAD_GATEWAY
+        assert one_answer(port, request_bytes("GET"))[0] == HTTPStatus.BAD_GATEWAY
 
 
 @pytest.mark.process

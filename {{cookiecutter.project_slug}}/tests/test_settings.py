@@ -139,9 +139,9 @@ def test_a_variable_of_another_program_is_ignored_with_a_warning(
     settings = Settings.load()
 
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    said = settings.warnings()
+    warnings = settings.warnings()
     for name in ("HOST", *ports):
-        assert len([each for each in said if each.startswith(f"{name} is ignored")]) == 1
+        assert len([each for each in warnings if each.startswith(f"{name} is ignored")]) == 1
 
 
 def test_a_mistyped_address_or_port_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:

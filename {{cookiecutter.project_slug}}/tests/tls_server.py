@@ -25,7 +25,7 @@ class TLSServer:
     port: int
     ca_file: Path
     """The certificate. A client that trusts it trusts this server."""
-    believed: list[bool] = field(default_factory=list)
+    accepted: list[bool] = field(default_factory=list)
     """For each connection, whether the client accepted the certificate."""
 
 
@@ -72,9 +72,9 @@ def tls_server(folder: Path, *names: str, answer: bytes = b"") -> Iterator[TLSSe
             try:
                 connection = context.wrap_socket(self.request, server_side=True)
             except OSError:
-                running.believed.append(False)
+                running.accepted.append(False)
                 return
-            running.believed.append(True)
+            running.accepted.append(True)
             with contextlib.suppress(OSError):
                 connection.recv(65_536)
                 connection.sendall(answer)

@@ -22,21 +22,21 @@ OUTSIDE = (
 def test_to_the_outside_there_is_nothing_here(make_app: MakeApp, subtests: pytest.Subtests) -> None:
     client = make_app(trusted_proxy_hops=1).test_client()
 
-    def ask(address: str, **headers: str) -> TestResponse:
+    def request(address: str, **headers: str) -> TestResponse:
         return client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})
 
     nothing = client.get("/nowhere")
     for address in OUTSIDE:
         with subtests.test(address):
-            assert ask(address).status_code == 404
+            assert request(address).status_code == 404
     for name in ("X-Forwarded-For", "X-Real-IP", "Via", "Forwarded"):
         with subtests.test(name):
-            forged = ask("127.0.0.1", **{name: "127.0.0.1"})
+            forged = request("127.0.0.1", **{name: "127.0.0.1"})
             assert forged.status_code == 404
             assert forged.json is not None
             assert forged.json["detail"] == (nothing.json or {})["detail"]
     for address in DIRECT:
-        assert ask(address).status_code == 200, address
+        assert request(address).status_code == 200, address
 
 
 def test_the_networks_can_be_set(make_app: MakeApp) -> None:

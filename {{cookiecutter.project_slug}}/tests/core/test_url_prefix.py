@@ -56,8 +56,12 @@ def test_paths_are_served_with_the_prefix_and_without(client: FlaskClient) -> No
 def test_a_server_may_have_taken_the_prefix_off_itself(
     client: FlaskClient, make_app: MakeApp
 ) -> None:
-    told = {"SCRIPT_NAME": "/shop"}
-    assert client.get("/seen/", environ_overrides=told).json == ["/shop", "/seen/", "/shop/seen/"]
+    environ = {"SCRIPT_NAME": "/shop"}
+    assert client.get("/seen/", environ_overrides=environ).json == [
+        "/shop",
+        "/seen/",
+        "/shop/seen/",
+    ]
 
     mounted = make_app()
 
@@ -65,7 +69,7 @@ def test_a_server_may_have_taken_the_prefix_off_itself(
     def old() -> Response:
         return redirect("/new")
 
-    answer = mounted.test_client().get("/old", environ_overrides=told)
+    answer = mounted.test_client().get("/old", environ_overrides=environ)
     assert answer.location == "/shop/new"
 
 

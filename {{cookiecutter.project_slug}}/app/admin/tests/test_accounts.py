@@ -224,7 +224,7 @@ def test_an_ordinary_token_is_still_checked_without_a_query(
 def test_no_other_role_is_given_and_nothing_besides(
     admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
 ) -> None:
-    for sent in (
+    for payload in (
         {"role": "root"},
         {"role": "Admin"},
         {"role": ["admin"]},
@@ -233,8 +233,8 @@ def test_no_other_role_is_given_and_nothing_besides(
         {"role": "admin", "email": "mine@evil.example"},
         {"role": "admin", "password_hash": "x"},
     ):
-        with subtests.test(str(sent)):
-            assert admin.put(f"{URL}/{ann}/role", json=sent).status_code == 422
+        with subtests.test(str(payload)):
+            assert admin.put(f"{URL}/{ann}/role", json=payload).status_code == 422
     assert body(admin.get(f"{URL}/{ann}"))["role"] == "user"
 
 

@@ -57,11 +57,16 @@ def test_a_login_answers_tokens_that_speak_for_the_account(app: Flask, client: F
 
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
-        said = answer.json
-        assert said is not None
-        assert said.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
-        assert (said["token_type"], said["expires_in"]) == ("Bearer", 600)
-        principal = tokens.of(app).verify(said["access_token"])
+        token_response = answer.json
+        assert token_response is not None
+        assert token_response.keys() == {
+            "access_token",
+            "token_type",
+            "expires_in",
+            "refresh_token",
+        }
+        assert (token_response["token_type"], token_response["expires_in"]) == ("Bearer", 600)
+        principal = tokens.of(app).verify(token_response["access_token"])
         with app.app_context():
             assert (principal.id, principal.scopes) == (user_id, access.scopes_of(role))
         assert principal.session is not None
@@ -82,8 +87,8 @@ def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, em
     unconfirmed = new_address()
     make(app, unconfirmed, email_verified_at=None)
     answers = [
-        log_in(client, who, password)
-        for who, password in (
+        log_in(client, address, password)
+        for address, password in (
             (email, OTHER_PASSWORD),
             (email, PASSWORD[:-1]),
             (email, PASSWORD + " "),
@@ -92,9 +97,9 @@ def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, em
         )
     ]
 
-    said = [{**(answer.json or {}), "request_id": ""} for answer in answers]
-    assert said == said[:1] * len(said)
-    assert said[0]["code"] == "invalid_credentials"
+    bodies = [{**(answer.json or {}), "request_id": ""} for answer in answers]
+    assert bodies == bodies[:1] * len(bodies)
+    assert bodies[0]["code"] == "invalid_credentials"
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
 
@@ -103,9 +108,9 @@ def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, em
 def test_what_is_no_address_logs_nobody_in(
     client: FlaskClient, email: str, subtests: pytest.Subtests
 ) -> None:
-    for who in ("not an address", f" {email}", f"{email}\0", "' OR 1=1 --", ""):
-        with subtests.test(who):
-            answer = log_in(client, who, PASSWORD)
+    for address in ("not an address", f" {email}", f"{email}\0", "' OR 1=1 --", ""):
+        with subtests.test(address):
+            answer = log_in(client, address, PASSWORD)
 
             assert answer.status_code == 422
             assert answer.json is not None
@@ -148,10 +153,10 @@ def test_a_login_does_not_go_on_when_it_should_not(
             with app.app_context(), writing() as transaction:
                 transaction.execute(change)
 
-            status, said = refresh(client, held)
+            status, problem = refresh(client, held)
 
             assert status == 401
-            assert said["code"] == "invalid_refresh_token"
+            assert problem["code"] == "invalid_refresh_token"
     with subtests.test("an access token"):
         assert refresh(client, {"refresh_token": held["access_token"]})[0] == 401
     with subtests.test("a refresh token as an access token"):
@@ -265,8 +270,8 @@ def test_a_link_for_one_purpose_is_refused_at_the_doors_of_others(
 ) -> None:
     link = {"token": reset_token(app, client, email)}
 
-    for door in ("email-verification", "email-change"):
-        assert client.post(f"{AUTH}/{door}/confirm", json=link).status_code == 400, door
+    for endpoint in ("email-verification", "email-change"):
+        assert client.post(f"{AUTH}/{endpoint}/confirm", json=link).status_code == 400, endpoint
 
 
 @pytest.mark.attack
@@ -309,8 +314,8 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
         ("refresh failed", "invalid_refresh_token"),
         ("login failed", "invalid_credentials"),
     ]
-    told = [line.get("user.id") for line in log_lines if "outcome" in line]
-    assert told == [str(user_id)] * 10 + [None] * 2
+    user_ids = [line.get("user.id") for line in log_lines if "outcome" in line]
+    assert user_ids == [str(user_id)] * 10 + [None] * 2
     assert str(user_id) not in str(answers)
     assert email not in str(log_lines)
     assert PASSWORD not in str(log_lines)

@@ -47,18 +47,18 @@ def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
     app: Flask, client: FlaskClient
 ) -> None:
     readiness_checks.of(app).timeout_seconds = 0.2
-    asked: list[int] = []
+    queries: list[int] = []
     answer = threading.Event()
 
     def hang() -> None:
-        asked.append(1)
+        queries.append(1)
         answer.wait(HANG_TIMEOUT_SECONDS)
 
     readiness_checks.of(app).probes["ledger"] = hang
 
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/ready").status_code == 503
-    assert len(asked) == 1
+    assert len(queries) == 1
     answer.set()
     readiness_checks.of(app).timeout_seconds = HANG_TIMEOUT_SECONDS
     readiness_checks.of(app).probes["ledger"] = lambda: None

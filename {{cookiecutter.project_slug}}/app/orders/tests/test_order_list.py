@@ -158,15 +158,15 @@ def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -
 
     for after in (None, Position(NOON + timedelta(seconds=rows // 2), uuid4())):
         query = repository.page(21, after)
-        words = plan(query).lower()
-        assert "ix_orders_created_at_id" in words
-        assert "sort" not in words
-        assert "temp b-tree" not in words
+        query_plan = plan(query).lower()
+        assert "ix_orders_created_at_id" in query_plan
+        assert "sort" not in query_plan
+        assert "temp b-tree" not in query_plan
         # {% if cookiecutter.auth != "none" %}
-        words = plan(repository.owned(query, UUID(int=1))).lower()
-        assert "ix_orders_owner_id_created_at_id" in words
-        assert "sort" not in words
-        assert "temp b-tree" not in words
+        query_plan = plan(repository.owned(query, UUID(int=1))).lower()
+        assert "ix_orders_owner_id_created_at_id" in query_plan
+        assert "sort" not in query_plan
+        assert "temp b-tree" not in query_plan
         # {% endif %}
 
 

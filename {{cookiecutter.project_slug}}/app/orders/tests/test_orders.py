@@ -114,9 +114,9 @@ def test_an_order_is_cancelled_once(client: FlaskClient) -> None:
 def test_a_page_of_another_site_cancels_no_order(client: FlaskClient) -> None:
     location = client.post(URL, json=BASKET).headers["Location"]
 
-    sent = client.post(f"{location}/cancel", headers={"Sec-Fetch-Site": "cross-site"})
+    response = client.post(f"{location}/cancel", headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert sent.status_code == 403
+    assert response.status_code == 403
     assert body(client.get(location))["status"] != "cancelled"
 
 

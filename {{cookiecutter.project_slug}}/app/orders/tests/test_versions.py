@@ -88,12 +88,12 @@ COMPRESSING = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"
 Ask = Callable[..., HTTPResponse]
 
 
-def ask(
-    port: int, usual: dict[str, str], method: str, path: str, sent: object = None, **more: str
+def request(
+    port: int, usual: dict[str, str], method: str, path: str, payload: object = None, **more: str
 ) -> HTTPResponse:
     """Send a request; return the response, for its headers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
-    connection.request(method, path, json.dumps(sent) if sent else None, usual | more)
+    connection.request(method, path, json.dumps(payload) if payload else None, usual | more)
     answer = connection.getresponse()
     answer.read()
     connection.close()
@@ -115,7 +115,7 @@ def compressing(app: Flask) -> Iterator[Ask]:
     serving.start()
     try:
         with nginx(server.server_port, {"gzip off;": COMPRESSING}) as port:
-            yield partial(ask, port, usual)
+            yield partial(request, port, usual)
     finally:
         server.shutdown()
         serving.join()

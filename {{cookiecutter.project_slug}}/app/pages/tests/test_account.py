@@ -140,7 +140,7 @@ def test_all_other_sessions_end_at_once_and_this_one_stays(
     app: Flask, browser: FlaskClient
 ) -> None:
     others = [with_session(app) for _ in range(3)]
-    stranger = open_session(app, uuid4())
+    other_session = open_session(app, uuid4())
 
     answer = end(browser, OTHERS)
 
@@ -149,7 +149,7 @@ def test_all_other_sessions_end_at_once_and_this_one_stays(
     assert offered(browser) == []
     assert all(each.get("/account").status_code == 303 for each in others)
     with app.app_context(), writing() as transaction:
-        assert transaction.get_one(LoginSession, stranger).ended_at is None
+        assert transaction.get_one(LoginSession, other_session).ended_at is None
 
 
 def test_whoever_ends_the_session_of_this_browser_is_logged_out(
@@ -184,12 +184,12 @@ def test_no_session_ends_without_a_form_of_this_service(
     (other,) = offered(browser)
     form = {**PROOF, "csrf_token": token(browser, "/account")}
     for path in (path_of(other), OTHERS):
-        for name, sent, headers, status in (
+        for name, data, headers, status in (
             ("no token", PROOF, SENT, 400),
             ("another site", form, {"Sec-Fetch-Site": "cross-site"}, 403),
         ):
             with subtests.test(f"{name}: {path}"):
-                assert browser.post(path, data=sent, headers=headers).status_code == status
+                assert browser.post(path, data=data, headers=headers).status_code == status
         with subtests.test(f"a link: {path}"):
             browser.get(path)
     assert offered(browser) == [other]
@@ -200,10 +200,10 @@ def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> N
     session_id = open_session(app)
     for path in ("/account", path_of(session_id), OTHERS):
         with subtests.test(path):
-            stranger = app.test_client()
-            assert stranger.get(path).location.startswith("/login?next=%2Faccount")
-            form = {**PROOF, "csrf_token": token(stranger, toy_page.PATH)}
+            anonymous = app.test_client()
+            assert anonymous.get(path).location.startswith("/login?next=%2Faccount")
+            form = {**PROOF, "csrf_token": token(anonymous, toy_page.PATH)}
             if path != "/account":
-                answer = stranger.post(path, data=form, headers=SENT)
+                answer = anonymous.post(path, data=form, headers=SENT)
                 assert answer.location == login_required.AFTER_LOST_SESSION
-                assert login_required.ENDED in stranger.get(login_required.AFTER_LOST_SESSION).text
+                assert login_required.ENDED in anonymous.get(login_required.AFTER_LOST_SESSION).text

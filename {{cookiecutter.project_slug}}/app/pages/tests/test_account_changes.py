@@ -102,12 +102,12 @@ def test_a_new_password_is_taken_and_every_other_session_ends(
 def test_a_password_that_is_not_good_enough_is_named_beside_its_field(
     app: Flask, browser: FlaskClient, email: str
 ) -> None:
-    for sent, sentence in (
+    for form, sentence in (
         ({**PROOF, "password": "short"}, "New password: Must have 12 to 128 characters."),
         ({**PROOF, "password": ""}, "New password: Fill this in."),
         ({"current_password": "", "password": "short"}, "Current password: Fill this in."),
     ):
-        answer = send(browser, PASSWORD_PAGE, sent)
+        answer = send(browser, PASSWORD_PAGE, form)
 
         assert answer.status_code == 422
         assert sentence in answer.text
@@ -219,10 +219,10 @@ def test_strangers_and_other_sites_change_nothing(
     form = {**PROOF, "password": OTHER_PASSWORD, "email": new_address()}
     for path in (PASSWORD_PAGE, EMAIL, CLOSE):
         with subtests.test(f"a stranger: {path}"):
-            stranger = app.test_client()
-            assert stranger.get(path).location == f"/login?next={path.replace('/', '%2F')}"
-            sent = {**form, "csrf_token": browsers.token(stranger, "/login")}
-            assert stranger.post(path, data=sent, headers=SENT).location == "/login"
+            anonymous = app.test_client()
+            assert anonymous.get(path).location == f"/login?next={path.replace('/', '%2F')}"
+            submitted = {**form, "csrf_token": browsers.token(anonymous, "/login")}
+            assert anonymous.post(path, data=submitted, headers=SENT).location == "/login"
         with subtests.test(f"no token: {path}"):
             assert browser.post(path, data=form, headers=SENT).status_code == 400
     assert log_in(app.test_client(), email).status_code == 200

@@ -47,8 +47,8 @@ def reset_link(app: Flask, client: FlaskClient, email: str) -> str:
 def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
     """Request a change of address; return the token in the email sent there."""
     headers = bearer(logged_in(client, email))
-    sent = {"email": new, "current_password": PASSWORD}
-    client.post("/api/v1/users/me/email", json=sent, headers=headers)
+    payload = {"email": new, "current_password": PASSWORD}
+    client.post("/api/v1/users/me/email", json=payload, headers=headers)
     return token(app, new, "change-email")
 
 
@@ -88,24 +88,26 @@ def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskCli
         browser.get("/account/sessions/end-others"),
     ]
 
-    told = [re.findall('<p class="lead">([A-Z][^<]{30,}[.])</p>', page.text) for page in pages]
+    explanations = [
+        re.findall('<p class="lead">([A-Z][^<]{30,}[.])</p>', page.text) for page in pages
+    ]
 
-    assert [len(sentences) for sentences in told] == [1] * len(pages)
-    assert len({sentence for (sentence,) in told}) == len(pages)
+    assert [len(sentences) for sentences in explanations] == [1] * len(pages)
+    assert len({sentence for (sentence,) in explanations}) == len(pages)
 
 
 def test_password_fields_hide_what_is_typed_and_say_which_password_is_meant(
     app: Flask, client: FlaskClient
 ) -> None:
     make(app, email := new_address())
-    for page, meant in (
+    for page, autocomplete in (
         (client.get("/login"), "current-password"),
         (client.get(REGISTER), "new-password"),
         (follow(client, RESET, reset_link(app, client, email)), "new-password"),
     ):
         (field,) = re.findall(r'<input[^>]* name="password"[^>]*>', page.text)
         assert ' type="password"' in field
-        assert f' autocomplete="{meant}"' in field
+        assert f' autocomplete="{autocomplete}"' in field
 
 
 def test_whoever_has_forgotten_a_password_chooses_another_one(
@@ -151,7 +153,7 @@ def test_the_page_to_login_leads_to_the_others(make_app: MakeApp, client: FlaskC
 
 
 def test_mistakes_are_named_and_a_link_survives_them(app: Flask, client: FlaskClient) -> None:
-    for sent, sentences in (
+    for form, sentences in (
         ({}, ["Email address: Fill this in.", "Password: Fill this in."]),
         (
             {"email": "ann", "password": "short"},
@@ -163,7 +165,7 @@ def test_mistakes_are_named_and_a_link_survives_them(app: Flask, client: FlaskCl
         ),
         ({"email": "ann@shop.example", "password": "x" * 2_000}, ["Password: Is too long."]),
     ):
-        answer = send(client, REGISTER, sent)
+        answer = send(client, REGISTER, form)
 
         assert answer.status_code == 422
         for sentence in sentences:
@@ -194,8 +196,8 @@ def test_too_many_emails_from_one_network_stay_on_the_page(app: Flask, client: F
 def test_opening_a_link_spends_nothing(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    sent = {"email": (waiting := new_address()), "password": PASSWORD}
-    client.post("/api/v1/users", json=sent)
+    payload = {"email": (waiting := new_address()), "password": PASSWORD}
+    client.post("/api/v1/users", json=payload)
     make(app, moving := new_address())
     make(app, forgetful := new_address())
     tokens = {
@@ -299,9 +301,9 @@ def test_no_page_tells_which_addresses_have_an_account(
             for email in (taken, free, closed):
                 browser = app.test_client()
                 answer = send(browser, path, {"email": email, "password": OTHER_PASSWORD})
-                shown = browser.get("/login").text
-                shown = re.sub(r'(nonce|value)="[^"]*"', "", shown)
-                seen.add((answer.status_code, answer.location, answer.text, shown))
+                login_page = browser.get("/login").text
+                login_page = re.sub(r'(nonce|value)="[^"]*"', "", login_page)
+                seen.add((answer.status_code, answer.location, answer.text, login_page))
 
             assert len(seen) == 1
 

@@ -85,8 +85,8 @@ def test_every_page_has_its_landmarks_and_names_its_fields(
         for tag in ("title", "header", "main", "footer", "h1"):
             assert len(page.all(tag)) == 1, f"{path}: {tag}"
         assert page.all("a")[0] == {"class": "skip", "href": "#content"}, path
-        shown = [each["id"] for each in page.all("input") if each["type"] != "hidden"]
-        assert shown == [each["for"] for each in page.all("label")], path
+        input_ids = [each["id"] for each in page.all("input") if each["type"] != "hidden"]
+        assert input_ids == [each["for"] for each in page.all("label")], path
         ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
         assert len(ids) == len(set(ids)), path
 
@@ -210,7 +210,7 @@ def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
 
 def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None:
     detail = "Too many requests. Try again after the number of seconds in Retry-After."
-    for seconds, told in (
+    for seconds, duration in (
         ("1", "1 second."),
         ("60", "60 seconds."),
         ("61", "2 minutes."),
@@ -218,7 +218,7 @@ def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None
     ):
         assert (
             rendering.readable_detail(429, detail, seconds)
-            == f"Too many attempts. Try again in {told}"
+            == f"Too many attempts. Try again in {duration}"
         )
     for status, retry_after in ((503, "2"), (429, None), (404, None)):
         assert rendering.readable_detail(status, detail, retry_after) == detail

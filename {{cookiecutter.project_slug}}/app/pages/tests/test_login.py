@@ -21,9 +21,9 @@ def test_whoever_signs_in_is_led_on(client: FlaskClient) -> None:
 
     assert answer.status_code == 303
     assert answer.location == "/?cursor="
-    shown = client.get(answer.location).text
-    assert "ann@shop.example" in shown
-    assert "Log out" in shown
+    text = client.get(answer.location).text
+    assert "ann@shop.example" in text
+    assert "Log out" in text
     assert client.get("/login?next=/account/password").location == "/account/password"
 
 

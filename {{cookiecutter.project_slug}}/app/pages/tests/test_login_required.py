@@ -49,14 +49,14 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
         scopes = access.scopes_of("user")
     login(client, access.Principal(SOME_ID, scopes, SOME_ID))
 
-    asked: list[object] = []
-    monkeypatch.setattr(session_policy.of(app), "is_open", asked.append)
+    session_checks: list[object] = []
+    monkeypatch.setattr(session_policy.of(app), "is_open", session_checks.append)
     for path, status in (("/bug", 500), ("/nowhere", 404)):
         answer = client.get(path, headers=ACCEPT)
 
         assert answer.status_code == status
         assert ">ann@shop.example</span>" in answer.text
-    assert not asked
+    assert not session_checks
 
 
 @pytest.mark.attack

@@ -65,10 +65,10 @@ def test_an_order_is_placed_and_shown(browser: FlaskClient) -> None:
     placed = send(browser, "/orders/new", FORM)
 
     assert placed.status_code == 303
-    shown = browser.get(placed.location)
-    assert "The order is placed." in shown.text
-    assert "9.00 EUR" in shown.text
-    assert "Cancel the order" in shown.text
+    order_page = browser.get(placed.location)
+    assert "The order is placed." in order_page.text
+    assert "9.00 EUR" in order_page.text
+    assert "Cancel the order" in order_page.text
     assert "The order is placed." not in browser.get(placed.location).text
     assert placed.location in browser.get("/").text
 
@@ -155,9 +155,9 @@ def test_an_order_is_cancelled_once(app: Flask, browser: FlaskClient) -> None:
     for sentence in ("The order is cancelled.", "The order is cancelled already."):
         answer = browser.post(f"{page}/cancel", data=form, headers=SENT)
         assert answer.status_code == 303
-        shown = browser.get(answer.location).text
-        assert sentence in shown
-        assert "Cancel the order" not in shown
+        order_page = browser.get(answer.location).text
+        assert sentence in order_page
+        assert "Cancel the order" not in order_page
 
 
 # {% if cookiecutter.webhooks %}
@@ -166,10 +166,10 @@ def test_a_paid_order_says_so_and_cannot_be_cancelled(app: Flask, browser: Flask
     with app.app_context(), database.writing() as session:
         session.get_one(Order, order_id).paid_at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
-    shown = browser.get(f"/orders/{order_id}").text
+    order_page = browser.get(f"/orders/{order_id}").text
 
-    assert "2026-02-03 04:05 UTC" in shown
-    assert "Cancel the order" not in shown
+    assert "2026-02-03 04:05 UTC" in order_page
+    assert "Cancel the order" not in order_page
 
 
 # {% endif %}
@@ -195,11 +195,11 @@ def test_what_an_order_holds_is_shown_as_text(
     order_id = place(app, sku=INJECTED, currency="<b>")
     for path in ("/", f"/orders/{order_id}"):
         with subtests.test(path):
-            shown = browser.get(path).text
+            order_page = browser.get(path).text
 
-            assert "<script>alert" not in shown
-            assert "<b>" not in shown
-            assert "&lt;b&gt;" in shown
+            assert "<script>alert" not in order_page
+            assert "<b>" not in order_page
+            assert "&lt;b&gt;" in order_page
 
 
 @pytest.mark.attack
@@ -249,9 +249,9 @@ def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> N
         ("POST", f"/orders/{SOME_ID}/cancel", login_required.AFTER_LOST_SESSION),
     ):
         with subtests.test(f"{method} {path}"):
-            stranger = app.test_client()
-            form = {"csrf_token": token(stranger, "/quote")} if method == "POST" else None
-            answer = stranger.open(path, method=method, data=form)
+            anonymous = app.test_client()
+            form = {"csrf_token": token(anonymous, "/quote")} if method == "POST" else None
+            answer = anonymous.open(path, method=method, data=form)
 
             assert answer.status_code == 303
             assert answer.location == onward

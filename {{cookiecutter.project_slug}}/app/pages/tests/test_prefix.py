@@ -55,8 +55,8 @@ def test_every_link_and_form_of_every_page_leads_below_the_prefix(app: Flask) ->
     # {% endif %}
     client = browsers.user_browser(app)
     # {% if cookiecutter.database != "none" %}
-    sent = {"currency": "EUR", **browsers.line("TEA-100", "1", "1")}
-    placed = browsers.send(client, f"{PREFIX}/orders/new", sent)
+    form = {"currency": "EUR", **browsers.line("TEA-100", "1", "1")}
+    placed = browsers.send(client, f"{PREFIX}/orders/new", form)
     assert placed.location.startswith(f"{PREFIX}/orders/")
     # {% endif %}
 

@@ -81,16 +81,16 @@ def test_cookies_and_forms_are_signed_with_sha_256_and_no_other_is_taken(
     secret = app.config["SECRET_KEY"].encode()
     form, cookie = form_of(client), client.get_cookie("session")
     assert cookie
-    held, given = {}, {}
+    held, submitted = {}, {}
     for digest in ("sha1", "sha256"):
         held[digest] = signed(cookie.value, hmac.digest(secret, b"cookie-session", digest), digest)
         key = hashlib.new(digest, b"wtf-csrf-token" + b"signer" + secret).digest()
-        given[digest] = signed(form["csrf_token"], key, digest)
+        submitted[digest] = signed(form["csrf_token"], key, digest)
 
-    assert (held["sha256"], given["sha256"]) == (cookie.value, form["csrf_token"])
+    assert (held["sha256"], submitted["sha256"]) == (cookie.value, form["csrf_token"])
     for name, session, token_ in (
-        ("the cookie", held["sha1"], given["sha256"]),
-        ("the form", held["sha256"], given["sha1"]),
+        ("the cookie", held["sha1"], submitted["sha256"]),
+        ("the form", held["sha256"], submitted["sha1"]),
     ):
         with subtests.test(name):
             client.set_cookie("session", session)

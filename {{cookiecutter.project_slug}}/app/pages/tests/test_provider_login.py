@@ -71,15 +71,17 @@ def app(make_app: MakeApp, realm: Realm) -> Flask:
     return serving(make_app, realm)
 
 
-def said(realm: Realm, url: str, subject: str = "ann", **others: object) -> dict[str, Any]:
+def id_token_claims(
+    realm: Realm, url: str, subject: str = "ann", **others: object
+) -> dict[str, Any]:
     """Return the claims of an ordinary ID token for an authorization URL."""
     (nonce,) = parse_qs(urlsplit(url).query)["nonce"]
     found = {**claims(realm.issuer, subject), "aud": CLIENT["id"], "nonce": nonce, **others}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def token(told: dict[str, Any], key: Key = KEY, **header: object) -> str:
-    return signed(told, key, **{"typ": "JWT", **header})
+def token(payload: dict[str, Any], key: Key = KEY, **header: object) -> str:
+    return signed(payload, key, **{"typ": "JWT", **header})
 
 
 def start(client: FlaskClient, onward: str = "/") -> str:
@@ -91,8 +93,12 @@ def start(client: FlaskClient, onward: str = "/") -> str:
 
 def back(realm: Realm, url: str, id_token: str | None = None, **more: object) -> str:
     """Log in at the provider; return the callback URL."""
-    given = {"id_token": id_token or token(said(realm, url)), "access_token": HINT, **more}
-    returned = realm.login(url, given)
+    token_response = {
+        "id_token": id_token or token(id_token_claims(realm, url)),
+        "access_token": HINT,
+        **more,
+    }
+    returned = realm.login(url, token_response)
     assert returned.startswith(CLIENT["redirect_uri"])
     return returned.removeprefix("http://127.0.0.1:8000")
 
@@ -107,7 +113,7 @@ def finish(client: FlaskClient, path: str, **changes: str | None) -> TestRespons
 
 def login(client: FlaskClient, realm: Realm, **others: Any) -> TestResponse:  # noqa: ANN401  any claims
     url = start(client)
-    return finish(client, back(realm, url, token(said(realm, url, **others))))
+    return finish(client, back(realm, url, token(id_token_claims(realm, url, **others))))
 
 
 def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> None:
@@ -136,21 +142,21 @@ def test_the_provider_is_told_what_it_needs_and_no_secret(
     client: FlaskClient, realm: Realm
 ) -> None:
     first, second = (urlsplit(start(client)) for _ in range(2))
-    asked, others = (dict(parse_qsl(url.query)) for url in (first, second))
+    parameters, others = (dict(parse_qsl(url.query)) for url in (first, second))
     kept = session_of(client)["asked"]
 
     assert f"{first.scheme}://{first.netloc}{first.path}" == f"{realm.issuer}/authorize"
-    assert asked["response_type"] == "code"
-    assert asked["client_id"] == CLIENT["id"]
-    assert asked["redirect_uri"] == CLIENT["redirect_uri"]
-    assert asked["scope"] == "openid profile email"
-    assert asked["code_challenge_method"] == "S256"
+    assert parameters["response_type"] == "code"
+    assert parameters["client_id"] == CLIENT["id"]
+    assert parameters["redirect_uri"] == CLIENT["redirect_uri"]
+    assert parameters["scope"] == "openid profile email"
+    assert parameters["code_challenge_method"] == "S256"
     assert isinstance(kept, list)
     challenge = sha256(kept[0]["verifier"].encode()).digest()
-    assert asked["code_challenge"] == encoded(challenge)
+    assert parameters["code_challenge"] == encoded(challenge)
     for name in ("state", "nonce", "code_challenge"):
-        assert len(asked[name]) == 43
-        assert asked[name] != others[name]
+        assert len(parameters[name]) == 43
+        assert parameters[name] != others[name]
 
 
 def test_the_frame_shows_who_is_logged_in(client: FlaskClient, realm: Realm) -> None:
@@ -168,13 +174,13 @@ def test_each_try_is_a_line_with_its_outcome_and_subject(
     app: Flask, client: FlaskClient, realm: Realm, log_lines: LogLines
 ) -> None:
     login(client, realm, subject="ann of the provider")
-    who = client.get("/inside").text
+    user_id = client.get("/inside").text
     other = app.test_client()
     is_refused(other, finish(other, back(realm, start(other)), error="access_denied"))
 
     well, refused = (line for line in log_lines if "outcome" in line)
     assert (well["message"], well["outcome"]) == ("login succeeded", "success")
-    assert (well["subject"], well["user.id"]) == ("ann of the provider", who)
+    assert (well["subject"], well["user.id"]) == ("ann of the provider", user_id)
     assert (refused["message"], refused["outcome"]) == ("login failed", "login_failed")
     assert "subject" not in refused
 
@@ -388,8 +394,8 @@ def test_a_refusal_of_the_provider_is_a_page_that_repeats_nothing(
     for error in ("access_denied", "server_error", INJECTED, ""):
         with subtests.test(error):
             client = app.test_client()
-            told = {"error": error, "error_description": INJECTED, "error_uri": INJECTED}
-            answer = finish(client, back(realm, start(client)), **told)
+            parameters = {"error": error, "error_description": INJECTED, "error_uri": INJECTED}
+            answer = finish(client, back(realm, start(client)), **parameters)
 
             is_refused(client, answer)
             assert "alert" not in answer.text
@@ -487,7 +493,7 @@ def test_while_the_provider_fails_nobody_is_half_logged_in(
             answer = finish(client, path)
             is_refused(client, answer, 503)
             assert "identity provider is unavailable" in answer.text
-            assert realm.asked(TOKEN) == 1
+            assert realm.request_count(TOKEN) == 1
     assert CLIENT["secret"] not in str(log_lines)
 
 
@@ -508,10 +514,10 @@ def test_nobody_waits_for_headers_in_drops(
     with ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
         server.daemon_threads = True
         Thread(target=server.serve_forever, daemon=True).start()
-        asked = openid_provider.of(app)
+        provider = openid_provider.of(app)
         began = time.monotonic()
         with pytest.raises(jwks.ProviderUnavailable):
-            asked.post(f"http://127.0.0.1:{server.server_address[1]}/", {}, None)
+            provider.post(f"http://127.0.0.1:{server.server_address[1]}/", {}, None)
         assert time.monotonic() - began < HANG_TIMEOUT_SECONDS
         waited.set()
         server.shutdown()
@@ -553,7 +559,7 @@ def test_a_place_may_have_parameters_of_its_own(
     url = start(client)
 
     assert url.startswith(f"{realm.issuer}/authorize?tenant=shop&response_type=code")
-    assert realm.asked(DISCOVERY) == 1
+    assert realm.request_count(DISCOVERY) == 1
 
 
 def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(

@@ -15,8 +15,8 @@ def test_a_basket_is_priced(client: FlaskClient) -> None:
     answer = send(client, PATH, {"currency": "eur", **lines})
 
     assert answer.status_code == 200
-    for shown in ("TEA-100", "9.00 EUR", "1,200.00 EUR", "1,209.00 EUR"):
-        assert shown in answer.text
+    for text in ("TEA-100", "9.00 EUR", "1,200.00 EUR", "1,209.00 EUR"):
+        assert text in answer.text
 
 
 def test_another_line_is_given_without_a_script_and_nothing_typed_is_lost(

@@ -22,8 +22,8 @@ WRONG = "a guess of somebody"
 
 
 def log_in(client: FlaskClient, email: str, address: str, password: str = WRONG) -> TestResponse:
-    sent = {"email": email, "password": password}
-    return client.post("/api/v1/auth/login", json=sent, environ_base={"REMOTE_ADDR": address})
+    payload = {"email": email, "password": password}
+    return client.post("/api/v1/auth/login", json=payload, environ_base={"REMOTE_ADDR": address})
 
 
 def count(app: Flask) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.core.database import writing
 from app.users import emails, service
 from app.users.emails import EmailRequest
-from app.users.tests import emails as sent
+from app.users.tests import emails as emails_to
 from app.users.tests import new_address
 
 
@@ -28,10 +28,10 @@ def holds_its_promise(app: Flask, add: Callable[[Session, EmailRequest], None]) 
     with app.app_context():
         with writing() as transaction:
             add(transaction, email)
-            before = sent(app, to)
+            before = emails_to(app, to)
         with pytest.raises(IntegrityError):
             fail_after(lambda transaction: add(transaction, email))
-    return (before, len(sent(app, to))) == ([], 1)
+    return (before, len(emails_to(app, to))) == ([], 1)
 
 
 def test_an_email_is_sent_if_its_transaction_is_committed_and_only_then(app: Flask) -> None:

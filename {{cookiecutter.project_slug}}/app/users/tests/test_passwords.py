@@ -57,9 +57,9 @@ def test_a_password_may_have_64_characters_and_no_more_than_128(ours: Passwords)
 
 
 def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
-    told = {"app_env": "testing", "service_name": "tea-house"}
-    ours = Passwords(Settings.model_validate(told))
-    for bad, said in (
+    values = {"app_env": "testing", "service_name": "tea-house"}
+    ours = Passwords(Settings.model_validate(values))
+    for bad, messages in (
         ("a" * 128, ["5 different", "harder to guess"]),
         ("a" * 129, ["12 to 128", "5 different"]),
         ("aaaa", ["12 to 128", "5 different"]),
@@ -72,9 +72,9 @@ def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
     ):
         with pytest.raises(WeakPassword) as refused:
             ours.check(bad, EMAIL)
-        assert len(refused.value.sentences) == len(said), bad
-        for sentence, words in zip(refused.value.sentences, said, strict=True):
-            assert words in sentence
+        assert len(refused.value.sentences) == len(messages), bad
+        for sentence, message in zip(refused.value.sentences, messages, strict=True):
+            assert message in sentence
 
 
 @pytest.mark.attack

@@ -40,10 +40,10 @@ def register(client: FlaskClient, email: str, password: str = PASSWORD) -> TestR
     return client.post(URL, json={"email": email, "password": password})
 
 
-def ask(client: FlaskClient, url: str, email: str, address: str, **more: str) -> TestResponse:
+def request(client: FlaskClient, url: str, email: str, address: str, **more: str) -> TestResponse:
     """Request an email from a network."""
-    sent = {"email": email, **more}
-    return client.post(url, json=sent, environ_base={"REMOTE_ADDR": address})
+    payload = {"email": email, **more}
+    return client.post(url, json=payload, environ_base={"REMOTE_ADDR": address})
 
 
 def test_an_account_can_be_used_once_its_address_is_confirmed(
@@ -128,8 +128,8 @@ def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
     passwords = [STRANGERS_PASSWORD, PASSWORD]
     for password in passwords if sequence == "stranger first" else passwords[::-1]:
         register(client, email, password)
-    sent = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
-    client.post(url, json=sent)
+    payload = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
+    client.post(url, json=payload)
 
     # Whichever of these links the owner follows, and in whatever order.
     signed_links = tokens(app, email)
@@ -145,9 +145,9 @@ def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
     assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
     for purpose, link in signed_links:
-        door = CONFIRM if purpose == "verify-email" else f"{RESET}/confirm"
+        endpoint = CONFIRM if purpose == "verify-email" else f"{RESET}/confirm"
         dead = {"token": link} if purpose == "verify-email" else {**chosen, "token": link}
-        assert client.post(door, json=dead).status_code == 400
+        assert client.post(endpoint, json=dead).status_code == 400
 
 
 @pytest.mark.attack
@@ -158,21 +158,21 @@ def test_an_address_that_a_stranger_has_registered_is_still_its_owners_to_use(
     make(app, mine)
     for each in (wanted, of_admin):
         register(client, each, STRANGERS_PASSWORD)
-    of_stranger = token(app, wanted, "verify-email")
+    registrant_token = token(app, wanted, "verify-email")
 
-    sent = {"current_password": PASSWORD, "email": wanted}
-    client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, mine)))
+    payload = {"current_password": PASSWORD, "email": wanted}
+    client.post(f"{URL}/me/email", json=payload, headers=bearer(logged_in(client, mine)))
     link = {"token": token(app, wanted, "change-email")}
     assert client.post("/api/v1/auth/email-change/confirm", json=link).status_code == 204
-    said = app.test_cli_runner().invoke(
+    result = app.test_cli_runner().invoke(
         args=["users", "create-admin", of_admin, "--password-file", "-"], input=f"{PASSWORD}\n"
     )
 
-    assert "can log in" in said.output
+    assert "can log in" in result.output
     for each in (wanted, of_admin):
         assert log_in(client, each).status_code == 200
         assert log_in(client, each, STRANGERS_PASSWORD).status_code == 401
-    assert client.post(CONFIRM, json={"token": of_stranger}).status_code == 400
+    assert client.post(CONFIRM, json={"token": registrant_token}).status_code == 400
 
 
 @pytest.mark.attack
@@ -201,8 +201,8 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
 def test_nobody_chooses_more_than_address_and_password(app: Flask, client: FlaskClient) -> None:
     email = new_address()
     for name in ("role", "id", "email_verified_at", "verified", "version", "scopes", "is_admin"):
-        sent = {"email": email, "password": PASSWORD, name: "admin"}
-        assert client.post(URL, json=sent).status_code == 422, name
+        payload = {"email": email, "password": PASSWORD, name: "admin"}
+        assert client.post(URL, json=payload).status_code == 422, name
 
     register(client, email)
     with app.app_context(), reading() as connection:
@@ -211,7 +211,7 @@ def test_nobody_chooses_more_than_address_and_password(app: Flask, client: Flask
 
 
 def test_what_makes_no_account_is_said_at_once(app: Flask, client: FlaskClient) -> None:
-    for sent, code, pointers in (
+    for payload, code, pointers in (
         ({}, "validation_failed", ["#/email", "#/password"]),
         ({"email": "ada", "password": PASSWORD}, "validation_failed", ["#/email"]),
         ({"email": 1, "password": 1}, "validation_failed", ["#/email", "#/password"]),
@@ -219,12 +219,12 @@ def test_what_makes_no_account_is_said_at_once(app: Flask, client: FlaskClient) 
         ({"email": "a@b", "password": "a@b" + "a" * 9}, "weak_password", ["#/password"] * 3),
         ({"email": "a@b", "password": "x" * 1_025}, "validation_failed", ["#/password"]),
     ):
-        answer = client.post(URL, json=sent)
+        answer = client.post(URL, json=payload)
 
-        assert answer.status_code == 422, sent
+        assert answer.status_code == 422, payload
         assert answer.json is not None
-        assert answer.json["code"] == code, sent
-        assert sorted(error["pointer"] for error in answer.json["errors"]) == pointers, sent
+        assert answer.json["code"] == code, payload
+        assert sorted(error["pointer"] for error in answer.json["errors"]) == pointers, payload
     assert emails(app, "a@b") == []
 
 
@@ -243,8 +243,8 @@ def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClie
     email = new_address()
     make(app, email)
 
-    answers = [ask(client, RESET, email, f"192.0.2.{n}") for n in range(10)]
-    answers += [ask(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
+    answers = [request(client, RESET, email, f"192.0.2.{n}") for n in range(10)]
+    answers += [request(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
 
     assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
     assert len(emails(app, email)) == 3
@@ -258,11 +258,11 @@ def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_
     email = new_address()
     make(app, email)
 
-    answers = [ask(client, RESET, email, STRANGERS[0]) for _ in range(5)]
+    answers = [request(client, RESET, email, STRANGERS[0]) for _ in range(5)]
 
     assert {answer.status_code for answer in answers} == {202}
     assert len(emails(app, email)) == attempts.EMAIL.pair
-    others = [ask(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
+    others = [request(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
     statuses = [answer.status_code for answer in others]
     assert statuses == [202] * 17 + [429] * 3  # refused requests do not count
     assert 3_590 <= int(others[-1].headers["Retry-After"]) <= 3_600
@@ -275,15 +275,15 @@ def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient)
         make(app, each)
         logged_in(client, each)  # from 127.0.0.1, a known network from now on
     for number in range(12):
-        ask(client, RESET, email, STRANGERS[number % 2])
+        request(client, RESET, email, STRANGERS[number % 2])
     # An attacker with another account, in a network that is known for that account.
-    sent = {"current_password": PASSWORD, "email": email}
-    client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, other)))
-    of_strangers = emails(app, email)
+    payload = {"current_password": PASSWORD, "email": email}
+    client.post(f"{URL}/me/email", json=payload, headers=bearer(logged_in(client, other)))
+    unrequested = emails(app, email)
 
-    answer = ask(client, RESET, email, "127.0.0.1")
+    answer = request(client, RESET, email, "127.0.0.1")
 
-    assert len(of_strangers) == 3
+    assert len(unrequested) == 3
     assert answer.status_code == 202
     link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
     assert client.post(f"{RESET}/confirm", json=link).status_code == 204
@@ -295,7 +295,7 @@ def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: Flask
     email = new_address()
     for number in range(12):
         route = (RESET, AGAIN)[number % 2]
-        assert ask(client, route, email, STRANGERS[number % 3]).status_code == 202
+        assert request(client, route, email, STRANGERS[number % 3]).status_code == 202
 
     assert register(client, email).status_code == 202
 
@@ -332,12 +332,12 @@ def test_a_stranger_makes_no_link_void_that_cannot_be_sent_again(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
-    assert ask(client, URL, email, STRANGERS[0], password=STRANGERS_PASSWORD).status_code == 202
+    assert request(client, URL, email, STRANGERS[0], password=STRANGERS_PASSWORD).status_code == 202
     for route in (RESET, RESET, AGAIN, AGAIN):
-        assert ask(client, route, email, STRANGERS[1]).status_code == 202
+        assert request(client, route, email, STRANGERS[1]).status_code == 202
 
     _, *signed_links = tokens(app, email)
-    assert ask(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202
+    assert request(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202
 
     assert len(signed_links) == 2
     chosen = [{"token": link, "password": OTHER_PASSWORD} for _, link in signed_links]

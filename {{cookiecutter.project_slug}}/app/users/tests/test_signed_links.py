@@ -51,14 +51,14 @@ def test_no_forged_or_late_link_is_followed(
     links: Links, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     good = token(links)
-    said, when, signature = good.rsplit(".", 2)
+    payload, when, signature = good.rsplit(".", 2)
     other = Links(Settings.model_validate({"app_env": "testing", "secret_key": "of another"}))
     forgeries = {
         "of another service": token(other),
-        "without a signature": f"{said}.{when}.",
-        "another content": f"{said[:-2]}AA.{when}.{signature}",
-        "another time": f"{said}.AAAA.{signature}",
-        "a part": said,
+        "without a signature": f"{payload}.{when}.",
+        "another content": f"{payload[:-2]}AA.{when}.{signature}",
+        "another time": f"{payload}.AAAA.{signature}",
+        "a part": payload,
         "beyond ASCII": "\u00e9.\u00e9.\u00e9",
         "nothing": "",
     }

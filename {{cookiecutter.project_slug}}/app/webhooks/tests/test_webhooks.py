@@ -33,9 +33,9 @@ def forgeries(body: bytes) -> Iterator[tuple[str, bytes, dict[str, str]]]:
         yield f"signature bit {number} flipped", body, {**good, "webhook-signature": other}
     now = int(good["webhook-timestamp"])
     for seconds in (-301, 600, -86_400, 10**9, -now):  # these attempts take a while
-        words = signatures.sign(SECRET, good["webhook-id"], now + seconds, body)
-        sent = {"webhook-timestamp": str(now + seconds), "webhook-signature": words}
-        yield f"{seconds} seconds away", body, {**good, **sent}
+        signature = signatures.sign(SECRET, good["webhook-id"], now + seconds, body)
+        headers = {"webhook-timestamp": str(now + seconds), "webhook-signature": signature}
+        yield f"{seconds} seconds away", body, {**good, **headers}
     for timestamp in ("now", "1e9", "-1", f"{now}.5", f" {now}", "9" * 40):
         yield f"timestamp {timestamp}", body, {**good, "webhook-timestamp": timestamp}
     for made_up in (
@@ -132,8 +132,8 @@ def test_while_a_secret_is_changed_both_are_good(make_app: MakeApp) -> None:
     body = event("payment.disputed")
 
     for secrets in ([old], [new], [old, new], [new, "whsec_" + "c" * 32]):
-        sent = signatures.headers(map(signatures.key, secrets), "msg_1", body)
-        assert deliver(client, body, sent).status_code == 204, secrets
+        headers = signatures.headers(map(signatures.key, secrets), "msg_1", body)
+        assert deliver(client, body, headers).status_code == 204, secrets
     assert deliver(client, body).status_code == 403
 
 
@@ -141,14 +141,14 @@ def test_the_tolerance_and_the_size_can_be_set(make_app: MakeApp) -> None:
     tolerance = round(HANG_TIMEOUT_SECONDS)
     client = make_app(webhook_tolerance_seconds=tolerance, webhook_max_bytes=1024).test_client()
     body = event("payment.disputed")
-    sent = signed(body)
-    late = int(sent["webhook-timestamp"]) - tolerance - 2
-    sent |= {
+    headers = signed(body)
+    late = int(headers["webhook-timestamp"]) - tolerance - 2
+    headers |= {
         "webhook-timestamp": str(late),
-        "webhook-signature": signatures.sign(SECRET, sent["webhook-id"], late, body),
+        "webhook-signature": signatures.sign(SECRET, headers["webhook-id"], late, body),
     }
 
-    assert deliver(client, body, sent).status_code == 403
+    assert deliver(client, body, headers).status_code == 403
     assert deliver(client, event("payment.disputed", note="x" * 1024)).status_code == 413
     assert deliver(client, body).status_code == 204
 

@@ -92,25 +92,25 @@ def test_each_log_line_of_a_request_names_its_caller(
 def test_a_scope_that_is_looked_up_ends_when_it_no_longer_holds(make_app: MakeApp) -> None:
     client = toy.init_app(make_app()).test_client()
     app = client.application
-    asked: list[access.Principal] = []
+    checked: list[access.Principal] = []
     answers = [True, False]
 
     def still_holds(principal: access.Principal) -> bool:
-        asked.append(principal)
-        return answers[len(asked) - 1]
+        checked.append(principal)
+        return answers[len(checked) - 1]
 
     access.check_on_each_request(app, "notes:read", still_holds)
 
     assert [client.get(toy.URL).status_code for _ in answers] == [200, 403]
-    assert [principal.id for principal in asked] == [user_id(app)] * 2
+    assert [principal.id for principal in checked] == [user_id(app)] * 2
 
 
 def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
     app = make_app()
-    asked: list[access.Principal] = []
+    checked: list[access.Principal] = []
 
     def still_holds(principal: access.Principal) -> bool:
-        asked.append(principal)
+        checked.append(principal)
         return True
 
     @app.get("/twice")
@@ -122,7 +122,7 @@ def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
     access.check_on_each_request(toy.init_app(app), "notes:read", still_holds)
 
     assert app.test_client().get("/twice").text == "admitted"
-    assert len(asked) == 1
+    assert len(checked) == 1
 
 
 # {% endif %}

@@ -38,8 +38,8 @@ def key_set(*keys: Key, private: bool = True) -> str:
 
 
 def trusting(*keys: Key, **values: object) -> Tokens:
-    told = {"jwt_keys": key_set(*keys), "jwt_issuer": "issuer", "jwt_audience": "audience"}
-    return Tokens(Settings.model_validate({"app_env": "testing", **told, **values}))
+    jwt_values = {"jwt_keys": key_set(*keys), "jwt_issuer": "issuer", "jwt_audience": "audience"}
+    return Tokens(Settings.model_validate({"app_env": "testing", **jwt_values, **values}))
 
 
 def signed(header: dict[str, Any], claims: dict[str, Any], key: Key) -> str:
@@ -159,9 +159,9 @@ def test_no_token_for_another_time_place_or_use_is_believed(subtests: pytest.Sub
     for name, (header, claims) in wrong.items():
         with subtests.test(name):
             changed = {key: each for key, each in {**HEADER, **header}.items() if each is not None}
-            said = {key: each for key, each in {**CLAIMS, **claims}.items() if each is not None}
+            payload = {key: each for key, each in {**CLAIMS, **claims}.items() if each is not None}
             with pytest.raises(InvalidToken):
-                issuer.verify(signed(changed, said, SECRET))
+                issuer.verify(signed(changed, payload, SECRET))
 
 
 @pytest.mark.filterwarnings("ignore:Key size should be")

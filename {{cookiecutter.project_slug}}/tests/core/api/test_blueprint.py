@@ -124,7 +124,7 @@ def test_every_answer_is_documented_with_the_headers_it_has(app: Flask) -> None:
 
 def test_every_code_of_a_problem_is_listed_and_shown(app: Flask) -> None:
     components = api.document(app)["components"]
-    shown = {
+    documented = {
         code
         for answer in components["responses"].values()
         for code in answer["content"][errors.MEDIA_TYPE]["examples"]
@@ -133,7 +133,7 @@ def test_every_code_of_a_problem_is_listed_and_shown(app: Flask) -> None:
     validator = jsonschema_rs.Draft202012Validator(schema)
 
     listed = components["schemas"]["ProblemCode"]["enum"]
-    assert {"validation_failed", "unreadable_url"} <= shown <= set(listed)
+    assert {"validation_failed", "unreadable_url"} <= documented <= set(listed)
     for answer in components["responses"].values():
         for example in answer["content"][errors.MEDIA_TYPE]["examples"].values():
             validator.validate(example["value"])

@@ -38,11 +38,11 @@ class Unreliable(InProcessStore):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
-        self.asked = 0
+        self.calls = 0
         self.kept_for: list[int] = []
 
     def _answer(self) -> None:
-        self.asked += 1
+        self.calls += 1
         if self.away:
             raise ConnectionError
 
@@ -63,10 +63,10 @@ class Unreliable(InProcessStore):
 class Counting(RedisStore):
     """A Redis that counts the reads of entries."""
 
-    asked = 0
+    calls = 0
 
     def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        self.asked += 1
+        self.calls += 1
         return super().get_or_lease(key, schema, lease)
 
 
@@ -299,7 +299,7 @@ def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
         cache.invalidate([key])
 
     assert source.times == 3
-    assert store.asked == 1, "asked again at every read"
+    assert store.calls == 1, "asked again at every read"
     (line,) = log_lines
     assert line["message"] == "Redis unavailable"
     assert line["fallback"] == "reads go to the database"
@@ -308,14 +308,14 @@ def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
 def test_every_question_to_redis_that_is_not_answered_raises_one_kind_of_error(key: str) -> None:
     store = RedisStore(NOWHERE)
 
-    for question in (
+    for request in (
         lambda: store.get_or_lease(key, SCHEMA, OTHERS),
         lambda: store.fill(b"place", OTHERS, b"", 1),
         lambda: store.invalidate([key]),
         store.start_generation,
     ):
         with pytest.raises(store.errors):
-            question()
+            request()
 
 
 def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
@@ -330,9 +330,9 @@ def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
     cache.invalidate([key])
     store.away = False
 
-    asked = store.asked
+    calls_before = store.calls
     assert cache.read(key, SCHEMA, source).version == 2
-    assert store.asked == asked, "left alone for a while"
+    assert store.calls == calls_before, "left alone for a while"
     later(monkeypatch, redis_server.PAUSE_SECONDS)
     assert cache.read(key, SCHEMA, source).version == 2
     assert cache.read(key, SCHEMA, source).version == 2
@@ -465,7 +465,7 @@ def test_processes_that_miss_at_once_make_one_answer() -> None:
         subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
 
-    said = [reader.communicate(timeout=HANG_TIMEOUT_SECONDS)[0].split() for reader in readers]
+    outputs = [reader.communicate(timeout=HANG_TIMEOUT_SECONDS)[0].split() for reader in readers]
 
     assert [reader.returncode for reader in readers] == [0, 0, 0]
-    assert sorted(word for words in said for word in words) == ["made", "read", "read", "read"]
+    assert sorted(word for output in outputs for word in output) == ["made", "read", "read", "read"]

@@ -44,7 +44,7 @@ def test_a_secret_fills_in_what_the_environment_leaves_out(monkeypatch: pytest.M
 def test_whatever_is_wrong_with_it_is_one_sentence_without_the_secret(
     monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    for error, words in (
+    for error, message in (
         (ImportError(SECRET), "needs boto3"),
         (RuntimeError(SECRET), "cannot be read (RuntimeError)"),
         (ValueError(SECRET), "cannot be read (ValueError)"),
@@ -54,7 +54,7 @@ def test_whatever_is_wrong_with_it_is_one_sentence_without_the_secret(
             raise error
 
         stand_in(monkeypatch, fail)
-        with subtests.test(words), pytest.raises(InvalidSettings) as stopped:
+        with subtests.test(message), pytest.raises(InvalidSettings) as stopped:
             Settings.load()
-        assert words in stopped.value.problems["AWS_SECRETS_MANAGER_ID"]
+        assert message in stopped.value.problems["AWS_SECRETS_MANAGER_ID"]
         assert SECRET not in str(stopped.value)

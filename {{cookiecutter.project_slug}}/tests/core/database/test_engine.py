@@ -186,10 +186,10 @@ def test_nothing_is_said_about_the_url_when_the_environment_is_unknown() -> None
 
 
 def test_user_and_password_never_print(production: dict[str, str]) -> None:
-    shown = str(Settings.model_validate(production))
+    text = str(Settings.model_validate(production))
 
-    assert "pass-word" not in shown
-    assert "service:" not in shown
+    assert "pass-word" not in text
+    assert "service:" not in text
 
 
 def test_fewer_connections_than_threads_are_warned_about() -> None:
@@ -228,12 +228,12 @@ def test_postgresql_is_given_time_limits_and_utc() -> None:
         database_connect_timeout_seconds=3,
     )
 
-    given = engine_options(made)["connect_args"]
+    connect_args = engine_options(made)["connect_args"]
 
-    assert given["connect_timeout"] == 3
-    assert given["options"] == "-c statement_timeout=250 -c timezone=UTC"
-    assert given["tcp_user_timeout"] == 3250
-    assert given["fallback_application_name"] == made.service_name
+    assert connect_args["connect_timeout"] == 3
+    assert connect_args["options"] == "-c statement_timeout=250 -c timezone=UTC"
+    assert connect_args["tcp_user_timeout"] == 3250
+    assert connect_args["fallback_application_name"] == made.service_name
 
 
 # {% endif %}
@@ -245,11 +245,11 @@ def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> N
         database_connect_timeout_seconds=3,
     )
 
-    given = engine_options(made)["connect_args"]
+    connect_args = engine_options(made)["connect_args"]
 
-    assert given["connect_timeout"] == 3
-    assert given["read_timeout"] == given["write_timeout"] == 3.25
-    assert given["init_command"] == (
+    assert connect_args["connect_timeout"] == 3
+    assert connect_args["read_timeout"] == connect_args["write_timeout"] == 3.25
+    assert connect_args["init_command"] == (
         "SET time_zone = '+00:00', innodb_lock_wait_timeout = 1"
         "/*!80000 , max_execution_time = 250 */"
         "/*M! , max_statement_time = 0.25 */"
@@ -260,12 +260,12 @@ def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> N
 def test_what_the_url_says_counts_and_nothing_of_it_is_dropped() -> None:
     for url, name in PARAMETERS.items():
         made = settings(database_url=url)
-        given = engine_options(made)["connect_args"]
+        connect_args = engine_options(made)["connect_args"]
         dialect = make_url(url).get_dialect()()
         _, parsed = dialect.create_connect_args(made.url)
 
         # SQLAlchemy takes what the URL says, and then what `connect_args` says instead.
-        assert name not in given
+        assert name not in connect_args
         assert str(parsed[name]) in url, url
 
 
@@ -273,17 +273,17 @@ def test_what_the_url_says_counts_and_nothing_of_it_is_dropped() -> None:
 def test_options_of_a_postgresql_url_are_joined_with_ours_and_count() -> None:
     made = settings(database_url="postgresql://h/x?options=-csearch_path%3Dshop")
 
-    given = engine_options(made)["connect_args"]["options"]
+    options = engine_options(made)["connect_args"]["options"]
 
-    assert given == "-c statement_timeout=10000 -c timezone=UTC -csearch_path=shop"
+    assert options == "-c statement_timeout=10000 -c timezone=UTC -csearch_path=shop"
 
 
 def test_in_transaction_pooling_nothing_is_sent_that_a_session_would_keep() -> None:
     pooled = settings(database_url="postgresql://h/x", database_transaction_pooling=True)
-    given = engine_options(pooled)["connect_args"]
+    connect_args = engine_options(pooled)["connect_args"]
 
-    assert "options" not in given
-    assert given["prepare_threshold"] is None
+    assert "options" not in connect_args
+    assert connect_args["prepare_threshold"] is None
     (warning,) = [warning for warning in pooled.warnings() if "POOLING" in warning]
     assert "DATABASE_MIGRATION_URL" in warning
 
@@ -296,9 +296,9 @@ def test_prepared_statements_can_be_switched_by_themselves() -> None:
             database_prepared_statements=prepared,
         )
 
-        given = engine_options(made)["connect_args"]
+        connect_args = engine_options(made)["connect_args"]
 
-        assert ("prepare_threshold" in given) is not prepared
+        assert ("prepare_threshold" in connect_args) is not prepared
 
 
 # {% endif %}
@@ -306,10 +306,10 @@ def test_prepared_statements_can_be_switched_by_themselves() -> None:
 def test_an_init_command_of_a_mysql_url_is_joined_with_ours_and_counts() -> None:
     made = settings(database_url="mysql://h/x?init_command=set%20sql_mode%3D'ANSI'")
 
-    given = engine_options(made)["connect_args"]["init_command"]
+    init_command = engine_options(made)["connect_args"]["init_command"]
 
-    assert given.startswith("SET time_zone = '+00:00', ")
-    assert given.endswith(", sql_mode='ANSI'")
+    assert init_command.startswith("SET time_zone = '+00:00', ")
+    assert init_command.endswith(", sql_mode='ANSI'")
 
 
 # {% endif %}
@@ -317,9 +317,9 @@ def test_an_init_command_of_a_mysql_url_is_joined_with_ours_and_counts() -> None
 def test_options_of_the_environment_are_joined_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c search_path=shop")
 
-    given = engine_options(settings(database_url="postgresql://h/x"))["connect_args"]["options"]
+    options = engine_options(settings(database_url="postgresql://h/x"))["connect_args"]["options"]
 
-    assert given.startswith("-c search_path=shop -c statement_timeout=10000 ")
+    assert options.startswith("-c search_path=shop -c statement_timeout=10000 ")
 
 
 # {% endif %}
@@ -356,9 +356,9 @@ def test_requests_and_migrations_are_given_what_the_url_says_and_our_own(
     more, query, *expected = SESSIONS[make_url(url).get_backend_name()]
     app = make_app(database_url=f"{url}?{more}")
 
-    for engine, said in zip((reading_engine.of(app), migration_engine(app)), expected, strict=True):
+    for engine, row in zip((reading_engine.of(app), migration_engine(app)), expected, strict=True):
         with engine.connect() as connection:
-            assert tuple(connection.exec_driver_sql(query).one()) == said
+            assert tuple(connection.exec_driver_sql(query).one()) == row
         engine.dispose()
 
 
@@ -368,8 +368,8 @@ def test_every_engine_is_made_by_the_one_recipe() -> None:
     for path in (*root.glob("app/**/*.py"), root / "migrations" / "env.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and "create_engine" in ast.unparse(node.func):
-                given = {keyword.arg for keyword in node.keywords}
-                assert "connect_args" in given, f"{path}:{node.lineno}"
+                arguments = {keyword.arg for keyword in node.keywords}
+                assert "connect_args" in arguments, f"{path}:{node.lineno}"
 
 
 DIALECTS: list[Dialect] = [mysql.dialect(), postgresql.dialect(), sqlite.dialect()]  # type: ignore[no-untyped-call]  # SQLAlchemy's

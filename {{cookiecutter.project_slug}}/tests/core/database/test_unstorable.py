@@ -135,7 +135,7 @@ def notes(make_app: MakeApp) -> Iterator[FlaskClient]:
 def test_no_value_in_a_body_is_the_servers_fault(
     notes: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    for sent in (
+    for payload in (
         {"text": "a\0b"},
         {"text": LONG},
         {"title": "\0"},
@@ -162,9 +162,9 @@ def test_no_value_in_a_body_is_the_servers_fault(
         {"moment": "9999-12-31T23:59:59-14:00"},
         {"moment": "9999-12-31T23:59:59.999999Z"},
     ):
-        with subtests.test(str(sent)[:40]):
+        with subtests.test(str(payload)[:40]):
             # Python's own JSON, because orjson writes no such integers.
-            text = json.dumps(sent)
+            text = json.dumps(payload)
             answer = notes.post("/api/v1/notes", data=text, content_type="application/json")
 
             assert answer.status_code in {204, 422}
@@ -198,9 +198,9 @@ def test_what_the_database_refuses_is_said_without_the_value(
 
     assert answer.status_code == 422
     assert body(answer)["code"] == "unstorable_value"
-    told = [line for line in log_lines if line["message"] == "database rejected value"]
-    assert [line["error.type"] for line in told] == ["OverflowError"]
-    assert "0001-01-01" not in str(told)
+    rejections = [line for line in log_lines if line["message"] == "database rejected value"]
+    assert [line["error.type"] for line in rejections] == ["OverflowError"]
+    assert "0001-01-01" not in str(rejections)
     assert "0001-01-01" not in answer.text
 
 

@@ -50,11 +50,11 @@ def test_without_a_list_no_page_is_let_in(client: FlaskClient) -> None:
 
 
 def test_a_listed_page_may_ask_send_and_read(shop: FlaskClient) -> None:
-    asked = shop.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
-    assert asked.status_code == 200
-    assert asked.headers["Access-Control-Allow-Origin"] == SHOP
-    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
-    assert "Content-Type" in asked.headers["Access-Control-Allow-Headers"]
+    preflight = shop.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
+    assert preflight.status_code == 200
+    assert preflight.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
 
     for answer in (
         shop.post(URL, json={}, headers={"Origin": SHOP}),
@@ -71,9 +71,9 @@ def test_a_listed_page_may_ask_send_and_read(shop: FlaskClient) -> None:
         answer = shop.open(path, method=method, headers={"Origin": SHOP})
         assert answer.status_code == status
         assert answer.headers["Access-Control-Allow-Origin"] == SHOP
-    sent = shop.post(URL, json={}, headers={"Origin": SHOP})
-    assert sent.headers["Access-Control-Allow-Origin"] == SHOP
-    assert "X-Request-ID" in sent.headers["Access-Control-Expose-Headers"]
+    response = shop.post(URL, json={}, headers={"Origin": SHOP})
+    assert response.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "X-Request-ID" in response.headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.attack

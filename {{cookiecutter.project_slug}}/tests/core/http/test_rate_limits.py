@@ -171,8 +171,8 @@ def test_without_redis_the_service_keeps_answering_and_counts_by_itself(
     client = make_app(rate_limit="2/minute", redis_url=NOWHERE).test_client()
 
     assert [client.get(PATH).status_code for _ in range(3)] == [200, 200, 429]
-    said = [line for line in log_lines if line["message"] == "Redis unavailable"]
-    assert len(said) == 1, "asked again at every request"
+    warnings = [line for line in log_lines if line["message"] == "Redis unavailable"]
+    assert len(warnings) == 1, "asked again at every request"
 
     resumed = time.monotonic() + redis_server.PAUSE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: resumed)
@@ -208,9 +208,9 @@ def test_processes_share_their_counts_in_redis(
 
 
 def test_production_says_that_counts_are_not_shared(production: dict[str, str]) -> None:
-    told = {name: production[name] for name in ("app_env", "secret_key")}
-    alone = RateLimitSettings.model_validate(told)
-    together = RateLimitSettings.model_validate({**told, "redis_url": NOWHERE})
+    values = {name: production[name] for name in ("app_env", "secret_key")}
+    alone = RateLimitSettings.model_validate(values)
+    together = RateLimitSettings.model_validate({**values, "redis_url": NOWHERE})
 
     assert any("REDIS_URL" in sentence for sentence in alone.warnings())
     assert not any("REDIS_URL" in sentence for sentence in together.warnings())

@@ -45,7 +45,7 @@ def test_redis_is_believed_only_with_a_certificate_that_proves_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_server, "REDIS_SECONDS", 60)
-    for name, known, parameters, believed in (
+    for name, known, parameters, accepted in (
         ("127.0.0.1", False, "", False),
         ("127.0.0.1", True, "", True),
         ("redis.example", True, "", False),
@@ -58,7 +58,7 @@ def test_redis_is_believed_only_with_a_certificate_that_proves_its_name(
             with pytest.raises(RedisError):  # it hangs up in any case
                 Redis(connection_pool=pool).ping()
 
-        assert server.believed == [believed]
+        assert server.accepted == [accepted]
 
 
 def test_a_url_that_leads_to_no_redis_is_refused_at_start() -> None:

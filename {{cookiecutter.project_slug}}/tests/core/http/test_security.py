@@ -126,11 +126,11 @@ def test_flask_debug_means_nothing_in_production(
 
 
 def test_an_operator_decides_how_long_browsers_insist_on_https(production: dict[str, str]) -> None:
-    def said(**values: object) -> list[tuple[str, str]]:
+    def hsts(**values: object) -> list[tuple[str, str]]:
         return Settings.model_validate({**production, **values}).hsts
 
-    assert said(hsts_max_age_seconds=0) == []
-    (header,) = said(hsts_preload=True)
+    assert hsts(hsts_max_age_seconds=0) == []
+    (header,) = hsts(hsts_preload=True)
     assert header[1] == "max-age=31536000; includeSubDomains; preload"
     with pytest.raises(ValidationError, match="requires HSTS_MAX_AGE_SECONDS of 31536000 or more"):
-        said(hsts_max_age_seconds=60, hsts_preload=True)
+        hsts(hsts_max_age_seconds=60, hsts_preload=True)

@@ -62,9 +62,9 @@ def test_half_a_surrogate_is_no_text(notes: FlaskClient) -> None:
 
 
 def test_each_nul_of_a_body_is_pointed_at(notes: FlaskClient) -> None:
-    sent = {"text": "a\0b", "details": {"fine": ["", "\0", 1], "\0": 1}}
+    payload = {"text": "a\0b", "details": {"fine": ["", "\0", 1], "\0": 1}}
 
-    answer = body(notes.post("/v2/notes", json=sent))
+    answer = body(notes.post("/v2/notes", json=payload))
 
     places = [each["pointer"] for each in answer["errors"]]
     assert places == ["#/text", "#/details/fine/1", "#/details"]

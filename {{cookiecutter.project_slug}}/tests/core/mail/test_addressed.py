@@ -39,13 +39,13 @@ def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
         smtplib.SMTPAuthenticationError(535, b"wrong"): smtplib.SMTPAuthenticationError,
         ConnectionRefusedError(): ConnectionRefusedError,
     }
-    for answer, told in answers.items():
+    for answer, expected in answers.items():
 
         def refuse(_: object, answer: Exception = answer) -> None:
             raise answer
 
         monkeypatch.setattr(box, "_transport", refuse)
-        with pytest.raises(told):
+        with pytest.raises(expected):
             box.deliver("ada@mail.example", EMAIL, "notice.1")
 
 
@@ -62,8 +62,10 @@ def test_an_email_beyond_the_limit_of_its_recipient_is_not_sent(
 ) -> None:
     with make_app(email_recipient_limit=1).app_context():
         box = email_queue.current
-        sent = [box.deliver("ada@mail.example", EMAIL, f"notice.{number}") for number in range(2)]
+        delivered = [
+            box.deliver("ada@mail.example", EMAIL, f"notice.{number}") for number in range(2)
+        ]
 
-    assert sent == [True, False]
+    assert delivered == [True, False]
     assert len(box.captured) == 1
     assert [line["message"] for line in log_lines] == ["email suppressed"]

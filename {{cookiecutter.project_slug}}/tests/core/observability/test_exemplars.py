@@ -100,9 +100,9 @@ def test_under_gunicorn_whichever_worker_is_asked_shows_those_of_all(tmp_path: P
         for _ in range(20):
             server.get("/api/docs", traceparent=f"00-{TRACES[0]}-00f067aa0ba902b7-01")
         server.wait_for("/metrics", lambda text: re.search("_count.* 20.0$", text, re.MULTILINE))
-        shown = [server.get("/metrics", **OPENMETRICS) for _ in range(12)]
+        texts = [server.get("/metrics", **OPENMETRICS) for _ in range(12)]
 
-    for text in shown:
+    for text in texts:
         found = _exemplars(text)
         assert found
         assert {exemplar.labels["trace_id"] for _, exemplar in found} == {TRACES[0]}

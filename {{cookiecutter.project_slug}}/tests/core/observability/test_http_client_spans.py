@@ -86,11 +86,11 @@ def test_the_other_side_learns_of_the_trace_and_a_4xx_is_an_error(
 ) -> None:
     realm.answer("/odd?token=HUSH", "no", status=403)
 
-    sent = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-01"}).json
+    headers = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-01"}).json
 
     call, _ = spans.get_finished_spans()
-    assert sent is not None
-    assert sent["traceparent"] == f"00-{TRACE}-{_id(call):016x}-01"
+    assert headers is not None
+    assert headers["traceparent"] == f"00-{TRACE}-{_id(call):016x}-01"
     assert call.status.status_code is StatusCode.ERROR
     assert call.attributes
     assert call.attributes["error.type"] == "403"
@@ -115,11 +115,11 @@ def test_without_a_recorded_request_there_is_no_span(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
     realm.answer("/odd?token=HUSH", "no", status=403)
-    sent = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-00"}).json
+    headers = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-00"}).json
 
     assert spans.get_finished_spans() == ()
-    assert sent is not None
-    assert sent["traceparent"].endswith("-00"), "the other side would record its part alone"
+    assert headers is not None
+    assert headers["traceparent"].endswith("-00"), "the other side would record its part alone"
 
     ProviderClient(realm.issuer, ALGORITHMS).key("first")
     assert spans.get_finished_spans() == ()

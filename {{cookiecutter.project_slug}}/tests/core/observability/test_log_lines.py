@@ -71,9 +71,9 @@ def test_no_line_is_torn_when_processes_share_a_pipe() -> None:
 
 @pytest.mark.process
 def test_nor_are_the_lines_for_people() -> None:
-    told = _written_by_many("console").decode()
+    output = _written_by_many("console").decode()
 
-    events = told.split("ERROR   failed number=")[1:]
+    events = output.split("ERROR   failed number=")[1:]
     assert len(events) == PROCESSES * LINES
     for event in events:
         assert len(event.encode()) < LINE_BYTES

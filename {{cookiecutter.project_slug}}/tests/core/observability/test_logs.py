@@ -270,7 +270,7 @@ def test_production_writes_json_and_further_applications_no_second_line(
     logger.info("once")
 
     *at_start, line = map(orjson.loads, capsys.readouterr().out.splitlines())
-    assert any("ALLOWED_HOSTS" in said["message"] for said in at_start), "unwise, and not told"
+    assert any("ALLOWED_HOSTS" in line["message"] for line in at_start), "unwise, and not told"
     assert line["message"] == "once"
     assert line["service.version"] == "1.2.3"
     assert len([known for known in root.handlers if isinstance(known, ServiceHandler)]) == 1
@@ -349,14 +349,14 @@ def test_a_commands_lines_name_it_and_leave_standard_output_alone(
             sys.excepthook(ValueError, error, error.__traceback__)
     make_app(log_format="console")
 
-    said, told = capsys.readouterr()
-    *_, pruned, failed = map(orjson.loads, told.splitlines())
-    assert said == ""
+    out, err = capsys.readouterr()
+    *_, pruned, failed = map(orjson.loads, err.splitlines())
+    assert out == ""
     assert pruned["message"] == "pruned"
     assert pruned["command"] == failed["command"] == "flask prune"
     assert failed["level"] == "CRITICAL"
     assert "ValueError" in failed["exception.stacktrace"]
-    assert "HUSH" not in told
+    assert "HUSH" not in err
 
 
 @pytest.mark.usefixtures("untouched_root")
@@ -394,10 +394,10 @@ def test_a_command_prints_its_own_words_alone_and_its_lines_are_like_all_others(
     )
 
     assert all(re.match(r"[A-Z0-9_]+=", line) for line in done.stdout.splitlines())
-    told = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
-    for line in map(orjson.loads, told):
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    for line in map(orjson.loads, lines):
         assert line["command"].startswith("python -m flask")
-    assert "ALLOWED_HOSTS" in told[0]
+    assert "ALLOWED_HOSTS" in lines[0]
 
 
 def _for_people(client: FlaskClient, *paths: str, coloured: bool) -> list[str]:
@@ -471,7 +471,7 @@ def test_the_url_is_said_once_by_the_process_that_serves(
     make_app: MakeApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unwise = {"allowed_hosts": ("*",)}
-    for params, reloaded, said in (
+    for params, reloaded, urls in (
         ({"reload": True}, False, []),  # starts the one that serves
         ({"reload": True}, True, ["http://127.0.0.1:8000/"]),
         ({"host": "::1", "cert": "adhoc"}, False, ["https://[::1]:8000/"]),
@@ -479,9 +479,9 @@ def test_the_url_is_said_once_by_the_process_that_serves(
         monkeypatch.setenv("WERKZEUG_RUN_MAIN", str(reloaded).lower())
         with _run_context(**params):
             make_app(**unwise)
-        told = capsys.readouterr().out
-        assert re.findall(r"^\s+(http\S+)$", told, re.MULTILINE) == said
-        assert ("any Host header are accepted" in told) == bool(said)
+        output = capsys.readouterr().out
+        assert re.findall(r"^\s+(http\S+)$", output, re.MULTILINE) == urls
+        assert ("any Host header are accepted" in output) == bool(urls)
     with _run_context():
         make_app(log_format="json")
     assert (
@@ -507,14 +507,14 @@ def test_in_a_terminal_the_development_server_shows_its_url_and_short_lines() ->
         start_new_session=True,  # its reloader starts another process
     )
     os.close(terminal)
-    shown, asked = "", False
+    output, requested = "", False
     try:
         deadline = time.monotonic() + HANG_TIMEOUT_SECONDS
-        while "GET    /nowhere" not in shown and time.monotonic() < deadline:
+        while "GET    /nowhere" not in output and time.monotonic() < deadline:
             if select.select([master], [], [], HANG_TIMEOUT_SECONDS)[0]:
-                shown += os.read(master, 65_536).decode()
-            if url in shown and not asked:
-                asked = True
+                output += os.read(master, 65_536).decode()
+            if url in output and not requested:
+                requested = True
                 with pytest.raises(HTTPError, match="404"):
                     urlopen(f"{url}nowhere?password=HUSH", timeout=HANG_TIMEOUT_SECONDS)  # noqa: S310  our own
     finally:
@@ -522,9 +522,9 @@ def test_in_a_terminal_the_development_server_shows_its_url_and_short_lines() ->
         server.wait(timeout=HANG_TIMEOUT_SECONDS)
         os.close(master)
 
-    lines = [click.unstyle(line) for line in shown.splitlines()]
+    lines = [click.unstyle(line) for line in output.splitlines()]
     assert f"  {url}" in lines
     assert any(re.fullmatch(r"\d\d:\d\d:\d\d GET    /nowhere 404 \d+ ms", line) for line in lines)
-    assert "\x1b[33m404\x1b[0m" in shown
+    assert "\x1b[33m404\x1b[0m" in output
     for unwanted in ("\\x1b", "\\n", "request_id", "development server", "HUSH"):
-        assert unwanted not in shown
+        assert unwanted not in output

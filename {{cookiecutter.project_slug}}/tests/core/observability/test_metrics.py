@@ -20,8 +20,8 @@ def app(make_app: MakeApp) -> Flask:
     def watch() -> dict[str, float | str]:
         # From elsewhere, as Prometheus does.
         with ThreadPoolExecutor() as elsewhere:
-            asked = elsewhere.submit(_value, app.test_client(), "http_server_active_requests")
-        return {"active": asked.result(), "padding": "x" * 300}
+            reading = elsewhere.submit(_value, app.test_client(), "http_server_active_requests")
+        return {"active": reading.result(), "padding": "x" * 300}
 
     @app.get("/bug")
     def bug() -> str:

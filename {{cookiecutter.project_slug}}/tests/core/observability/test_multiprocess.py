@@ -166,18 +166,18 @@ def _workers_that_answered(server: Server) -> set[int]:
 @pytest.mark.process
 def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
     with gunicorn(tmp_path, WEB_CONCURRENCY="3") as server:
-        sent = 0
+        total = 0
         with ThreadPoolExecutor(12) as principals:
             while len(_workers_that_answered(server)) < 2:
                 list(principals.map(server.get, ["/api/docs"] * 24))
-                sent += 24
-                assert sent < 10_000, "one worker answers everything: nothing is added up"
-        server.wait_for("/metrics", lambda text: _total(text) == sent)
+                total += 24
+                assert total < 10_000, "one worker answers everything: nothing is added up"
+        server.wait_for("/metrics", lambda text: _total(text) == total)
         totals = {_total(server.get("/metrics")) for _ in range(12)}
         # The third worker may still be starting.
         server.wait_for("/metrics", lambda text: f"\nhttp_server_threads {3 * 4:.1f}\n" in text)
 
-    assert totals == {sent}
+    assert totals == {total}
 
 
 @pytest.mark.process

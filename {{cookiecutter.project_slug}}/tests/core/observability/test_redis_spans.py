@@ -23,7 +23,7 @@ Ask = Callable[..., tuple[ReadableSpan, ...]]
 
 
 @pytest.fixture
-def ask(make_app: MakeApp) -> Iterator[Ask]:
+def run(make_app: MakeApp) -> Iterator[Ask]:
     """Send a command to Redis in a request, and return its spans."""
     app = make_app()
     exporter = InMemorySpanExporter()
@@ -40,8 +40,8 @@ def ask(make_app: MakeApp) -> Iterator[Ask]:
     request_tracing.of(app).shut_down()
 
 
-def test_a_redis_that_is_away_is_seen_in_the_trace(ask: Ask) -> None:
-    command, request = ask(NOWHERE, "PING")
+def test_a_redis_that_is_away_is_seen_in_the_trace(run: Ask) -> None:
+    command, request = run(NOWHERE, "PING")
 
     assert command.kind is SpanKind.CLIENT
     assert command.status.status_code is StatusCode.ERROR
@@ -58,9 +58,9 @@ def test_a_redis_that_is_away_is_seen_in_the_trace(ask: Ask) -> None:
 
 
 @with_redis
-def test_a_command_is_one_span_and_shows_no_key(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_is_one_span_and_shows_no_key(run: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
-    command, request = ask(os.environ["TEST_REDIS_URL"], "GET", "of-somebody")
+    command, request = run(os.environ["TEST_REDIS_URL"], "GET", "of-somebody")
 
     assert [command.name, request.name] == ["GET", "GET /ask"]
     assert command.status.status_code is StatusCode.UNSET

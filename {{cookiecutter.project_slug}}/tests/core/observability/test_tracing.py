@@ -200,8 +200,8 @@ def test_a_request_that_is_not_sampled_has_ids_all_the_same(
 
 
 def test_opentelemetrys_names_come_before_our_own() -> None:
-    told = {"app_env": "testing", "service_name": "ours", "service_version": "1"}
-    for said, name, version in (
+    values = {"app_env": "testing", "service_name": "ours", "service_version": "1"}
+    for overrides, name, version in (
         ({}, "ours", "1"),
         ({"otel_resource_attributes": "service.name=r,service.version=2%2B1"}, "r", "2+1"),
         (
@@ -210,7 +210,7 @@ def test_opentelemetrys_names_come_before_our_own() -> None:
             "1",
         ),
     ):
-        settings = Settings.model_validate({**told, **said})
+        settings = Settings.model_validate({**values, **overrides})
 
         resource = tracing.start(settings).resource.attributes
         record = logging.makeLogRecord({"msg": "x"})
@@ -264,7 +264,7 @@ def test_where_tracing_is_switched_off_nothing_about_it_stops_the_start(
 
 @pytest.mark.process
 def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: Path) -> None:
-    told = {
+    environment = {
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many",
         "OTEL_SPAN_EVENT_COUNT_LIMIT": "-1",
         "OTEL_BSP_MAX_QUEUE_SIZE": "100",
@@ -273,7 +273,7 @@ def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: P
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
         "WEB_CONCURRENCY": "1",
     }
-    with gunicorn(tmp_path, **told) as server:
+    with gunicorn(tmp_path, **environment) as server:
         server.get("/api/docs")
 
     warned = {line["message"].split()[0] for line in server.lines()}
@@ -289,13 +289,13 @@ def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: P
 def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, known, believed in (
+    for name, known, accepted in (
         ("127.0.0.1", False, False),
         ("127.0.0.1", True, True),
         ("collector.example", True, False),
     ):
         # A refused exporter retries until its timeout.
-        monkeypatch.setattr(tracing, "EXPORT_SECONDS", 60 if believed else 1)
+        monkeypatch.setattr(tracing, "EXPORT_SECONDS", 60 if accepted else 1)
         with tls_server(tmp_path, name, answer=HTTP_OK) as server:
             app = make_app(
                 otel_exporter_otlp_endpoint=f"https://127.0.0.1:{server.port}",
@@ -304,7 +304,7 @@ def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
             app.test_client().get("/api/docs")
             _flush(app)
 
-        assert set(server.believed) == {believed}
+        assert set(server.accepted) == {accepted}
 
 
 @pytest.mark.attack
@@ -360,11 +360,11 @@ def test_a_call_is_a_span_below_its_request_and_tells_how_it_ended(
         client.get(f"/calls/{status}")
     _flush(app)
 
-    asked, above, refused, _, broken, _ = collector.spans()
-    assert asked.name == "ASK"
-    assert asked.kind == Span.SPAN_KIND_CLIENT
-    assert asked.parent_span_id == above.span_id
-    assert asked.status.code == Status.STATUS_CODE_UNSET
+    call, above, refused, _, broken, _ = collector.spans()
+    assert call.name == "ASK"
+    assert call.kind == Span.SPAN_KIND_CLIENT
+    assert call.parent_span_id == above.span_id
+    assert call.status.code == Status.STATUS_CODE_UNSET
     for span, why in ((refused, "404"), (broken, "ConnectionError")):
         assert span.status.code == Status.STATUS_CODE_ERROR
         assert _values(span.attributes) == {"server.address": "stock.example", "error.type": why}
@@ -459,8 +459,8 @@ def test_an_endpoint_that_is_no_url_is_refused() -> None:
 def test_workers_send_what_is_left_when_the_service_is_stopped(
     collector: Collector, tmp_path: Path
 ) -> None:
-    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "WEB_CONCURRENCY": "2"}
-    with gunicorn(tmp_path, **told) as server:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "WEB_CONCURRENCY": "2"}
+    with gunicorn(tmp_path, **environment) as server:
         for _ in range(5):
             server.get("/api/docs", traceparent=f"00-{TRACE}-{PARENT}-01")
         assert collector.spans() == [], "sent at once: nothing is left to be lost"

@@ -29,10 +29,10 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def probe(port: int, path: str = liveness.PATH, method: str = "GET") -> tuple[int, bytes, str]:
-    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
-    with contextlib.closing(asked):
-        asked.request(method, path)
-        answer = asked.getresponse()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
+    with contextlib.closing(connection):
+        connection.request(method, path)
+        answer = connection.getresponse()
         return answer.status, answer.read(), str(answer.headers)
 
 

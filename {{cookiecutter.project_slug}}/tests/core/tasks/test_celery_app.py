@@ -168,17 +168,17 @@ def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> N
 
 def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
     strange = Delivered(body=b"{", headers={"task": "unknown"})
-    told: list[Mapping[str, object]] = []
+    runs: list[Mapping[str, object]] = []
 
-    def hear(_: Flask, **said: object) -> None:
-        told.append(said)
+    def record(_: Flask, **fields: object) -> None:
+        runs.append(fields)
 
-    with runner.run_finished.connected_to(hear, app):
+    with runner.run_finished.connected_to(record, app):
         signals.task_unknown.send(sender=None, message=strange)
 
     (email,) = waiting(app, "broker-tests.dead")
     assert email.payload["headers"] == {"task": "unknown"}
-    assert told == [{"task": runner.UNKNOWN, "outcome": "dead", "seconds": 0}]
+    assert runs == [{"task": runner.UNKNOWN, "outcome": "dead", "seconds": 0}]
 
 
 @pytest.mark.usefixtures("app")
@@ -229,20 +229,20 @@ def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app:
 def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[object, ...]] = []
+    commands: list[tuple[object, ...]] = []
 
     class Client:
         def ltrim(self, *arguments: object) -> None:
-            asked.append(arguments)
+            commands.append(arguments)
 
         def expire(self, *arguments: object) -> None:
-            asked.append(arguments)
+            commands.append(arguments)
 
     with broker.of(app).connect() as connection:
         monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
     broker.of(app).dead_letter({})
 
-    assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
+    assert commands == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
 
 
 def test_a_worker_that_lost_its_places_connects_anew(
@@ -434,7 +434,7 @@ def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
     tmp_path: Path, make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     for scheme in ("amqps", "rediss"):
-        for name, known, parameters, believed in (
+        for name, known, parameters, accepted in (
             ("127.0.0.1", False, "", False),
             ("127.0.0.1", True, "", True),
             ("broker.example", True, "", False),
@@ -452,7 +452,7 @@ def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
                 )
                 with pytest.raises(Exception):  # noqa: B017, PT011  each transport has its own
                     broker.of(app).connect()
-            assert server.believed[:1] == [believed]
+            assert server.accepted[:1] == [accepted]
 
 
 def test_a_url_that_leads_to_no_broker_is_refused_at_start(make_app: MakeApp) -> None:
@@ -473,10 +473,10 @@ def test_a_url_that_leads_to_no_broker_is_refused_at_start(make_app: MakeApp) ->
 
 def test_a_brokers_certificates_need_an_encrypted_connection(tmp_path: Path) -> None:
     ca_file, _ = certify(tmp_path, "broker.example")
-    told = {"app_env": "testing", "broker_ca_file": ca_file}
+    values = {"app_env": "testing", "broker_ca_file": ca_file}
     with pytest.raises(ValidationError, match="BROKER_URL must begin with amqps:// or rediss://"):
-        TaskSettings.model_validate({**told, "broker_url": "amqp://broker.example//"})
+        TaskSettings.model_validate({**values, "broker_url": "amqp://broker.example//"})
 
     for url, warned in (("amqps://b//", False), ("amqps://b//?ssl_cert_reqs=none", True)):
-        settings = TaskSettings.model_validate({**told, "broker_url": url})
+        settings = TaskSettings.model_validate({**values, "broker_url": url})
         assert any("BROKER_URL disables" in each for each in settings.warnings()) is warned

@@ -50,14 +50,14 @@ def lose(_: Message, *__: object) -> None:
 @pytest.fixture
 def rejected() -> Iterator[list[object]]:
     """Return the messages that Celery's signal reports as rejected."""
-    told: list[object] = []
+    messages: list[object] = []
 
-    def hear(message: object, **_: object) -> None:
-        told.append(message)
+    def record(message: object, **_: object) -> None:
+        messages.append(message)
 
     before = list(signals.task_rejected.receivers)
-    signals.task_rejected.connect(hear)
-    yield told
+    signals.task_rejected.connect(record)
+    yield messages
     signals.task_rejected.receivers[:] = before
 
 

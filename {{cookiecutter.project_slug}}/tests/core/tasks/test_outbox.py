@@ -40,13 +40,13 @@ class Broker:
     """A broker that accepts messages, or is unavailable."""
 
     def __init__(self) -> None:
-        self.sent: list[Message] = []
+        self.published: list[Message] = []
         self.away = False
 
     def __call__(self, message: Message) -> None:
         if self.away:
             raise BrokerUnavailable
-        self.sent.append(message)
+        self.published.append(message)
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
     with writing() as session:
         outbox.current.add(session, NOTE, {"text": "x"})
         session.flush()
-        assert broker.sent == []
-    (message,) = broker.sent
+        assert broker.published == []
+    (message,) = broker.published
     (row,) = rows()
     assert str(row.id) == message.id
     assert row.due_at > datetime.now(UTC)
@@ -101,14 +101,14 @@ def test_what_is_taken_back_is_never_sent(broker: Broker) -> None:
     with pytest.raises(KeyError):
         change_my_mind()
 
-    assert (broker.sent, rows()) == ([], [])
+    assert (broker.published, rows()) == ([], [])
 
 
 def test_a_message_that_comes_twice_is_done_once(broker: Broker) -> None:
     write("x")
 
     for _ in range(2):
-        assert tasks.current.process(broker.sent[0]) == runner.DONE
+        assert tasks.current.process(broker.published[0]) == runner.DONE
 
     assert ran == ["x"]
 
@@ -121,7 +121,7 @@ def test_what_a_broker_was_away_for_follows_when_it_is_back(broker: Broker) -> N
     broker.away = False
     assert outbox.current.relay() == 1
 
-    (message,) = broker.sent
+    (message,) = broker.published
     assert message.values == {"text": "x"}
     assert outbox.current.relay() == 0
 
@@ -144,27 +144,27 @@ def test_a_relay_leaves_what_another_one_has_claimed(
     monkeypatch.setattr(outbox.current, "_claim", lambda *_: False)
 
     assert outbox.current.relay() == 0
-    assert len(broker.sent) == 1
+    assert len(broker.published) == 1
 
 
 def test_what_is_to_be_done_later_is_sent_again_when_it_is_due(broker: Broker) -> None:
     write("later")
 
-    assert tasks.current.process(broker.sent[0]) == runner.DONE
+    assert tasks.current.process(broker.published[0]) == runner.DONE
 
     (row,) = rows()
     assert row.attempts == 0
     assert 3_600 - HANG_TIMEOUT_SECONDS < (row.due_at - datetime.now(UTC)).total_seconds() < 3_601
     make_due()
     assert outbox.current.relay() == 1
-    assert broker.sent[1].id == broker.sent[0].id
+    assert broker.published[1].id == broker.published[0].id
 
 
 def test_copies_of_a_message_that_are_put_off_do_not_use_up_its_attempts(broker: Broker) -> None:
     write("later")
 
     for _ in range(tasks.current.settings.task_max_attempts + 1):
-        assert tasks.current.process(broker.sent[0]) == runner.DONE
+        assert tasks.current.process(broker.published[0]) == runner.DONE
 
     (row,) = rows()
     assert (row.attempts, row.died_at) == (0, None)
@@ -177,15 +177,15 @@ def test_a_dead_letter_is_kept_and_can_be_tried_again(app: Flask, broker: Broker
             update(OutboxMessage).values(attempts=tasks.current.settings.task_max_attempts - 1)
         )
 
-    assert tasks.current.process(broker.sent[0]) == runner.DEAD
-    assert tasks.current.process(broker.sent[0]) == runner.DONE
+    assert tasks.current.process(broker.published[0]) == runner.DEAD
+    assert tasks.current.process(broker.published[0]) == runner.DONE
     assert outbox.current.relay() == 0
     assert ran == ["broken"]
 
     commands = app.test_cli_runner()
     assert "1 messages are due again" in commands.invoke(args=["outbox", "retry"]).output
     assert "1 messages sent" in commands.invoke(args=["outbox", "relay"]).output
-    assert len(broker.sent) == 2
+    assert len(broker.published) == 2
 
 
 @pytest.mark.usefixtures("broker")
@@ -212,7 +212,7 @@ def test_dead_letters_are_forgotten_in_the_end(app: Flask, broker: Broker) -> No
 
     (job,) = [job for job in periodic_jobs.of(app) if job.name == "outbox.delete_dead"]
     assert job.claim_and_run()
-    assert len(rows()) == len(broker.sent) - 1
+    assert len(rows()) == len(broker.published) - 1
 
 
 def test_a_database_that_goes_away_after_the_commit_changes_no_answer(

@@ -184,11 +184,11 @@ class Follower:
 def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask) -> None:
     made = own(app, raising(OSError()))
     made.observers.append(follower := Follower())
-    sent: list[Message] = []
-    made.publisher = Publisher(sent.append, 5)
+    published: list[Message] = []
+    made.publisher = Publisher(published.append, 5)
 
     made.publish(made.create_message(Task("note", NoteSchema(), print), {"text": "x"}))
-    made.process(sent[0])
+    made.process(published[0])
 
     assert follower.saw == ["made", "sent", "OSError"]
 
@@ -236,16 +236,16 @@ def test_with_a_message_store_what_is_done_is_not_run_again(app: Flask) -> None:
 
 
 @contextmanager
-def told(app: Flask) -> Iterator[list[tuple[str, str]]]:
+def recording(app: Flask) -> Iterator[list[tuple[str, str]]]:
     """Record the task and outcome of each `run_finished` signal."""
-    heard: list[tuple[str, str]] = []
+    runs: list[tuple[str, str]] = []
 
-    def hear(_: Flask, *, task: str, outcome: str, seconds: float) -> None:
+    def record(_: Flask, *, task: str, outcome: str, seconds: float) -> None:
         assert 0 < seconds < 60
-        heard.append((task, outcome))
+        runs.append((task, outcome))
 
-    with runner.run_finished.connected_to(hear, app):
-        yield heard
+    with runner.run_finished.connected_to(record, app):
+        yield runs
 
 
 RUNS: list[tuple[Exception | None, str]] = [
@@ -264,23 +264,23 @@ def test_each_run_is_told_with_what_it_came_to(
     made = own(app, raising(error) if error else lambda _: None)
     made.message_store = MemoryStore(1) if stored else None
 
-    with told(app) as heard:
+    with recording(app) as runs:
         made.process(note())
 
-    assert heard == [("note", outcome)]
+    assert runs == [("note", outcome)]
     assert outcome in runner.OUTCOMES
 
 
 def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
     made = own(app)
-    with told(app) as heard:
+    with recording(app) as runs:
         made.process(Message("made up by anybody", {}))
         made.message_store = MemoryStore(4, None)
         made.process(note())  # its workers died
         made.process(note())  # done already
         made.process(note())  # the message store is unavailable
 
-    assert heard == [(runner.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
+    assert runs == [(runner.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
 
 
 def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
@@ -291,10 +291,10 @@ def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
     made = own(app)
     made.message_store = Lost(1)
 
-    with told(app) as heard:
+    with recording(app) as runs:
         made.process(note())
 
-    assert heard == [("note", "failed")]
+    assert runs == [("note", "failed")]
 
 
 def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: LogLines) -> None:
