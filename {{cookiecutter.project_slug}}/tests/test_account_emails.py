@@ -33,7 +33,7 @@ def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
 
 
 @pytest.mark.parametrize("broker", ["there", "away"])
-def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, broker: str) -> None:
+def test_an_email_survives_the_process_that_queued_it(service: Service, broker: str) -> None:
     box = service.mail.box
     box.go.clear()  # it cannot be sent before the kill
     environment = dict(service.environment)

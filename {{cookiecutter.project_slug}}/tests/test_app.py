@@ -137,7 +137,7 @@ def test_flask_reads_no_dotenv_in_production(
     assert flask_command("check").exit_code == 0
 
 
-def test_whoever_serves_learns_that_the_configuration_is_wrong(
+def test_a_server_with_an_invalid_configuration_does_not_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

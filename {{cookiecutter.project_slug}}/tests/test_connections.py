@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert not [line for line in running.lines() if line["level"] == "ERROR"]
 
 
-def test_two_requests_in_one_packet_are_answered_and_stop_nobody(server: Server) -> None:
+def test_two_requests_in_one_packet_get_responses_and_block_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(LIVE * 2)
 
@@ -36,7 +36,7 @@ def test_two_requests_in_one_packet_are_answered_and_stop_nobody(server: Server)
         assert [client.answer()[0], client.answer()[0]] == [200, 200]
 
 
-def test_a_blank_line_behind_a_body_stops_nobody(server: Server) -> None:
+def test_a_blank_line_after_a_body_blocks_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(POST + BODY + b"\r\n")
         assert client.answer()[0] == 404
@@ -46,7 +46,7 @@ def test_a_blank_line_behind_a_body_stops_nobody(server: Server) -> None:
         assert client.answer()[0] == 200
 
 
-def test_a_body_and_the_next_request_after_the_answer_stop_nobody(server: Server) -> None:
+def test_a_body_and_a_request_after_the_response_block_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(POST)
         assert client.answer()[0] == 404

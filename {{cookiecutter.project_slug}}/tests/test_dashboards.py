@@ -93,7 +93,7 @@ def exposed(make_app: MakeApp) -> dict[str, set[str]]:
     } | OF_PROMETHEUS
 
 
-def test_every_query_asks_for_what_the_service_shows(exposed: dict[str, set[str]]) -> None:
+def test_every_query_reads_metrics_that_the_service_exposes(exposed: dict[str, set[str]]) -> None:
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     found = list(queries())
     assert len(found) > 40

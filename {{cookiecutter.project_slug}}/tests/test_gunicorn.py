@@ -141,7 +141,7 @@ def wait_until_alive(port: int) -> None:
 
 
 @pytest.mark.process
-def test_it_serves_with_two_workers_and_stops_when_told() -> None:
+def test_it_serves_with_two_workers_and_stops_on_a_signal() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -90,7 +90,7 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
             assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
 
 
-def test_the_deepest_body_that_is_read_and_what_is_said_of_a_deeper_one(
+def test_a_body_of_the_maximum_depth_is_read_and_a_deeper_one_is_refused(
     client: FlaskClient,
 ) -> None:
     for depth, status in ((MAXIMUM_DEPTH, 422), (MAXIMUM_DEPTH + 1, 400)):
@@ -275,7 +275,7 @@ def test_no_path_leads_out_of_the_documentation_or_to_another_host(
 
 
 @pytest.mark.attack
-def test_methods_are_what_they_say_and_no_more(
+def test_only_the_real_method_of_a_request_counts(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     for method in ("TRACE", "CONNECT", "PUT", "DELETE", "PROPFIND", "BREW", "A" * 500):
@@ -387,7 +387,7 @@ SPLIT = "a-good-name\r\nSet-Cookie: stolen=1\r\n\r\n<script>"
 
 
 @pytest.mark.attack
-def test_nothing_that_a_client_says_splits_a_header(app: Flask, subtests: pytest.Subtests) -> None:
+def test_no_client_input_splits_a_header(app: Flask, subtests: pytest.Subtests) -> None:
     for name in (
         "HTTP_X_REQUEST_ID",
         "HTTP_ORIGIN",
@@ -415,7 +415,7 @@ def test_nothing_that_a_client_says_splits_a_header(app: Flask, subtests: pytest
 
 
 @pytest.mark.attack
-def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
+def test_no_client_input_forges_a_log_line_or_moves_the_terminal_cursor(
     app: Flask, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     for forged in (
@@ -442,9 +442,7 @@ def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
 
 
 @pytest.mark.attack
-def test_no_answer_names_what_it_was_made_with(
-    client: FlaskClient, subtests: pytest.Subtests
-) -> None:
+def test_no_response_names_its_software(client: FlaskClient, subtests: pytest.Subtests) -> None:
     for path in ("/health/live", "/nowhere", "/api/docs", "/api/openapi.json"):
         with subtests.test(path):
             headers = str(client.get(path).headers).lower()

@@ -97,7 +97,7 @@ def differences(app: Flask) -> list[object]:
         return list(compare_metadata(context, db.metadata))
 
 
-def test_the_migrations_make_what_the_models_say(app: Flask) -> None:
+def test_the_migrations_create_the_tables_of_the_models(app: Flask) -> None:
     assert tables(app) == set(db.metadata.tables)
     assert differences(app) == []
 
@@ -246,7 +246,7 @@ def upgrade() -> None:
 
 
 @pytest.mark.process
-def test_whoever_waits_for_a_migration_does_not_keep_an_index_from_being_made(
+def test_processes_that_migrate_at_once_do_not_block_a_concurrent_index(
     new_database: NewDatabase, history: Path
 ) -> None:
     url = new_database()
@@ -356,7 +356,7 @@ def test_a_database_in_memory_needs_no_lock(make_app: MakeApp) -> None:
 
 
 # {% if cookiecutter.database != "sqlite" %}
-def test_a_session_of_a_server_asks_again_until_the_lock_is_free(
+def test_a_session_of_a_server_retries_until_the_lock_is_free(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(database_url=f"sqlite:///{tmp_path}/x.db")

@@ -35,7 +35,7 @@ def table(variable: str) -> dict[int, str]:
     return {int(status): text for status, text in re.findall(r'(\d+) "(.*)";', block)}
 
 
-def test_its_problem_documents_say_what_those_of_the_service_say() -> None:
+def test_its_problem_documents_equal_those_of_the_service() -> None:
     titles, codes, details = (table(f"problem_{name}") for name in ("title", "code", "detail"))
     assert titles.keys() == codes.keys() == details.keys()
     (listed,) = re.findall(r"error_page ([\d ]+) /\.problem;", TEXT)
@@ -168,7 +168,7 @@ def test_a_forged_address_gives_no_new_share(
 
 # {% endif %}
 @pytest.mark.process
-def test_a_load_balancer_that_is_named_is_believed(service: Upstream) -> None:
+def test_the_headers_of_a_configured_load_balancer_are_trusted(service: Upstream) -> None:
     changes = {
         "# 10.0.0.0/8 1;  # Yours": "127.0.0.1 1;",
         "# set_real_ip_from 10.0.0.0/8;  # Yours: the same addresses": "set_real_ip_from 127.0.0.1;",
@@ -183,7 +183,7 @@ def test_a_load_balancer_that_is_named_is_believed(service: Upstream) -> None:
 
 
 @pytest.mark.process
-def test_with_a_certificate_the_service_learns_that_the_client_uses_https(
+def test_with_a_certificate_the_service_gets_the_https_scheme_of_the_client(
     service: Upstream, tmp_path: Path
 ) -> None:
     program = shutil.which("openssl") or pytest.skip("openssl is not installed")
@@ -211,7 +211,7 @@ def test_with_a_certificate_the_service_learns_that_the_client_uses_https(
 
 
 @pytest.mark.process
-def test_a_request_has_one_id_from_the_proxy_to_the_answer(proxy: int) -> None:
+def test_a_request_has_one_id_from_the_proxy_to_the_response(proxy: int) -> None:
     for offered, kept in (
         ("a-good-name", True),
         ("short", False),
@@ -253,7 +253,7 @@ def test_what_is_internal_is_not_found(
     assert service.requests == []
 
 
-def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
+def test_its_log_has_the_requested_path_and_never_the_query(
     service: Upstream, tmp_path: Path
 ) -> None:
     log = tmp_path / "access.log"
@@ -431,7 +431,7 @@ def test_only_an_idempotent_request_is_tried_again_when_the_service_closes(
 
 
 @pytest.mark.process
-def test_a_service_that_goes_on_closing_is_a_problem_and_asked_again_by_the_next_request(
+def test_a_service_that_keeps_closing_connections_is_a_problem_and_is_tried_by_the_next_request(
     before_it: int, service: Upstream
 ) -> None:
     for _ in range(3):

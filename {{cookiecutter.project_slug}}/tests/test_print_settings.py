@@ -22,7 +22,7 @@ def set_arguments(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 @pytest.mark.parametrize(
     "line", ['PORT="9000"', "PORT=9000 # mine", "export PORT=9000", "PORT = 9000"]
 )
-def test_a_script_learns_what_is_in_force(
+def test_a_script_can_read_the_effective_settings(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     Path(".env").write_text(f"{line}\n")

@@ -31,7 +31,7 @@ def in_production(monkeypatch: pytest.MonkeyPatch, production: dict[str, str]) -
         monkeypatch.setenv(name.upper(), value)
 
 
-def test_production_is_what_runs_when_nothing_says_otherwise() -> None:
+def test_production_is_the_default_environment() -> None:
     with pytest.raises(InvalidSettings) as stopped:
         Settings.load()
 
@@ -207,7 +207,7 @@ def test_quotes_that_came_with_a_value_are_named(monkeypatch: pytest.MonkeyPatch
     assert OTHER_SECRET not in str(stopped.value)
 
 
-def test_a_host_in_dotenv_is_meant_for_this_service(tmp_path: Path) -> None:
+def test_a_host_in_dotenv_belongs_to_this_service(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("APP_ENV=development\nHOST=shop.example\n")
 
     with pytest.raises(InvalidSettings, match="HOST: must be an IP address"):
@@ -262,7 +262,7 @@ def test_a_mistyped_argument_is_refused() -> None:
 
 
 @pytest.mark.process
-def test_a_process_that_is_told_nonsense_stops_with_the_message_and_no_traceback() -> None:
+def test_a_process_with_an_invalid_setting_stops_with_the_message_and_no_traceback() -> None:
     root = Path(__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root), "APP_ENV": "production", "PORT": "x"}
 

@@ -8,7 +8,7 @@ def unreachable() -> None:
     raise ConnectionError
 
 
-def test_each_probe_is_told_apart() -> None:
+def test_each_probe_is_distinguished() -> None:
     checks = ReadinessChecks(HANG_TIMEOUT_SECONDS, {"ledger": unreachable, "mail": lambda: None})
 
     assert checks.run() == {"ledger": False, "mail": True}

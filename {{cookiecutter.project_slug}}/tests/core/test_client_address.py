@@ -74,7 +74,7 @@ def test_a_network_is_an_address_or_an_ipv6_subscriber_and_all_else_is_one(
 
 # {% endif %}
 @pytest.mark.attack
-def test_what_is_no_address_is_none_and_is_told_once(
+def test_an_invalid_address_becomes_none_and_is_logged_once(
     make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     app = make_app(trusted_proxy_hops=1)

@@ -110,11 +110,11 @@ def test_redirects_are_not_errors(client: FlaskClient) -> None:
     assert client.get("/folder").status_code == 308
 
 
-def test_an_answer_below_400_that_is_raised_passes(client: FlaskClient) -> None:
+def test_a_raised_response_below_400_passes(client: FlaskClient) -> None:
     assert client.get("/raised/unchanged").status_code == 304
 
 
-def test_a_bug_is_logged_with_the_id_that_the_client_was_given(
+def test_a_bug_is_logged_with_the_request_id_of_the_response(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
     answer = client.get("/raised/bug")
@@ -167,5 +167,5 @@ def test_a_body_that_is_not_an_object_is_refused(client: FlaskClient) -> None:
     ]
 
 
-def test_a_problem_says_what_it_is_to_whoever_logs_it() -> None:
+def test_a_problem_has_a_string_for_log_lines() -> None:
     assert str(Problem()) == "The request could not be understood."

@@ -119,7 +119,7 @@ def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
     assert actions(admin) == ["user.activate", "user.deactivate"]
 
 
-def test_whoever_gets_another_role_logs_in_anew_and_may_do_what_it_allows(
+def test_a_user_with_a_changed_role_logs_in_again_and_has_its_scopes(
     client: FlaskClient, admin: FlaskClient, ann: UUID
 ) -> None:
     login = logged_in(client, "ann@shop.example")
@@ -163,7 +163,7 @@ def test_nobody_takes_an_account_or_a_role_from_themselves(app: Flask, admin: Fl
 
 
 @pytest.mark.attack
-def test_whoever_is_no_administrator_any_more_changes_no_account_with_an_old_token(
+def test_a_former_administrator_changes_no_account_with_an_old_token(
     app: Flask, client: FlaskClient, admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
 ) -> None:
     change(admin, ann, "admin")
@@ -221,7 +221,7 @@ def test_an_ordinary_token_is_still_checked_without_a_query(
 
 
 @pytest.mark.attack
-def test_no_other_role_is_given_and_nothing_besides(
+def test_no_other_role_and_no_other_field_is_accepted(
     admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
 ) -> None:
     for payload in (

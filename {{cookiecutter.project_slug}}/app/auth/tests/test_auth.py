@@ -48,7 +48,7 @@ def reset_token(app: Flask, client: FlaskClient, email: str) -> str:
     return token(app, email, "reset-password")
 
 
-def test_a_login_answers_tokens_that_speak_for_the_account(app: Flask, client: FlaskClient) -> None:
+def test_a_login_returns_tokens_of_the_account(app: Flask, client: FlaskClient) -> None:
     for role in Role:
         email = new_address()
         user_id = make(app, email, role=role)
@@ -105,7 +105,7 @@ def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, em
 
 
 @pytest.mark.attack
-def test_what_is_no_address_logs_nobody_in(
+def test_an_invalid_address_logs_nobody_in(
     client: FlaskClient, email: str, subtests: pytest.Subtests
 ) -> None:
     for address in ("not an address", f" {email}", f"{email}\0", "' OR 1=1 --", ""):
@@ -233,7 +233,7 @@ def test_who_has_forgotten_the_password_chooses_a_new_one_once(
 
 
 @pytest.mark.attack
-def test_asking_for_emails_does_not_tell_who_has_an_account(
+def test_requesting_emails_does_not_reveal_which_accounts_exist(
     app: Flask, client: FlaskClient, email: str
 ) -> None:
     closed, missing = new_address(), new_address()
@@ -265,7 +265,7 @@ def test_a_link_never_leads_where_a_request_says(
 
 
 @pytest.mark.attack
-def test_a_link_for_one_purpose_is_refused_at_the_doors_of_others(
+def test_a_link_for_one_purpose_is_refused_for_every_other(
     app: Flask, client: FlaskClient, email: str
 ) -> None:
     link = {"token": reset_token(app, client, email)}

@@ -22,7 +22,7 @@ def _down() -> None:
     raise ConnectionError
 
 
-def test_a_live_process_says_so_even_when_what_it_needs_is_down(
+def test_a_live_process_reports_that_it_is_alive_even_when_its_dependencies_are_down(
     app: Flask, client: FlaskClient
 ) -> None:
     readiness_checks.of(app).probes["ledger"] = _down
@@ -43,7 +43,7 @@ def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
     assert answer.json["checks"]["mail"] == "ok"
 
 
-def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
+def test_readiness_does_not_wait_for_a_hanging_check_nor_start_it_twice(
     app: Flask, client: FlaskClient
 ) -> None:
     readiness_checks.of(app).timeout_seconds = 0.2

@@ -70,7 +70,7 @@ def test_an_order_is_queried_once_and_then_answered_alike(
     assert outcomes == ["miss", "hit", "hit"]
 
 
-def test_an_unknown_order_is_asked_for_each_time(
+def test_an_unknown_order_is_read_each_time(
     client: FlaskClient, count_queries: database.CountQueries
 ) -> None:
     for _ in range(2):
@@ -180,7 +180,7 @@ def test_a_change_on_a_page_shows_in_the_next_read(app: Flask) -> None:
 
 
 # {% endif %}
-def test_while_redis_is_away_answers_are_right(make_app: MakeApp, log_lines: LogLines) -> None:
+def test_without_redis_responses_are_correct(make_app: MakeApp, log_lines: LogLines) -> None:
     client = make_app(redis_url="redis://127.0.0.1:1/0").test_client()
 
     placed = client.post(URL, json=BASKET)
@@ -195,7 +195,7 @@ def test_while_redis_is_away_answers_are_right(make_app: MakeApp, log_lines: Log
 
 
 @pytest.mark.slow
-def test_a_hundred_who_ask_at_once_are_answered_from_one_read(
+def test_a_hundred_requests_at_once_cause_one_read(
     app: Flask,
     client: FlaskClient,
     count_queries: database.CountQueries,

@@ -115,7 +115,7 @@ def test_an_order_placed_meanwhile_does_not_move_the_next_page(
     assert ids(second) == stored[2:]
 
 
-def test_a_page_has_20_orders_unless_another_limit_is_asked_for(
+def test_a_page_has_20_orders_unless_the_request_has_another_limit(
     app: Flask, client: FlaskClient
 ) -> None:
     store_orders(app, 21)

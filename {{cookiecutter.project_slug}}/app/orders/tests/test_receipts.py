@@ -54,7 +54,7 @@ def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> No
     monkeypatch.setattr(email_queue.of(app), "_transport", refuse)
 
 
-def test_whoever_says_where_gets_one_receipt(
+def test_an_order_with_an_address_sends_one_receipt(
     app: Flask, client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
     answer = client.post(URL, json=BASKET)

@@ -47,7 +47,7 @@ def test_only_what_was_seen_is_cancelled(client: FlaskClient) -> None:
     assert cancelled.headers["ETag"] == client.get(location).headers["ETag"] != etag
 
 
-def test_a_weak_tag_of_the_present_version_is_refused_and_told_why(client: FlaskClient) -> None:
+def test_a_weak_tag_of_the_present_version_is_refused_with_the_reason(client: FlaskClient) -> None:
     """RFC 9110, 13.1.1: strong comparison. A client that reads again gets the same weak tag."""
     placed = client.post(URL, json=BASKET)
     location, etag = placed.headers["Location"], placed.headers["ETag"]

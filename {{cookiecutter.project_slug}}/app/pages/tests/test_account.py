@@ -102,7 +102,7 @@ def test_a_single_session_has_nothing_to_end(browser: FlaskClient) -> None:
     assert OTHERS not in browser.get("/account").text
 
 
-def test_whoever_may_do_nothing_else_sees_sessions_and_ends_them(app: Flask) -> None:
+def test_a_user_without_any_scope_lists_and_ends_their_sessions(app: Flask) -> None:
     open_session(app)
     client = app.test_client()
     browsers.login(client, access.Principal(browsers.SOME_ID, frozenset(), open_session(app)))
@@ -152,9 +152,7 @@ def test_all_other_sessions_end_at_once_and_this_one_stays(
         assert transaction.get_one(LoginSession, other_session).ended_at is None
 
 
-def test_whoever_ends_the_session_of_this_browser_is_logged_out(
-    app: Flask, browser: FlaskClient
-) -> None:
+def test_ending_the_session_of_this_browser_logs_it_out(app: Flask, browser: FlaskClient) -> None:
     with_session(app)
     kept = browsers.session_of(browser)["user"]
     assert isinstance(kept, dict)
@@ -196,7 +194,7 @@ def test_no_session_ends_without_a_form_of_this_service(
 
 
 @pytest.mark.attack
-def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> None:
+def test_anonymous_users_are_redirected_to_the_login(app: Flask, subtests: pytest.Subtests) -> None:
     session_id = open_session(app)
     for path in ("/account", path_of(session_id), OTHERS):
         with subtests.test(path):

@@ -70,7 +70,7 @@ def test_a_session_of_a_browser_lasts_no_longer_than_its_cookie(
     assert found.expires_at - found.created_at == timedelta(seconds=43_200)
 
 
-def test_sessions_are_told_apart_by_their_networks(
+def test_sessions_are_distinguished_by_their_networks(
     app: Flask, browser: FlaskClient, email: str
 ) -> None:
     logged_in(app, email)
@@ -175,7 +175,7 @@ def test_nobody_changes_an_account_without_its_password(
 
 
 @pytest.mark.attack
-def test_a_stolen_session_guesses_a_password_no_more_often_than_a_stranger(
+def test_a_stolen_session_has_no_more_password_attempts_than_a_login(
     browser: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     pages = [PASSWORD_PAGE, EMAIL, CLOSE, OTHERS, CLOSE]
@@ -195,7 +195,7 @@ def test_a_stolen_session_guesses_a_password_no_more_often_than_a_stranger(
 
 
 @pytest.mark.attack
-def test_nobody_learns_here_which_addresses_have_an_account(
+def test_a_form_does_not_reveal_which_addresses_have_an_account(
     app: Flask, browser: FlaskClient
 ) -> None:
     taken = new_address()
@@ -213,7 +213,7 @@ def test_nobody_learns_here_which_addresses_have_an_account(
 
 
 @pytest.mark.attack
-def test_strangers_and_other_sites_change_nothing(
+def test_anonymous_users_and_other_sites_change_nothing(
     app: Flask, browser: FlaskClient, email: str, subtests: pytest.Subtests
 ) -> None:
     form = {**PROOF, "password": OTHER_PASSWORD, "email": new_address()}

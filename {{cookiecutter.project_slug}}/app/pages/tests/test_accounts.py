@@ -52,7 +52,7 @@ def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
     return token(app, new, "change-email")
 
 
-def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
+def test_a_new_user_registers_confirms_the_address_and_logs_in(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
@@ -70,7 +70,7 @@ def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
     assert logged_in.location == "/"
 
 
-def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskClient) -> None:
+def test_every_form_of_an_account_has_an_explanation(app: Flask, client: FlaskClient) -> None:
     waiting, forgetful, moving = (new_address() for _ in range(3))
     send(client, REGISTER, {"email": waiting, "password": PASSWORD})
     for email in (forgetful, moving):
@@ -96,7 +96,7 @@ def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskCli
     assert len({sentence for (sentence,) in explanations}) == len(pages)
 
 
-def test_password_fields_hide_what_is_typed_and_say_which_password_is_meant(
+def test_password_fields_hide_their_text_and_have_an_autocomplete_purpose(
     app: Flask, client: FlaskClient
 ) -> None:
     make(app, email := new_address())
@@ -110,7 +110,7 @@ def test_password_fields_hide_what_is_typed_and_say_which_password_is_meant(
         assert f' autocomplete="{autocomplete}"' in field
 
 
-def test_whoever_has_forgotten_a_password_chooses_another_one(
+def test_a_user_with_a_forgotten_password_chooses_another_one(
     app: Flask, client: FlaskClient
 ) -> None:
     make(app, email := new_address())
@@ -289,7 +289,7 @@ def test_no_other_site_uses_a_link(
 
 
 @pytest.mark.attack
-def test_no_page_tells_which_addresses_have_an_account(
+def test_no_page_reveals_which_addresses_have_an_account(
     app: Flask, subtests: pytest.Subtests
 ) -> None:
     taken, free, closed = new_address(), new_address(), new_address()
@@ -309,7 +309,7 @@ def test_no_page_tells_which_addresses_have_an_account(
 
 
 @pytest.mark.attack
-def test_a_token_is_neither_shown_nor_logged_nor_told_to_another_site(
+def test_a_token_is_neither_shown_nor_logged_nor_sent_to_another_site(
     app: Flask, client: FlaskClient, log_lines: LogLines
 ) -> None:
     make(app, email := new_address())

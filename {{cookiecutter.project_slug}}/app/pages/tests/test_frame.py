@@ -97,7 +97,7 @@ def test_every_page_has_a_title_of_its_own(pages: dict[str, TestResponse]) -> No
     assert len({found[1] for found in titles if found}) == len(pages)
 
 
-def test_a_script_runs_only_with_the_nonce_of_its_answer(pages: dict[str, TestResponse]) -> None:
+def test_a_script_runs_only_with_the_nonce_of_its_response(pages: dict[str, TestResponse]) -> None:
     nonces = set()
     for path, answer in pages.items():
         policy = answer.headers["Content-Security-Policy"]
@@ -117,7 +117,7 @@ def test_a_script_runs_only_with_the_nonce_of_its_answer(pages: dict[str, TestRe
     assert len(nonces) == len(pages)
 
 
-def test_pages_are_stored_nowhere_and_say_what_they_may_load(
+def test_pages_are_stored_nowhere_and_restrict_what_they_load(
     pages: dict[str, TestResponse],
 ) -> None:
     for path, answer in pages.items():
@@ -171,7 +171,7 @@ def test_files_are_kept_for_as_long_as_they_stay_the_same(client: FlaskClient) -
         assert unchanged.status_code == 304
 
 
-def test_the_icon_is_there_for_whoever_asks_by_habit(client: FlaskClient) -> None:
+def test_the_icon_is_served_at_its_usual_path(client: FlaskClient) -> None:
     assert client.get("/favicon.ico").mimetype == "image/svg+xml"
 
 
@@ -208,7 +208,7 @@ def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
     # {% endif %}
 
 
-def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None:
+def test_a_page_shows_how_long_to_wait_and_names_no_header() -> None:
     detail = "Too many requests. Try again after the number of seconds in Retry-After."
     for seconds, duration in (
         ("1", "1 second."),
@@ -224,7 +224,7 @@ def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None
         assert rendering.readable_detail(status, detail, retry_after) == detail
 
 
-def test_whoever_does_not_prefer_pages_gets_the_document(client: FlaskClient) -> None:
+def test_a_client_that_does_not_prefer_html_gets_the_document(client: FlaskClient) -> None:
     for path, accept in (
         ("/nowhere", "*/*"),
         ("/nowhere", "application/json"),
@@ -247,7 +247,7 @@ def test_headers_that_belong_to_a_problem_stay_on_its_page(client: FlaskClient) 
 
 
 @pytest.mark.attack
-def test_the_page_of_a_bug_tells_nothing_of_it(make_app: MakeApp) -> None:
+def test_the_page_of_a_bug_has_no_details(make_app: MakeApp) -> None:
     app = make_app()
 
     @app.get("/bug/<text>")

@@ -15,7 +15,7 @@ def _account(app: Flask) -> None:
     make(app, PERSON["email"])
 
 
-def test_whoever_signs_in_is_led_on(client: FlaskClient) -> None:
+def test_a_login_redirects_to_the_requested_page(client: FlaskClient) -> None:
     page = client.get("/?cursor=").location
     answer = send(client, page, PERSON)
 
@@ -27,7 +27,7 @@ def test_whoever_signs_in_is_led_on(client: FlaskClient) -> None:
     assert client.get("/login?next=/account/password").location == "/account/password"
 
 
-def test_whoever_signs_out_ends_the_login(client: FlaskClient) -> None:
+def test_a_logout_ends_the_session(client: FlaskClient) -> None:
     send(client, "/login", PERSON)
     copied = client.get_cookie("session")
     assert copied
@@ -85,7 +85,7 @@ def test_each_try_at_the_page_is_a_line_with_its_outcome_and_account(
     assert PASSWORD not in str(log_lines)
 
 
-def test_logging_out_everywhere_signs_out_of_browsers_too(client: FlaskClient) -> None:
+def test_logging_out_everywhere_ends_browser_sessions_too(client: FlaskClient) -> None:
     send(client, "/login", PERSON)
     tokens = logged_in(client, PERSON["email"])
     assert client.get("/").status_code == 200
@@ -107,7 +107,7 @@ def test_nobody_is_led_to_another_site(app: Flask, subtests: pytest.Subtests) ->
 
 
 @pytest.mark.attack
-def test_a_session_from_before_is_worth_nothing_after_signing_in(client: FlaskClient) -> None:
+def test_a_session_from_before_the_login_is_not_valid_after_it(client: FlaskClient) -> None:
     before = token(client, "/login")
     planted = session_of(client)["csrf_token"]
 

@@ -17,7 +17,7 @@ def app(make_app: MakeApp) -> Flask:
     return toy_page.init_app(make_app())
 
 
-def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
+def test_an_error_page_keeps_the_frame_of_the_logged_in_user(app: Flask) -> None:
     client = user_browser(app)
     form = {"csrf_token": token(client, PATH)}
     for answer in (
@@ -35,7 +35,7 @@ def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
         assert "Log in</a>" not in answer.text, answer.status
 
 
-def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
+def test_the_page_of_a_failure_uses_no_dependency_that_may_have_failed(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app()
@@ -60,7 +60,7 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
 
 
 @pytest.mark.attack
-def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
+def test_an_error_page_does_not_show_the_user_of_an_expired_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = user_browser(app)

@@ -136,7 +136,7 @@ def test_the_list_goes_on_from_page_to_page(app: Flask, browser: FlaskClient) ->
     assert "Newest orders" in second
 
 
-def test_moments_are_told_in_utc(app: Flask, browser: FlaskClient) -> None:
+def test_times_are_shown_in_utc(app: Flask, browser: FlaskClient) -> None:
     order_id = place(app)
     with app.app_context(), database.writing() as session:
         session.get_one(Order, order_id).created_at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -161,7 +161,7 @@ def test_an_order_is_cancelled_once(app: Flask, browser: FlaskClient) -> None:
 
 
 # {% if cookiecutter.webhooks %}
-def test_a_paid_order_says_so_and_cannot_be_cancelled(app: Flask, browser: FlaskClient) -> None:
+def test_a_paid_order_is_marked_and_cannot_be_cancelled(app: Flask, browser: FlaskClient) -> None:
     order_id = place(app)
     with app.app_context(), database.writing() as session:
         session.get_one(Order, order_id).paid_at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -173,7 +173,7 @@ def test_a_paid_order_says_so_and_cannot_be_cancelled(app: Flask, browser: Flask
 
 
 # {% endif %}
-def test_what_is_not_there_is_a_page_that_says_so(browser: FlaskClient) -> None:
+def test_a_missing_page_is_a_404_page(browser: FlaskClient) -> None:
     for path in (f"/orders/{SOME_ID}", "/?cursor=made-up"):
         answer = browser.get(path, headers=ACCEPT)
 
@@ -181,7 +181,7 @@ def test_what_is_not_there_is_a_page_that_says_so(browser: FlaskClient) -> None:
         assert "<h1>Not Found</h1>" in answer.text, path
 
 
-def test_a_url_that_is_no_text_is_a_page_that_says_so(browser: FlaskClient) -> None:
+def test_an_undecodable_url_is_an_error_page(browser: FlaskClient) -> None:
     answer = browser.get("/?cursor=%00", headers=ACCEPT)
 
     assert answer.status_code == 400
@@ -237,7 +237,7 @@ def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subt
 
 
 @pytest.mark.attack
-def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> None:
+def test_anonymous_users_are_redirected_to_the_login(app: Flask, subtests: pytest.Subtests) -> None:
     """The Authorization header of the client has no effect: pages accept only cookies."""
     for method, path, onward in (
         ("GET", "/", "/login?next=%2F"),
@@ -258,7 +258,7 @@ def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> N
 
 
 @pytest.mark.attack
-def test_whoever_lacks_a_scope_is_refused(app: Flask, subtests: pytest.Subtests) -> None:
+def test_a_principal_without_the_scope_is_refused(app: Flask, subtests: pytest.Subtests) -> None:
     reader = app.test_client()
     login(reader, access.Principal(SOME_ID, frozenset({"orders:read"})))
     page = f"/orders/{place(app)}"

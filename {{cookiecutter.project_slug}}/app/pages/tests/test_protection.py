@@ -125,12 +125,12 @@ def test_a_form_on_another_sites_page_is_refused_even_with_a_token(
             assert answer.json["code"] == "cross_origin_request"
 
 
-def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: FlaskClient) -> None:
+def test_a_browser_without_fetch_metadata_is_accepted_by_its_token(client: FlaskClient) -> None:
     for headers in ({}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost"}):
         assert client.post(PATH, data=form_of(client), headers=headers).status_code == 200
 
 
-def test_the_api_takes_no_cookie_and_asks_for_no_token(client: FlaskClient) -> None:
+def test_the_api_accepts_no_cookie_and_requires_no_csrf_token(client: FlaskClient) -> None:
     answer = client.post(toy.URL, json={}, headers={"Sec-Fetch-Site": "same-origin"})
 
     assert answer.status_code == 422

@@ -123,7 +123,9 @@ def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> 
     assert "user" not in session_of(client)
 
 
-def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: Realm) -> None:
+def test_a_login_at_the_provider_redirects_to_the_requested_page(
+    client: FlaskClient, realm: Realm
+) -> None:
     page = client.get("/inside?a=b")
     assert page.location == "/login?next=%2Finside%3Fa%3Db"
     url = client.get(page.location).location
@@ -138,7 +140,7 @@ def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: 
     assert client.get("/login?next=/inside").location == "/inside"
 
 
-def test_the_provider_is_told_what_it_needs_and_no_secret(
+def test_the_authorization_request_has_its_parameters_and_no_secret(
     client: FlaskClient, realm: Realm
 ) -> None:
     first, second = (urlsplit(start(client)) for _ in range(2))
@@ -185,9 +187,7 @@ def test_each_try_is_a_line_with_its_outcome_and_subject(
     assert "subject" not in refused
 
 
-def test_whoever_signs_out_may_logout_of_the_provider_too(
-    client: FlaskClient, realm: Realm
-) -> None:
+def test_a_logout_may_include_the_provider(client: FlaskClient, realm: Realm) -> None:
     login(client, realm)
 
     answer = send(client, PATH, {}, to="/logout")
@@ -208,7 +208,7 @@ def test_a_form_leads_to_a_page_and_not_to_another_site(client: FlaskClient) -> 
     assert client.get("/logged-out").status_code == 200
 
 
-def test_whoever_lacks_what_users_need_is_known_and_refused(
+def test_a_principal_without_the_claims_of_users_is_identified_and_refused(
     make_app: MakeApp, realm: Realm
 ) -> None:
     client = serving(make_app, realm, oidc_user_requires="role:customer").test_client()
@@ -239,7 +239,7 @@ def test_a_secret_may_hold_any_character(
     assert login(client, realm).status_code == 303
 
 
-def test_some_tabs_may_be_signing_in_at_once(client: FlaskClient, realm: Realm) -> None:
+def test_several_tabs_may_log_in_at_once(client: FlaskClient, realm: Realm) -> None:
     urls = [start(client, f"/inside?tab={number}") for number in range(MAX_TABS + 1)]
     first, second, *_ = (back(realm, url) for url in urls)
 
@@ -263,7 +263,7 @@ def test_the_cookie_of_many_tabs_is_not_too_large(client: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_an_answer_to_no_question_of_this_browser_is_refused(
+def test_a_callback_without_an_authorization_request_of_this_browser_is_refused(
     app: Flask, realm: Realm, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = app.test_client()
@@ -336,7 +336,7 @@ def test_a_code_is_spent_only_with_what_it_was_made_for(
 
 
 @pytest.mark.attack
-def test_an_answer_of_another_provider_is_refused(
+def test_a_callback_of_another_provider_is_refused(
     app: Flask,
     realm: Realm,
     make_app: MakeApp,
@@ -362,7 +362,7 @@ def test_an_answer_of_another_provider_is_refused(
 
 
 @pytest.mark.attack
-def test_nobody_is_logged_in_by_an_id_token_that_is_not_good(
+def test_an_invalid_id_token_logs_nobody_in(
     app: Flask, realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
 ) -> None:
     for name, others in {
@@ -405,7 +405,7 @@ def test_a_refusal_of_the_provider_is_a_page_that_repeats_nothing(
 
 
 @pytest.mark.attack
-def test_a_host_that_was_made_up_is_told_to_nobody(client: FlaskClient) -> None:
+def test_an_invented_host_is_sent_to_no_provider(client: FlaskClient) -> None:
     answer = client.get("/login", headers={"Host": "evil.example"})
 
     assert "evil" not in answer.location
@@ -413,7 +413,7 @@ def test_a_host_that_was_made_up_is_told_to_nobody(client: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_a_session_from_before_is_worth_nothing_after_signing_in(
+def test_a_session_from_before_the_login_is_not_valid_after_it(
     client: FlaskClient, realm: Realm
 ) -> None:
     client.get(PATH)
@@ -497,7 +497,7 @@ def test_while_the_provider_fails_nobody_is_half_logged_in(
     assert CLIENT["secret"] not in str(log_lines)
 
 
-def test_nobody_waits_for_headers_in_drops(
+def test_slow_headers_make_no_other_client_wait(
     app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.3)
@@ -562,7 +562,7 @@ def test_a_place_may_have_parameters_of_its_own(
     assert realm.request_count(DISCOVERY) == 1
 
 
-def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(
+def test_in_development_the_client_id_is_optional_and_without_it_login_is_disabled(
     make_app: MakeApp, openid_provider: OpenIDProvider
 ) -> None:
     bare = Settings.model_validate({"app_env": "development"})

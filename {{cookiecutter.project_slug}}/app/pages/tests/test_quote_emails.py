@@ -17,7 +17,7 @@ def app(make_app: MakeApp) -> Flask:
     return app
 
 
-def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
+def test_the_page_sends_a_quote_to_the_address_of_the_form(app: Flask) -> None:
     client = app.test_client()
     kept = email_queue.of(app).captured
 

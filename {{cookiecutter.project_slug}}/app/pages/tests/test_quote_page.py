@@ -19,7 +19,7 @@ def test_a_basket_is_priced(client: FlaskClient) -> None:
         assert text in answer.text
 
 
-def test_another_line_is_given_without_a_script_and_nothing_typed_is_lost(
+def test_another_line_is_added_without_a_script_and_nothing_typed_is_lost(
     client: FlaskClient,
 ) -> None:
     answer = send(client, PATH, {"currency": "USD", **line("TEA", "two", ""), "add": "line"})
@@ -62,7 +62,7 @@ def test_every_mistake_is_named_above_the_form_and_beside_its_field(client: Flas
     assert 'role="alert"' in answer.text
 
 
-def test_an_empty_form_says_what_it_needs(client: FlaskClient) -> None:
+def test_an_empty_form_names_its_required_fields(client: FlaskClient) -> None:
     answer = send(client, PATH, {})
 
     assert answer.status_code == 422

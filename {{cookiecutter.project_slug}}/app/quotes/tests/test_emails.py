@@ -34,7 +34,7 @@ def post(app: Flask) -> deque[EmailMessage]:
     return kept
 
 
-def test_a_quote_is_sent_to_whoever_says_where(
+def test_a_quote_is_sent_to_the_address_of_the_request(
     client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
     answer = client.post(URL, json=BASKET)

@@ -146,7 +146,7 @@ def test_another_secret_key_ends_no_login(app: Flask, make_app: MakeApp) -> None
 
 
 @pytest.mark.attack
-def test_no_other_token_is_believed(app: Flask, subtests: pytest.Subtests) -> None:
+def test_no_other_token_is_accepted(app: Flask, subtests: pytest.Subtests) -> None:
     with app.app_context():
         ended, expired, good = (opened(uuid4()) for _ in range(3))
         of_ended, of_expired = stored(ended).id, stored(expired).id

@@ -72,7 +72,7 @@ def test_all_logins_of_somebody_end_but_for_one_that_is_named(
         assert still_open(other) == {theirs}
 
 
-def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: CountQueries) -> None:
+def test_one_query_checks_a_session(app: Flask, count_queries: CountQueries) -> None:
     with app.app_context():
         open_one, ended, expired = (opened(uuid4()) for _ in range(3))
         service.end(ended)

@@ -39,7 +39,7 @@ def later(app: Flask, seconds: float) -> None:
 
 
 @pytest.mark.attack
-def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
+def test_repeated_guesses_are_limited_with_and_without_an_account(
     app: Flask, client: FlaskClient
 ) -> None:
     existing, missing = new_address(), new_address()
@@ -65,7 +65,7 @@ def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
     assert log_in(client, existing, HOME, PASSWORD).status_code == 200
 
 
-def test_a_clock_that_is_put_back_keeps_nobody_out(app: Flask, client: FlaskClient) -> None:
+def test_a_clock_that_is_set_back_locks_nobody_out(app: Flask, client: FlaskClient) -> None:
     email = new_address()
     make(app, email)
     for _ in range(6):
@@ -149,7 +149,7 @@ def test_many_guesses_at_once_are_not_each_the_first(app: Flask) -> None:
     assert set(statuses) <= {401, 429}
 
 
-def test_whoever_there_is_or_is_not_the_same_queries_are_sent(
+def test_the_same_queries_are_sent_with_and_without_an_account(
     app: Flask, client: FlaskClient, count_queries: CountQueries
 ) -> None:
     wrong, unconfirmed, closed = (new_address() for _ in range(3))
@@ -168,7 +168,7 @@ def test_whoever_there_is_or_is_not_the_same_queries_are_sent(
 
 @pytest.mark.slow
 @pytest.mark.attack
-def test_the_time_of_a_refusal_does_not_tell_what_there_is(
+def test_the_time_of_a_refusal_does_not_reveal_what_exists(
     app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts, "check", lambda *_, **__: None)

@@ -56,7 +56,7 @@ def test_a_password_may_have_64_characters_and_no_more_than_128(ours: Passwords)
     assert refused.value.sentences == ["Must have 12 to 128 characters."]
 
 
-def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
+def test_all_problems_of_a_password_are_reported_at_once() -> None:
     values = {"app_env": "testing", "service_name": "tea-house"}
     ours = Passwords(Settings.model_validate(values))
     for bad, messages in (

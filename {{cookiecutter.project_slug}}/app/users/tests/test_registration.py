@@ -64,7 +64,7 @@ def test_an_account_can_be_used_once_its_address_is_confirmed(
     assert again.json["code"] == "invalid_link"
 
 
-def test_whoever_misses_the_email_is_sent_a_link_to_choose_a_password(
+def test_a_user_without_the_email_gets_a_link_to_choose_a_password(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
@@ -80,7 +80,7 @@ def test_whoever_misses_the_email_is_sent_a_link_to_choose_a_password(
 
 
 @pytest.mark.attack
-def test_registering_does_not_tell_which_addresses_are_taken(
+def test_registering_does_not_reveal_which_addresses_are_taken(
     app: Flask, client: FlaskClient
 ) -> None:
     taken, free, closed = new_address(), new_address(), new_address()
@@ -103,7 +103,7 @@ def test_registering_does_not_tell_which_addresses_are_taken(
 
 
 @pytest.mark.attack
-def test_registering_sends_the_same_queries_whoever_has_the_address(
+def test_registering_sends_the_same_queries_for_any_address(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, count_queries: CountQueries
 ) -> None:
     monkeypatch.setattr(service, "add_email", Mock())
@@ -121,7 +121,7 @@ def test_registering_sends_the_same_queries_whoever_has_the_address(
 @pytest.mark.attack
 @pytest.mark.parametrize("sequence", ["stranger first", "owner first"])
 @pytest.mark.parametrize("url", [AGAIN, URL])
-def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
+def test_registering_the_address_of_somebody_else_gains_nothing(
     app: Flask, client: FlaskClient, sequence: str, url: str
 ) -> None:
     email = new_address()
@@ -151,7 +151,7 @@ def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
 
 
 @pytest.mark.attack
-def test_an_address_that_a_stranger_has_registered_is_still_its_owners_to_use(
+def test_the_owner_can_use_an_address_that_somebody_else_has_registered(
     app: Flask, client: FlaskClient
 ) -> None:
     mine, wanted, of_admin = (new_address() for _ in range(3))
@@ -210,7 +210,9 @@ def test_nobody_chooses_more_than_address_and_password(app: Flask, client: Flask
         assert connection.execute(query).one() == ("user", None)
 
 
-def test_what_makes_no_account_is_said_at_once(app: Flask, client: FlaskClient) -> None:
+def test_all_problems_of_a_registration_are_reported_at_once(
+    app: Flask, client: FlaskClient
+) -> None:
     for payload, code, pointers in (
         ({}, "validation_failed", ["#/email", "#/password"]),
         ({"email": "ada", "password": PASSWORD}, "validation_failed", ["#/email"]),
@@ -269,7 +271,7 @@ def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_
 
 
 @pytest.mark.attack
-def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient) -> None:
+def test_an_attacker_cannot_keep_the_owner_from_a_reset(app: Flask, client: FlaskClient) -> None:
     email, other = new_address(), new_address()
     for each in (email, other):
         make(app, each)
@@ -291,7 +293,9 @@ def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient)
 
 
 @pytest.mark.attack
-def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: FlaskClient) -> None:
+def test_an_attacker_cannot_keep_a_new_user_from_registering(
+    app: Flask, client: FlaskClient
+) -> None:
     email = new_address()
     for number in range(12):
         route = (RESET, AGAIN)[number % 2]
@@ -305,7 +309,7 @@ def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: Flask
 
 
 @pytest.mark.attack
-def test_a_stranger_who_moves_to_an_address_keeps_no_newcomer_from_registering(
+def test_an_attacker_who_changes_to_an_address_cannot_keep_a_new_user_from_registering(
     app: Flask, client: FlaskClient
 ) -> None:
     email, other = new_address(), new_address()
@@ -328,7 +332,7 @@ def test_a_stranger_who_moves_to_an_address_keeps_no_newcomer_from_registering(
 
 
 @pytest.mark.attack
-def test_a_stranger_makes_no_link_void_that_cannot_be_sent_again(
+def test_an_attacker_cannot_invalidate_a_link_that_cannot_be_sent_again(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()

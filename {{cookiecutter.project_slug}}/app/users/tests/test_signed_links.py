@@ -20,7 +20,7 @@ def links(app: Flask) -> Links:
     return signed_links.links.of(app)
 
 
-def test_a_link_leads_to_the_public_url_and_says_what_was_put_in(
+def test_a_link_has_the_public_url_and_the_signed_content(
     production: dict[str, str],
 ) -> None:
     production["public_url"] = "https://shop.example/front/"

@@ -54,7 +54,7 @@ def test_an_email_waits_in_the_database_until_the_mail_server_takes_it(
     assert client.post("/api/v1/auth/email-verification/confirm", json=link).status_code == 204
 
 
-def test_an_email_that_is_refused_for_good_is_forgotten(
+def test_an_email_that_is_refused_permanently_is_deleted(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     email = new_address()

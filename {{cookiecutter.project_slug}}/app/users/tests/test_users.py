@@ -44,7 +44,7 @@ def goes_on(client: FlaskClient, tokens: dict[str, str]) -> bool:
     return client.post(REFRESH, json=payload).status_code == 200
 
 
-def test_one_query_shows_the_callers_account(
+def test_one_query_returns_the_account_of_the_principal(
     app: Flask, client: FlaskClient, count_queries: CountQueries
 ) -> None:
     address = new_address()
@@ -103,7 +103,7 @@ def test_a_stolen_token_changes_nothing_without_the_password(
     assert client.get(ME, headers=me).json["email"] == email  # type: ignore[index]  # it is an object
 
 
-def test_each_time_the_password_is_asked_again_is_a_line_with_its_outcome(
+def test_each_confirmation_of_the_password_is_a_log_line_with_its_outcome(
     client: FlaskClient, me: dict[str, str], log_lines: LogLines
 ) -> None:
     payload = {"current_password": "a guess of somebody", "password": OTHER_PASSWORD}
@@ -133,7 +133,7 @@ def test_a_weak_new_password_is_refused(
     assert log_in(client, email).status_code == 200
 
 
-def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
+def test_a_new_address_takes_effect_once_confirmed_and_the_old_one_gets_an_email(
     app: Flask, client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
     new = new_address()
@@ -156,7 +156,7 @@ def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
 
 
 @pytest.mark.attack
-def test_changing_the_address_does_not_tell_which_ones_are_taken(
+def test_changing_the_address_does_not_reveal_which_ones_are_taken(
     app: Flask, client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
     taken, free = new_address(), new_address()
@@ -216,7 +216,7 @@ def test_a_closed_account_lets_nobody_in(app: Flask, client: FlaskClient, email:
     assert emails(app, email) == []
 
 
-def test_a_caller_without_an_account_has_nothing_to_change(client: FlaskClient) -> None:
+def test_a_principal_without_an_account_has_nothing_to_change(client: FlaskClient) -> None:
     payload = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
 
     assert client.post(f"{ME}/password", json=payload).status_code == 404
@@ -235,7 +235,7 @@ def test_an_operator_makes_administrators(app: Flask, client: FlaskClient) -> No
     assert found["role"] == "admin"
 
 
-def test_what_is_wrong_with_an_administrator_is_said_at_once(app: Flask) -> None:
+def test_all_problems_of_a_new_administrator_are_reported_at_once(app: Flask) -> None:
     email = new_address()
     make(app, email)
     for address, password, messages in (
@@ -253,9 +253,7 @@ def test_what_is_wrong_with_an_administrator_is_said_at_once(app: Flask) -> None
             assert message in refused.output
 
 
-def test_a_password_of_former_days_is_hashed_anew_when_it_is_used(
-    app: Flask, make_app: MakeApp
-) -> None:
+def test_an_old_password_hash_is_replaced_at_login(app: Flask, make_app: MakeApp) -> None:
     email = new_address()
     user_id = make(app, email)
     costlier = make_app(argon2_time_cost=2)

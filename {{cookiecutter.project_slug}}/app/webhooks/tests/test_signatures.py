@@ -15,7 +15,7 @@ SECRET = signatures.DEVELOPMENT_SECRET
 BODY = '{"type": "é", "data": {}}'
 
 
-def test_what_we_sign_is_good_for_the_reference_library() -> None:
+def test_our_signature_is_valid_for_the_reference_library() -> None:
     headers = signatures.headers([b"x" * 32, signatures.key(SECRET)], "msg_1", BODY.encode())
 
     Webhook(SECRET).verify(BODY, headers)
@@ -23,7 +23,7 @@ def test_what_we_sign_is_good_for_the_reference_library() -> None:
         Webhook(SECRET).verify(BODY + " ", headers)
 
 
-def test_what_the_reference_library_signs_is_good_for_us() -> None:
+def test_a_signature_of_the_reference_library_is_valid_here() -> None:
     now = int(time.time())
     headers = {
         "webhook-id": "msg_1",

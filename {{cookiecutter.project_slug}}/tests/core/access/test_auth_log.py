@@ -44,7 +44,7 @@ def test_a_bug_is_no_outcome_of_a_try(tried: Flask, log_lines: LogLines) -> None
     assert [line["message"] for line in log_lines if "outcome" in line] == []
 
 
-def test_outside_a_request_nothing_is_said_of_whose_it_was(log_lines: LogLines) -> None:
+def test_outside_a_request_no_log_line_has_a_user_id(log_lines: LogLines) -> None:
     with auth_log.log_outcome("a try"):
         auth_log.bind("7")
 

@@ -76,7 +76,7 @@ def user_name(client: FlaskClient) -> str:
     return client.get("/who").text
 
 
-def test_a_browser_is_somebodys_from_signing_in_to_signing_out(client: FlaskClient) -> None:
+def test_a_browser_has_a_user_from_login_to_logout(client: FlaskClient) -> None:
     assert user_name(client) == "nobody"
     assert client.post("/in/ann").text == "True"
     assert user_name(client) == "ann"
@@ -86,13 +86,13 @@ def test_a_browser_is_somebodys_from_signing_in_to_signing_out(client: FlaskClie
     assert client.get("/may/notes:read").text == "False"
 
 
-def test_whoever_is_logged_in_may_go_where_no_scope_is_needed(client: FlaskClient) -> None:
+def test_a_logged_in_user_may_open_a_page_without_a_scope(client: FlaskClient) -> None:
     assert client.get("/may").text == "False"
     client.post("/in/ann")
     assert client.get("/may").text == "True"
 
 
-def test_whoever_is_logged_in_may_be_called_otherwise(client: FlaskClient) -> None:
+def test_the_name_of_a_logged_in_user_can_change(client: FlaskClient) -> None:
     client.post("/in/ann")
     assert client.post("/call/beth").text == "beth"
     assert user_name(client) == "beth"
@@ -108,14 +108,14 @@ def test_the_name_in_the_cookie_is_known_for_as_long_as_the_session(
     assert client.get("/cookie").text == "None"
 
 
-def test_whoever_lacks_a_scope_is_refused(client: FlaskClient) -> None:
+def test_a_principal_without_the_scope_is_refused(client: FlaskClient) -> None:
     client.post("/in/ann")
 
     assert client.get("/may/admin").status_code == 403
 
 
 @pytest.mark.attack
-def test_nothing_from_before_is_kept_at_signing_in_and_out(
+def test_login_and_logout_clear_the_earlier_session(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     for path in ("/in/ann", "/out"):
@@ -145,9 +145,7 @@ def test_a_session_ends_however_much_it_is_used(client: FlaskClient, later: Retr
     assert user_name(client) == "nobody"
 
 
-def test_a_cookie_is_not_written_anew_by_every_request(
-    client: FlaskClient, later: RetryLater
-) -> None:
+def test_a_cookie_is_not_rewritten_by_every_request(client: FlaskClient, later: RetryLater) -> None:
     client.post("/in/ann")
     assert "Set-Cookie" not in client.get("/who").headers
     later(browser_session.REFRESH_SECONDS)
@@ -192,7 +190,9 @@ def test_a_cookie_that_this_service_did_not_write_is_nobodys(
             assert user_name(attacker) == "nobody"
 
 
-def test_log_lines_name_whoever_is_logged_in(client: FlaskClient, log_lines: LogLines) -> None:
+def test_log_lines_have_the_id_of_the_logged_in_user(
+    client: FlaskClient, log_lines: LogLines
+) -> None:
     client.post("/in/ann")
     user_name(client)
 

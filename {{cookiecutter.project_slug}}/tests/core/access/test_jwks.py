@@ -36,7 +36,7 @@ def realm(openid_provider: OpenIDProvider) -> Realm:
     return openid_provider.realm(KEY)
 
 
-def test_keys_are_asked_for_when_the_first_token_comes_and_kept(
+def test_keys_are_fetched_when_the_first_token_arrives_and_are_cached(
     realm: Realm, pass_time: PassTime
 ) -> None:
     provider = provider_client(realm)
@@ -64,7 +64,7 @@ def test_a_change_of_keys_is_seen_by_the_first_token_of_the_new_one(realm: Realm
     assert realm.request_count(KEYS) == 1
 
 
-def test_a_key_that_the_provider_withdraws_is_believed_no_longer_than_keys_are_fresh(
+def test_a_withdrawn_key_is_accepted_no_longer_than_keys_are_fresh(
     realm: Realm, pass_time: PassTime
 ) -> None:
     provider = provider_client(realm)
@@ -79,7 +79,7 @@ def test_a_key_that_the_provider_withdraws_is_believed_no_longer_than_keys_are_f
 
 
 @pytest.mark.attack
-def test_a_flood_of_unknown_keys_asks_the_provider_once_in_a_while(
+def test_a_flood_of_unknown_keys_causes_one_request_to_the_provider_in_each_period(
     realm: Realm, pass_time: PassTime, subtests: pytest.Subtests
 ) -> None:
     provider = provider_client(realm)
@@ -97,7 +97,7 @@ def test_a_flood_of_unknown_keys_asks_the_provider_once_in_a_while(
         pass_time(core.PAUSE_SECONDS)
 
 
-def test_many_threads_that_need_keys_at_once_ask_for_them_once(realm: Realm) -> None:
+def test_many_threads_that_need_keys_at_once_fetch_them_once(realm: Realm) -> None:
     realm.answer(KEYS, json.dumps({"keys": [KEY.as_dict(private=False)]}), seconds=0.05)
     provider, together = provider_client(realm), threading.Barrier(8)
 
@@ -110,7 +110,7 @@ def test_many_threads_that_need_keys_at_once_ask_for_them_once(realm: Realm) -> 
     assert realm.request_count(KEYS) == 1
 
 
-def test_while_the_provider_is_away_known_keys_are_believed_for_some_hours(
+def test_without_the_provider_known_keys_are_accepted_for_some_hours(
     realm: Realm, pass_time: PassTime, log_lines: LogLines
 ) -> None:
     provider = provider_client(realm)
@@ -159,7 +159,7 @@ def test_nobody_waits_for_a_slow_provider_longer_than_the_limit(
 
 
 @pytest.mark.attack
-def test_an_answer_that_is_not_the_providers_teaches_nothing(
+def test_an_invalid_response_of_the_provider_is_not_used(
     realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
 ) -> None:
     keys = json.dumps({"keys": [KEY.as_dict(private=False)]})

@@ -78,7 +78,9 @@ def verifier(realm: Realm) -> Verifier:
     return trusting(realm)
 
 
-def test_a_token_speaks_for_its_subject_whatever_signs_it(realm: Realm, verifier: Verifier) -> None:
+def test_a_token_identifies_its_subject_with_any_signing_key(
+    realm: Realm, verifier: Verifier
+) -> None:
     payload = claims(realm.issuer, "Ann")
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "Ann")
     tokens: list[tuple[Key, dict[str, Any], dict[str, Any]]] = [
@@ -109,7 +111,7 @@ def test_the_old_name_of_a_signature_means_the_same(realm: Realm, verifier: Veri
 
 
 @pytest.mark.attack
-def test_no_forged_token_is_believed(
+def test_no_forged_token_is_accepted(
     realm: Realm, verifier: Verifier, subtests: pytest.Subtests
 ) -> None:
     payload = claims(realm.issuer)
@@ -164,7 +166,7 @@ def test_no_forged_token_is_believed(
 
 
 @pytest.mark.attack
-def test_no_token_for_another_time_place_or_use_is_believed(
+def test_no_token_for_another_time_issuer_audience_or_use_is_accepted(
     realm: Realm, verifier: Verifier, subtests: pytest.Subtests
 ) -> None:
     payload = claims(realm.issuer)
@@ -203,7 +205,7 @@ def test_no_token_for_another_time_place_or_use_is_believed(
 
 
 @pytest.mark.attack
-def test_a_key_of_another_provider_is_not_believed(
+def test_a_key_of_another_provider_is_not_accepted(
     openid_provider: OpenIDProvider,
 ) -> None:
     other = openid_provider.realm(CURVE)
@@ -212,7 +214,7 @@ def test_a_key_of_another_provider_is_not_believed(
         trusting(other).verify(signed(claims(other.issuer)))  # signed with the key of another realm
 
 
-def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
+def test_the_claims_of_a_token_are_mapped_to_scopes(
     realm: Realm, subtests: pytest.Subtests
 ) -> None:
     auth0 = "https://shop.example/roles"
@@ -316,7 +318,7 @@ def test_a_wrong_setting_is_refused_at_start(
             Settings.model_validate({**production, **values})
 
 
-def test_in_development_the_provider_may_be_left_out_and_then_nobody_is_known(
+def test_in_development_the_provider_is_optional_and_without_it_no_token_is_accepted(
     make_app: MakeApp,
 ) -> None:
     settings = Settings.model_validate({"app_env": "development"})
@@ -330,7 +332,7 @@ def test_in_development_the_provider_may_be_left_out_and_then_nobody_is_known(
         access.admit("notes:read")
 
 
-def test_each_application_asks_its_provider_when_the_first_token_comes(serving: Serving) -> None:
+def test_each_application_fetches_the_keys_when_the_first_token_arrives(serving: Serving) -> None:
     realm, one = serving()
     _, another = serving(realm)
     headers = {"Authorization": f"Bearer {signed(claims(realm.issuer))}"}

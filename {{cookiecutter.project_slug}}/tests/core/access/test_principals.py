@@ -12,7 +12,7 @@ def guarded(make_app: MakeApp) -> FlaskClient:
     return toy.init_app(make_app()).test_client()
 
 
-def test_whoever_has_the_scope_is_let_in(guarded: FlaskClient) -> None:
+def test_a_principal_with_the_scope_is_admitted(guarded: FlaskClient) -> None:
     app = guarded.application
     for scheme in ("Bearer", "bearer"):  # RFC 9110: compared without case
         header = authorization(app, "admin").replace("Bearer", scheme)
@@ -23,7 +23,7 @@ def test_whoever_has_the_scope_is_let_in(guarded: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_a_stranger_learns_nothing_of_what_a_route_takes(guarded: FlaskClient) -> None:
+def test_an_unauthenticated_client_gets_no_details_of_a_route(guarded: FlaskClient) -> None:
     for body in ({"json": {"unknown": 1}}, {"data": "{"}, {"data": b"x" * 2_000_000}, {}):
         answer = guarded.put(toy.URL, headers={"Authorization": ""}, **body)
 
@@ -35,7 +35,9 @@ def test_a_stranger_learns_nothing_of_what_a_route_takes(guarded: FlaskClient) -
 
 
 @pytest.mark.attack
-def test_a_caller_without_the_scope_is_told_which_one(guarded: FlaskClient) -> None:
+def test_a_principal_without_the_scope_gets_the_name_of_the_missing_one(
+    guarded: FlaskClient,
+) -> None:
     answer = guarded.put(toy.URL, json={"unknown": 1})
 
     assert answer.status_code == 403
@@ -48,7 +50,7 @@ def test_a_caller_without_the_scope_is_told_which_one(guarded: FlaskClient) -> N
 
 
 @pytest.mark.attack
-def test_what_is_no_bearer_token_lets_nobody_in(
+def test_an_invalid_bearer_token_admits_nobody(
     guarded: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     good = authorization(guarded.application, "admin")
@@ -76,7 +78,7 @@ def test_what_is_no_bearer_token_lets_nobody_in(
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_each_log_line_of_a_request_names_its_caller(
+def test_each_log_line_of_a_request_has_its_user_id(
     guarded: FlaskClient, log_lines: LogLines
 ) -> None:
     guarded.put(toy.URL, json={})
@@ -126,7 +128,7 @@ def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
 
 
 # {% endif %}
-def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:
+def test_the_document_has_the_scopes_of_a_route(guarded: FlaskClient) -> None:
     document = guarded.get("/api/openapi.json").json
     assert document is not None
 

@@ -80,12 +80,12 @@ def test_one_switch_closes_the_page_and_its_document(make_app: MakeApp) -> None:
         assert client.get(path).status_code == 404
 
 
-def test_the_document_says_below_which_path_the_service_is(make_app: MakeApp, app: Flask) -> None:
+def test_the_document_has_the_url_prefix(make_app: MakeApp, app: Flask) -> None:
     assert api.document(make_app(url_prefix="/shop"))["servers"] == [{"url": "/shop"}]
     assert api.document(app)["servers"] == [{"url": "/"}]
 
 
-def test_the_document_says_who_may_use_it_how(app: Flask) -> None:
+def test_the_document_has_a_license_and_a_contact(app: Flask) -> None:
     info = api.document(app)["info"]
 
     assert info["license"]["name"]
@@ -107,7 +107,7 @@ def test_an_operation_without_a_token_is_documented_as_open(make_app: MakeApp) -
     assert all("security" in each for each in openapi.operations(document))
 
 
-def test_every_answer_is_documented_with_the_headers_it_has(app: Flask) -> None:
+def test_every_response_is_documented_with_its_headers(app: Flask) -> None:
     document = api.document(app)
     known = document["components"]["responses"]
     answers = [
@@ -169,7 +169,7 @@ def test_no_schema_is_called_like_one_of_its_properties(app: Flask) -> None:
         assert name.lower() not in schema.get("properties", {})
 
 
-def test_an_integer_that_needs_64_bits_says_so(make_app: MakeApp) -> None:
+def test_an_integer_of_64_bits_has_its_format_in_the_document(make_app: MakeApp) -> None:
     # Clients in Java, Go and C# otherwise make a number of 32 bits of it, and fail on a larger one.
     schemas = api.document(toy.init_app(make_app()))["components"]["schemas"]
 

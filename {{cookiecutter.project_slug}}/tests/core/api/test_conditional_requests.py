@@ -16,7 +16,7 @@ def app(make_app: MakeApp) -> Flask:
     return toy.init_app(make_app())
 
 
-def test_an_answer_names_its_version_and_may_be_kept_but_not_compressed(
+def test_a_response_names_its_version_and_may_be_cached_but_not_compressed(
     client: FlaskClient,
 ) -> None:
     answer = client.get(PATH)

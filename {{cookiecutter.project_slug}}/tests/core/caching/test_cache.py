@@ -119,7 +119,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: now)
 
 
-def test_an_answer_is_made_once_and_then_read(store: Store, key: str) -> None:
+def test_a_value_is_computed_once_and_then_read(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
 
     first, second = (cache.read(key, SCHEMA, source) for _ in range(2))
@@ -138,7 +138,7 @@ def test_what_is_forgotten_is_made_again(store: Store, key: str) -> None:
     assert cache.read(key, SCHEMA, source).version == 2
 
 
-def test_an_answer_that_a_change_overtook_is_not_stored(store: Store, key: str) -> None:
+def test_a_value_that_a_change_overtook_is_not_stored(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
 
     def overtaken() -> Representation:
@@ -151,7 +151,7 @@ def test_an_answer_that_a_change_overtook_is_not_stored(store: Store, key: str) 
     assert cache.read(key, SCHEMA, source).version == 2
 
 
-def test_an_overtaken_answer_does_not_replace_the_one_made_after_the_change(
+def test_an_overtaken_value_does_not_replace_the_one_computed_after_the_change(
     store: Store, key: str
 ) -> None:
     cache, source = Cache(store, SECONDS), Source()
@@ -180,9 +180,7 @@ def test_an_exception_is_not_kept(store: Store, key: str) -> None:
     assert cache.read(key, SCHEMA, Source()).version == 1
 
 
-def test_another_form_of_an_answer_is_not_read_but_forgotten_like_one(
-    store: Store, key: str
-) -> None:
+def test_an_entry_of_another_schema_is_not_read_but_is_invalidated(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
     cache.read(key, b"another", source)
     assert cache.read(key, SCHEMA, source).version == 1
@@ -194,7 +192,7 @@ def test_another_form_of_an_answer_is_not_read_but_forgotten_like_one(
     assert cache.read(key, b"another", source).version == 2
 
 
-def test_whoever_finds_a_lease_waits_for_the_answer(
+def test_a_reader_that_finds_a_lease_waits_for_the_value(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, source = Cache(store, SECONDS), Source()
@@ -260,7 +258,7 @@ def test_a_new_generation_finds_nothing_of_the_one_before(store: Store, key: str
     assert source.times == 2
 
 
-def test_an_answer_ends_after_its_time_and_not_together_with_others(
+def test_entries_expire_after_their_ttl_at_different_times(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, source = Unreliable(), Source()
@@ -276,7 +274,7 @@ def test_an_answer_ends_after_its_time_and_not_together_with_others(
     assert source.times == 21
 
 
-def test_a_process_keeps_a_limited_number_of_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_keeps_a_limited_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "MAX_ENTRIES", 2)
     cache, source = Cache(InProcessStore(), SECONDS), Source()
 
@@ -288,7 +286,7 @@ def test_a_process_keeps_a_limited_number_of_answers(monkeypatch: pytest.MonkeyP
     assert source.times == 4
 
 
-def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
+def test_without_redis_every_value_is_computed_and_one_line_is_logged(
     key: str, log_lines: LogLines
 ) -> None:
     store, source = Counting(NOWHERE), Source()
@@ -305,7 +303,7 @@ def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
     assert line["fallback"] == "reads go to the database"
 
 
-def test_every_question_to_redis_that_is_not_answered_raises_one_kind_of_error(key: str) -> None:
+def test_every_failed_redis_command_raises_one_kind_of_error(key: str) -> None:
     store = RedisStore(NOWHERE)
 
     for request in (
@@ -353,7 +351,7 @@ def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
 
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
-def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_from_a_replica_are_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     store, client = in_redis(), Redis.from_url(os.environ["TEST_REDIS_URL"])
     entry_key, _ = store.get_or_lease(key, SCHEMA, OTHERS)
@@ -368,7 +366,7 @@ def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) ->
         )
 
 
-def test_a_change_is_told_even_while_redis_is_left_alone(key: str) -> None:
+def test_a_change_is_sent_to_redis_even_during_the_pause(key: str) -> None:
     store, source = Unreliable(), Source()
     ours, others = Cache(store, SECONDS), Cache(store, SECONDS)
     store.away = True
@@ -382,7 +380,7 @@ def test_a_change_is_told_even_while_redis_is_left_alone(key: str) -> None:
     assert others.read(key, SCHEMA, source).version == 2
 
 
-def test_an_answer_that_cannot_be_stored_is_given_all_the_same(key: str) -> None:
+def test_a_value_that_cannot_be_stored_is_returned_nevertheless(key: str) -> None:
     store, source = Unreliable(), Source()
 
     def meanwhile_away() -> Representation:
@@ -405,7 +403,7 @@ def test_production_needs_redis(production: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_who_miss_at_once_make_one_answer(
+def test_a_hundred_misses_at_once_compute_one_value(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However busy the machine is.
@@ -459,7 +457,7 @@ print("read", flush=True)
 
 @pytest.mark.process
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
-def test_processes_that_miss_at_once_make_one_answer() -> None:
+def test_processes_that_miss_at_once_compute_one_value() -> None:
     command = [sys.executable, "-c", READER, f"tests/{uuid4()}", str(time.time() + 4)]
     readers = [
         subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(3)

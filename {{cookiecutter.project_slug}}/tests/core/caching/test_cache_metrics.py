@@ -29,7 +29,7 @@ def test_cached_reads_are_counted_by_what_became_of_them(make_app: MakeApp) -> N
     assert lookups(client) == {"hit": 2, "miss": 2, "bypass": 0}
 
 
-def test_reads_that_redis_does_not_answer_are_bypasses(make_app: MakeApp) -> None:
+def test_reads_without_a_reply_of_redis_are_bypasses(make_app: MakeApp) -> None:
     app = make_app(redis_url="redis://127.0.0.1:1/0")
 
     for _ in range(3):

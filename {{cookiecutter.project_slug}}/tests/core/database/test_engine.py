@@ -159,7 +159,7 @@ def test_a_parameter_whose_value_does_not_fit_is_refused_without_repeating_it() 
         assert "soon" not in str(refused.value)
 
 
-def test_a_parameter_that_is_given_twice_is_refused() -> None:
+def test_a_repeated_parameter_is_refused() -> None:
     with pytest.raises(ValidationError, match="has the parameter timeout more than once"):
         settings(database_url="sqlite:///x.db?timeout=1&timeout=2")
 
@@ -178,7 +178,7 @@ def test_an_init_command_that_cannot_be_joined_is_refused() -> None:
 
 
 # {% endif %}
-def test_nothing_is_said_about_the_url_when_the_environment_is_unknown() -> None:
+def test_no_warning_about_the_url_when_the_environment_is_unknown() -> None:
     with pytest.raises(ValidationError) as refused:
         settings(app_env="staging")
 
@@ -202,7 +202,7 @@ def test_fewer_connections_than_threads_are_warned_about() -> None:
     assert "POOL" not in str(settings(**scarce, web_threads=3).warnings())
 
 
-def test_the_pool_is_made_as_the_settings_say() -> None:
+def test_the_pool_follows_the_settings() -> None:
     options = engine_options(
         settings(
             database_url="sqlite:///x.db",
@@ -221,7 +221,7 @@ def test_the_pool_is_made_as_the_settings_say() -> None:
 
 
 # {% if cookiecutter.database == "postgresql" %}
-def test_postgresql_is_given_time_limits_and_utc() -> None:
+def test_postgresql_gets_time_limits_and_utc() -> None:
     made = settings(
         database_url="postgresql://host/x",
         database_statement_timeout_ms=250,
@@ -238,7 +238,7 @@ def test_postgresql_is_given_time_limits_and_utc() -> None:
 
 # {% endif %}
 # {% if cookiecutter.database == "mysql" %}
-def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> None:
+def test_mysql_and_mariadb_get_time_limits_and_utc_in_one_statement() -> None:
     made = settings(
         database_url="mysql://host/x",
         database_statement_timeout_ms=250,
@@ -257,7 +257,7 @@ def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> N
 
 
 # {% endif %}
-def test_what_the_url_says_counts_and_nothing_of_it_is_dropped() -> None:
+def test_the_parameters_of_the_url_take_precedence_and_none_is_dropped() -> None:
     for url, name in PARAMETERS.items():
         made = settings(database_url=url)
         connect_args = engine_options(made)["connect_args"]
@@ -349,7 +349,7 @@ SESSIONS = {
 }
 
 
-def test_requests_and_migrations_are_given_what_the_url_says_and_our_own(
+def test_requests_and_migrations_get_the_options_of_the_url_and_ours(
     make_app: MakeApp, new_database: NewDatabase
 ) -> None:
     url = new_database()
@@ -444,7 +444,7 @@ def test_reading_sees_what_is_committed_meanwhile(app: Flask) -> None:
     assert (before, after) == (0, 1)
 
 
-def test_both_doors_share_one_pool_and_leave_its_connections_as_they_were(app: Flask) -> None:
+def test_reading_and_writing_share_one_pool_and_leave_its_connections_unchanged(app: Flask) -> None:
     with app.app_context():
         with writing() as session:
             session.add(Note())

@@ -27,7 +27,7 @@ def _query(app: Flask, statement: str = "SELECT :value") -> None:
         connection.execute(text(statement), {"value": "HUSH"})
 
 
-def test_a_slow_query_is_told_of_without_its_values(
+def test_a_slow_query_is_logged_without_its_values(
     app: Flask, log_lines: LogLines, passing_time: list[float]
 ) -> None:
     passing_time[:] = [1.0, 1.199, 2.0, 2.2]

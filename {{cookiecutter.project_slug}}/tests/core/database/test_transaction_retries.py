@@ -180,6 +180,6 @@ def test_a_serialization_failure_on_a_server_is_tried_again(view: View) -> None:
 
 
 # {% endif %}
-def test_outside_a_request_there_is_nothing_to_begin_anew(app: Flask) -> None:
+def test_outside_a_request_there_is_no_session_to_renew(app: Flask) -> None:
     with app.app_context():
         commit()

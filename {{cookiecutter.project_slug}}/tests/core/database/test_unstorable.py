@@ -191,7 +191,7 @@ def test_no_number_in_a_url_is_the_servers_fault(
 
 
 @pytest.mark.attack
-def test_what_the_database_refuses_is_said_without_the_value(
+def test_a_value_that_the_database_refuses_is_reported_without_it(
     notes: FlaskClient, log_lines: LogLines
 ) -> None:
     answer = notes.post("/api/v1/notes", json={"moment": BEFORE_TIME.isoformat()})

@@ -49,7 +49,7 @@ def test_without_a_list_no_page_is_let_in(client: FlaskClient) -> None:
     assert "Vary" not in answer.headers
 
 
-def test_a_listed_page_may_ask_send_and_read(shop: FlaskClient) -> None:
+def test_a_listed_origin_may_preflight_send_and_read(shop: FlaskClient) -> None:
     preflight = shop.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
     assert preflight.status_code == 200
     assert preflight.headers["Access-Control-Allow-Origin"] == SHOP
@@ -160,7 +160,7 @@ def test_behind_a_proxy_the_host_is_the_one_that_it_keeps(make_app: MakeApp) -> 
         assert client.post(URL, json={}, headers={**written, **headers}).status_code == status
 
 
-def test_an_origin_that_lets_in_more_than_it_says_is_refused_at_start(
+def test_an_origin_that_admits_more_than_it_names_is_refused_at_start(
     production: dict[str, str],
 ) -> None:
     for wrong in (

@@ -45,7 +45,7 @@ def client(app: Flask) -> FlaskClient:
     return client
 
 
-def test_every_answer_says_what_is_left(client: FlaskClient) -> None:
+def test_every_response_has_the_remaining_limit(client: FlaskClient) -> None:
     headers = client.get(PATH).headers
 
     assert headers["RateLimit-Limit"] == "2"
@@ -55,7 +55,7 @@ def test_every_answer_says_what_is_left(client: FlaskClient) -> None:
     assert "Retry-After" not in headers
 
 
-def test_a_client_beyond_its_share_is_told_when_to_come_back(
+def test_a_client_over_its_limit_gets_the_time_to_retry(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statuses = [client.get(PATH).status_code for _ in range(3)]
@@ -95,7 +95,7 @@ def test_a_route_can_have_a_limit_of_its_own(client: FlaskClient) -> None:
     assert first.headers["RateLimit-Remaining"] == "0"
 
 
-def test_of_two_limits_that_are_used_up_the_longer_one_says_when_to_come_back(
+def test_of_two_exhausted_limits_the_longer_one_sets_the_time_to_retry(
     client: FlaskClient,
 ) -> None:
     for _ in range(3):
@@ -207,7 +207,7 @@ def test_processes_share_their_counts_in_redis(
     assert second.get(PATH, environ_base=principal).status_code == 429
 
 
-def test_production_says_that_counts_are_not_shared(production: dict[str, str]) -> None:
+def test_production_warns_that_counts_are_not_shared(production: dict[str, str]) -> None:
     values = {name: production[name] for name in ("app_env", "secret_key")}
     alone = RateLimitSettings.model_validate(values)
     together = RateLimitSettings.model_validate({**values, "redis_url": NOWHERE})

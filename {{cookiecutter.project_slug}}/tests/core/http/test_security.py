@@ -76,7 +76,7 @@ def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
         assert "camera=()" in headers["Permissions-Policy"]
 
 
-def test_no_answer_moves_its_base_or_loads_a_plug_in(client: FlaskClient) -> None:
+def test_no_response_allows_a_base_url_or_a_plug_in(client: FlaskClient) -> None:
     for path in (
         "/health/live",
         "/nowhere",
@@ -94,7 +94,7 @@ def test_no_answer_moves_its_base_or_loads_a_plug_in(client: FlaskClient) -> Non
             assert directives.count(directive) == 1, path
 
 
-def test_an_answer_is_stored_nowhere_unless_its_view_says_so(client: FlaskClient) -> None:
+def test_a_response_is_stored_nowhere_unless_its_view_allows_it(client: FlaskClient) -> None:
     stored = {
         path: client.get(path).headers["Cache-Control"]
         for path in ("/health/live", "/nowhere", "/api/openapi.json", "/api/docs/start.js")

@@ -17,7 +17,7 @@ def box() -> EmailQueue:
     return EmailQueue(Settings.model_validate(settings), lambda *_: nullcontext())
 
 
-def test_an_email_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
+def test_a_delivered_email_has_the_message_id_of_its_key(
     box: EmailQueue,
 ) -> None:
     box.deliver("ada@mail.example", EMAIL, "notice.1")
@@ -27,7 +27,7 @@ def test_an_email_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
     assert email["Message-ID"] == "<notice.1@shop.example>"
 
 
-def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
+def test_a_permanent_refusal_is_distinguished_from_a_temporary_one(
     box: EmailQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers: dict[Exception, type[Exception]] = {

@@ -95,7 +95,7 @@ def test_what_cannot_be_written_fails_no_request_and_makes_none_wait(
 
 
 @pytest.mark.process
-def test_under_gunicorn_whichever_worker_is_asked_shows_those_of_all(tmp_path: Path) -> None:
+def test_under_gunicorn_every_worker_exposes_the_exemplars_of_all(tmp_path: Path) -> None:
     with gunicorn(tmp_path, WEB_CONCURRENCY="2") as server:
         for _ in range(20):
             server.get("/api/docs", traceparent=f"00-{TRACES[0]}-00f067aa0ba902b7-01")

@@ -81,7 +81,7 @@ def test_asking_the_provider_is_part_of_the_request_that_needs_it(
         assert call.attributes["server.address"] == "127.0.0.1"
 
 
-def test_the_other_side_learns_of_the_trace_and_a_4xx_is_an_error(
+def test_the_server_gets_the_trace_context_and_a_4xx_is_an_error(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
     realm.answer("/odd?token=HUSH", "no", status=403)
@@ -98,7 +98,7 @@ def test_the_other_side_learns_of_the_trace_and_a_4xx_is_an_error(
     assert "HUSH" not in str(dict(call.attributes))
 
 
-def test_who_does_not_answer_is_an_error_too(
+def test_a_server_that_does_not_respond_is_an_error_too(
     client: FlaskClient, spans: InMemorySpanExporter, log_lines: LogLines
 ) -> None:
     assert client.get("/down").status_code == 500

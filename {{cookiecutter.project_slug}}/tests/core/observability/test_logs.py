@@ -43,7 +43,7 @@ def untouched_root() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-def test_a_request_is_one_line_with_all_that_an_operator_asks(
+def test_a_request_is_one_log_line_with_all_its_fields(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
     answer = client.delete("/api/docs?card=4111111111111111", headers={"User-Agent": "curl/8"})
@@ -240,7 +240,7 @@ def test_a_value_cannot_replace_what_every_line_has(
     assert "forged" not in line.values()
 
 
-def test_a_line_that_cannot_be_written_ends_nothing_and_says_nothing_elsewhere(
+def test_a_line_that_cannot_be_written_fails_nothing_and_prints_nothing_elsewhere(
     alone: logging.Logger, written: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handler = alone.handlers[0]
@@ -382,7 +382,7 @@ def test_the_development_server_does_not_write_access_lines_of_its_own(
 
 
 @pytest.mark.process
-def test_a_command_prints_its_own_words_alone_and_its_lines_are_like_all_others() -> None:
+def test_a_command_prints_only_its_result_and_logs_like_the_service() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", "check"],
         cwd=Path(__file__).parents[3],
@@ -422,14 +422,14 @@ def test_a_request_is_one_short_line_for_people(client: FlaskClient) -> None:
     assert r"/a\nb\x1b 404" in escaped
 
 
-def test_colours_tell_how_a_request_went(client: FlaskClient) -> None:
+def test_colours_show_the_outcome_of_a_request(client: FlaskClient) -> None:
     found, missing = _for_people(client, "/api/docs", "/nowhere", coloured=True)
 
     assert "\x1b[32m200\x1b[0m" in found
     assert "\x1b[33m404\x1b[0m" in missing
 
 
-def test_a_slow_request_says_so_to_people(
+def test_a_slow_request_is_marked_on_the_console(
     make_app: MakeApp, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = make_app(slow_request_ms=1)
@@ -467,7 +467,7 @@ def _run_context(**params: object) -> click.Context:
 
 
 @pytest.mark.usefixtures("untouched_root")
-def test_the_url_is_said_once_by_the_process_that_serves(
+def test_the_url_is_printed_once_by_the_process_that_serves(
     make_app: MakeApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unwise = {"allowed_hosts": ("*",)}

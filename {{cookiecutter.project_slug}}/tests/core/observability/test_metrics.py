@@ -126,7 +126,7 @@ def test_signals_are_counted_for_the_application_that_sends_them(
     assert _value(other.test_client(), "baked_total") == 0
 
 
-def test_scrapers_that_ask_for_openmetrics_get_it(client: FlaskClient) -> None:
+def test_scrapers_that_accept_openmetrics_get_it(client: FlaskClient) -> None:
     answer = client.get(
         "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}
     )
@@ -135,7 +135,7 @@ def test_scrapers_that_ask_for_openmetrics_get_it(client: FlaskClient) -> None:
     assert answer.text.endswith("# EOF\n")
 
 
-def test_the_number_of_series_is_bounded_by_what_the_service_can_answer(app: Flask) -> None:
+def test_the_number_of_series_is_bounded(app: Flask) -> None:
     client = app.test_client()
 
     def series() -> int:

@@ -164,7 +164,7 @@ def _workers_that_answered(server: Server) -> set[int]:
 
 
 @pytest.mark.process
-def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
+def test_under_gunicorn_every_worker_exposes_the_metrics_of_all(tmp_path: Path) -> None:
     with gunicorn(tmp_path, WEB_CONCURRENCY="3") as server:
         total = 0
         with ThreadPoolExecutor(12) as principals:

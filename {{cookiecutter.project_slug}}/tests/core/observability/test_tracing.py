@@ -155,7 +155,7 @@ def test_a_request_becomes_a_span_at_the_collector(
     assert collector.authorization == "Bearer abc"
 
 
-def test_the_callers_trace_goes_on_into_logs_and_outgoing_requests(
+def test_the_trace_of_the_client_continues_in_logs_and_outgoing_requests(
     app: Flask, client: FlaskClient, collector: Collector, log_lines: LogLines
 ) -> None:
     called = client.get(
@@ -286,7 +286,7 @@ def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.attack
-def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
+def test_a_collector_is_trusted_only_with_a_certificate_for_its_name(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, known, accepted in (
@@ -308,7 +308,7 @@ def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
 
 
 @pytest.mark.attack
-def test_no_log_line_holds_what_the_collector_is_told(
+def test_no_log_line_contains_the_headers_of_the_collector(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.setattr(tracing, "EXPORT_SECONDS", 0.1)
@@ -353,7 +353,7 @@ def test_a_host_may_be_written_in_any_way(
     ] == [*hosts.values()]
 
 
-def test_a_call_is_a_span_below_its_request_and_tells_how_it_ended(
+def test_a_call_is_a_child_span_of_its_request_with_its_outcome(
     app: Flask, client: FlaskClient, collector: Collector
 ) -> None:
     for status in (200, 404, 0):
@@ -399,7 +399,7 @@ def test_one_request_leaves_nothing_to_the_next(app: Flask, client: FlaskClient)
     _flush(app)
 
 
-def test_a_collector_that_is_down_changes_no_answer(
+def test_a_collector_that_is_down_changes_no_response(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracing, "EXPORT_SECONDS", 0.1)
@@ -409,7 +409,7 @@ def test_a_collector_that_is_down_changes_no_answer(
     _flush(app)
 
 
-def test_sampling_follows_the_settings_and_the_caller() -> None:
+def test_sampling_follows_the_settings_and_the_client() -> None:
     for sampler, ratio, parent, recorded in (
         ("always_on", 0, "00", True),
         ("always_off", 1, "01", False),

@@ -36,7 +36,9 @@ def probe(port: int, path: str = liveness.PATH, method: str = "GET") -> tuple[in
         return answer.status, answer.read(), str(answer.headers)
 
 
-def test_a_live_process_says_so(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_live_process_reports_that_it_is_alive(
+    port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     status, body, headers = probe(port)
 
     assert (status, body) == (200, liveness.BODY)
@@ -93,7 +95,7 @@ def test_a_restart_comes_after_gunicorns_own_repair_and_never_before_a_start() -
 
 
 @pytest.mark.process
-def test_it_answers_while_every_thread_waits_and_after_a_reload(tmp_path: Path) -> None:
+def test_it_responds_while_every_thread_waits_and_after_a_reload(tmp_path: Path) -> None:
     own = free_port()
     settings = {"LIVENESS_PORT": str(own), "WEB_CONCURRENCY": "1", "WEB_THREADS": "1"}
     with gunicorn(tmp_path, **settings) as server:

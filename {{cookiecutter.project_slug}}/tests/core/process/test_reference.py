@@ -11,7 +11,7 @@ from app.settings import Settings
 from tests import environments
 
 
-def test_the_pages_say_what_the_code_declares(app: Flask) -> None:
+def test_the_generated_pages_match_the_code(app: Flask) -> None:
     for page in reference.pages(app, Settings):
         text = page.file.read_text(encoding="utf-8")
 

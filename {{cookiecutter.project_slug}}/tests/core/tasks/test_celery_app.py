@@ -135,7 +135,7 @@ def test_a_worker_runs_what_has_arrived(app: Flask) -> None:
     assert waiting(app, "broker-tests.dead") == []
 
 
-def test_what_cannot_be_done_becomes_a_dead_letter(app: Flask) -> None:
+def test_a_message_that_cannot_be_processed_becomes_a_dead_letter(app: Flask) -> None:
     for values in ({"text": "permanent"}, {"txt": ""}, {}):
         with pytest.raises(Reject):
             run(app, values)
@@ -166,7 +166,7 @@ def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> N
     assert message.headers["retries"] == 1
 
 
-def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
+def test_a_message_that_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
     strange = Delivered(body=b"{", headers={"task": "unknown"})
     runs: list[Mapping[str, object]] = []
 
@@ -245,7 +245,7 @@ def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
     assert commands == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
 
 
-def test_a_worker_that_lost_its_places_connects_anew(
+def test_a_stalled_consumer_reconnects(
     app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[Callable[[], object]] = []
@@ -290,7 +290,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
     assert celery_app.StalledConsumer in broker.of(app).celery.steps["consumer"]
 
 
-def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
+def test_an_unavailable_broker_is_reported_in_time(make_app: MakeApp) -> None:
     own = tasks.of(make_app(broker_url=AWAY))
 
     with pytest.raises(BrokerUnavailable):
@@ -298,7 +298,7 @@ def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
 
 
 # {% if cookiecutter.database == "none" %}
-def test_in_redis_the_runs_are_counted_that_did_not_live_to_tell(
+def test_in_redis_runs_whose_worker_died_are_counted(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: dict[str, int] = {}
@@ -337,7 +337,7 @@ def test_what_cannot_be_counted_is_run(app: Flask) -> None:
     assert ran == [{"text": "x"}]
 
 
-def test_rabbitmq_says_how_many_runs_did_not_live_to_tell(
+def test_rabbitmq_counts_runs_whose_worker_died(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Broker, "is_rabbitmq", True)
@@ -430,7 +430,7 @@ def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
 
 @pytest.mark.slow
 @pytest.mark.attack
-def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
+def test_a_broker_is_trusted_only_with_a_certificate_for_its_name(
     tmp_path: Path, make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     for scheme in ("amqps", "rediss"):

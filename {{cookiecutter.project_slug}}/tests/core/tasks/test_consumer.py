@@ -141,7 +141,7 @@ def test_a_lost_connection_is_for_celery_to_mend(handle: Callable[[Message], obj
         handle(delivered({"task": "losing"}))
 
 
-def test_an_entry_that_is_no_message_is_told_without_its_text(log_lines: LogLines) -> None:
+def test_an_entry_that_is_no_message_is_logged_without_its_text(log_lines: LogLines) -> None:
     transport = object.__new__(Transport)
     found: list[int] = []
 

@@ -215,7 +215,7 @@ def test_dead_letters_are_forgotten_in_the_end(app: Flask, broker: Broker) -> No
     assert len(rows()) == len(broker.published) - 1
 
 
-def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
+def test_a_database_that_fails_after_the_commit_changes_no_response(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     broker.away = True
@@ -232,7 +232,7 @@ def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
     assert len(rows()) == 1
 
 
-def test_each_turn_is_taken_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_scheduled_run_happens_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     job = Job(app, "count", 10, lambda: done.append(1))
 
@@ -250,7 +250,7 @@ def test_each_turn_is_taken_once(app: Flask, monkeypatch: pytest.MonkeyPatch) ->
     assert len(done) == 4
 
 
-def test_of_two_who_take_the_first_turn_at_once_one_does(
+def test_of_two_workers_that_start_the_first_scheduled_run_at_once_one_runs_it(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Callable[[], object]] = [writing, writing]

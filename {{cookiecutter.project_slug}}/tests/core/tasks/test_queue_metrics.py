@@ -44,7 +44,7 @@ def test_without_a_broker_nothing_waits(client: FlaskClient) -> None:
         ),
     ],
 )
-def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) -> None:
+def test_the_broker_reports_the_length_of_its_queues(make_app: MakeApp, url: str) -> None:
     app = make_app(
         broker_url=url, service_name=f"depths-{uuid4()}", task_publish_timeout_seconds=10
     )
@@ -81,7 +81,7 @@ def test_while_the_broker_is_away_the_other_numbers_are_shown(
     assert line["error.type"]
 
 
-def test_a_broker_that_says_nothing_holds_nobody_up() -> None:
+def test_a_silent_broker_delays_no_request() -> None:
     released = Event()
 
     def depths() -> tuple[int, int]:

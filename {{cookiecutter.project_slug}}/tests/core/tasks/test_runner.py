@@ -211,7 +211,7 @@ def test_no_wait_is_longer_than_the_setting(app: Flask) -> None:
     assert 1.5 <= (outcome.retry_seconds or 0) <= 3
 
 
-def test_a_task_may_ask_to_be_run_later(app: Flask) -> None:
+def test_a_task_can_postpone_itself(app: Flask) -> None:
     outcome = own(app, raising(RetryLater(7))).process(note())
 
     assert outcome == TaskOutcome("postponed", 7)
@@ -258,7 +258,7 @@ RUNS: list[tuple[Exception | None, str]] = [
 
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize(("error", "outcome"), RUNS, ids=[outcome for _, outcome in RUNS])
-def test_each_run_is_told_with_what_it_came_to(
+def test_each_run_is_signalled_with_its_outcome(
     app: Flask, error: Exception | None, outcome: str, *, stored: bool
 ) -> None:
     made = own(app, raising(error) if error else lambda _: None)
@@ -271,7 +271,7 @@ def test_each_run_is_told_with_what_it_came_to(
     assert outcome in runner.OUTCOMES
 
 
-def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
+def test_a_message_that_is_not_run_is_signalled_with_its_outcome(app: Flask) -> None:
     made = own(app)
     with recording(app) as runs:
         made.process(Message("made up by anybody", {}))
@@ -283,7 +283,7 @@ def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
     assert runs == [(runner.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
 
 
-def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
+def test_a_run_that_cannot_be_recorded_is_signalled_once(app: Flask) -> None:
     class Lost(MemoryStore):
         def record_outcome(self, _: str, outcome: TaskOutcome) -> None:
             raise ConnectionError(outcome)
@@ -327,7 +327,7 @@ def test_while_the_message_store_is_unavailable_the_broker_keeps_the_message(
     assert log_lines[-1]["message"] == "message store unavailable"
 
 
-def test_a_broker_that_hangs_holds_nobody_up_and_is_left_alone_for_a_while(
+def test_a_broker_that_hangs_delays_no_request_and_is_not_used_for_a_while(
     monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     tried: list[Message] = []

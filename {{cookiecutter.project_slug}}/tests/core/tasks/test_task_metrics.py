@@ -225,7 +225,7 @@ def test_two_may_look_at_once(app: Flask, folder: Path, gone: int, log_lines: Lo
     assert log_lines == []
 
 
-def test_a_worker_tells_of_tasks_and_of_what_runs_there(make_app: MakeApp) -> None:
+def test_a_worker_exposes_metrics_of_tasks_and_of_its_build(make_app: MakeApp) -> None:
     app = make_app(service_version="1.2.3")
     app.test_client().get("/api/docs")
 
@@ -301,7 +301,7 @@ def exchange(server: task_metrics.Server, request: bytes) -> bytes:
         return answer
 
 
-def test_a_worker_answers_and_writes_nothing(
+def test_a_worker_responds_and_writes_nothing(
     app: Flask, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = task_metrics._Handler  # noqa: SLF001

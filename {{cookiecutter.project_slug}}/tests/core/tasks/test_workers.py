@@ -50,9 +50,7 @@ def dead_letters(service: Service) -> int:
         )
 
 
-def test_an_email_is_sent_by_a_worker_that_ends_when_it_is_told(
-    service: Service, working: Worker
-) -> None:
+def test_a_worker_sends_an_email_and_stops_on_a_signal(service: Service, working: Worker) -> None:
     answer = service.request_email()
 
     assert service.emails_after(0.5) == 1
@@ -66,7 +64,7 @@ def test_an_email_is_sent_by_a_worker_that_ends_when_it_is_told(
     assert "ada@" not in working.log.read_text()
 
 
-def test_a_worker_that_is_told_to_end_finishes_its_task(service: Service, working: Worker) -> None:
+def test_a_worker_that_is_stopped_finishes_its_task(service: Service, working: Worker) -> None:
     box = service.mail.box
     box.go.clear()
     service.request_email()
@@ -109,7 +107,7 @@ def test_a_worker_that_is_killed_midway_leaves_one_email(service: Service) -> No
         assert service.emails_after() == 1
 
 
-def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
+def test_a_busy_mail_server_is_tried_again(service: Service) -> None:
     service.mail.box.busy = 2
 
     with service.start("--beat"):
@@ -119,7 +117,7 @@ def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
     assert service.mail.box.busy == 0
 
 
-def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: Worker) -> None:
+def test_an_unreadable_message_becomes_a_dead_letter(service: Service, working: Worker) -> None:
     send = broker.of(service.app).send
 
     send(Message(TASK, {"nonsense": "canary"}))
