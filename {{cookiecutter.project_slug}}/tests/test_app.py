@@ -39,7 +39,7 @@ def test_check_prints_the_configuration_with_secrets_masked_and_what_is_unwise(
     make_app: MakeApp, production: dict[str, str]
 ) -> None:
     # {% if cookiecutter.database != "none" %}
-    if production["database_url"].startswith("postgresql"):  # the one driver that takes it
+    if production["database_url"].startswith("postgresql"):  # the only driver with this parameter
         production["database_url"] += "?password=hush"
     # {% endif %}
     # {% if cookiecutter.caching %}
@@ -85,7 +85,7 @@ def flask_command(
         group = FlaskGroup(create_app=create_app, load_dotenv=False)
         return CliRunner().invoke(group, arguments)
 
-    # What an application does to the process it has for itself.
+    # An application changes these in its process.
     level, hook = logging.getLogger().level, sys.excepthook
     in_thread, unraisable = threading.excepthook, sys.unraisablehook
     yield run

@@ -1,8 +1,8 @@
 """The API document and the service accept the same values, above all at boundaries.
 
-For each body and each query a value is made that the document allows, and then changed in one place
-at a time. What the document allows, the service has to read; what it does not, the service has to
-refuse before it does anything.
+For each body and each query, the tests generate a value that the document allows, and change it in
+one place at a time. The service must accept each value that the document allows, and reject every
+other value before it does anything.
 """
 
 import re
@@ -80,7 +80,7 @@ def test_each_parameter_of_a_query_is_read_exactly_as_documented(
                     allowed = described.validator.is_valid(in_query(value, parameter["schema"]))
                     query = {parameter["name"]: value}
                     answer = client.open(url, method=method, query_string=query)
-                    # What looks like a cursor is refused for its signature, which nothing describes.
+                    # The service also checks the signature of a cursor, which no schema describes.
                     signed = SIGNED.fullmatch(str(value))
                     assert signed or is_refused(answer) != allowed, (value, answer.text)
 

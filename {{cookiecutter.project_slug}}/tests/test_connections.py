@@ -21,7 +21,7 @@ ONE_WORKER = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start one worker, so that stopping it stops all; it must have logged no error."""
+    """Start Gunicorn with one worker; assert at the end that it has logged no error."""
     with gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **ONE_WORKER) as running:
         yield running
         running.stop()

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from conftest import MakeApp
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
-# What Prometheus itself adds to every series and keeps of every target.
+# Prometheus itself adds these labels to every series, and this series for every target.
 OF_PROMETHEUS = {"up": {"job", "instance"}}
 WORDS = frozenset(
     [

@@ -148,7 +148,7 @@ def test_a_query_parameter_that_is_sent_twice_is_named(
         "page=1&page=1": ["#/page"],
         "from=a&page=1&page=2&from=b": ["#/from", "#/page"],
         "pag%65=1&page=2": ["#/page"],
-        "cursor=a&cursor=b": ["#"],  # unknown: its name is the client's own text
+        "cursor=a&cursor=b": ["#"],  # unknown: the name comes from the client
     }.items():
         with subtests.test(query):
             answer = client.get(f"/searches?{query}")
@@ -345,7 +345,7 @@ def test_forged_hops_give_nobody_another_share(
 ) -> None:
     for proxies in (0, 1, 2):
         client = make_app(trusted_proxy_hops=proxies, rate_limit="3/day").test_client()
-        # What the proxies themselves write comes last.
+        # The proxies append their entries.
         written = [["9.9.9.9"], ["9.9.9.9", "10.0.0.2"]][proxies - 1] if proxies else []
         for number in range(5):
             forged = {"X-Forwarded-For": ", ".join([f"6.6.6.{number}", *written])}
@@ -431,7 +431,7 @@ def test_no_client_input_forges_a_log_line_or_moves_the_terminal_cursor(
     ):
         with subtests.test(repr(forged[:20])):
             log_lines.clear()
-            agent = forged.encode().decode("latin-1")  # as servers hand headers over
+            agent = forged.encode().decode("latin-1")  # WSGI servers decode headers as Latin-1
             app.test_client().get(
                 "/nowhere", environ_overrides={"HTTP_USER_AGENT": agent, "PATH_INFO": f"/{agent}"}
             )

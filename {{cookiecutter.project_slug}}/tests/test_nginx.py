@@ -105,14 +105,14 @@ def before_it(service: Upstream) -> Iterator[int]:
 
 
 def request_bytes(method: str, path: str = "/", *headers: str, body: bytes = b"") -> bytes:
-    """Write a request."""
+    """Return the bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: shop.example:8443", *headers]
     lines += [f"Content-Length: {len(body)}"] if body else []
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def one_answer(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send a request on a connection of its own, and return its answer."""
+    """Send a request on a new connection; return its response."""
     with connection(port) as client:
         client.send(request)
         return client.answer()
@@ -479,7 +479,7 @@ def test_two_hundred_clients_that_send_half_or_read_nothing_make_nobody_wait(pro
         for number in range(200):
             clients.append(connection(proxy))
             clients[-1].send((half, headers, large)[number % 3])
-        # Large answers may queue for a thread; only their readers may hold none.
+        # Large responses may wait for a thread, but a slow reader must not occupy one.
         for client in clients[2::3]:
             assert client.socket.recv(1)
         assert others_wait(proxy, OPEN) < MAX_BACKOFF
@@ -494,7 +494,7 @@ def test_a_malformed_request_is_refused_in_one_form_or_another(
     proxy: int, subtests: pytest.Subtests
 ) -> None:
     chunked = {name: CHUNKED + sent for name, sent in MALFORMED_CHUNKS.items()}
-    # Gunicorn would refuse these with a page of its own.
+    # Gunicorn would refuse these with its own error page.
     of_gunicorn = {
         "a short method": GET.replace(b"GET", b"A"),
         "a long method": GET.replace(b"GET", b"A" * 21),

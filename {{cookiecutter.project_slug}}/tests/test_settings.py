@@ -78,7 +78,7 @@ def test_a_complete_production_environment_is_taken() -> None:
 def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENV", "development")
     # {% if cookiecutter.auth == "oidc" %}
-    # Without a provider it starts too, and says what that means.
+    # It also starts without a provider, with a warning.
     monkeypatch.setenv("OIDC_ISSUER", "http://127.0.0.1:8080/realms/shop")
     monkeypatch.setenv("OIDC_AUDIENCE", "api")
     # {% endif %}

@@ -218,7 +218,7 @@ def test_anonymous_users_and_other_sites_change_nothing(
 ) -> None:
     form = {**PROOF, "password": OTHER_PASSWORD, "email": new_address()}
     for path in (PASSWORD_PAGE, EMAIL, CLOSE):
-        with subtests.test(f"a stranger: {path}"):
+        with subtests.test(f"without a login: {path}"):
             anonymous = app.test_client()
             assert anonymous.get(path).location == f"/login?next={path.replace('/', '%2F')}"
             submitted = {**form, "csrf_token": browsers.token(anonymous, "/login")}

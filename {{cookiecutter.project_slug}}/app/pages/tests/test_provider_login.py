@@ -286,7 +286,7 @@ def test_a_callback_without_an_authorization_request_of_this_browser_is_refused(
     with subtests.test("without a authorization"):
         client = app.test_client()
         is_refused(client, finish(client, theirs))
-    assert finish(other, theirs).status_code == 303  # valid in its own browser
+    assert finish(other, theirs).status_code == 303  # valid in the browser that started it
     with subtests.test("once more"):
         other.delete_cookie("session")
         is_refused(other, finish(other, theirs))

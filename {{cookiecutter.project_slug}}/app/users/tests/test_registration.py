@@ -32,8 +32,8 @@ URL = "/api/v1/users"
 CONFIRM = "/api/v1/auth/email-verification/confirm"
 AGAIN = "/api/v1/auth/email-verification"
 RESET = "/api/v1/auth/password-reset"
-STRANGERS_PASSWORD = "the password of a stranger"
-STRANGERS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
+ATTACKERS_PASSWORD = "the password of an attacker"
+ATTACKER_ADDRESSES = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
 
 
 def register(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
@@ -90,12 +90,12 @@ def test_registering_does_not_reveal_which_addresses_are_taken(
     answers = [register(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
 
     assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
-    # Nor does a later login.
+    # A later login reveals nothing either.
     tries = [log_in(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
     assert {(each.status_code, (each.json or {})["code"]) for each in tries} == {
         (401, "invalid_credentials")
     }
-    # Only the mailbox does.
+    # Only the owner of the mailbox learns it.
     assert emails(app, taken)[0][0].startswith("You already have an account")
     assert emails(app, free)[0][0].startswith("Confirm your address")
     assert emails(app, closed) == []
@@ -119,31 +119,31 @@ def test_registering_sends_the_same_queries_for_any_address(
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("sequence", ["stranger first", "owner first"])
+@pytest.mark.parametrize("sequence", ["attacker first", "owner first"])
 @pytest.mark.parametrize("url", [AGAIN, URL])
 def test_registering_the_address_of_somebody_else_gains_nothing(
     app: Flask, client: FlaskClient, sequence: str, url: str
 ) -> None:
     email = new_address()
-    passwords = [STRANGERS_PASSWORD, PASSWORD]
-    for password in passwords if sequence == "stranger first" else passwords[::-1]:
+    passwords = [ATTACKERS_PASSWORD, PASSWORD]
+    for password in passwords if sequence == "attacker first" else passwords[::-1]:
         register(client, email, password)
-    payload = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
+    payload = {"email": email, "password": ATTACKERS_PASSWORD} if url == URL else {"email": email}
     client.post(url, json=payload)
 
-    # Whichever of these links the owner follows, and in whatever order.
+    # The owner may follow any of these links, in any order.
     signed_links = tokens(app, email)
     assert len(signed_links) == 3
     for purpose, link in signed_links:
         if purpose == "verify-email":
             client.post(CONFIRM, json={"token": link})
-        assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
+        assert log_in(client, email, ATTACKERS_PASSWORD).status_code == 401
     _, newest = signed_links[-1]
     chosen = {"token": newest, "password": OTHER_PASSWORD}
     assert client.post(f"{RESET}/confirm", json=chosen).status_code == 204
 
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
-    assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
+    assert log_in(client, email, ATTACKERS_PASSWORD).status_code == 401
     for purpose, link in signed_links:
         endpoint = CONFIRM if purpose == "verify-email" else f"{RESET}/confirm"
         dead = {"token": link} if purpose == "verify-email" else {**chosen, "token": link}
@@ -157,7 +157,7 @@ def test_the_owner_can_use_an_address_that_somebody_else_has_registered(
     mine, wanted, of_admin = (new_address() for _ in range(3))
     make(app, mine)
     for each in (wanted, of_admin):
-        register(client, each, STRANGERS_PASSWORD)
+        register(client, each, ATTACKERS_PASSWORD)
     registrant_token = token(app, wanted, "verify-email")
 
     payload = {"current_password": PASSWORD, "email": wanted}
@@ -171,7 +171,7 @@ def test_the_owner_can_use_an_address_that_somebody_else_has_registered(
     assert "can log in" in result.output
     for each in (wanted, of_admin):
         assert log_in(client, each).status_code == 200
-        assert log_in(client, each, STRANGERS_PASSWORD).status_code == 401
+        assert log_in(client, each, ATTACKERS_PASSWORD).status_code == 401
     assert client.post(CONFIRM, json={"token": registrant_token}).status_code == 400
 
 
@@ -180,7 +180,7 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
     email = new_address()
     user_id = make(app, email)
     held = logged_in(client, email)
-    # In whatever way the address became unconfirmed.
+    # For each reason why the address is unconfirmed.
     with app.app_context(), writing() as transaction:
         transaction.get_one(User, user_id).email_verified_at = None
     client.post(RESET, json={"email": email})
@@ -260,11 +260,11 @@ def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_
     email = new_address()
     make(app, email)
 
-    answers = [request(client, RESET, email, STRANGERS[0]) for _ in range(5)]
+    answers = [request(client, RESET, email, ATTACKER_ADDRESSES[0]) for _ in range(5)]
 
     assert {answer.status_code for answer in answers} == {202}
     assert len(emails(app, email)) == attempts.EMAIL.pair
-    others = [request(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
+    others = [request(client, RESET, new_address(), ATTACKER_ADDRESSES[0]) for _ in range(20)]
     statuses = [answer.status_code for answer in others]
     assert statuses == [202] * 17 + [429] * 3  # refused requests do not count
     assert 3_590 <= int(others[-1].headers["Retry-After"]) <= 3_600
@@ -277,7 +277,7 @@ def test_an_attacker_cannot_keep_the_owner_from_a_reset(app: Flask, client: Flas
         make(app, each)
         logged_in(client, each)  # from 127.0.0.1, a known network from now on
     for number in range(12):
-        request(client, RESET, email, STRANGERS[number % 2])
+        request(client, RESET, email, ATTACKER_ADDRESSES[number % 2])
     # An attacker with another account, in a network that is known for that account.
     payload = {"current_password": PASSWORD, "email": email}
     client.post(f"{URL}/me/email", json=payload, headers=bearer(logged_in(client, other)))
@@ -299,7 +299,7 @@ def test_an_attacker_cannot_keep_a_new_user_from_registering(
     email = new_address()
     for number in range(12):
         route = (RESET, AGAIN)[number % 2]
-        assert request(client, route, email, STRANGERS[number % 3]).status_code == 202
+        assert request(client, route, email, ATTACKER_ADDRESSES[number % 3]).status_code == 202
 
     assert register(client, email).status_code == 202
 
@@ -320,7 +320,7 @@ def test_an_attacker_who_changes_to_an_address_cannot_keep_a_new_user_from_regis
             f"{URL}/me/email",
             json={"current_password": PASSWORD, "email": email},
             headers=held,
-            environ_base={"REMOTE_ADDR": STRANGERS[number % 3]},
+            environ_base={"REMOTE_ADDR": ATTACKER_ADDRESSES[number % 3]},
         )
     assert [purpose for purpose, _ in tokens(app, email)] == ["change-email"] * 3
 
@@ -336,9 +336,12 @@ def test_an_attacker_cannot_invalidate_a_link_that_cannot_be_sent_again(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
-    assert request(client, URL, email, STRANGERS[0], password=STRANGERS_PASSWORD).status_code == 202
+    assert (
+        request(client, URL, email, ATTACKER_ADDRESSES[0], password=ATTACKERS_PASSWORD).status_code
+        == 202
+    )
     for route in (RESET, RESET, AGAIN, AGAIN):
-        assert request(client, route, email, STRANGERS[1]).status_code == 202
+        assert request(client, route, email, ATTACKER_ADDRESSES[1]).status_code == 202
 
     _, *signed_links = tokens(app, email)
     assert request(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202

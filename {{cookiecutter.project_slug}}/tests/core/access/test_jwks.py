@@ -136,7 +136,7 @@ def test_without_the_provider_known_keys_are_accepted_for_some_hours(
 
     realm.describe()
     with pytest.raises(ProviderUnavailable):
-        provider.key("first")  # not asked again yet
+        provider.key("first")  # no new request yet
     pass_time(core.PAUSE_SECONDS)
     assert provider.key("first")
 

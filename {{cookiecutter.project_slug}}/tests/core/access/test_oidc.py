@@ -88,9 +88,13 @@ def test_a_token_identifies_its_subject_with_any_signing_key(
         (CURVE, {}, {}),
         (MODULUS, {}, {}),
         (KEY, {"typ": "application/at+JWT"}, {}),
-        (KEY, {"typ": ""}, {}),  # the same as none, which the RFCs allow
+        (KEY, {"typ": ""}, {}),  # the same as without `typ`, which the RFCs allow
         (KEY, {"typ": "JWT"}, {"typ": "Bearer", "azp": "shop", "sid": "1"}),  # Keycloak
-        (KEY, {}, {"aud": ["another", payload["aud"]], "nonce": "n"}),  # its header says what it is
+        (
+            KEY,
+            {},
+            {"aud": ["another", payload["aud"]], "nonce": "n"},
+        ),  # its header identifies the kind of token
         (
             KEY,
             {"x5t": "t", "of their own": 1},

@@ -140,7 +140,7 @@ def test_every_code_of_a_problem_is_listed_and_shown(app: Flask) -> None:
 
 
 def test_no_page_fills_in_a_header(app: Flask) -> None:
-    # Swagger UI sends examples and defaults along: every try would have the same Idempotency-Key.
+    # Swagger UI sends examples and defaults: every request would have the same Idempotency-Key.
     for operation in openapi.operations(api.document(app)):
         for each in operation.get("parameters", []):
             if each["in"] == "header":
@@ -149,28 +149,28 @@ def test_no_page_fills_in_a_header(app: Flask) -> None:
 
 
 def test_no_page_makes_up_a_text_of_a_body(app: Flask) -> None:
-    # Swagger UI fills a text without an example with random characters: each try of them as the
-    # current password counts as a wrong one.
+    # Swagger UI fills a text without an example with random characters. As the current password,
+    # they count as a failed attempt.
     document = api.document(app)
     for operation in openapi.operations(document):
         if "requestBody" not in operation:
             continue
         body = operation["requestBody"]["content"]["application/json"]["schema"]
         if "$ref" not in body:
-            continue  # an event, which is signed: no page can send one
+            continue  # an event: it needs a signature, so no page can send one
         schema = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
         for name, each in schema["properties"].items():
             assert each.get("type") != "string" or {"example", "enum"} & each.keys(), name
 
 
 def test_no_schema_is_called_like_one_of_its_properties(app: Flask) -> None:
-    # Generators make a class of each, and one name for two of them breaks typed clients.
+    # Generators make a class of each. Two classes with one name break typed clients.
     for name, schema in api.document(app)["components"]["schemas"].items():
         assert name.lower() not in schema.get("properties", {})
 
 
 def test_an_integer_of_64_bits_has_its_format_in_the_document(make_app: MakeApp) -> None:
-    # Clients in Java, Go and C# otherwise make a number of 32 bits of it, and fail on a larger one.
+    # Otherwise clients in Java, Go and C# use 32 bits and fail on a larger number.
     schemas = api.document(toy.init_app(make_app()))["components"]["schemas"]
 
     assert schemas["Note"]["properties"]["size"]["format"] == "int64"
@@ -179,7 +179,7 @@ def test_an_integer_of_64_bits_has_its_format_in_the_document(make_app: MakeApp)
 
 def test_every_pattern_compiles_without_lookaround(app: Flask) -> None:
     schemas = api.document(app)["components"]["schemas"]
-    # The syntax of RE2, which Go, Rust and many gateways have.
+    # This engine has the syntax of RE2, as Go, Rust and many gateways do.
     engine = jsonschema_rs.RegexOptions()
 
     jsonschema_rs.Draft202012Validator(

@@ -85,7 +85,7 @@ redis = pytest.param(
 
 @pytest.fixture(params=[InProcessStore, redis])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
-    # However busy the machine is.
+    # A busy machine must not exceed the timeout.
     monkeypatch.setattr(redis_server, "REDIS_SECONDS", HANG_TIMEOUT_SECONDS)
     made: Store = request.param()
     return made
@@ -359,7 +359,7 @@ def test_reads_from_a_replica_are_refused(key: str, monkeypatch: pytest.MonkeyPa
     prefix, generation = entry_key.decode().split(f"/{key}/")
     assert client.get(f"{prefix}/generation") == generation.encode()
 
-    # As on a replica, every write is refused.
+    # A replica refuses every write.
     with pytest.raises(ResponseError, match="Write commands are not allowed"):
         client.eval_ro(
             store.GET_OR_LEASE, 2, f"{prefix}/generation", f"{prefix}/{key}/", SCHEMA, OTHERS, 5_000
@@ -406,7 +406,7 @@ def test_production_needs_redis(production: dict[str, str]) -> None:
 def test_a_hundred_misses_at_once_compute_one_value(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # However busy the machine is.
+    # A busy machine must not exceed these.
     monkeypatch.setattr(caching, "LEASE_SECONDS", 60)
     monkeypatch.setattr(caching, "WAIT_SECONDS", 60)
     cache, source = Cache(store, SECONDS), Source()
@@ -427,7 +427,7 @@ def test_a_hundred_misses_at_once_compute_one_value(
     assert source.times == 1
 
 
-# Reads one key four times at the same moment in all processes.
+# Each process reads one key in four threads, at the same moment.
 READER = """
 import os, sys, time
 from concurrent.futures import ThreadPoolExecutor
@@ -436,7 +436,7 @@ from app.core.caching import cache as caching
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 
-# However busy the machine is.
+# A busy machine must not exceed these.
 caching.LEASE_SECONDS = caching.WAIT_SECONDS = redis_server.REDIS_SECONDS = 60
 
 def make():

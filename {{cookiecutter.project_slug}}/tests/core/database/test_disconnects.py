@@ -228,7 +228,7 @@ def test_a_database_made_read_only_is_a_503_until_it_takes_writes_again(own: Vie
 
 def test_prepared_statements_that_a_pooler_lost_or_has_twice_fail_no_request(own: View) -> None:
     on_a_server(own.app, "postgresql")
-    # Out of the driver's sight, as when a pooler hands over another session.
+    # The driver does not notice this, as when a pooler assigns another session.
     warm(own.app, "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
     assert own.post(list_texts, list_texts).status_code == 200
     assert own.runs == 2
@@ -252,7 +252,7 @@ def test_every_code_of_postgresql_is_met_on_a_server(own: View, subtests: pytest
         with reading() as connection:
             connection.exec_driver_sql(raising)
 
-    # Raised by the test, 0A000 has another function of the server than a changed query has.
+    # 0A000 raised here has another source function in the server than after a schema change.
     for code in (code for code in disconnects.REFUSALS if isinstance(code, str)):
         if code == "0A000":
             continue

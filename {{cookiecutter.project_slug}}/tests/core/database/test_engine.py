@@ -37,7 +37,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("toy_tables")
 
-# A URL with a parameter for which we have a default of our own, or the driver one.
+# Each URL sets a parameter for which we or the driver have a default.
 PARAMETERS = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql+psycopg://h/x?connect_timeout=7": "connect_timeout",
@@ -264,7 +264,7 @@ def test_the_parameters_of_the_url_take_precedence_and_none_is_dropped() -> None
         dialect = make_url(url).get_dialect()()
         _, parsed = dialect.create_connect_args(made.url)
 
-        # SQLAlchemy takes what the URL says, and then what `connect_args` says instead.
+        # In SQLAlchemy, `connect_args` overrides the parameters of the URL.
         assert name not in connect_args
         assert str(parsed[name]) in url, url
 
@@ -323,8 +323,8 @@ def test_options_of_the_environment_are_joined_with_ours(monkeypatch: pytest.Mon
 
 
 # {% endif %}
-# By kind of database: what is added to the URL, the query for a session, and its expected result
-# to requests and to migrations.
+# By dialect: the parameters added to the URL, a query of session settings, and its expected result
+# in requests and in migrations.
 SESSIONS = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": (
@@ -608,7 +608,7 @@ def test_a_pool_without_a_free_connection_is_a_503(make_app: MakeApp) -> None:
         held_to_503(app.test_client())
 
 
-# What takes long, unless the time limit for statements stops it.
+# Statements that run for long unless the statement timeout stops them.
 SLOW = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": "SELECT pg_sleep(600)",

@@ -104,7 +104,7 @@ def stored(app: Flask, number: int) -> list[UUID]:
 
 
 def wait_until_the_view_waits(app: Flask) -> None:
-    """Let the view wait first: PostgreSQL ends the transaction that looks for deadlocks first."""
+    """Wait for the view: PostgreSQL aborts the transaction that first checks for deadlocks."""
     with reading_engine.of(app).connect() as connection:
         wait_until(lambda: connection.exec_driver_sql(WAITING[connection.dialect.name]).first())
     time.sleep(0.3)
@@ -113,13 +113,13 @@ def wait_until_the_view_waits(app: Flask) -> None:
 @pytest.mark.process
 def test_a_deadlock_on_a_server_is_tried_again(view: View) -> None:
     on_a_server(view.app, *WAITING)
-    # PostgreSQL looks for a deadlock once, a second after the wait began. A busy machine may close the
-    # circle later than the view has looked; then ours is ended, and the deadlock is staged again.
+    # PostgreSQL checks for a deadlock once, a second after a wait began. On a busy machine the deadlock
+    # may arise after the view's check. Our transaction is then aborted, and the test tries again.
     assert any(the_view_is_ended_and_runs_again(view) for _ in range(20))
 
 
 def the_view_is_ended_and_runs_again(view: View) -> bool:
-    """Make a view and a transaction wait for each other; return whether the server ended the view's."""
+    """Make a view and a transaction deadlock; return whether the server aborted the view's."""
     first, second, *more = stored(view.app, 5)
     holds_first = threading.Event()
 

@@ -58,7 +58,7 @@ NOTES = Table(
     Column("details", JSON),
 )
 Index("ix_toy_notes_text", NOTES.c.text).ddl_if(dialect="postgresql")
-LONG = secrets.token_hex(10_000)  # hardly to be compressed, so beyond a page of that index
+LONG = secrets.token_hex(10_000)  # random, so even compressed it exceeds an index page
 BEFORE_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 
 
@@ -163,7 +163,7 @@ def test_no_value_in_a_body_is_the_servers_fault(
         {"moment": "9999-12-31T23:59:59.999999Z"},
     ):
         with subtests.test(str(payload)[:40]):
-            # Python's own JSON, because orjson writes no such integers.
+            # Python's json module, because orjson cannot write such integers.
             text = json.dumps(payload)
             answer = notes.post("/api/v1/notes", data=text, content_type="application/json")
 
@@ -205,7 +205,7 @@ def test_a_value_that_the_database_refuses_is_reported_without_it(
 
 
 # {% if cookiecutter.database != "sqlite" %}
-# What each server says of it, which SQLite does not.
+# The error messages of each server. SQLite raises none of them.
 REFUSED: dict[str, dict[str, object]] = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": {
@@ -247,7 +247,7 @@ class Refused(Exception):  # noqa: N818  stands for a driver's own
 
     def __init__(self, code: object) -> None:
         super().__init__(code)
-        # PyMySQL gives both: its number, and a SQLSTATE that says less.
+        # PyMySQL has both: its number, and a less specific SQLSTATE.
         self.sqlstate = code if isinstance(code, str) else "HY000"
 
 

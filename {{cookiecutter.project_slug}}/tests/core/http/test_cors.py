@@ -13,7 +13,7 @@ PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "content-type",
 }
-# What browsers send along with the requests of pages that are none of ours.
+# The headers of browsers in requests from pages of other sites.
 FOREIGN = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
@@ -110,7 +110,7 @@ def test_a_page_of_another_site_changes_nothing(
     for headers in FOREIGN:
         for name, tried in {"no list": client, "a list": shop}.items():
             with subtests.test(f"{name}: {headers}"):
-                # Before authentication, and before the body is read.
+                # Refused before authentication, and before the body is read.
                 answer = tried.post(URL, data="{", headers={"Authorization": "", **headers})
 
                 assert answer.status_code == 403
@@ -141,7 +141,7 @@ def test_our_pages_listed_ones_and_other_clients_may_change_something(
         {"Sec-Fetch-Site": "none"},
         {"Origin": "http://localhost"},
         {"Origin": "https://localhost"},
-        # A proxy may have changed Host; what the browser says of itself counts.
+        # A proxy may have changed Host, so Sec-Fetch-Site takes precedence.
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://before-the-proxy.example"},
     ):
         assert client.post(URL, json={}, headers=headers).status_code == 422, headers

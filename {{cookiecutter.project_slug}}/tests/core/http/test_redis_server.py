@@ -55,7 +55,7 @@ def test_redis_is_trusted_only_with_a_certificate_for_its_name(
         with tls_server(tmp_path, name) as server:
             url = SecretURL(f"rediss://127.0.0.1:{server.port}/0{parameters}")
             pool = redis_server.pool(url, server.ca_file if known else None)
-            with pytest.raises(RedisError):  # it hangs up in any case
+            with pytest.raises(RedisError):  # the server closes the connection in any case
                 Redis(connection_pool=pool).ping()
 
         assert server.accepted == [accepted]

@@ -35,7 +35,7 @@ def test_a_host_that_is_not_ours_is_refused(make_app: MakeApp) -> None:
     refused = client.get("/api/docs", base_url="http://evil.example")
     assert refused.status_code == 400
     assert "evil" not in refused.text
-    # Probes call an address and not a name.
+    # Probes send an IP address as Host.
     assert client.get("/health/live", base_url="http://10.0.0.7:8000").status_code == 200
 
 

@@ -92,7 +92,7 @@ def test_a_url_is_text(notes: FlaskClient, subtests: pytest.Subtests) -> None:
             assert body(answer)["code"] == "unreadable_url"
     for path in ("/v2/notes/a\xffb/copies", "/\xff", "/\xed\xa0\x80"):
         with subtests.test(repr(path)):
-            # As WSGI hands it out; Werkzeug's client sends no such bytes.
+            # Set in the WSGI environment: Werkzeug's client cannot send such bytes.
             answer = notes.get("/", environ_overrides={"PATH_INFO": path})
 
             assert answer.status_code == 400

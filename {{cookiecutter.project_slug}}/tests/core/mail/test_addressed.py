@@ -35,7 +35,7 @@ def test_a_permanent_refusal_is_distinguished_from_a_temporary_one(
         smtplib.SMTPDataError(451, b"busy"): smtplib.SMTPDataError,
         smtplib.SMTPRecipientsRefused({"ada": (550, b"gone")}): mail.EmailRejected,
         smtplib.SMTPRecipientsRefused({"ada": (450, b"busy")}): smtplib.SMTPRecipientsRefused,
-        # The email is not to blame for our password.
+        # A wrong password is no fault of the email.
         smtplib.SMTPAuthenticationError(535, b"wrong"): smtplib.SMTPAuthenticationError,
         ConnectionRefusedError(): ConnectionRefusedError,
     }

@@ -41,7 +41,7 @@ class Received:
 def smtp_handler(
     received: Received, context: ssl.SSLContext, *, offers: tuple[str, ...], encrypted: bool
 ) -> type[socketserver.BaseRequestHandler]:
-    """Run a mail server with a minimal RFC 5321."""
+    """Return the handler of a minimal mail server (RFC 5321)."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -130,7 +130,7 @@ def test_an_email_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
             send_all(make_queue(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), EMAIL)
 
         assert log_lines == []
-        # Commands have no case (RFC 5321, 2.4), and Python has changed its own.
+        # Commands are case-insensitive (RFC 5321, 2.4), and Python versions differ.
         commands = [line.lower() for line in received.lines]
         assert "rcpt to:<ada@mail.example>" in commands
         assert any(line.startswith("mail from:<service@shop.example>") for line in commands)
@@ -155,7 +155,7 @@ def test_an_email_is_ascii_for_servers_that_take_nothing_else() -> None:
 def test_certificates_are_read_once_and_only_where_they_are_needed(
     certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Only as the module sees it: drivers of databases read certificates whenever they connect.
+    # Patched in this module only: database drivers read certificates on every connection.
     seen = Mock(wraps=ssl)
     monkeypatch.setattr(smtp, "ssl", seen)
     for offers, times in (((), 0), (("STARTTLS",), 1)):
@@ -184,7 +184,7 @@ def test_a_server_that_cannot_prove_its_name_gets_nothing(
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     with server(certified, offers=("STARTTLS",)) as (received, port):
-        # Its thread meets the refusal too.
+        # The server's thread gets the failed handshake too.
         monkeypatch.setattr(socketserver.BaseServer, "handle_error", lambda *_: None)
         send_all(make_queue(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
 
@@ -284,7 +284,7 @@ def test_nobody_writes_a_header_of_their_own(
         with subtests.test(text[:40]):
             assert mail.normalised(text) is None
 
-    # And what would get past that is not sent.
+    # Addresses that pass this check can still be refused before sending.
     for to, subject in (
         ("a@b", "Hello\r\nBcc: eve@evil.example"),
         ("=?utf-8?q?eve=40evil.example?=@mail.example", "Hello"),  # stored by an older version
@@ -330,7 +330,7 @@ def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
         (SMTPSenderRefused(553, b"no", "service@shop.example"), "email rejected", 553),
         (SMTPDataError(554, b"no such user ada@"), "email rejected", 554),
         (SMTPDataError(451, b"ada@ has to wait"), "email delivery failed", None),
-        # The email is not to blame for our password.
+        # A wrong password is no fault of the email.
         (SMTPAuthenticationError(535, b"wrong"), "email delivery failed", None),
     ],
 )

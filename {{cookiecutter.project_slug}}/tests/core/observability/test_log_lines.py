@@ -21,8 +21,8 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 
 HERE = Path(__file__).parents[3]
 PROCESSES, LINES = 4, 60
-# Forked as Gunicorn's and Celery's processes are, with a handler that logs as the service does, into the
-# standard output that all share. Every second traceback takes 7 kB.
+# Processes forked as by Gunicorn and Celery log with the service's handler to one shared standard
+# output. Every second traceback takes 7 kB.
 WRITER = """
 import logging, os, sys
 from app.core.config import CoreSettings

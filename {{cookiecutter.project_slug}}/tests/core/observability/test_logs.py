@@ -171,14 +171,14 @@ def test_a_value_of_any_type_can_be_logged() -> None:
 
 
 class Unspeakable:
-    """Has no text."""
+    """An object whose conversion to text fails."""
 
     def __str__(self) -> str:
         raise ValueError("HUSH")
 
 
 class Unreadable(dict[str, object]):
-    """Cannot be walked through."""
+    """A dictionary whose iteration fails."""
 
     def items(self) -> Any:  # noqa: ANN401
         raise ValueError("HUSH")
@@ -186,7 +186,7 @@ class Unreadable(dict[str, object]):
 
 @pytest.fixture
 def written() -> io.StringIO:
-    """Return the output of `alone`."""
+    """Return the output of the logger `alone`."""
     return io.StringIO()
 
 

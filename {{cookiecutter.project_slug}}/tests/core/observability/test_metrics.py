@@ -18,7 +18,7 @@ def app(make_app: MakeApp) -> Flask:
 
     @app.get("/watch")
     def watch() -> dict[str, float | str]:
-        # From elsewhere, as Prometheus does.
+        # In another thread, as a request of Prometheus is.
         with ThreadPoolExecutor() as elsewhere:
             reading = elsewhere.submit(_value, app.test_client(), "http_server_active_requests")
         return {"active": reading.result(), "padding": "x" * 300}

@@ -189,7 +189,7 @@ def test_restarts_lose_no_count_and_leave_no_files(tmp_path: Path) -> None:
         tried, answered, totals, most = 0, 0, [0.0], 0
         while len(_started(server)) < 8:
             tried += 1
-            # A worker that is ending may drop a connection; whether it counted is then not known.
+            # An exiting worker may drop a connection, with or without counting it.
             with contextlib.suppress(ConnectionError):
                 server.get("/api/docs")
                 answered += 1
@@ -197,7 +197,7 @@ def test_restarts_lose_no_count_and_leave_no_files(tmp_path: Path) -> None:
             most = max(most, len(_names(folder)))
             if tried % 40 == 0:
                 server.wait_for("/metrics", lambda text: _total(text) >= answered)  # noqa: B023  now
-                # It may have ended by itself just now.
+                # It may just have exited.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(_started(server)[-1], signal.SIGKILL)
             assert tried < 2_000, "workers do not restart"

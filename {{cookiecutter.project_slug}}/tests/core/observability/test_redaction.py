@@ -90,7 +90,7 @@ SPELLED = (
     f"private_key='{PEM.format('EC ')}'",
     f"key: {PEM.format('ENCRYPTED ')}",
 )
-# What has no end, up to where it may go.
+# A secret without a delimiter: everything up to the end of the text is redacted.
 TO_THE_END = (
     "passphrase: correct HUSH battery HUSH",
     "passphrase=correct HUSH battery HUSH",
@@ -233,5 +233,5 @@ def test_no_text_takes_long_to_mask(subtests: pytest.Subtests) -> None:
         with subtests.test(text):
             began = time.process_time()
             redact(text * 5_000)
-            # A tenth of it here; what reads a text more than once takes minutes.
+            # It takes a tenth of this; a pattern that backtracks takes minutes.
             assert time.process_time() - began < 2

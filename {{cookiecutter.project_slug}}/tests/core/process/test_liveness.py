@@ -100,7 +100,7 @@ def test_it_responds_while_every_thread_waits_and_after_a_reload(tmp_path: Path)
     settings = {"LIVENESS_PORT": str(own), "WEB_CONCURRENCY": "1", "WEB_THREADS": "1"}
     with gunicorn(tmp_path, **settings) as server:
         with connection(server.port) as slow:
-            slow.send(b"GET /")  # the only thread waits for the rest
+            slow.send(b"GET /")  # the only thread waits for the rest of the request
             assert probe(own)[0] == 200
             slow.send(b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             slow.answer()

@@ -26,7 +26,7 @@ def test_each_setting_is_described_in_one_sentence() -> None:
 
 
 def test_production_has_the_defaults_of_development() -> None:
-    """Otherwise the page would list two."""
+    """The page lists one default for each setting."""
     production = Settings.model_validate(environments.PRODUCTION)
     development = Settings.model_validate({**environments.PRODUCTION, "app_env": "development"})
 

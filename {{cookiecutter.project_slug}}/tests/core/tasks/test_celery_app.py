@@ -151,10 +151,10 @@ def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
 
     (message,) = waiting(app, "broker-tests.tasks")
     eta = datetime.fromisoformat(message.headers["eta"])
-    # Redis would deliver a message that waits for longer to another worker as well.
+    # Redis would redeliver a message that waits longer than the visibility timeout.
     longest = timedelta(seconds=tasks.of(app).settings.task_max_backoff_seconds)
     assert longest - timedelta(seconds=60) < eta - datetime.now(UTC) <= longest
-    # To be put off is no failed attempt.
+    # A postponed run does not count as a failed attempt.
     assert message.headers["retries"] == 0
 
 
@@ -269,7 +269,7 @@ def test_a_stalled_consumer_reconnects(
     )
     in_memory: Any = SimpleNamespace(app=broker.of(app).celery)
     step = celery_app.StalledConsumer(consumer)
-    step.stop(consumer)  # before it began, as when connecting fails
+    step.stop(consumer)  # before its start, as when connecting fails
     step.start(consumer)
     look = looks[0]
 
@@ -278,7 +278,7 @@ def test_a_stalled_consumer_reconnects(
     in_hand.add("a task that runs")
     look()
     in_hand.clear()
-    look()  # it may have ended just now
+    look()  # it may just have ended
     with pytest.raises(ConnectionError):
         look()
     step.stop(consumer)
@@ -331,7 +331,7 @@ def test_in_redis_runs_whose_worker_died_are_counted(
 
 
 def test_what_cannot_be_counted_is_run(app: Flask) -> None:
-    # The memory of this process is no Redis.
+    # The broker in memory has no Redis client that could count.
     run(app, {"text": "x"}, delivery_info={"redelivered": True})
 
     assert ran == [{"text": "x"}]

@@ -68,7 +68,7 @@ def handle() -> Callable[[Message], object]:
     parts: dict[str, object] = {
         "app": None,
         "channel_errors": (),
-        "connection_errors": (Lost, KeyError),  # as those of Redis
+        "connection_errors": (Lost, KeyError),  # as Redis' transport has
         "on_task_message": set(),
         "strategies": {
             "failing": fail,
@@ -159,7 +159,9 @@ def test_an_entry_that_is_no_message_is_logged_without_its_text(log_lines: LogLi
     transport.on_readable(1)
     with pytest.raises(transport.connection_errors[0]):
         transport.on_readable(2)
-    with pytest.raises(Empty):  # nothing has arrived: for Celery's loop, and no line
+    with pytest.raises(
+        Empty
+    ):  # nothing has arrived: Celery's loop expects this error, and nothing is logged
         transport.on_readable(3)
 
     assert found == [0, 1, 2, 3]
@@ -207,6 +209,6 @@ def test_what_is_no_message_in_hand_is_dropped_and_the_rest_comes_back(log_lines
         qos.restore_by_tag(tag)
 
     assert dropped == list(kept)[:-1]
-    assert len(restored) == 2  # kombu itself drops what is gone
+    assert len(restored) == 2  # kombu itself drops a missing message
     assert {line["message"] for line in log_lines} == {"malformed message discarded"}
     assert "CANARY" not in str(log_lines)

@@ -66,7 +66,7 @@ def test_the_broker_reports_the_length_of_its_queues(make_app: MakeApp, url: str
 
 
 def _wait_for_metrics(client: FlaskClient, expected: dict[str, float]) -> None:
-    # RabbitMQ counts what a quorum queue holds a moment later.
+    # RabbitMQ updates the length of a quorum queue with a delay.
     wait_until(lambda: read_metrics(client) == expected)
 
 

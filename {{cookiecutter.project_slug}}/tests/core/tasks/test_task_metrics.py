@@ -107,7 +107,7 @@ def test_a_run_is_active_as_long_as_it_lasts(make_app: MakeApp) -> None:
     seen: list[float] = []
 
     def watch(_: object) -> None:
-        # From elsewhere, as Prometheus does.
+        # In another thread, as a request of Prometheus is.
         reader = Thread(target=lambda: seen.extend(samples(client, "task_runs_active").values()))
         reader.start()
         reader.join()
@@ -144,7 +144,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     ((remove, values),) = kept
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(os, "getpid", lambda: 1)
-        remove(*values)  # what a fork does when it ends
+        remove(*values)  # as a forked process does at its exit
     assert made.exists()
     remove(*values)
     assert not made.exists()
@@ -306,11 +306,13 @@ def test_a_worker_responds_and_writes_nothing(
 ) -> None:
     handler = task_metrics._Handler  # noqa: SLF001
     assert handler.timeout == task_metrics.CLIENT_TIMEOUT_SECONDS
-    monkeypatch.setattr(socket, "getfqdn", Mock(side_effect=LookupError))  # it may take long
+    monkeypatch.setattr(
+        socket, "getfqdn", Mock(side_effect=LookupError)
+    )  # a name lookup may take long
     with listening(app) as server:
         fine = exchange(server, b"GET /metrics HTTP/1.1\r\nHost: worker\r\n\r\n")
         strange = exchange(server, b"GET /metrics HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n")
-        # Not before: a busy machine may keep the others waiting for longer.
+        # Set only now: on a busy machine the requests above may take longer.
         monkeypatch.setattr(handler, "timeout", 0.05)
         silent = exchange(server, b"GET /metr")
 
@@ -324,7 +326,7 @@ def test_a_worker_responds_and_writes_nothing(
 
 
 def test_a_worker_listens_at_addresses_of_either_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    for step in ("server_bind", "server_activate"):  # not every machine has addresses of both
+    for step in ("server_bind", "server_activate"):  # not every machine has IPv6 and IPv4
         monkeypatch.setattr(task_metrics.Server, step, lambda _: None)
 
     for host, family in (("::1", socket.AF_INET6), ("127.0.0.1", socket.AF_INET)):
