@@ -56,7 +56,7 @@ class Connection:
             headers[name.lower()] = value.strip()
         return line, headers, self._received.read(int(headers.get("content-length", "0")))
 
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
+    def read_response(self) -> tuple[int, dict[str, str], bytes]:
         """Read a response: its status, its headers by lower-case name, and its body.
 
         Raises:

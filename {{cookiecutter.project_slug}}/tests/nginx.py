@@ -113,9 +113,9 @@ class Upstream:
             while True:
                 accepted, _address = listener.accept()
                 self.connections += 1
-                threading.Thread(target=self._answer, args=[accepted], daemon=True).start()
+                threading.Thread(target=self._respond, args=[accepted], daemon=True).start()
 
-    def _answer(self, accepted: socket.socket) -> None:
+    def _respond(self, accepted: socket.socket) -> None:
         with accepted, Connection(accepted) as client, contextlib.suppress(EOFError, OSError):
             while True:
                 self.requests.append(Request(*client.message()))

@@ -79,18 +79,18 @@ class OpenIDProvider:
         """POST a body to the process; return the Location that it redirects to."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request("POST", path, body)
-        answer = connection.getresponse()
+        response = connection.getresponse()
         connection.close()
-        return str(answer.headers["Location"])
+        return str(response.headers["Location"])
 
     # {% endif %}
     def request(self, method: str, path: str, body: str | None = None) -> str:
         """Send a request to the process; return the body of the response."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request(method, path, body)
-        answer = connection.getresponse().read().decode()
+        response = connection.getresponse().read().decode()
         connection.close()
-        return answer
+        return response
 
 
 class Realm:
@@ -113,10 +113,10 @@ class Realm:
             # {% endif %}
             **changes,
         }
-        self.answer(DISCOVERY, json.dumps(document))
+        self.set_response(DISCOVERY, json.dumps(document))
 
     # {% if cookiecutter.web_ui %}
-    def know(self, **changes: str) -> None:
+    def register_client(self, **changes: str) -> None:
         """Register the tests' application as a client, with these changes."""
         client = {**CLIENT, "issuer": self.issuer, **changes}
         self._provider.request("PUT", f"{self._path}/client", json.dumps(client))
@@ -124,7 +124,7 @@ class Realm:
     def login(self, url: str, token_response: dict[str, Any]) -> str:
         """Log in at an authorization URL; return the URL that the browser is redirected to.
 
-        `given` is the token response for the code.
+        `token_response` is the token response for the code.
         """
         path = url.removeprefix(self.issuer)
         return self._provider.location(f"{self._path}{path}", json.dumps(token_response))
@@ -133,9 +133,9 @@ class Realm:
     def publish(self, *keys: Key | dict[str, Any]) -> None:
         """Serve exactly these keys."""
         public = [key if isinstance(key, dict) else key.as_dict(private=False) for key in keys]
-        self.answer(KEYS, json.dumps({"keys": public}))
+        self.set_response(KEYS, json.dumps({"keys": public}))
 
-    def answer(
+    def set_response(
         self,
         path: str,
         *pieces: str,

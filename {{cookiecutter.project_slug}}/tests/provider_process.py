@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(listening.getsockname(), handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
-        self.answers: dict[str, dict[str, Any]] = {}
+        self.responses: dict[str, dict[str, Any]] = {}
         self.request_counts: Counter[str] = Counter()
 
 
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Configure a response: status, headers, pieces of the body, and the pause before each."""
-        self.server.answers[self.path] = json.loads(self.body())
+        self.server.responses[self.path] = json.loads(self.body())
         self.server.request_counts[self.path] = 0
         self.send(204, {}, b"")
 
@@ -50,23 +50,23 @@ class Handler(BaseHTTPRequestHandler):
             count = self.server.request_counts[self.path.removeprefix(REQUEST_COUNTS)]
             self.send(200, {}, str(count).encode())
         else:
-            self.answer()
+            self.respond()
 
     def body(self) -> str:
         """Return the body of the request."""
         return self.rfile.read(int(self.headers["Content-Length"])).decode()
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         """Send the configured response, and count the request."""
         self.server.request_counts[self.path] += 1
-        answer = self.server.answers[self.path]
-        time.sleep(answer["seconds"])
-        if not answer["status"]:
+        response = self.server.responses[self.path]
+        time.sleep(response["seconds"])
+        if not response["status"]:
             return
-        first, *others = (piece.encode() for piece in answer["pieces"])
-        self.send(answer["status"], answer["headers"], first)
+        first, *others = (piece.encode() for piece in response["pieces"])
+        self.send(response["status"], response["headers"], first)
         for piece in others:
-            time.sleep(answer["seconds"])
+            time.sleep(response["seconds"])
             self.wfile.write(piece)
 
     def send(self, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -41,8 +41,8 @@ class Server:
 
         """
         request = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310  this service's own URL
-        with urllib.request.urlopen(request, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            text: str = answer.read().decode()
+        with urllib.request.urlopen(request, timeout=HANG_TIMEOUT_SECONDS) as response:  # noqa: S310
+            text: str = response.read().decode()
             return text
 
     def wait_for(self, path: str, holds: Callable[[str], object] = bool) -> None:

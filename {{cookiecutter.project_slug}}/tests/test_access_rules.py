@@ -68,6 +68,6 @@ def test_each_route_lets_in_whom_its_rule_lets_in(
         path = routes.filled_in(rule)
         for (name, header), status in zip(principals.items(), statuses, strict=True):
             with subtests.test(f"{name}: {route}"):
-                answer = client.open(path, method=method, headers={"Authorization": header})
+                response = client.open(path, method=method, headers={"Authorization": header})
 
-                assert answer.status_code == status
+                assert response.status_code == status

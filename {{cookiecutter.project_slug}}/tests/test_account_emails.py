@@ -20,8 +20,8 @@ import os, signal, sys
 from app import create_app
 
 client = create_app().test_client()
-answer = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
-assert answer.status_code == 202, answer.text
+response = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
+assert response.status_code == 202, response.text
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

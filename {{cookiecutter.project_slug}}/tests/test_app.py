@@ -16,7 +16,7 @@ from app.core.config import InvalidSettings
 from app.core.process import cli
 from app.core.process.cli import env_format
 from app.settings import Settings
-from conftest import MakeApp, meant_for_a_service
+from conftest import MakeApp, service_variables
 
 
 def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,8 +31,8 @@ def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.Mon
 def test_what_the_shell_exports_for_a_service_is_kept_from_the_tests() -> None:
     names = ["PORT", "SECRET_KEY_FILE", "OTEL_SDK_DISABLED", "FLASK_DEBUG", "http_proxy"]
 
-    assert meant_for_a_service([*names, "PATH", "TEST_DATABASE_URL"]) == set(names)
-    assert not meant_for_a_service(os.environ)
+    assert service_variables([*names, "PATH", "TEST_DATABASE_URL"]) == set(names)
+    assert not service_variables(os.environ)
 
 
 def test_check_prints_the_configuration_with_secrets_masked_and_what_is_unwise(

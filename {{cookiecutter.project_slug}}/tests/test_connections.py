@@ -33,27 +33,27 @@ def test_two_requests_in_one_packet_get_responses_and_block_no_other_client(serv
         client.send(LIVE * 2)
 
         assert others_wait(server.port) < MAX_BACKOFF
-        assert [client.answer()[0], client.answer()[0]] == [200, 200]
+        assert [client.read_response()[0], client.read_response()[0]] == [200, 200]
 
 
 def test_a_blank_line_after_a_body_blocks_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(POST + BODY + b"\r\n")
-        assert client.answer()[0] == 404
+        assert client.read_response()[0] == 404
 
         assert others_wait(server.port) < MAX_BACKOFF
         client.send(LIVE)
-        assert client.answer()[0] == 200
+        assert client.read_response()[0] == 200
 
 
 def test_a_body_and_a_request_after_the_response_block_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(POST)
-        assert client.answer()[0] == 404
+        assert client.read_response()[0] == 404
         client.send(BODY + LIVE)
 
         assert others_wait(server.port) < MAX_BACKOFF
-        assert client.answer()[0] == 200
+        assert client.read_response()[0] == 200
 
 
 @pytest.mark.slow
@@ -66,10 +66,10 @@ def test_no_request_of_an_ordinary_client_takes_a_second(server: Server) -> None
             method, path = requests[number % 3]
             began = time.monotonic()
             client.request(method, path, None if method == "GET" else BODY * 100, headers)
-            answer = client.getresponse()
-            answer.read()
+            response = client.getresponse()
+            response.read()
             waits.seconds.append(time.monotonic() - began)
-            assert answer.status < 500
+            assert response.status < 500
     client.close()
 
     assert waits.longest < MAX_BACKOFF
@@ -94,7 +94,7 @@ def test_a_chunked_body_that_is_malformed_is_a_400(
     for name, body in MALFORMED_CHUNKS.items():
         with subtests.test(name), connection(server.port) as client:
             client.send(CHUNKED + body)
-            status, headers, document = client.answer()
+            status, headers, document = client.read_response()
             assert (status, headers["content-type"]) == (400, "application/problem+json"), document
             assert client.is_closed()
 
@@ -106,7 +106,7 @@ def test_a_body_that_breaks_off_is_no_error_of_the_service(
     for name, data in {"by its length": half, "in a chunk": CHUNKED + b"5\r\n{}"}.items():
         with subtests.test(name), connection(server.port) as client:
             client.send_last(data)
-            assert client.answer()[0] == 400
+            assert client.read_response()[0] == 400
 
 
 MALFORMED = {
@@ -140,5 +140,5 @@ def test_a_request_that_is_malformed_gets_a_refusal(
     for name, data in MALFORMED.items():
         with subtests.test(name), connection(server.port) as client:
             client.send_last(data)
-            status, _headers, body = client.answer()
+            status, _headers, body = client.read_response()
             assert 400 <= status < 500, body

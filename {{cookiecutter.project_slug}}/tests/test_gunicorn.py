@@ -127,7 +127,7 @@ def gunicorn(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def wait_until_alive(port: int) -> None:
-    def answers() -> bool:
+    def responds() -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
         try:
             connection.request("GET", "/health/live")
@@ -137,7 +137,7 @@ def wait_until_alive(port: int) -> None:
         finally:
             connection.close()
 
-    wait_until(answers)
+    wait_until(responds)
 
 
 @pytest.mark.process

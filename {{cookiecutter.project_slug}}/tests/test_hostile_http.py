@@ -86,18 +86,18 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
         ("a prototype", '{"__proto__": {"text": "Buy tea"}}', 422),
     ):
         with subtests.test(name):
-            answer = client.post(toy.URL, data=body, content_type=JSON)
-            assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+            response = client.post(toy.URL, data=body, content_type=JSON)
+            assert (response.status_code, response.mimetype) == (status, "application/problem+json")
 
 
 def test_a_body_of_the_maximum_depth_is_read_and_a_deeper_one_is_refused(
     client: FlaskClient,
 ) -> None:
     for depth, status in ((MAXIMUM_DEPTH, 422), (MAXIMUM_DEPTH + 1, 400)):
-        answer = client.post(toy.URL, data="[" * depth + "]" * depth, content_type=JSON)
-        assert answer.status_code == status
-    assert answer.json is not None
-    assert answer.json["errors"][0]["detail"] == "The body is nested deeper than 32 levels."
+        response = client.post(toy.URL, data="[" * depth + "]" * depth, content_type=JSON)
+        assert response.status_code == status
+    assert response.json is not None
+    assert response.json["errors"][0]["detail"] == "The body is nested deeper than 32 levels."
 
 
 @pytest.mark.attack
@@ -112,10 +112,10 @@ def test_members_with_one_name_are_refused_wherever_they_are(
         "escaped": NOTE_OF % r'7, "\u0063opies": 2',
     }.items():
         with subtests.test(name):
-            answer = client.post(toy.URL, data=body, content_type=JSON)
-            assert answer.status_code == 400
-            assert answer.json is not None
-            assert "two members with the same name" in answer.json["errors"][0]["detail"]
+            response = client.post(toy.URL, data=body, content_type=JSON)
+            assert response.status_code == 400
+            assert response.json is not None
+            assert "two members with the same name" in response.json["errors"][0]["detail"]
     assert client.post(toy.URL, data=good, content_type=JSON).status_code == 200
 
 
@@ -151,10 +151,10 @@ def test_a_query_parameter_that_is_sent_twice_is_named(
         "cursor=a&cursor=b": ["#"],  # unknown: the name comes from the client
     }.items():
         with subtests.test(query):
-            answer = client.get(f"/searches?{query}")
-            assert answer.status_code == 422
-            assert answer.json is not None
-            assert [error["pointer"] for error in answer.json["errors"]] == pointers
+            response = client.get(f"/searches?{query}")
+            assert response.status_code == 422
+            assert response.json is not None
+            assert [error["pointer"] for error in response.json["errors"]] == pointers
     assert client.get("/searches?page=1&state=a&state=b&from=c").json == {
         "page": 1,
         "state": ["a", "b"],
@@ -184,11 +184,11 @@ def test_a_body_of_another_kind_is_a_415(client: FlaskClient, subtests: pytest.S
         f"text/plain; {JSON}",
     ):
         with subtests.test(content_type or "none"):
-            answer = client.post(toy.URL, json=toy.NOTE, headers={"Content-Type": content_type})
-            assert answer.status_code == 415
+            response = client.post(toy.URL, json=toy.NOTE, headers={"Content-Type": content_type})
+            assert response.status_code == 415
     with subtests.test("compressed"):
-        answer = client.post(toy.URL, json=toy.NOTE, headers={"Content-Encoding": "gzip"})
-        assert answer.status_code == 415
+        response = client.post(toy.URL, json=toy.NOTE, headers={"Content-Encoding": "gzip"})
+        assert response.status_code == 415
 
 
 @pytest.mark.attack
@@ -267,11 +267,11 @@ def test_no_path_leads_out_of_the_documentation_or_to_another_host(
         "/static/app.js",
     ):
         with subtests.test(path):
-            answer = client.get(
+            response = client.get(
                 base_url="http://evil.example", environ_overrides={"PATH_INFO": unquote(path)}
             )
-            assert answer.status_code == (400 if "%00" in path else 404)
-            assert "Location" not in answer.headers
+            assert response.status_code == (400 if "%00" in path else 404)
+            assert "Location" not in response.headers
 
 
 @pytest.mark.attack
@@ -280,9 +280,9 @@ def test_only_the_real_method_of_a_request_counts(
 ) -> None:
     for method in ("TRACE", "CONNECT", "PUT", "DELETE", "PROPFIND", "BREW", "A" * 500):
         with subtests.test(method[:20]):
-            answer = client.open("/api/docs", method=method)
-            assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
-            assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+            response = client.open("/api/docs", method=method)
+            assert (response.status_code, response.mimetype) == (405, "application/problem+json")
+            assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
     for header in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
         with subtests.test(header):
             assert client.post("/api/docs", headers={header: "GET"}).status_code == 405
@@ -333,8 +333,8 @@ def test_forged_hops_change_neither_addresses_nor_hosts_nor_paths(
 
         log_lines.clear()
         with subtests.test(f"past {proxies} proxies"):
-            answer = app.test_client().get("/seen", headers=FORGED)
-            assert answer.json == [address, "localhost", "/seen", ""]
+            response = app.test_client().get("/seen", headers=FORGED)
+            assert response.json == [address, "localhost", "/seen", ""]
             assert [line["client.address"] for line in log_lines] == [address]
 
 
@@ -350,8 +350,8 @@ def test_forged_hops_give_nobody_another_share(
         for number in range(5):
             forged = {"X-Forwarded-For": ", ".join([f"6.6.6.{number}", *written])}
             with subtests.test(f"try {number} past {proxies} proxies"):
-                answer = client.get("/api/docs", headers=forged)
-                assert answer.status_code == (200 if number < 3 else 429)
+                response = client.get("/api/docs", headers=forged)
+                assert response.status_code == (200 if number < 3 else 429)
 
 
 # {% endif %}
@@ -376,11 +376,11 @@ def test_a_host_of_another_is_refused_however_it_is_spelled(
         "",
     ):
         with subtests.test(repr(host)):
-            answer = client.get(
+            response = client.get(
                 "/api/docs", environ_overrides={"HTTP_HOST": host, "SERVER_NAME": "evil.example"}
             )
-            assert answer.status_code == 400
-            assert "evil" not in answer.text
+            assert response.status_code == 400
+            assert "evil" not in response.text
 
 
 SPLIT = "a-good-name\r\nSet-Cookie: stolen=1\r\n\r\n<script>"
@@ -405,10 +405,10 @@ def test_no_client_input_splits_a_header(app: Flask, subtests: pytest.Subtests) 
     ):
         for path in (toy.URL, "/api/docs"):
             with subtests.test(f"{name}: {path}"):
-                answer = app.test_client().get(path, environ_overrides={name: SPLIT})
-                assert answer.status_code < 500
-                assert "Set-Cookie" not in answer.headers
-                for value in answer.headers.values():
+                response = app.test_client().get(path, environ_overrides={name: SPLIT})
+                assert response.status_code < 500
+                assert "Set-Cookie" not in response.headers
+                for value in response.headers.values():
                     assert "\r" not in value
                     assert "\n" not in value
                     assert "stolen" not in value

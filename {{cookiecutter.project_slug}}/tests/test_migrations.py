@@ -360,14 +360,14 @@ def test_a_session_of_a_server_retries_until_the_lock_is_free(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(database_url=f"sqlite:///{tmp_path}/x.db")
-    answers = iter([0, 0, 1])
+    results = iter([0, 0, 1])
     monkeypatch.setitem(migration_lock.TAKE_LOCK, "sqlite", "SELECT is_free()")
     monkeypatch.setattr(migration_lock, "POLL_SECONDS", 0.001)
 
     with migration_engine(app).connect() as connection:
-        connection.connection.create_function("is_free", 0, lambda: next(answers))
+        connection.connection.create_function("is_free", 0, lambda: next(results))
         with migration_lock.hold(connection, database_settings.of(app)):
-            assert list(answers) == []
+            assert list(results) == []
             assert not connection.in_transaction()
 
 

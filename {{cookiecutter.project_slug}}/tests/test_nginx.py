@@ -111,11 +111,11 @@ def request_bytes(method: str, path: str = "/", *headers: str, body: bytes = b""
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def one_answer(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
+def one_response(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """Send a request on a new connection; return its response."""
     with connection(port) as client:
         client.send(request)
-        return client.answer()
+        return client.read_response()
 
 
 FORGED = [
@@ -143,7 +143,7 @@ SET = {
 def test_what_a_client_writes_of_proxies_is_not_passed_on(
     before_it: int, service: Upstream
 ) -> None:
-    assert one_answer(before_it, request_bytes("GET", "/", *FORGED))[0] == HTTPStatus.OK
+    assert one_response(before_it, request_bytes("GET", "/", *FORGED))[0] == HTTPStatus.OK
 
     (request,) = service.requests
     found = {name: text for name, text in request.headers.items() if name != "x-request-id"}
@@ -163,7 +163,7 @@ def test_a_forged_address_gives_no_new_share(
     ):
         for number, status in enumerate((200, 200, 200, 429)):
             forged = f"X-Forwarded-For: 6.6.6.{number}"
-            assert one_answer(port, request_bytes("GET", "/api/docs", forged))[0] == status
+            assert one_response(port, request_bytes("GET", "/api/docs", forged))[0] == status
 
 
 # {% endif %}
@@ -175,7 +175,7 @@ def test_the_headers_of_a_configured_load_balancer_are_trusted(service: Upstream
     }
     with nginx(service.port, changes) as port:
         written = ("X-Forwarded-For: 6.6.6.6, 203.0.113.9", "X-Forwarded-Proto: https")
-        assert one_answer(port, request_bytes("GET", "/", *written))[0] == HTTPStatus.OK
+        assert one_response(port, request_bytes("GET", "/", *written))[0] == HTTPStatus.OK
 
     (request,) = service.requests
     assert request.headers["x-forwarded-for"] == "203.0.113.9"
@@ -201,13 +201,13 @@ def test_with_a_certificate_the_service_gets_the_https_scheme_of_the_client(
         opened = socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS)
         with Connection(context.wrap_socket(opened, server_hostname="localhost")) as client:
             client.send(request_bytes("GET"))
-            assert client.answer()[0] == HTTPStatus.OK
-        without = one_answer(port, request_bytes("GET"))
+            assert client.read_response()[0] == HTTPStatus.OK
+        without = one_response(port, request_bytes("GET"))
 
     (request,) = service.requests
     assert request.headers["x-forwarded-proto"] == "https"
     assert without[0] == HTTPStatus.BAD_REQUEST
-    held_to_the_form(*without)
+    assert_problem_document(*without)
 
 
 @pytest.mark.process
@@ -219,7 +219,7 @@ def test_a_request_has_one_id_from_the_proxy_to_the_response(proxy: int) -> None
         ("x" * 129, False),
         ('a-good-name"\\', False),
     ):
-        status, headers, _body = one_answer(
+        status, headers, _body = one_response(
             proxy, GET.replace(b"\r\n\r\n", f"\r\nX-Request-ID: {offered}\r\n\r\n".encode())
         )
         assert status == HTTPStatus.OK
@@ -247,7 +247,7 @@ def test_what_is_internal_is_not_found(
         "/api/../health/live",
     ):
         with subtests.test(path):
-            status, headers, body = one_answer(before_it, request_bytes("GET", path))
+            status, headers, body = one_response(before_it, request_bytes("GET", path))
             assert (status, headers["content-type"]) == (404, PROBLEM)
             assert json.loads(body)["code"] == "not_found"
     assert service.requests == []
@@ -259,8 +259,8 @@ def test_its_log_has_the_requested_path_and_never_the_query(
     log = tmp_path / "access.log"
     with nginx(service.port, {"/var/log/nginx/access.log": str(log)}) as port:
         for path in ("/health/live?token=hidden", "/api/v1/notes?token=hidden"):
-            one_answer(port, request_bytes("GET", path))
-        one_answer(port, request_bytes("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
+            one_response(port, request_bytes("GET", path))
+        one_response(port, request_bytes("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
         wait_until(lambda: len(log.read_bytes().splitlines()) == 3)
 
     text = log.read_text(encoding="utf-8")
@@ -272,7 +272,7 @@ def test_its_log_has_the_requested_path_and_never_the_query(
     assert "hidden" not in text
 
 
-def held_to_the_form(status: int, headers: dict[str, str], body: bytes) -> None:
+def assert_problem_document(status: int, headers: dict[str, str], body: bytes) -> None:
     """Assert that a response of nginx is a problem document."""
     problem = json.loads(body)
     assert headers["content-type"] == PROBLEM
@@ -308,14 +308,15 @@ def test_what_is_too_large_is_refused_before_the_service_sees_it(
     }
     for name, (request, status) in large.items():
         with subtests.test(name):
-            answered = one_answer(before_it, request)
+            answered = one_response(before_it, request)
             assert answered[0] == status
-            held_to_the_form(*answered)
+            assert_problem_document(*answered)
     assert service.requests == []
 
     with subtests.test("as large as is taken"):
         assert (
-            one_answer(before_it, request_bytes("POST", body=b"x" * 1_048_576))[0] == HTTPStatus.OK
+            one_response(before_it, request_bytes("POST", body=b"x" * 1_048_576))[0]
+            == HTTPStatus.OK
         )
 
 
@@ -332,11 +333,11 @@ def test_the_longest_headers_that_pass_are_taken_by_gunicorn(
     }
     for name, request in longest.items():
         with subtests.test(name):
-            status, headers, _body = one_answer(proxy, request)
+            status, headers, _body = one_response(proxy, request)
             assert status in {200, 422}, headers
     with subtests.test("one more"):
         longer = longest["a header"].replace(b"X: ", b"X: x")
-        assert one_answer(proxy, longer)[0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        assert one_response(proxy, longer)[0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 @pytest.mark.process
@@ -363,11 +364,11 @@ def test_one_client_with_many_requests_at_once_has_to_wait(service: Upstream) ->
     with nginx(service.port, {"limit_conn clients 256": "limit_conn clients 1"}) as port:
         with connection(port) as client:
             client.send(half)
-            wait_until(lambda: one_answer(port, request_bytes("GET"))[0] == 429)
-            status, headers, body = one_answer(port, request_bytes("GET"))
+            wait_until(lambda: one_response(port, request_bytes("GET"))[0] == 429)
+            status, headers, body = one_response(port, request_bytes("GET"))
             assert (status, headers["retry-after"]) == (429, "1")
-            held_to_the_form(status, headers, body)
-        wait_until(lambda: one_answer(port, request_bytes("GET"))[0] == HTTPStatus.OK)
+            assert_problem_document(status, headers, body)
+        wait_until(lambda: one_response(port, request_bytes("GET"))[0] == HTTPStatus.OK)
 
 
 @pytest.mark.process
@@ -387,10 +388,10 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
         with subtests.test(name), connection(before_it) as client:
             service.requests.clear()
             client.send(head + first)
-            one_answer(before_it, request_bytes("GET"))
+            one_response(before_it, request_bytes("GET"))
             assert [request.line[:3] for request in service.requests] == ["GET"]
             client.send(second)
-            assert client.answer()[0] == HTTPStatus.OK
+            assert client.read_response()[0] == HTTPStatus.OK
             request = service.requests[-1]
             assert (request.headers["content-length"], request.body) == ("7", b'{"a":1}')
             assert "transfer-encoding" not in request.headers
@@ -399,7 +400,7 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
 @pytest.mark.process
 def test_connections_to_the_service_stay_open(before_it: int, service: Upstream) -> None:
     for _ in range(10):
-        assert one_answer(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
+        assert one_response(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
 
     assert (len(service.requests), service.connections) == (10, 1)
 
@@ -413,8 +414,8 @@ def closed_once(service: Upstream, port: int, method: str) -> list[int]:
     for _ in range(2):
         service.requests.clear()
         service.closes.append(True)
-        found += [one_answer(port, request_bytes(method))[0], len(service.requests)]
-        assert one_answer(port, request_bytes("GET"))[0] == HTTPStatus.OK
+        found += [one_response(port, request_bytes(method))[0], len(service.requests)]
+        assert one_response(port, request_bytes("GET"))[0] == HTTPStatus.OK
     return found
 
 
@@ -436,11 +437,11 @@ def test_a_service_that_keeps_closing_connections_is_a_problem_and_is_tried_by_t
 ) -> None:
     for _ in range(3):
         service.closes.extend([True, True, True])
-        status, headers, body = one_answer(before_it, request_bytes("GET"))
+        status, headers, body = one_response(before_it, request_bytes("GET"))
         assert (status, headers["retry-after"]) == (502, "1")
-        held_to_the_form(status, headers, body)
+        assert_problem_document(status, headers, body)
         service.closes.clear()
-        assert one_answer(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
+        assert one_response(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
 
 
 @pytest.mark.process
@@ -449,7 +450,7 @@ def test_it_is_the_second_line_of_the_address_that_makes_nginx_try_again(
 ) -> None:
     with nginx(service.port, {SECOND_LINE.replace("8000", str(service.port)): ""}) as port:
         service.closes.append(True)
-        assert one_answer(port, request_bytes("GET"))[0] == HTTPStatus.BAD_GATEWAY
+        assert one_response(port, request_bytes("GET"))[0] == HTTPStatus.BAD_GATEWAY
 
 
 @pytest.mark.process
@@ -465,7 +466,7 @@ def test_pipelining_and_blank_lines_make_nobody_wait(proxy: int, subtests: pytes
         with subtests.test(name), connection(proxy) as client:
             client.send(sent)
             assert others_wait(proxy, OPEN, requests=20) < MAX_BACKOFF
-            assert [client.answer()[0] for _ in statuses] == statuses
+            assert [client.read_response()[0] for _ in statuses] == statuses
 
 
 @pytest.mark.process
@@ -503,7 +504,7 @@ def test_a_malformed_request_is_refused_in_one_form_or_another(
     }
     for name, sent in (MALFORMED | chunked | of_gunicorn).items():
         with subtests.test(name):
-            status, headers, body = one_answer(proxy, sent)
+            status, headers, body = one_response(proxy, sent)
             assert 400 <= status < 500 or status in {501, 505}, body
             assert headers["content-type"] == PROBLEM, body
 
@@ -511,7 +512,7 @@ def test_a_malformed_request_is_refused_in_one_form_or_another(
 @pytest.mark.process
 def test_a_tag_stays_strong_though_the_client_takes_gzip(proxy: int) -> None:
     request = GET.replace(b"\r\n\r\n", b"\r\nAccept-Encoding: gzip\r\n\r\n")
-    status, headers, _body = one_answer(proxy, request)
+    status, headers, _body = one_response(proxy, request)
 
     assert (status, headers["etag"][0]) == (200, '"')
     assert "content-encoding" not in headers
@@ -521,7 +522,7 @@ def test_a_tag_stays_strong_though_the_client_takes_gzip(proxy: int) -> None:
 def test_a_problem_of_the_service_passes_as_it_is(proxy: int) -> None:
     body = b'{"text": "Buy tea"}'
     request = LINE + HOST + JSON + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
-    status, headers, answered = one_answer(proxy, request)
+    status, headers, answered = one_response(proxy, request)
 
     assert (status, headers["content-type"]) == (422, PROBLEM)
     assert json.loads(answered)["errors"]

@@ -32,7 +32,7 @@ LISTED: dict[str, str | Undocumented] = {
     # {% endif %}
     # {% if cookiecutter.web_ui %}
     "flask.Flask.session_interface =": "Flask's documentation: how sessions are stored",
-    "flask.Response.mimetype =": "werkzeug's documentation: the media type of an answer",
+    "flask.Response.mimetype =": "werkzeug's documentation: the media type of a response",
     # {% endif %}
     # {% if cookiecutter.web_ui and cookiecutter.auth == "jwt" %}
     "wtforms.EmailField.data =": "WTForms' documentation: a filter or a form may change its data",

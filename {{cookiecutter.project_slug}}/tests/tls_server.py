@@ -61,8 +61,8 @@ def _name(text: str) -> x509.GeneralName:
 
 
 @contextlib.contextmanager
-def tls_server(folder: Path, *names: str, answer: bytes = b"") -> Iterator[TLSServer]:
-    """Run a server that sends `answer` after the handshake and closes the connection."""
+def tls_server(folder: Path, *names: str, response: bytes = b"") -> Iterator[TLSServer]:
+    """Run a server that sends `response` after the handshake and closes the connection."""
     certificate, key = certify(folder, *names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -77,7 +77,7 @@ def tls_server(folder: Path, *names: str, answer: bytes = b"") -> Iterator[TLSSe
             running.accepted.append(True)
             with contextlib.suppress(OSError):
                 connection.recv(65_536)
-                connection.sendall(answer)
+                connection.sendall(response)
             connection.close()
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:

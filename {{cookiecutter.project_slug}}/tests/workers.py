@@ -196,9 +196,9 @@ class Service:
 
     def request_email(self) -> TestResponse:
         """Send a request that queues an email."""
-        answer = self.client.post(toy_task.URL, json=toy_task.NOTE)
-        assert answer.status_code == HTTPStatus.ACCEPTED  # noqa: S101  a test's helper
-        return answer
+        response = self.client.post(toy_task.URL, json=toy_task.NOTE)
+        assert response.status_code == HTTPStatus.ACCEPTED  # noqa: S101  a test's helper
+        return response
 
     def emails_after(self, moment: float = GRACE) -> int:
         """Return the number of emails after waiting for duplicates."""

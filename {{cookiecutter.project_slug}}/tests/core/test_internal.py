@@ -43,8 +43,8 @@ def test_the_networks_can_be_set(make_app: MakeApp) -> None:
     client = make_app(internal_networks="192.0.2.0/24,2001:db8::/32").test_client()
 
     for address, status in (("192.0.2.7", 200), ("2001:db8::7", 200), ("127.0.0.1", 404)):
-        answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address})
-        assert answer.status_code == status, address
+        response = client.get("/metrics", environ_base={"REMOTE_ADDR": address})
+        assert response.status_code == status, address
 
 
 def test_what_is_no_network_is_refused_at_start() -> None:

@@ -58,26 +58,26 @@ def notebook(app: Flask) -> Iterator[Notebook]:
 
 def test_a_well_formed_request_id_is_kept(client: FlaskClient) -> None:
     for offered in ("3f1c2d9a-77aa", "req_01HZX.4-abc", "a" * 128):
-        answer = client.get("/health/live", headers={"X-Request-ID": offered})
-        assert answer.headers["X-Request-ID"] == offered
+        response = client.get("/health/live", headers={"X-Request-ID": offered})
+        assert response.headers["X-Request-ID"] == offered
 
 
 def test_any_other_request_id_is_replaced(client: FlaskClient) -> None:
     for offered in ("", "short", "a" * 129, "spaces in it", "<script>", "é" * 9):
-        answer = client.get("/health/live", headers={"X-Request-ID": offered})
-        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"]), offered
+        response = client.get("/health/live", headers={"X-Request-ID": offered})
+        assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"]), offered
 
 
 def test_a_feature_sees_the_route_template_and_how_it_ended(
     client: FlaskClient, notebook: Notebook
 ) -> None:
-    answer = client.get("/api/docs")
+    response = client.get("/api/docs")
 
     (info,) = notebook.ended
     assert notebook.routes == ["/api/docs"]
     assert info.route == "/api/docs"
     assert info.status == 200
-    assert info.sent_bytes == len(answer.data)
+    assert info.sent_bytes == len(response.data)
     assert info.seconds > 0
 
 

@@ -43,14 +43,14 @@ def client(app: Flask) -> FlaskClient:
 def test_paths_are_served_with_the_prefix_and_without(client: FlaskClient) -> None:
     """Some proxies remove the prefix, some do not, and probes omit it."""
     for path in ("/shop/seen/", "/seen/"):
-        answer = client.get(path, headers={"X-Forwarded-Prefix": "/evil"})
-        assert answer.json == ["/shop", "/seen/", "/shop/seen/"]
+        response = client.get(path, headers={"X-Forwarded-Prefix": "/evil"})
+        assert response.json == ["/shop", "/seen/", "/shop/seen/"]
     assert client.get("/health/live").status_code == 200
     assert client.get("/shop/health/live").status_code == 200
     for path in ("/shop/shop/seen/", "/shopping/seen/", "/shop", "/shop/", "/nowhere"):
-        answer = client.get(path, headers={"Accept": "application/problem+json"})
-        assert answer.status_code in {200, 303, 404}
-        assert answer.json is None or answer.json != ["/shop", "/seen/", "/shop/seen/"]
+        response = client.get(path, headers={"Accept": "application/problem+json"})
+        assert response.status_code in {200, 303, 404}
+        assert response.json is None or response.json != ["/shop", "/seen/", "/shop/seen/"]
 
 
 def test_a_server_may_have_taken_the_prefix_off_itself(
@@ -69,8 +69,8 @@ def test_a_server_may_have_taken_the_prefix_off_itself(
     def old() -> Response:
         return redirect("/new")
 
-    answer = mounted.test_client().get("/old", environ_overrides=environ)
-    assert answer.location == "/shop/new"
+    response = mounted.test_client().get("/old", environ_overrides=environ)
+    assert response.location == "/shop/new"
 
 
 def test_redirects_have_the_prefix_once_and_those_to_other_places_none(client: FlaskClient) -> None:
@@ -86,9 +86,9 @@ def test_redirects_have_the_prefix_once_and_those_to_other_places_none(client: F
         "//other.example/": "//other.example/",
         "a": "a",
     }.items():
-        answer = client.get("/shop/to", query_string={"place": place})
-        assert answer.location == location
-        assert f'href="{escape(location)}"' in answer.text
+        response = client.get("/shop/to", query_string={"place": place})
+        assert response.location == location
+        assert f'href="{escape(location)}"' in response.text
     assert client.get("/shop/seen").location == "http://localhost/shop/seen/"
 
 

@@ -93,10 +93,10 @@ def test_no_pattern_finds_an_account(
         "",
     ):
         with subtests.test(email):
-            answer = admin.get(URL, query_string={"email": email})
+            response = admin.get(URL, query_string={"email": email})
 
-            assert answer.status_code == 422 or body(answer)["items"] == []
-            assert str(ann) not in answer.text
+            assert response.status_code == 422 or body(response)["items"] == []
+            assert str(ann) not in response.text
 
 
 def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
@@ -141,9 +141,9 @@ def test_what_changes_nothing_is_a_conflict_and_leaves_no_entry(
 ) -> None:
     login = logged_in(client, "ann@shop.example")
     for what in ("activate", "user"):
-        answer = change(admin, ann, what)
+        response = change(admin, ann, what)
 
-        assert (answer.status_code, body(answer)["code"]) == (409, "account_unchanged")
+        assert (response.status_code, body(response)["code"]) == (409, "account_unchanged")
     change(admin, ann, "deactivate")
     assert change(admin, ann, "deactivate").status_code == 409
     assert change(admin, uuid4(), "admin").status_code == 404
@@ -155,9 +155,9 @@ def test_nobody_takes_an_account_or_a_role_from_themselves(app: Flask, admin: Fl
     own = user_id(app, "admin")
     before = body(admin.get(f"{URL}/{own}"))
     for what in ("deactivate", "activate", "user", "admin"):
-        answer = change(admin, own, what)
+        response = change(admin, own, what)
 
-        assert (answer.status_code, body(answer)["code"]) == (409, "own_account")
+        assert (response.status_code, body(response)["code"]) == (409, "own_account")
     assert body(admin.get(f"{URL}/{own}")) == before
     assert actions(admin) == []
 
@@ -177,10 +177,10 @@ def test_a_former_administrator_changes_no_account_with_an_old_token(
         for victim in (user_id(app, "admin"), bob):
             for what in ("deactivate", "admin", "user"):
                 with subtests.test(f"{undo}: {what}"):
-                    answer = change(ann_then, victim, what)
+                    response = change(ann_then, victim, what)
 
-                    assert answer.status_code == 403
-                    assert body(answer)["code"] == "insufficient_scope"
+                    assert response.status_code == 403
+                    assert body(response)["code"] == "insufficient_scope"
         change(admin, ann, taken)
 
 
@@ -206,10 +206,10 @@ def test_a_token_of_an_administrator_ends_with_the_role_the_account_and_the_logi
             ("POST", f"/api/v1/admin/orders/{order}/cancel"),
         ):
             with subtests.test(f"{how}: {method} {path}"):
-                answer = client.open(path, method=method, headers=token)
+                response = client.open(path, method=method, headers=token)
 
-                assert answer.status_code == 403
-                assert body(answer)["code"] == "insufficient_scope"
+                assert response.status_code == 403
+                assert body(response)["code"] == "insufficient_scope"
     assert body(client.get(f"/api/v1/orders/{order}"))["status"] == "placed"
 
 
@@ -240,6 +240,6 @@ def test_no_other_role_and_no_other_field_is_accepted(
 
 @pytest.mark.attack
 def test_no_secret_of_an_account_is_shown(admin: FlaskClient, ann: UUID) -> None:
-    for answer in (admin.get(URL), admin.get(f"{URL}/{ann}"), change(admin, ann, "deactivate")):
-        assert "argon2" not in answer.text
-        assert PASSWORD not in answer.text
+    for response in (admin.get(URL), admin.get(f"{URL}/{ann}"), change(admin, ann, "deactivate")):
+        assert "argon2" not in response.text
+        assert PASSWORD not in response.text

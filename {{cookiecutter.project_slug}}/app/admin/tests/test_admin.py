@@ -25,9 +25,9 @@ def admin(app: Flask) -> FlaskClient:
 
 
 def found(client: FlaskClient, path: str, **query: object) -> list[dict[str, Any]]:
-    answer = client.get(f"{ADMIN}/{path}", query_string=query).json
-    assert answer is not None
-    items: list[dict[str, Any]] = answer["items"]
+    response = client.get(f"{ADMIN}/{path}", query_string=query).json
+    assert response is not None
+    items: list[dict[str, Any]] = response["items"]
     return items
 
 
@@ -103,8 +103,8 @@ def test_a_route_without_a_scope_admits_only_administrators(
     principals = (("", 401), (authorization(app), 403), (authorization(app, "admin"), 200))
     for header, status in principals:
         with subtests.test(status=status):
-            answer = app.test_client().get(
+            response = app.test_client().get(
                 "/forgotten", headers={"Authorization": header}, buffered=True
             )
 
-            assert answer.status_code == status
+            assert response.status_code == status

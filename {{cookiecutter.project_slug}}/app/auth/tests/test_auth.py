@@ -38,13 +38,13 @@ def email(app: Flask) -> str:
 
 
 def refresh(client: FlaskClient, held: dict[str, str]) -> tuple[int, dict[str, str]]:
-    answer = client.post(f"{AUTH}/refresh", json={"refresh_token": held["refresh_token"]})
-    return answer.status_code, answer.json or {}
+    response = client.post(f"{AUTH}/refresh", json={"refresh_token": held["refresh_token"]})
+    return response.status_code, response.json or {}
 
 
 def reset_token(app: Flask, client: FlaskClient, email: str) -> str:
-    answer = client.post(f"{AUTH}/password-reset", json={"email": email})
-    assert (answer.status_code, answer.data) == (202, b"")
+    response = client.post(f"{AUTH}/password-reset", json={"email": email})
+    assert (response.status_code, response.data) == (202, b"")
     return token(app, email, "reset-password")
 
 
@@ -53,11 +53,11 @@ def test_a_login_returns_tokens_of_the_account(app: Flask, client: FlaskClient) 
         email = new_address()
         user_id = make(app, email, role=role)
 
-        answer = log_in(client, email.upper())
+        response = log_in(client, email.upper())
 
-        assert answer.status_code == 200
-        assert answer.headers["Cache-Control"] == "no-store"
-        token_response = answer.json
+        assert response.status_code == 200
+        assert response.headers["Cache-Control"] == "no-store"
+        token_response = response.json
         assert token_response is not None
         assert token_response.keys() == {
             "access_token",
@@ -86,7 +86,7 @@ def test_pages_log_in_by_the_service(app: Flask, email: str) -> None:
 def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, email: str) -> None:
     unconfirmed = new_address()
     make(app, unconfirmed, email_verified_at=None)
-    answers = [
+    responses = [
         log_in(client, address, password)
         for address, password in (
             (email, OTHER_PASSWORD),
@@ -97,11 +97,11 @@ def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, em
         )
     ]
 
-    bodies = [{**(answer.json or {}), "request_id": ""} for answer in answers]
+    bodies = [{**(response.json or {}), "request_id": ""} for response in responses]
     assert bodies == bodies[:1] * len(bodies)
     assert bodies[0]["code"] == "invalid_credentials"
-    assert {answer.status_code for answer in answers} == {401}
-    assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
+    assert {response.status_code for response in responses} == {401}
+    assert {response.headers["WWW-Authenticate"] for response in responses} == {"Bearer"}
 
 
 @pytest.mark.attack
@@ -110,11 +110,11 @@ def test_an_invalid_address_logs_nobody_in(
 ) -> None:
     for address in ("not an address", f" {email}", f"{email}\0", "' OR 1=1 --", ""):
         with subtests.test(address):
-            answer = log_in(client, address, PASSWORD)
+            response = log_in(client, address, PASSWORD)
 
-            assert answer.status_code == 422
-            assert answer.json is not None
-            assert [each["pointer"] for each in answer.json["errors"]] == ["#/email"]
+            assert response.status_code == 422
+            assert response.json is not None
+            assert [each["pointer"] for each in response.json["errors"]] == ["#/email"]
 
 
 def test_a_login_goes_on_with_the_rights_that_the_account_has_now(
@@ -239,12 +239,12 @@ def test_requesting_emails_does_not_reveal_which_accounts_exist(
     closed, missing = new_address(), new_address()
     make(app, closed, deactivated_at=datetime.now(UTC))
     for route in ("password-reset", "email-verification"):
-        answers = [
+        responses = [
             client.post(f"{AUTH}/{route}", json={"email": each})
             for each in (email, closed, missing)
         ]
 
-        assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+        assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
     assert emails(app, closed) == emails(app, missing) == []
     assert len(emails(app, email)) == 1
 
@@ -293,8 +293,8 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
 
     held = logged_in(client, email)
     refresh(client, refresh(client, held)[1])
-    answers = [refresh(client, held)[1]]
-    answers += [log_in(client, email, OTHER_PASSWORD).json or {} for _ in range(6)]
+    responses = [refresh(client, held)[1]]
+    responses += [log_in(client, email, OTHER_PASSWORD).json or {} for _ in range(6)]
     refresh(client, {"refresh_token": "A" * 64})
     log_in(client, new_address(), OTHER_PASSWORD)
     # Users sometimes type the password into the address field.
@@ -316,7 +316,7 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
     ]
     user_ids = [line.get("user.id") for line in log_lines if "outcome" in line]
     assert user_ids == [str(user_id)] * 10 + [None] * 2
-    assert str(user_id) not in str(answers)
+    assert str(user_id) not in str(responses)
     assert email not in str(log_lines)
     assert PASSWORD not in str(log_lines)
 

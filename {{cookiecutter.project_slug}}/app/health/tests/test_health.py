@@ -33,14 +33,14 @@ def test_a_live_process_reports_that_it_is_alive_even_when_its_dependencies_are_
 def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
     readiness_checks.of(app).probes.update(ledger=_down, mail=lambda: None)
 
-    answer = client.get("/health/ready")
+    response = client.get("/health/ready")
 
-    assert answer.status_code == 503
-    assert answer.mimetype == "application/problem+json"
-    assert answer.json is not None
-    assert answer.json["code"] == "dependency_unavailable"
-    assert answer.json["checks"]["ledger"] == "down"
-    assert answer.json["checks"]["mail"] == "ok"
+    assert response.status_code == 503
+    assert response.mimetype == "application/problem+json"
+    assert response.json is not None
+    assert response.json["code"] == "dependency_unavailable"
+    assert response.json["checks"]["ledger"] == "down"
+    assert response.json["checks"]["mail"] == "ok"
 
 
 def test_readiness_does_not_wait_for_a_hanging_check_nor_start_it_twice(
@@ -48,18 +48,18 @@ def test_readiness_does_not_wait_for_a_hanging_check_nor_start_it_twice(
 ) -> None:
     readiness_checks.of(app).timeout_seconds = 0.2
     queries: list[int] = []
-    answer = threading.Event()
+    released = threading.Event()
 
     def hang() -> None:
         queries.append(1)
-        answer.wait(HANG_TIMEOUT_SECONDS)
+        released.wait(HANG_TIMEOUT_SECONDS)
 
     readiness_checks.of(app).probes["ledger"] = hang
 
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/ready").status_code == 503
     assert len(queries) == 1
-    answer.set()
+    released.set()
     readiness_checks.of(app).timeout_seconds = HANG_TIMEOUT_SECONDS
     readiness_checks.of(app).probes["ledger"] = lambda: None
     client.get("/health/ready")

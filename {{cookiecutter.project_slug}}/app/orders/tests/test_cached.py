@@ -130,9 +130,11 @@ def test_nobody_reads_what_is_kept_for_somebody_else(
         ("a wrong token", "Bearer wrong", 401),
     ):
         with subtests.test(name):
-            answer = client.get(location, headers={"Authorization": header, "If-None-Match": '"1"'})
-            assert answer.status_code == status
-            assert "ETag" not in answer.headers
+            response = client.get(
+                location, headers={"Authorization": header, "If-None-Match": '"1"'}
+            )
+            assert response.status_code == status
+            assert "ETag" not in response.headers
     # The owner still has access.
     assert client.get(location).status_code == 200
     with app.app_context():
@@ -213,6 +215,6 @@ def test_a_hundred_requests_at_once_cause_one_read(
         return asking.get(placed.headers["Location"]).json
 
     with count_queries(2), ThreadPoolExecutor(100) as threads:
-        answers = list(threads.map(read, range(100)))
+        orders = list(threads.map(read, range(100)))
 
-    assert answers == [placed.json] * 100
+    assert orders == [placed.json] * 100

@@ -183,11 +183,11 @@ def test_a_wrong_query_is_refused_and_pointed_at(client: FlaskClient) -> None:
         ({"cursor": "A" * 10_000}, "#/cursor"),
         ({"page": "2"}, "#"),
     ):
-        answer = client.get(URL, query_string=query)
+        response = client.get(URL, query_string=query)
 
-        assert answer.status_code == 422, query
-        assert answer.json is not None
-        (error,) = answer.json["errors"]
+        assert response.status_code == 422, query
+        assert response.json is not None
+        (error,) = response.json["errors"]
         assert (error["in"], error["pointer"]) == ("query", pointer), query
 
 

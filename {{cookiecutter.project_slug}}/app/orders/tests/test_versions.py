@@ -94,10 +94,10 @@ def request(
     """Send a request; return the response, for its headers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
     connection.request(method, path, json.dumps(payload) if payload else None, usual | more)
-    answer = connection.getresponse()
-    answer.read()
+    response = connection.getresponse()
+    response.read()
     connection.close()
-    return answer
+    return response
 
 
 @pytest.fixture

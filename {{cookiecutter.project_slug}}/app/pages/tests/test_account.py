@@ -127,9 +127,9 @@ def test_one_session_is_ended_and_no_other(app: Flask, browser: FlaskClient) -> 
     first, second = offered(browser)
 
     assert "This session is logged out" in browser.get(path_of(first)).text
-    answer = end(browser, path_of(first))
+    response = end(browser, path_of(first))
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "The session has ended." in browser.get("/account").text
     assert offered(browser) == [second]
     assert sorted(each.get("/account").status_code for each in (other, copied)) == [200, 303]
@@ -142,9 +142,9 @@ def test_all_other_sessions_end_at_once_and_this_one_stays(
     others = [with_session(app) for _ in range(3)]
     other_session = open_session(app, uuid4())
 
-    answer = end(browser, OTHERS)
+    response = end(browser, OTHERS)
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "All your other sessions have ended." in browser.get("/account").text
     assert offered(browser) == []
     assert all(each.get("/account").status_code == 303 for each in others)
@@ -202,6 +202,6 @@ def test_anonymous_users_are_redirected_to_the_login(app: Flask, subtests: pytes
             assert anonymous.get(path).location.startswith("/login?next=%2Faccount")
             form = {**PROOF, "csrf_token": token(anonymous, toy_page.PATH)}
             if path != "/account":
-                answer = anonymous.post(path, data=form, headers=SENT)
-                assert answer.location == login_required.AFTER_LOST_SESSION
+                response = anonymous.post(path, data=form, headers=SENT)
+                assert response.location == login_required.AFTER_LOST_SESSION
                 assert login_required.ENDED in anonymous.get(login_required.AFTER_LOST_SESSION).text

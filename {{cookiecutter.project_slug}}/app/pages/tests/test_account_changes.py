@@ -88,9 +88,9 @@ def test_a_new_password_is_taken_and_every_other_session_ends(
 ) -> None:
     other = logged_in(app, email)
 
-    answer = send(browser, PASSWORD_PAGE, {**PROOF, "password": OTHER_PASSWORD})
+    response = send(browser, PASSWORD_PAGE, {**PROOF, "password": OTHER_PASSWORD})
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "Your password is changed." in browser.get("/account").text
     assert other.get("/account").status_code == 303
     assert log_in(app.test_client(), email).status_code == 401
@@ -107,10 +107,10 @@ def test_a_password_that_is_not_good_enough_is_named_beside_its_field(
         ({**PROOF, "password": ""}, "New password: Fill this in."),
         ({"current_password": "", "password": "short"}, "Current password: Fill this in."),
     ):
-        answer = send(browser, PASSWORD_PAGE, form)
+        response = send(browser, PASSWORD_PAGE, form)
 
-        assert answer.status_code == 422
-        assert sentence in answer.text
+        assert response.status_code == 422
+        assert sentence in response.text
     assert log_in(app.test_client(), email).status_code == 200
 
 
@@ -119,9 +119,9 @@ def test_another_address_counts_once_its_link_is_followed(
 ) -> None:
     new = new_address()
 
-    answer = send(browser, EMAIL, {**PROOF, "email": f" {new.upper()} "})
+    response = send(browser, EMAIL, {**PROOF, "email": f" {new.upper()} "})
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "a message is on its way" in browser.get("/account").text
     assert log_in(app.test_client(), new).status_code == 401
     path = "/account/change-email"
@@ -138,9 +138,9 @@ def test_another_address_counts_once_its_link_is_followed(
 def test_a_closed_account_lets_nobody_in(app: Flask, browser: FlaskClient, email: str) -> None:
     other = logged_in(app, email)
 
-    answer = send(browser, CLOSE, PROOF)
+    response = send(browser, CLOSE, PROOF)
 
-    assert (answer.status_code, answer.location) == (303, "/login")
+    assert (response.status_code, response.location) == (303, "/login")
     page = browser.get("/login").text
     assert "Your account is closed." in page
     assert "Log out" not in page
@@ -160,11 +160,11 @@ def test_nobody_changes_an_account_without_its_password(
         (OTHERS, {}),
     ):
         with subtests.test(path):
-            answer = send(browser, path, {**WRONG, **more})
+            response = send(browser, path, {**WRONG, **more})
 
-            assert answer.status_code == 403
-            assert "The current password is wrong." in answer.text
-            assert WRONG["current_password"] not in answer.text
+            assert response.status_code == 403
+            assert "The current password is wrong." in response.text
+            assert WRONG["current_password"] not in response.text
     assert browser.get("/account").status_code == 200
     assert other.get("/account").status_code == 200
     assert log_in(app.test_client(), email).status_code == 200
@@ -185,13 +185,13 @@ def test_a_stolen_session_has_no_more_password_attempts_than_a_login(
         assert send(browser, path, form).status_code == 403
     for path in pages:
         with subtests.test(path):
-            answer = send(browser, path, {**form, **PROOF})
+            response = send(browser, path, {**form, **PROOF})
 
-            assert answer.status_code == 429
-            assert answer.mimetype == "text/html"
-            assert "Too many attempts. Try again in 15 minutes." in answer.text
-            assert "Retry-After" not in answer.text
-            assert int(answer.headers["Retry-After"]) > 0
+            assert response.status_code == 429
+            assert response.mimetype == "text/html"
+            assert "Too many attempts. Try again in 15 minutes." in response.text
+            assert "Retry-After" not in response.text
+            assert int(response.headers["Retry-After"]) > 0
 
 
 @pytest.mark.attack
@@ -202,11 +202,11 @@ def test_a_form_does_not_reveal_which_addresses_have_an_account(
     make(app, taken)
     seen = set()
     for address in (taken, new_address()):
-        answer = send(browser, EMAIL, {**PROOF, "email": address})
+        response = send(browser, EMAIL, {**PROOF, "email": address})
         page = re.sub(
             r'(nonce|value)="[^"]*"|request <code>.*?</code>', "", browser.get("/account").text
         )
-        seen.add((answer.status_code, answer.location, page))
+        seen.add((response.status_code, response.location, page))
 
     assert len(seen) == 1
     assert emails(app, taken) == []

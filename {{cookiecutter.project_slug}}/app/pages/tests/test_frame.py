@@ -79,8 +79,8 @@ def pages(app: Flask) -> dict[str, TestResponse]:
 def test_every_page_has_its_landmarks_and_names_its_fields(
     pages: dict[str, TestResponse],
 ) -> None:
-    for path, answer in pages.items():
-        page = Outline(answer.text)
+    for path, response in pages.items():
+        page = Outline(response.text)
         assert page.all("html") == [{"lang": "en"}], path
         for tag in ("title", "header", "main", "footer", "h1"):
             assert len(page.all(tag)) == 1, f"{path}: {tag}"
@@ -92,18 +92,18 @@ def test_every_page_has_its_landmarks_and_names_its_fields(
 
 
 def test_every_page_has_a_title_of_its_own(pages: dict[str, TestResponse]) -> None:
-    titles = {re.search("<title>(.*)</title>", answer.text) for answer in pages.values()}
+    titles = {re.search("<title>(.*)</title>", response.text) for response in pages.values()}
 
     assert len({found[1] for found in titles if found}) == len(pages)
 
 
 def test_a_script_runs_only_with_the_nonce_of_its_response(pages: dict[str, TestResponse]) -> None:
     nonces = set()
-    for path, answer in pages.items():
-        policy = answer.headers["Content-Security-Policy"]
+    for path, response in pages.items():
+        policy = response.headers["Content-Security-Policy"]
         found = re.search(r"script-src 'nonce-([\w-]{22})';", policy)
         assert found, path
-        page = Outline(answer.text)
+        page = Outline(response.text)
         assert [each["nonce"] for each in page.all("script")] == [found[1]], path
         inline = [
             name
@@ -120,12 +120,12 @@ def test_a_script_runs_only_with_the_nonce_of_its_response(pages: dict[str, Test
 def test_pages_are_stored_nowhere_and_restrict_what_they_load(
     pages: dict[str, TestResponse],
 ) -> None:
-    for path, answer in pages.items():
-        assert answer.mimetype == "text/html", path
-        assert answer.headers["Cache-Control"] == "no-store", path
-        assert answer.headers["Referrer-Policy"] == "same-origin", path
-        assert answer.headers["X-Content-Type-Options"] == "nosniff", path
-        policy = answer.headers["Content-Security-Policy"]
+    for path, response in pages.items():
+        assert response.mimetype == "text/html", path
+        assert response.headers["Cache-Control"] == "no-store", path
+        assert response.headers["Referrer-Policy"] == "same-origin", path
+        assert response.headers["X-Content-Type-Options"] == "nosniff", path
+        policy = response.headers["Content-Security-Policy"]
         for directive in (
             "default-src 'none'",
             "style-src 'self'",
@@ -161,10 +161,10 @@ def test_files_are_kept_for_as_long_as_they_stay_the_same(client: FlaskClient) -
         (url,) = {
             found.replace("&amp;", "&") for found in re.findall(f'"(/static/{name}[^"]*)"', page)
         }
-        answer = client.get(url)
-        assert answer.status_code == 200
-        assert answer.mimetype == kind
-        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        response = client.get(url)
+        assert response.status_code == 200
+        assert response.mimetype == kind
+        assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         again = client.get(f"/static/{name}?v=old")
         assert again.headers["Cache-Control"] == "no-cache"
         unchanged = client.get(f"/static/{name}", headers={"If-None-Match": again.headers["ETag"]})
@@ -190,12 +190,12 @@ def test_no_other_file_is_served(client: FlaskClient, subtests: pytest.Subtests)
 
 
 def test_a_browser_sees_a_problem_as_a_page(app: Flask) -> None:
-    answer = user_browser(app).get("/nowhere", headers=ACCEPT)
+    response = user_browser(app).get("/nowhere", headers=ACCEPT)
 
-    assert answer.status_code == 404
-    assert answer.mimetype == "text/html"
-    assert "<h1>Not Found</h1>" in answer.text
-    assert answer.headers["X-Request-ID"] in answer.text
+    assert response.status_code == 404
+    assert response.mimetype == "text/html"
+    assert "<h1>Not Found</h1>" in response.text
+    assert response.headers["X-Request-ID"] in response.text
 
 
 def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
@@ -232,18 +232,18 @@ def test_a_client_that_does_not_prefer_html_gets_the_document(client: FlaskClien
         ("/nowhere", ""),
         ("/api/v1/nowhere", "text/html"),
     ):
-        answer = client.get(path, headers={"Accept": accept})
+        response = client.get(path, headers={"Accept": accept})
 
-        assert answer.mimetype == "application/problem+json", accept
-        assert "Accept" in answer.headers.get("Vary", "") or path != "/nowhere"
+        assert response.mimetype == "application/problem+json", accept
+        assert "Accept" in response.headers.get("Vary", "") or path != "/nowhere"
 
 
 def test_headers_that_belong_to_a_problem_stay_on_its_page(client: FlaskClient) -> None:
-    answer = client.delete(PATH, headers=ACCEPT)
+    response = client.delete(PATH, headers=ACCEPT)
 
-    assert answer.status_code == 405
-    assert answer.mimetype == "text/html"
-    assert "POST" in answer.headers["Allow"]
+    assert response.status_code == 405
+    assert response.mimetype == "text/html"
+    assert "POST" in response.headers["Allow"]
 
 
 @pytest.mark.attack
@@ -254,12 +254,12 @@ def test_the_page_of_a_bug_has_no_details(make_app: MakeApp) -> None:
     def bug(text: str) -> str:
         raise RuntimeError(text)
 
-    answer = app.test_client().get("/bug/canary<b>", headers=ACCEPT)
+    response = app.test_client().get("/bug/canary<b>", headers=ACCEPT)
 
-    assert answer.status_code == 500
-    assert "Internal Server Error" in answer.text
-    assert "canary" not in answer.text
-    assert "RuntimeError" not in answer.text
+    assert response.status_code == 500
+    assert "Internal Server Error" in response.text
+    assert "canary" not in response.text
+    assert "RuntimeError" not in response.text
 
 
 @pytest.mark.attack
@@ -276,7 +276,7 @@ def test_what_a_client_sends_reaches_no_problem_page(
         "the language": {"Accept-Language": injected},
     }.items():
         with subtests.test(name):
-            answer = client.get(f"/{injected}", headers={**ACCEPT, **headers})
+            response = client.get(f"/{injected}", headers={**ACCEPT, **headers})
 
-            assert "<script>alert" not in answer.text
-            assert "alert" not in str(answer.headers)
+            assert "<script>alert" not in response.text
+            assert "alert" not in str(response.headers)

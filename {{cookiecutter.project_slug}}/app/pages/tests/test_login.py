@@ -17,11 +17,11 @@ def _account(app: Flask) -> None:
 
 def test_a_login_redirects_to_the_requested_page(client: FlaskClient) -> None:
     page = client.get("/?cursor=").location
-    answer = send(client, page, PERSON)
+    response = send(client, page, PERSON)
 
-    assert answer.status_code == 303
-    assert answer.location == "/?cursor="
-    text = client.get(answer.location).text
+    assert response.status_code == 303
+    assert response.location == "/?cursor="
+    text = client.get(response.location).text
     assert "ann@shop.example" in text
     assert "Log out" in text
     assert client.get("/login?next=/account/password").location == "/account/password"
@@ -32,9 +32,9 @@ def test_a_logout_ends_the_session(client: FlaskClient) -> None:
     copied = client.get_cookie("session")
     assert copied
 
-    answer = send(client, "/", {}, to="/logout")
+    response = send(client, "/", {}, to="/logout")
 
-    assert answer.location == "/login"
+    assert response.location == "/login"
     assert "You are logged out." in client.get("/login").text
     assert client.get("/").status_code == 303
     client.set_cookie("session", copied.value)
@@ -43,25 +43,25 @@ def test_a_logout_ends_the_session(client: FlaskClient) -> None:
 
 
 def test_mistakes_are_named(client: FlaskClient) -> None:
-    answer = send(client, "/login", {"email": "", "password": "x" * 2_000})
+    response = send(client, "/login", {"email": "", "password": "x" * 2_000})
 
-    assert answer.status_code == 422
-    assert "Email address: Fill this in." in answer.text
-    assert "Password: Is too long." in answer.text
-    assert "xxx" not in answer.text
+    assert response.status_code == 422
+    assert "Email address: Fill this in." in response.text
+    assert "Password: Is too long." in response.text
+    assert "xxx" not in response.text
 
 
 def test_wrong_credentials_and_too_many_attempts_stay_on_the_page(client: FlaskClient) -> None:
     wrong = {**PERSON, "password": "a guess, not more"}
-    answers = [send(client, "/login", wrong) for _ in range(attempts.LOGIN.pair + 1)]
+    responses = [send(client, "/login", wrong) for _ in range(attempts.LOGIN.pair + 1)]
 
-    assert [answer.status_code for answer in answers] == [401] * attempts.LOGIN.pair + [429]
-    assert "email address or the password is wrong" in answers[0].text
-    assert "Too many" in answers[-1].text
-    assert int(answers[-1].headers["Retry-After"]) > 0
-    for answer in answers:
-        assert answer.mimetype == "text/html"
-        assert wrong["password"] not in answer.text
+    assert [response.status_code for response in responses] == [401] * attempts.LOGIN.pair + [429]
+    assert "email address or the password is wrong" in responses[0].text
+    assert "Too many" in responses[-1].text
+    assert int(responses[-1].headers["Retry-After"]) > 0
+    for response in responses:
+        assert response.mimetype == "text/html"
+        assert wrong["password"] not in response.text
     assert "user" not in session_of(client)
 
 
@@ -99,11 +99,11 @@ def test_logging_out_everywhere_ends_browser_sessions_too(client: FlaskClient) -
 def test_nobody_is_led_to_another_site(app: Flask, subtests: pytest.Subtests) -> None:
     for target in ("//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example"):
         with subtests.test(f"the form: {target!r}"):
-            answer = send(app.test_client(), "/login", {**PERSON, "next": target})
-            assert answer.location == "/"
+            response = send(app.test_client(), "/login", {**PERSON, "next": target})
+            assert response.location == "/"
         with subtests.test(f"the link: {target!r}"):
-            answer = user_browser(app).get("/login", query_string={"next": target})
-            assert answer.location == "/"
+            response = user_browser(app).get("/login", query_string={"next": target})
+            assert response.location == "/"
 
 
 @pytest.mark.attack
@@ -131,6 +131,6 @@ def test_nobody_is_logged_in_or_out_by_another_site(app: Flask, subtests: pytest
 def test_what_was_typed_is_shown_as_text(client: FlaskClient) -> None:
     injected = "\"'><script>alert(1)</script>"
 
-    answer = send(client, "/login", {"email": injected, "password": "", "next": injected})
+    response = send(client, "/login", {"email": injected, "password": "", "next": injected})
 
-    assert "<script>alert" not in answer.text
+    assert "<script>alert" not in response.text

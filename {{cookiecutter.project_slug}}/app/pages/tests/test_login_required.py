@@ -20,7 +20,7 @@ def app(make_app: MakeApp) -> Flask:
 def test_an_error_page_keeps_the_frame_of_the_logged_in_user(app: Flask) -> None:
     client = user_browser(app)
     form = {"csrf_token": token(client, PATH)}
-    for answer in (
+    for response in (
         client.get("/nowhere", headers=ACCEPT),
         client.delete(PATH, headers=ACCEPT),
         client.post(PATH, data={}, headers=SENT),
@@ -28,11 +28,11 @@ def test_an_error_page_keeps_the_frame_of_the_logged_in_user(app: Flask) -> None
         client.post(PATH, data=form, headers={**SENT, "Sec-Fetch-Site": "cross-site"}),
         client.post(PATH, data={**form, "text": "x" * 70_000}, headers=SENT),
     ):
-        assert answer.status_code >= 400
-        assert answer.mimetype == "text/html", answer.status
-        assert ">ann@shop.example</span>" in answer.text, answer.status
-        assert "<button>Log out</button>" in answer.text, answer.status
-        assert "Log in</a>" not in answer.text, answer.status
+        assert response.status_code >= 400
+        assert response.mimetype == "text/html", response.status
+        assert ">ann@shop.example</span>" in response.text, response.status
+        assert "<button>Log out</button>" in response.text, response.status
+        assert "Log in</a>" not in response.text, response.status
 
 
 def test_the_page_of_a_failure_uses_no_dependency_that_may_have_failed(
@@ -52,10 +52,10 @@ def test_the_page_of_a_failure_uses_no_dependency_that_may_have_failed(
     session_checks: list[object] = []
     monkeypatch.setattr(session_policy.of(app), "is_open", session_checks.append)
     for path, status in (("/bug", 500), ("/nowhere", 404)):
-        answer = client.get(path, headers=ACCEPT)
+        response = client.get(path, headers=ACCEPT)
 
-        assert answer.status_code == status
-        assert ">ann@shop.example</span>" in answer.text
+        assert response.status_code == status
+        assert ">ann@shop.example</span>" in response.text
     assert not session_checks
 
 

@@ -153,9 +153,9 @@ def test_an_order_is_cancelled_once(app: Flask, browser: FlaskClient) -> None:
     form = {"csrf_token": token(browser, page)}
 
     for sentence in ("The order is cancelled.", "The order is cancelled already."):
-        answer = browser.post(f"{page}/cancel", data=form, headers=SENT)
-        assert answer.status_code == 303
-        order_page = browser.get(answer.location).text
+        response = browser.post(f"{page}/cancel", data=form, headers=SENT)
+        assert response.status_code == 303
+        order_page = browser.get(response.location).text
         assert sentence in order_page
         assert "Cancel the order" not in order_page
 
@@ -175,17 +175,17 @@ def test_a_paid_order_is_marked_and_cannot_be_cancelled(app: Flask, browser: Fla
 # {% endif %}
 def test_a_missing_page_is_a_404_page(browser: FlaskClient) -> None:
     for path in (f"/orders/{SOME_ID}", "/?cursor=made-up"):
-        answer = browser.get(path, headers=ACCEPT)
+        response = browser.get(path, headers=ACCEPT)
 
-        assert answer.status_code == 404, path
-        assert "<h1>Not Found</h1>" in answer.text, path
+        assert response.status_code == 404, path
+        assert "<h1>Not Found</h1>" in response.text, path
 
 
 def test_an_undecodable_url_is_an_error_page(browser: FlaskClient) -> None:
-    answer = browser.get("/?cursor=%00", headers=ACCEPT)
+    response = browser.get("/?cursor=%00", headers=ACCEPT)
 
-    assert answer.status_code == 400
-    assert "<h1>Bad Request</h1>" in answer.text
+    assert response.status_code == 400
+    assert "<h1>Bad Request</h1>" in response.text
 
 
 @pytest.mark.attack
@@ -251,10 +251,10 @@ def test_anonymous_users_are_redirected_to_the_login(app: Flask, subtests: pytes
         with subtests.test(f"{method} {path}"):
             anonymous = app.test_client()
             form = {"csrf_token": token(anonymous, "/quote")} if method == "POST" else None
-            answer = anonymous.open(path, method=method, data=form)
+            response = anonymous.open(path, method=method, data=form)
 
-            assert answer.status_code == 303
-            assert answer.location == onward
+            assert response.status_code == 303
+            assert response.location == onward
 
 
 @pytest.mark.attack

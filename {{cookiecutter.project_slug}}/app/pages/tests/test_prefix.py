@@ -31,15 +31,15 @@ def _walk(client: FlaskClient) -> set[str]:
         if url in seen:
             continue
         seen.add(url)
-        answer = client.get(url, headers=browsers.ACCEPT)
+        response = client.get(url, headers=browsers.ACCEPT)
         # The user has no stored account, so the account page is a problem page.
-        assert answer.status_code < 400 or url.endswith(("/nowhere", "/logged-out", "/account")), (
-            url
-        )
-        found = [answer.location] if answer.location else []
-        if answer.mimetype == "text/html":
-            found += map(unescape, re.findall(r'(?:href|src)="([^"#][^"]*)"', answer.text))
-            actions = list(map(unescape, re.findall(r'action="([^"]*)"', answer.text)))
+        assert response.status_code < 400 or url.endswith(
+            ("/nowhere", "/logged-out", "/account")
+        ), url
+        found = [response.location] if response.location else []
+        if response.mimetype == "text/html":
+            found += map(unescape, re.findall(r'(?:href|src)="([^"#][^"]*)"', response.text))
+            actions = list(map(unescape, re.findall(r'action="([^"]*)"', response.text)))
             assert all(action.startswith(f"{PREFIX}/") for action in actions), actions
             # Each URL accepts forms and requires a CSRF token.
             assert {client.post(action).status_code for action in actions} <= {400}, actions

@@ -43,7 +43,7 @@ HINT = "abcdefgh"  # an access token, which this service does not read
 
 def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
     """Create an application whose users log in at a realm."""
-    realm.know()
+    realm.register_client()
     app = toy_page.init_app(toy.init_app(make_app(oidc_issuer=realm.issuer, **values)))
     # {% if cookiecutter.auth == "jwt" %}
     for name in ("login", "logout"):  # replace the routes of local accounts
@@ -86,9 +86,9 @@ def token(payload: dict[str, Any], key: Key = KEY, **header: object) -> str:
 
 def start(client: FlaskClient, onward: str = "/") -> str:
     """Start a login; return the authorization URL."""
-    answer = client.get("/login", query_string={"next": onward}, headers=ACCEPT)
-    assert answer.status_code == 303
-    return answer.location
+    response = client.get("/login", query_string={"next": onward}, headers=ACCEPT)
+    assert response.status_code == 303
+    return response.location
 
 
 def back(realm: Realm, url: str, id_token: str | None = None, **more: object) -> str:
@@ -116,10 +116,10 @@ def login(client: FlaskClient, realm: Realm, **others: Any) -> TestResponse:  # 
     return finish(client, back(realm, url, token(id_token_claims(realm, url, **others))))
 
 
-def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> None:
+def is_refused(client: FlaskClient, response: TestResponse, status: int = 400) -> None:
     """Assert that a login was refused: an error page and no session."""
-    assert answer.status_code == status
-    assert answer.mimetype == "text/html"
+    assert response.status_code == status
+    assert response.mimetype == "text/html"
     assert "user" not in session_of(client)
 
 
@@ -130,10 +130,10 @@ def test_a_login_at_the_provider_redirects_to_the_requested_page(
     assert page.location == "/login?next=%2Finside%3Fa%3Db"
     url = client.get(page.location).location
 
-    answer = finish(client, back(realm, url))
+    response = finish(client, back(realm, url))
 
-    assert answer.status_code == 303
-    assert answer.location == "/inside?a=b"
+    assert response.status_code == 303
+    assert response.location == "/inside?a=b"
     # The same user id as in the API, whose tokens come from the same provider.
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "ann")
     assert client.get("/inside").text == str(ann)
@@ -190,10 +190,10 @@ def test_each_try_is_a_line_with_its_outcome_and_subject(
 def test_a_logout_may_include_the_provider(client: FlaskClient, realm: Realm) -> None:
     login(client, realm)
 
-    answer = send(client, PATH, {}, to="/logout")
+    response = send(client, PATH, {}, to="/logout")
 
-    assert answer.status_code == 303
-    assert answer.location == "/logged-out"
+    assert response.status_code == 303
+    assert response.location == "/logged-out"
     assert client.get("/inside").status_code == 303
     page = client.get("/logged-out").text
     elsewhere = urlencode({"post_logout_redirect_uri": "http://127.0.0.1:8000/logged-out"})
@@ -222,7 +222,7 @@ def test_a_client_without_a_secret_names_itself(
 ) -> None:
     realm = openid_provider.realm(KEY)
     client = serving(make_app, realm, oidc_client_secret=None).test_client()
-    realm.know(secret="")
+    realm.register_client(secret="")
 
     assert login(client, realm).status_code == 303
     assert client.get("/inside").status_code == 200
@@ -234,7 +234,7 @@ def test_a_secret_may_hold_any_character(
     realm = openid_provider.realm(KEY)
     odd = "a:b c%+é"
     client = serving(make_app, realm, oidc_client_secret=odd).test_client()
-    realm.know(secret=odd)
+    realm.register_client(secret=odd)
 
     assert login(client, realm).status_code == 303
 
@@ -279,7 +279,7 @@ def test_a_callback_without_an_authorization_request_of_this_browser_is_refused(
         with subtests.test(name):
             client = app.test_client()
             is_refused(client, finish(client, back(realm, start(client)), state=state))
-    with subtests.test("the whole answer of another browser: logged in as somebody else"):
+    with subtests.test("the whole callback of another browser: logged in as somebody else"):
         client = app.test_client()
         start(client)
         is_refused(client, finish(client, theirs))
@@ -383,8 +383,8 @@ def test_nobody_is_led_to_another_site(app: Flask, realm: Realm, subtests: pytes
         with subtests.test(repr(target)):
             client = app.test_client()
             assert finish(client, back(realm, start(client, target))).location == "/"
-            answer = client.get("/login", query_string={"next": target})
-            assert answer.location == "/"
+            response = client.get("/login", query_string={"next": target})
+            assert response.location == "/"
 
 
 @pytest.mark.attack
@@ -395,20 +395,20 @@ def test_a_refusal_of_the_provider_is_a_page_that_repeats_nothing(
         with subtests.test(error):
             client = app.test_client()
             parameters = {"error": error, "error_description": INJECTED, "error_uri": INJECTED}
-            answer = finish(client, back(realm, start(client)), **parameters)
+            response = finish(client, back(realm, start(client)), **parameters)
 
-            is_refused(client, answer)
-            assert "alert" not in answer.text
-            assert "alert" not in str(answer.headers)
-            assert "try again" in answer.text
+            is_refused(client, response)
+            assert "alert" not in response.text
+            assert "alert" not in str(response.headers)
+            assert "try again" in response.text
     assert "alert" not in str(log_lines)
 
 
 @pytest.mark.attack
 def test_an_invented_host_is_sent_to_no_provider(client: FlaskClient) -> None:
-    answer = client.get("/login", headers={"Host": "evil.example"})
+    response = client.get("/login", headers={"Host": "evil.example"})
 
-    assert "evil" not in answer.location
+    assert "evil" not in response.location
     assert "evil" not in client.get("/logged-out", headers={"Host": "evil.example"}).text
 
 
@@ -471,7 +471,7 @@ def test_while_the_provider_fails_nobody_is_half_logged_in(
     realm = openid_provider.realm(KEY)
     app = serving(make_app, realm)
     login(app.test_client(), realm)  # its keys are cached from here on
-    answers: dict[str, tuple[list[str], dict[str, Any]]] = {
+    responses: dict[str, tuple[list[str], dict[str, Any]]] = {
         "no JSON": (["<html>"], {}),
         "no object": (["[]"], {}),
         "too large": (['{"a": "', "x" * (jwks.MAX_BYTES + 1), '"}'], {}),
@@ -483,16 +483,16 @@ def test_while_the_provider_fails_nobody_is_half_logged_in(
         "too late": (["{}"], {"seconds": 0.4}),
         "in drops": (["{", '"a":', "1", "}"], {"seconds": 0.1}),
     }
-    for name, (pieces, more) in answers.items():
+    for name, (pieces, more) in responses.items():
         with subtests.test(name):
             client = app.test_client()
             path = back(realm, start(client))
-            realm.answer(TOKEN, *pieces, **more)
+            realm.set_response(TOKEN, *pieces, **more)
             if "seconds" in more:
                 monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.3)
-            answer = finish(client, path)
-            is_refused(client, answer, 503)
-            assert "identity provider is unavailable" in answer.text
+            response = finish(client, path)
+            is_refused(client, response, 503)
+            assert "identity provider is unavailable" in response.text
             assert realm.request_count(TOKEN) == 1
     assert CLIENT["secret"] not in str(log_lines)
 
@@ -540,10 +540,10 @@ def test_without_its_description_there_is_nowhere_to_login(
         realm.describe(**changes)
         client = serving(make_app, realm).test_client()
         with subtests.test(name):
-            answer = client.get("/login", headers=ACCEPT)
+            response = client.get("/login", headers=ACCEPT)
 
-            assert answer.status_code == 503
-            assert answer.mimetype == "text/html"
+            assert response.status_code == 503
+            assert response.mimetype == "text/html"
             page = client.get("/logged-out")
             assert page.status_code == 200
             assert "Log out there too" not in page.text
@@ -570,7 +570,7 @@ def test_in_development_the_client_id_is_optional_and_without_it_login_is_disabl
 
     client = serving(make_app, openid_provider.realm(KEY), oidc_client_id=None).test_client()
 
-    answer = client.get("/login", headers=ACCEPT)
-    assert answer.status_code == 503
-    assert "Login is not configured" in answer.text
+    response = client.get("/login", headers=ACCEPT)
+    assert response.status_code == 503
+    assert "Login is not configured" in response.text
     assert client.get("/logged-out").status_code == 200

@@ -46,7 +46,7 @@ def test_repeated_guesses_are_limited_with_and_without_an_account(
     make(app, existing)
     for email in (existing, missing):
         tries = [log_in(client, email, HOME) for _ in range(5)]
-        assert {answer.status_code for answer in tries} == {401}
+        assert {response.status_code for response in tries} == {401}
 
         refused = log_in(client, email.upper(), HOME, PASSWORD)
 

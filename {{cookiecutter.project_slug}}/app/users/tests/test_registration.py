@@ -51,9 +51,9 @@ def test_an_account_can_be_used_once_its_address_is_confirmed(
 ) -> None:
     email = new_address()
 
-    answer = register(client, email.upper())
+    response = register(client, email.upper())
 
-    assert (answer.status_code, answer.data) == (202, b"")
+    assert (response.status_code, response.data) == (202, b"")
     assert log_in(client, email).status_code == 401
     link = {"token": token(app, email, "verify-email")}
     assert client.post(CONFIRM, json=link).status_code == 204
@@ -87,9 +87,9 @@ def test_registering_does_not_reveal_which_addresses_are_taken(
     make(app, taken)
     make(app, closed, deactivated_at=datetime.now(UTC))
 
-    answers = [register(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
+    responses = [register(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
 
-    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
     # A later login reveals nothing either.
     tries = [log_in(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
     assert {(each.status_code, (each.json or {})["code"]) for each in tries} == {
@@ -221,23 +221,23 @@ def test_all_problems_of_a_registration_are_reported_at_once(
         ({"email": "a@b", "password": "a@b" + "a" * 9}, "weak_password", ["#/password"] * 3),
         ({"email": "a@b", "password": "x" * 1_025}, "validation_failed", ["#/password"]),
     ):
-        answer = client.post(URL, json=payload)
+        response = client.post(URL, json=payload)
 
-        assert answer.status_code == 422, payload
-        assert answer.json is not None
-        assert answer.json["code"] == code, payload
-        assert sorted(error["pointer"] for error in answer.json["errors"]) == pointers, payload
+        assert response.status_code == 422, payload
+        assert response.json is not None
+        assert response.json["code"] == code, payload
+        assert sorted(error["pointer"] for error in response.json["errors"]) == pointers, payload
     assert emails(app, "a@b") == []
 
 
 def test_registration_can_be_closed(make_app: MakeApp) -> None:
     client = make_app(registration_open=False).test_client()
 
-    answer = register(client, new_address())
+    response = register(client, new_address())
 
-    assert answer.status_code == 403
-    assert answer.json is not None
-    assert answer.json["code"] == "registration_closed"
+    assert response.status_code == 403
+    assert response.json is not None
+    assert response.json["code"] == "registration_closed"
 
 
 @pytest.mark.attack
@@ -245,10 +245,10 @@ def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClie
     email = new_address()
     make(app, email)
 
-    answers = [request(client, RESET, email, f"192.0.2.{n}") for n in range(10)]
-    answers += [request(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
+    responses = [request(client, RESET, email, f"192.0.2.{n}") for n in range(10)]
+    responses += [request(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
 
-    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
     assert len(emails(app, email)) == 3
 
 
@@ -260,12 +260,12 @@ def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_
     email = new_address()
     make(app, email)
 
-    answers = [request(client, RESET, email, ATTACKER_ADDRESSES[0]) for _ in range(5)]
+    responses = [request(client, RESET, email, ATTACKER_ADDRESSES[0]) for _ in range(5)]
 
-    assert {answer.status_code for answer in answers} == {202}
+    assert {response.status_code for response in responses} == {202}
     assert len(emails(app, email)) == attempts.EMAIL.pair
     others = [request(client, RESET, new_address(), ATTACKER_ADDRESSES[0]) for _ in range(20)]
-    statuses = [answer.status_code for answer in others]
+    statuses = [response.status_code for response in others]
     assert statuses == [202] * 17 + [429] * 3  # refused requests do not count
     assert 3_590 <= int(others[-1].headers["Retry-After"]) <= 3_600
 
@@ -283,10 +283,10 @@ def test_an_attacker_cannot_keep_the_owner_from_a_reset(app: Flask, client: Flas
     client.post(f"{URL}/me/email", json=payload, headers=bearer(logged_in(client, other)))
     unrequested = emails(app, email)
 
-    answer = request(client, RESET, email, "127.0.0.1")
+    response = request(client, RESET, email, "127.0.0.1")
 
     assert len(unrequested) == 3
-    assert answer.status_code == 202
+    assert response.status_code == 202
     link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
     assert client.post(f"{RESET}/confirm", json=link).status_code == 204
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
@@ -348,6 +348,6 @@ def test_an_attacker_cannot_invalidate_a_link_that_cannot_be_sent_again(
 
     assert len(signed_links) == 2
     chosen = [{"token": link, "password": OTHER_PASSWORD} for _, link in signed_links]
-    answers = [client.post(f"{RESET}/confirm", json=each).status_code for each in chosen]
-    assert 204 in answers
+    responses = [client.post(f"{RESET}/confirm", json=each).status_code for each in chosen]
+    assert 204 in responses
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200

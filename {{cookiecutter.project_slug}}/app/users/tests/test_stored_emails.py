@@ -18,8 +18,8 @@ from conftest import LogLines
 
 
 def register(client: FlaskClient, email: str) -> None:
-    answer = client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
-    assert answer.status_code == 202
+    response = client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
+    assert response.status_code == 202
 
 
 def waiting(app: Flask) -> list[str | None]:

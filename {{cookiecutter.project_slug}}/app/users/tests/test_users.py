@@ -52,10 +52,10 @@ def test_one_query_returns_the_account_of_the_principal(
     header = bearer(logged_in(client, address))
 
     with count_queries(1):
-        answer = client.get(ME, headers=header)
+        response = client.get(ME, headers=header)
 
-    assert answer.status_code == 200
-    account = answer.json
+    assert response.status_code == 200
+    account = response.json
     assert account is not None
     assert datetime.fromisoformat(account.pop("created_at")) <= datetime.now(UTC)
     assert account == {"id": str(user_id), "email": address, "role": "user"}
@@ -125,11 +125,11 @@ def test_a_weak_new_password_is_refused(
 ) -> None:
     payload = {"current_password": PASSWORD, "password": email}
 
-    answer = client.post(f"{ME}/password", json=payload, headers=me)
+    response = client.post(f"{ME}/password", json=payload, headers=me)
 
-    assert answer.status_code == 422
-    assert answer.json is not None
-    assert answer.json["code"] == "weak_password"
+    assert response.status_code == 422
+    assert response.json is not None
+    assert response.json["code"] == "weak_password"
     assert log_in(client, email).status_code == 200
 
 
@@ -139,9 +139,9 @@ def test_a_new_address_takes_effect_once_confirmed_and_the_old_one_gets_an_email
     new = new_address()
     payload = {"current_password": PASSWORD, "email": new.upper()}
 
-    answer = client.post(f"{ME}/email", json=payload, headers=me)
+    response = client.post(f"{ME}/email", json=payload, headers=me)
 
-    assert (answer.status_code, answer.data) == (202, b"")
+    assert (response.status_code, response.data) == (202, b"")
     assert emails(app, email) == []
     assert log_in(client, new).status_code == 401
     link = {"token": token(app, new, "change-email")}
@@ -162,12 +162,12 @@ def test_changing_the_address_does_not_reveal_which_ones_are_taken(
     taken, free = new_address(), new_address()
     make(app, taken)
 
-    answers = [
+    responses = [
         client.post(f"{ME}/email", json={"current_password": PASSWORD, "email": new}, headers=me)
         for new in (taken, free, email)
     ]
 
-    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
     assert emails(app, taken) == emails(app, email) == []
     # The link is invalid if another account has taken the address since.
     make(app, free)

@@ -47,9 +47,9 @@ def deliveries(app: Flask) -> int:
 def test_a_payment_marks_its_order_as_paid(client: FlaskClient, order: str) -> None:
     before = datetime.now(UTC)
 
-    answer = deliver(client, payment(order_id=order, new_field="of the sender"))
+    response = deliver(client, payment(order_id=order, new_field="of the sender"))
 
-    assert (answer.status_code, answer.data) == (204, b"")
+    assert (response.status_code, response.data) == (204, b"")
     found = get_order(client, order)
     assert before <= datetime.fromisoformat(found["paid_at"]) <= datetime.now(UTC)
     assert found["status"] == "placed"
@@ -77,11 +77,11 @@ def test_a_payment_of_another_amount_changes_nothing(
         {"currency": "USD"},
         {"order_id": str(uuid4())},
     ):
-        answer = deliver(client, payment(**{"order_id": order, **wrong}))
+        response = deliver(client, payment(**{"order_id": order, **wrong}))
 
-        assert answer.status_code == 422, wrong
-        assert answer.json is not None
-        assert answer.json["code"] == "payment_mismatch", wrong
+        assert response.status_code == 422, wrong
+        assert response.json is not None
+        assert response.json["code"] == "payment_mismatch", wrong
         assert log_lines[-2]["message"] == "payment mismatched", wrong
     assert get_order(client, order)["paid_at"] is None
     assert deliveries(app) == 0  # so a retry is processed again
@@ -115,7 +115,7 @@ def test_of_fifty_deliveries_at_once_one_counts(
         return deliver(app.test_client(), body, headers)
 
     with ThreadPoolExecutor(10) as threads:
-        statuses = [answer.status_code for answer in threads.map(send, range(50))]
+        statuses = [response.status_code for response in threads.map(send, range(50))]
 
     assert statuses == [204] * 50
     version = get_order(client, order)

@@ -68,13 +68,13 @@ def test_a_forged_delivery_is_refused_without_a_reason(
 ) -> None:
     for name, body, headers in forgeries(payment()):
         with subtests.test(name):
-            answer = deliver(client, body, headers)
+            response = deliver(client, body, headers)
 
-            assert answer.status_code == 403
-            assert answer.mimetype == "application/problem+json"
-            assert answer.json is not None
-            assert answer.json["code"] == "invalid_signature"
-            assert "errors" not in answer.json
+            assert response.status_code == 403
+            assert response.mimetype == "application/problem+json"
+            assert response.json is not None
+            assert response.json["code"] == "invalid_signature"
+            assert "errors" not in response.json
     assert {line["logger"] for line in log_lines} <= {"app.access"}
 
 
@@ -99,16 +99,16 @@ def test_a_signed_body_of_another_kind_is_refused(client: FlaskClient) -> None:
         assert deliver(client, body).status_code == status, body
     body = payment()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        answer = client.post(URL, data=body, headers=signed(body), content_type=kind)
-        assert answer.status_code == 415, kind
+        response = client.post(URL, data=body, headers=signed(body), content_type=kind)
+        assert response.status_code == 415, kind
 
 
 def test_every_wrong_value_of_a_known_event_is_named(client: FlaskClient) -> None:
-    answer = deliver(client, payment(order_id="1", amount_cents="2100", currency="euro"))
+    response = deliver(client, payment(order_id="1", amount_cents="2100", currency="euro"))
 
-    assert answer.status_code == 422
-    assert answer.json is not None
-    assert {error["pointer"] for error in answer.json["errors"]} == {
+    assert response.status_code == 422
+    assert response.json is not None
+    assert {error["pointer"] for error in response.json["errors"]} == {
         "#/data/order_id",
         "#/data/amount_cents",
         "#/data/currency",
@@ -118,9 +118,9 @@ def test_every_wrong_value_of_a_known_event_is_named(client: FlaskClient) -> Non
 def test_an_unknown_event_is_acknowledged_and_logged(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = deliver(client, event("payment.disputed", reason="unknown"))
+    response = deliver(client, event("payment.disputed", reason="unknown"))
 
-    assert (answer.status_code, answer.data) == (204, b"")
+    assert (response.status_code, response.data) == (204, b"")
     (line,) = [line for line in log_lines if line["logger"] == "app.webhooks.routes"]
     assert line["level"] == "WARNING"
     assert line["event_type"] == "payment.disputed"
@@ -162,8 +162,8 @@ def test_an_event_is_read_exactly_as_documented(client: FlaskClient) -> None:
     verdicts = set()
     for kind in allowed["anyOf"]:
         for value in Described(kind, found["components"]).changed():
-            answer = deliver(client, orjson.dumps(value))
-            read = answer.status_code == 204 or b"payment_mismatch" in answer.data
-            assert read == whole.validator.is_valid(value), (value, answer.text)
+            response = deliver(client, orjson.dumps(value))
+            read = response.status_code == 204 or b"payment_mismatch" in response.data
+            assert read == whole.validator.is_valid(value), (value, response.text)
             verdicts.add(read)
     assert verdicts == {True, False}

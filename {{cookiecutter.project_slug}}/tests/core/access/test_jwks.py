@@ -98,7 +98,7 @@ def test_a_flood_of_unknown_keys_causes_one_request_to_the_provider_in_each_peri
 
 
 def test_many_threads_that_need_keys_at_once_fetch_them_once(realm: Realm) -> None:
-    realm.answer(KEYS, json.dumps({"keys": [KEY.as_dict(private=False)]}), seconds=0.05)
+    realm.set_response(KEYS, json.dumps({"keys": [KEY.as_dict(private=False)]}), seconds=0.05)
     provider, together = provider_client(realm), threading.Barrier(8)
 
     def look_up(_: int) -> bool:
@@ -115,7 +115,7 @@ def test_without_the_provider_known_keys_are_accepted_for_some_hours(
 ) -> None:
     provider = provider_client(realm)
     provider.key("first")
-    realm.answer(DISCOVERY, "", status=0)
+    realm.set_response(DISCOVERY, "", status=0)
 
     pass_time(core.FRESH_SECONDS)
     for _ in range(5):
@@ -146,7 +146,9 @@ def test_nobody_waits_for_a_slow_provider_longer_than_the_limit(
 ) -> None:
     monkeypatch.setattr(core, "FETCH_SECONDS", 0.3)
     for path, pieces in ((DISCOVERY, ["{}"]), (KEYS, [" "] * 10_000)):
-        realm.answer(path, *pieces, seconds=0.1 if len(pieces) > 1 else 2 * HANG_TIMEOUT_SECONDS)
+        realm.set_response(
+            path, *pieces, seconds=0.1 if len(pieces) > 1 else 2 * HANG_TIMEOUT_SECONDS
+        )
         provider, began = provider_client(realm), time.monotonic()
         for _ in range(3):
             with pytest.raises(ProviderUnavailable):
@@ -164,7 +166,7 @@ def test_an_invalid_response_of_the_provider_is_not_used(
 ) -> None:
     keys = json.dumps({"keys": [KEY.as_dict(private=False)]})
     elsewhere = {"Location": f"{realm.issuer}/elsewhere"}
-    realm.answer("/elsewhere", keys)
+    realm.set_response("/elsewhere", keys)
     unfit: dict[str, tuple[Callable[[], None], str]] = {
         "another issuer": (lambda: realm.describe(issuer="https://evil.example"), "another issuer"),
         "its issuer with a slash": (
@@ -176,21 +178,24 @@ def test_an_invalid_response_of_the_provider_is_not_used(
         "keys in a file": (lambda: realm.describe(jwks_uri="file:///etc/passwd"), "not a URL"),
         "keys on the way": (lambda: realm.describe(jwks_uri="http://10.0.0.1/keys"), "not a URL"),
         "keys nowhere": (lambda: realm.describe(jwks_uri=NOWHERE), "refused"),
-        "an error": (lambda: realm.answer(KEYS, keys, status=500), "status 500"),
-        "elsewhere": (lambda: realm.answer(KEYS, "", status=302, headers=elsewhere), "status 302"),
-        "garbage": (lambda: realm.answer(KEYS, "<html>"), ""),
-        "a part": (lambda: realm.answer(KEYS, keys[:-2]), ""),
-        "a list": (lambda: realm.answer(KEYS, f"[{keys}]"), "not a JSON object"),
-        "too much": (lambda: realm.answer(KEYS, keys, *[" " * 65_536] * 5), "too large"),
-        "nesting": (lambda: realm.answer(KEYS, "[" * 100_000), ""),
-        "nothing": (lambda: realm.answer(KEYS, "", status=0), ""),
+        "an error": (lambda: realm.set_response(KEYS, keys, status=500), "status 500"),
+        "elsewhere": (
+            lambda: realm.set_response(KEYS, "", status=302, headers=elsewhere),
+            "status 302",
+        ),
+        "garbage": (lambda: realm.set_response(KEYS, "<html>"), ""),
+        "a part": (lambda: realm.set_response(KEYS, keys[:-2]), ""),
+        "a list": (lambda: realm.set_response(KEYS, f"[{keys}]"), "not a JSON object"),
+        "too much": (lambda: realm.set_response(KEYS, keys, *[" " * 65_536] * 5), "too large"),
+        "nesting": (lambda: realm.set_response(KEYS, "[" * 100_000), ""),
+        "nothing": (lambda: realm.set_response(KEYS, "", status=0), ""),
         "something packed": (
-            lambda: realm.answer(KEYS, "x", headers={"Content-Encoding": "gzip"}),
+            lambda: realm.set_response(KEYS, "x", headers={"Content-Encoding": "gzip"}),
             "",
         ),
         "no keys": (realm.publish, "no key of an accepted type"),
         "keys in no list": (
-            lambda: realm.answer(KEYS, '{"keys": "x"}'),
+            lambda: realm.set_response(KEYS, '{"keys": "x"}'),
             "no key of an accepted type",
         ),
     }

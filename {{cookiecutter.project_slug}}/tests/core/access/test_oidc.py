@@ -356,13 +356,13 @@ def test_while_the_provider_is_away_only_those_wait_whose_keys_are_unknown(
         for kid in ("first", "unknown")
     )
     assert client.get(toy.URL, headers=known).status_code == 200
-    realm.answer(DISCOVERY, "", status=503)
+    realm.set_response(DISCOVERY, "", status=503)
 
-    answer = client.get(toy.URL, headers=unknown)
-    assert answer.status_code == 503
-    assert answer.json is not None
-    assert answer.json["code"] == "identity_provider_unavailable"
-    assert answer.headers["Retry-After"] == "10"
+    response = client.get(toy.URL, headers=unknown)
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["code"] == "identity_provider_unavailable"
+    assert response.headers["Retry-After"] == "10"
     assert client.get(toy.URL, headers=known).status_code == 200
     assert client.get(toy.URL, headers={"Authorization": ""}).status_code == 401
     assert client.get("/health/ready").status_code == 200

@@ -106,7 +106,7 @@ def test_no_id_token_of_another_request_is_accepted(
     secret = OctKey.import_key(CLIENT["secret"])
     good = id_token_claims(realm)
     unsigned = f"{part({'alg': 'none', 'kid': 'first'})}.{part(good)}."
-    answers: dict[str, dict[str, Any]] = {
+    responses: dict[str, dict[str, Any]] = {
         **{
             name: token_response(id_token_claims(realm, **changes), **header)
             for name, (header, changes) in wrong.items()
@@ -121,9 +121,9 @@ def test_no_id_token_of_another_request_is_accepted(
             "id_token": token_response(id_token_claims(realm, at_hash="a"))["id_token"]
         },
     }
-    for name, answer in answers.items():
+    for name, response in responses.items():
         with subtests.test(name), pytest.raises(LoginFailed):
-            flow.identify(answer, NONCE)
+            flow.identify(response, NONCE)
 
 
 def test_roles_are_those_of_the_id_token(flow: OIDCLogin, realm: Realm) -> None:

@@ -16,35 +16,35 @@ def test_a_principal_with_the_scope_is_admitted(guarded: FlaskClient) -> None:
     app = guarded.application
     for scheme in ("Bearer", "bearer"):  # RFC 9110: compared without case
         header = authorization(app, "admin").replace("Bearer", scheme)
-        answer = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
+        response = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
 
-        assert answer.status_code == 200
-        assert answer.json == {**toy.NOTE, "text": str(user_id(app, "admin"))}
+        assert response.status_code == 200
+        assert response.json == {**toy.NOTE, "text": str(user_id(app, "admin"))}
 
 
 @pytest.mark.attack
 def test_an_unauthenticated_client_gets_no_details_of_a_route(guarded: FlaskClient) -> None:
     for body in ({"json": {"unknown": 1}}, {"data": "{"}, {"data": b"x" * 2_000_000}, {}):
-        answer = guarded.put(toy.URL, headers={"Authorization": ""}, **body)
+        response = guarded.put(toy.URL, headers={"Authorization": ""}, **body)
 
-        assert answer.status_code == 401
-        assert answer.json is not None
-        assert answer.json["code"] == "unauthorized"
-        assert "errors" not in answer.json
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert response.status_code == 401
+        assert response.json is not None
+        assert response.json["code"] == "unauthorized"
+        assert "errors" not in response.json
+        assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.attack
 def test_a_principal_without_the_scope_gets_the_name_of_the_missing_one(
     guarded: FlaskClient,
 ) -> None:
-    answer = guarded.put(toy.URL, json={"unknown": 1})
+    response = guarded.put(toy.URL, json={"unknown": 1})
 
-    assert answer.status_code == 403
-    assert answer.json is not None
-    assert answer.json["code"] == "insufficient_scope"
+    assert response.status_code == 403
+    assert response.json is not None
+    assert response.json["code"] == "insufficient_scope"
     assert (
-        answer.headers["WWW-Authenticate"]
+        response.headers["WWW-Authenticate"]
         == 'Bearer error="insufficient_scope", scope="notes:write"'
     )
 
@@ -72,10 +72,10 @@ def test_an_invalid_bearer_token_admits_nobody(
         "Digest username=admin",
     ):
         with subtests.test(header[:40]):
-            answer = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
+            response = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
 
-            assert answer.status_code == 401
-            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            assert response.status_code == 401
+            assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_each_log_line_of_a_request_has_its_user_id(
@@ -95,15 +95,15 @@ def test_a_scope_that_is_looked_up_ends_when_it_no_longer_holds(make_app: MakeAp
     client = toy.init_app(make_app()).test_client()
     app = client.application
     checked: list[access.Principal] = []
-    answers = [True, False]
+    results = [True, False]
 
     def still_holds(principal: access.Principal) -> bool:
         checked.append(principal)
-        return answers[len(checked) - 1]
+        return results[len(checked) - 1]
 
     access.check_on_each_request(app, "notes:read", still_holds)
 
-    assert [client.get(toy.URL).status_code for _ in answers] == [200, 403]
+    assert [client.get(toy.URL).status_code for _ in results] == [200, 403]
     assert [principal.id for principal in checked] == [user_id(app)] * 2
 
 

@@ -110,15 +110,15 @@ def test_an_operation_without_a_token_is_documented_as_open(make_app: MakeApp) -
 def test_every_response_is_documented_with_its_headers(app: Flask) -> None:
     document = api.document(app)
     known = document["components"]["responses"]
-    answers = [
-        (status, known[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer)
+    responses = [
+        (status, known[response["$ref"].rpartition("/")[2]] if "$ref" in response else response)
         for each in openapi.operations(document)
-        for status, answer in each["responses"].items()
+        for status, response in each["responses"].items()
     ]
 
-    for status, answer in answers:
+    for status, response in responses:
         wanted = openapi.EVERYWHERE | openapi.BY_STATUS.get(status, set())
-        assert wanted <= answer["headers"].keys()
+        assert wanted <= response["headers"].keys()
     assert document["components"]["headers"].keys() == openapi.HEADERS.keys()
 
 
@@ -126,16 +126,16 @@ def test_every_code_of_a_problem_is_listed_and_shown(app: Flask) -> None:
     components = api.document(app)["components"]
     documented = {
         code
-        for answer in components["responses"].values()
-        for code in answer["content"][errors.MEDIA_TYPE]["examples"]
+        for response in components["responses"].values()
+        for code in response["content"][errors.MEDIA_TYPE]["examples"]
     }
     schema = {**components["schemas"]["Problem"], "components": components}
     validator = jsonschema_rs.Draft202012Validator(schema)
 
     listed = components["schemas"]["ProblemCode"]["enum"]
     assert {"validation_failed", "unreadable_url"} <= documented <= set(listed)
-    for answer in components["responses"].values():
-        for example in answer["content"][errors.MEDIA_TYPE]["examples"].values():
+    for response in components["responses"].values():
+        for example in response["content"][errors.MEDIA_TYPE]["examples"].values():
             validator.validate(example["value"])
 
 

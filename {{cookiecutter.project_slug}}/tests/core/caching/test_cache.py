@@ -41,22 +41,22 @@ class Unreliable(InProcessStore):
         self.calls = 0
         self.kept_for: list[int] = []
 
-    def _answer(self) -> None:
+    def _count_call(self) -> None:
         self.calls += 1
         if self.away:
             raise ConnectionError
 
     def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        self._answer()
+        self._count_call()
         return super().get_or_lease(key, schema, lease)
 
     def fill(self, entry_key: bytes, lease: bytes, answer: bytes, milliseconds: int) -> None:
-        self._answer()
+        self._count_call()
         self.kept_for.append(milliseconds)
         super().fill(entry_key, lease, answer, milliseconds)
 
     def invalidate(self, keys: list[str]) -> None:
-        self._answer()
+        self._count_call()
         super().invalidate(keys)
 
 
@@ -102,16 +102,16 @@ class Source:
 
     def __init__(self) -> None:
         self.version = 1
-        self.answers: list[int] = []
+        self.versions: list[int] = []
 
     def __call__(self) -> Representation:
-        self.answers.append(self.version)
+        self.versions.append(self.version)
         return Representation(self.version, b'{"made of": "several words"}')
 
     @property
     def times(self) -> int:
         """The number of calls."""
-        return len(self.answers)
+        return len(self.versions)
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -421,9 +421,9 @@ def test_a_hundred_misses_at_once_compute_one_value(
         return cache.read(key, SCHEMA, slowly)
 
     with ThreadPoolExecutor(100) as threads:
-        answers = list(threads.map(read, range(100)))
+        values = list(threads.map(read, range(100)))
 
-    assert {answer.version for answer in answers} == {1}
+    assert {value.version for value in values} == {1}
     assert source.times == 1
 
 
@@ -449,8 +449,8 @@ cache = caching.Cache(caching.RedisStore(SecretURL(os.environ["TEST_REDIS_URL"])
 cache.read("another", b"form", lambda: Representation(1, b"{}"))
 time.sleep(max(0, moment - time.time()))
 with ThreadPoolExecutor(4) as threads:
-    answers = list(threads.map(lambda _: cache.read("one", b"form", make), range(4)))
-assert all(answer == Representation(1, b"{}") for answer in answers)
+    values = list(threads.map(lambda _: cache.read("one", b"form", make), range(4)))
+assert all(value == Representation(1, b"{}") for value in values)
 print("read", flush=True)
 """
 

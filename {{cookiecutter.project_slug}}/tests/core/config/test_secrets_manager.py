@@ -22,10 +22,12 @@ def _named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, production: dict[str
     monkeypatch.chdir(tmp_path)
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, answer: Callable[[], dict[str, Any]]) -> None:
+def stand_in(
+    monkeypatch: pytest.MonkeyPatch, get_secret_value: Callable[[], dict[str, Any]]
+) -> None:
     def source(_cls: type, secret_id: str, *, case_sensitive: bool) -> Callable[[], dict[str, Any]]:
         assert (secret_id, case_sensitive) == ("shop/production", False)
-        return answer
+        return get_secret_value
 
     monkeypatch.setattr(secrets_manager, "AWSSecretsManagerSettingsSource", source)
 

@@ -94,8 +94,8 @@ def test_one_refusal_replaces_every_pooled_connection(view: View, refusing: Refu
     assert not [connection for connection in after if any(connection is old for old in before)]
 
 
-def unavailable(answer: TestResponse) -> bool:
-    return (answer.status_code, body(answer)["code"], answer.headers["Retry-After"]) == (
+def unavailable(response: TestResponse) -> bool:
+    return (response.status_code, body(response)["code"], response.headers["Retry-After"]) == (
         503,
         "database_unavailable",
         "2",
@@ -201,9 +201,9 @@ def test_a_column_widened_under_warm_connections_fails_no_request(own: View) -> 
     warm(own.app)
     do(own.app, "ALTER TABLE notes ALTER COLUMN text TYPE varchar(32)")
 
-    answers = [own.post(list_texts, list_texts) for _ in range(6)]
+    responses = [own.post(list_texts, list_texts) for _ in range(6)]
 
-    assert [answer.status_code for answer in answers] == [200] * 6
+    assert [response.status_code for response in responses] == [200] * 6
 
 
 def test_a_database_made_read_only_is_a_503_until_it_takes_writes_again(own: View) -> None:

@@ -502,19 +502,19 @@ def counting(app: Flask) -> Flask:
     return app
 
 
-def held_to_503(client: FlaskClient) -> None:
-    answer = client.get("/stored")
+def assert_unavailable(client: FlaskClient) -> None:
+    response = client.get("/stored")
 
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "2"
-    assert answer.json is not None
-    assert answer.json["code"] == "database_unavailable"
-    assert set(answer.json) == {"type", "title", "status", "code", "detail", "request_id"}
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"
+    assert response.json is not None
+    assert response.json["code"] == "database_unavailable"
+    assert set(response.json) == {"type", "title", "status", "code", "detail", "request_id"}
 
 
 @pytest.fixture(scope="module")
 def away(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """Return an application whose database does not answer."""
+    """Return an application whose database does not respond."""
     file = tmp_path_factory.getbasetemp() / "missing" / "x.db"
     return counting(make_app(database_url=f"sqlite:///{file}"))
 
@@ -522,7 +522,7 @@ def away(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Flask:
 def test_a_database_that_is_away_is_a_503_and_one_line_in_the_log(
     away: Flask, log_lines: LogLines
 ) -> None:
-    held_to_503(away.test_client())
+    assert_unavailable(away.test_client())
 
     (line,) = [line for line in log_lines if line["message"] == "database unavailable"]
     assert line["exception.message"] == "unable to open database file"
@@ -531,11 +531,11 @@ def test_a_database_that_is_away_is_a_503_and_one_line_in_the_log(
 def test_a_database_that_is_away_makes_the_service_unready(
     away: Flask, client: FlaskClient
 ) -> None:
-    answer = away.test_client().get("/health/ready")
+    response = away.test_client().get("/health/ready")
 
-    assert answer.status_code == 503
-    assert answer.json is not None
-    assert answer.json["checks"]["database"] == "down"
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["checks"]["database"] == "down"
     ready = client.get("/health/ready")
     assert ready.json is not None
     assert ready.json["checks"]["database"] == "ok"
@@ -570,9 +570,9 @@ def test_readiness_notices_a_database_that_takes_no_writes_until_it_does(
 
     event.listen(engine, "connect", open_read_only)
     engine.dispose()
-    answer = client.get("/health/ready")
-    assert answer.status_code == 503
-    assert body(answer)["checks"]["database"] == "down"
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert body(response)["checks"]["database"] == "down"
     assert "database read-only" in {line["message"] for line in log_lines}
     event.remove(engine, "connect", open_read_only)
 
@@ -605,7 +605,7 @@ def test_a_pool_without_a_free_connection_is_a_503(make_app: MakeApp) -> None:
     )
 
     with app.app_context(), reading():
-        held_to_503(app.test_client())
+        assert_unavailable(app.test_client())
 
 
 # Statements that run for long unless the statement timeout stops them.

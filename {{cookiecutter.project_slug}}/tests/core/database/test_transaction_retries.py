@@ -75,25 +75,25 @@ def test_a_view_that_collides_runs_once_more(
 
 
 def test_a_view_that_collides_twice_is_a_503(view: View) -> None:
-    answer = view.post(collide, collide)
+    response = view.post(collide, collide)
 
-    assert (answer.status_code, view.runs) == (503, 2)
-    assert answer.headers["Retry-After"] == "1"
-    assert body(answer)["code"] == "transaction_conflict"
+    assert (response.status_code, view.runs) == (503, 2)
+    assert response.headers["Retry-After"] == "1"
+    assert body(response)["code"] == "transaction_conflict"
 
 
 def test_a_view_that_has_committed_something_does_not_run_again(view: View) -> None:
-    answer = view.post(commit_and_collide)
+    response = view.post(commit_and_collide)
 
-    assert (answer.status_code, view.runs) == (503, 1)
-    assert body(answer)["code"] == "transaction_conflict"
+    assert (response.status_code, view.runs) == (503, 1)
+    assert body(response)["code"] == "transaction_conflict"
 
 
 def test_other_errors_of_the_database_are_not_tried_again(view: View) -> None:
-    answer = view.post(partial(refuse, "57P01"))  # the server is shutting down
+    response = view.post(partial(refuse, "57P01"))  # the server is shutting down
 
-    assert (answer.status_code, view.runs) == (503, 1)
-    assert body(answer)["code"] == "database_unavailable"
+    assert (response.status_code, view.runs) == (503, 1)
+    assert body(response)["code"] == "database_unavailable"
 
 
 def stored(app: Flask, number: int) -> list[UUID]:
@@ -133,12 +133,12 @@ def the_view_is_ended_and_runs_again(view: View) -> bool:
         copies = update(Note).where(Note.id == note_id).values(copies=1)
         connection.execute(copies)
 
-    answers: list[TestResponse] = []
+    responses: list[TestResponse] = []
     with view.app.app_context(), db.engine.connect() as connection:
         # MySQL ends the transaction that has changed less.
         for each in (second, *more):
             change(each)
-        request = threading.Thread(target=lambda: answers.append(view.post(lock_both, lock_both)))
+        request = threading.Thread(target=lambda: responses.append(view.post(lock_both, lock_both)))
         request.start()
         assert holds_first.wait(HANG_TIMEOUT_SECONDS)
         wait_until_the_view_waits(view.app)
@@ -152,7 +152,7 @@ def the_view_is_ended_and_runs_again(view: View) -> bool:
             runs = 2
         request.join(HANG_TIMEOUT_SECONDS)
 
-    assert [answer.status_code for answer in answers] == [200]
+    assert [response.status_code for response in responses] == [200]
     assert view.runs == runs
     return runs == 2
 

@@ -165,10 +165,10 @@ def test_no_value_in_a_body_is_the_servers_fault(
         with subtests.test(str(payload)[:40]):
             # Python's json module, because orjson cannot write such integers.
             text = json.dumps(payload)
-            answer = notes.post("/api/v1/notes", data=text, content_type="application/json")
+            response = notes.post("/api/v1/notes", data=text, content_type="application/json")
 
-            assert answer.status_code in {204, 422}
-            assert answer.status_code == 204 or body(answer)["code"] in {
+            assert response.status_code in {204, 422}
+            assert response.status_code == 204 or body(response)["code"] in {
                 "unstorable_value",
                 "validation_failed",
             }
@@ -194,14 +194,14 @@ def test_no_number_in_a_url_is_the_servers_fault(
 def test_a_value_that_the_database_refuses_is_reported_without_it(
     notes: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = notes.post("/api/v1/notes", json={"moment": BEFORE_TIME.isoformat()})
+    response = notes.post("/api/v1/notes", json={"moment": BEFORE_TIME.isoformat()})
 
-    assert answer.status_code == 422
-    assert body(answer)["code"] == "unstorable_value"
+    assert response.status_code == 422
+    assert body(response)["code"] == "unstorable_value"
     rejections = [line for line in log_lines if line["message"] == "database rejected value"]
     assert [line["error.type"] for line in rejections] == ["OverflowError"]
     assert "0001-01-01" not in str(rejections)
-    assert "0001-01-01" not in answer.text
+    assert "0001-01-01" not in response.text
 
 
 # {% if cookiecutter.database != "sqlite" %}
@@ -236,10 +236,10 @@ def test_each_server_refuses_what_its_columns_do_not_hold(
         pytest.skip("SQLite has no such limits: set TEST_DATABASE_URL to a server")
     for name, value in REFUSED[server].items():
         with subtests.test(name):
-            answer = notes.post("/api/v1/notes", json={name: value})
+            response = notes.post("/api/v1/notes", json={name: value})
 
-            assert answer.status_code == 422
-            assert body(answer)["code"] == "unstorable_value"
+            assert response.status_code == 422
+            assert body(response)["code"] == "unstorable_value"
 
 
 class Refused(Exception):  # noqa: N818  stands for a driver's own

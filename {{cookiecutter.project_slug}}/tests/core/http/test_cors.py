@@ -43,10 +43,10 @@ def shop(make_app: MakeApp) -> FlaskClient:
 
 
 def test_without_a_list_no_page_is_let_in(client: FlaskClient) -> None:
-    answer = client.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
+    response = client.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
 
-    assert not [name for name in answer.headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
-    assert "Vary" not in answer.headers
+    assert not [name for name in response.headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
+    assert "Vary" not in response.headers
 
 
 def test_a_listed_origin_may_preflight_send_and_read(shop: FlaskClient) -> None:
@@ -56,21 +56,21 @@ def test_a_listed_origin_may_preflight_send_and_read(shop: FlaskClient) -> None:
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
     assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
 
-    for answer in (
+    for response in (
         shop.post(URL, json={}, headers={"Origin": SHOP}),
         shop.get(f"{URL}/nowhere", headers={"Origin": "http://localhost:3000"}),
     ):
-        assert answer.headers["Vary"] == "Origin"
-        assert "Access-Control-Allow-Credentials" not in answer.headers
-        assert "Access-Control-Allow-Methods" not in answer.headers
+        assert response.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert "Access-Control-Allow-Methods" not in response.headers
     for method, path, status in (
         ("GET", "/api/v1/nowhere", 404),
         ("POST", "/api/v1/nowhere", 404),
         ("DELETE", URL, 405),
     ):
-        answer = shop.open(path, method=method, headers={"Origin": SHOP})
-        assert answer.status_code == status
-        assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+        response = shop.open(path, method=method, headers={"Origin": SHOP})
+        assert response.status_code == status
+        assert response.headers["Access-Control-Allow-Origin"] == SHOP
     response = shop.post(URL, json={}, headers={"Origin": SHOP})
     assert response.headers["Access-Control-Allow-Origin"] == SHOP
     assert "X-Request-ID" in response.headers["Access-Control-Expose-Headers"]
@@ -93,12 +93,12 @@ def test_no_other_page_is_let_in(shop: FlaskClient, subtests: pytest.Subtests) -
         "",
     ):
         with subtests.test(origin):
-            for answer in (
+            for response in (
                 shop.options(URL, headers={"Origin": origin, **PREFLIGHT}),
                 shop.post(URL, json={}, headers={"Origin": origin}),
             ):
-                assert "Access-Control-Allow-Origin" not in answer.headers
-                assert answer.headers["Vary"] == "Origin"
+                assert "Access-Control-Allow-Origin" not in response.headers
+                assert response.headers["Vary"] == "Origin"
     outside_the_api = shop.get("/health/live", headers={"Origin": SHOP})
     assert "Access-Control-Allow-Origin" not in outside_the_api.headers
 
@@ -111,15 +111,15 @@ def test_a_page_of_another_site_changes_nothing(
         for name, tried in {"no list": client, "a list": shop}.items():
             with subtests.test(f"{name}: {headers}"):
                 # Refused before authentication, and before the body is read.
-                answer = tried.post(URL, data="{", headers={"Authorization": "", **headers})
+                response = tried.post(URL, data="{", headers={"Authorization": "", **headers})
 
-                assert answer.status_code == 403
-                assert answer.json is not None
-                assert answer.json["code"] == "cross_origin_request"
+                assert response.status_code == 403
+                assert response.json is not None
+                assert response.json["code"] == "cross_origin_request"
     for method in ("PUT", "PATCH", "DELETE", "PROPFIND"):
         with subtests.test(method):
-            answer = client.open("/nowhere", method=method, headers=FOREIGN[0])
-            assert answer.status_code == 403
+            response = client.open("/nowhere", method=method, headers=FOREIGN[0])
+            assert response.status_code == 403
     with subtests.test("a listed page, outside the API"):
         listed = {"Sec-Fetch-Site": "cross-site", "Origin": SHOP}
         assert shop.post("/nowhere", headers=listed).status_code == 403
@@ -128,8 +128,8 @@ def test_a_page_of_another_site_changes_nothing(
 def test_a_page_of_another_site_may_lead_here(client: FlaskClient) -> None:
     for headers in FOREIGN:
         for method in ("GET", "HEAD", "OPTIONS"):
-            answer = client.open("/api/openapi.json", method=method, headers=headers)
-            assert answer.status_code == 200, f"{method}: {headers}"
+            response = client.open("/api/openapi.json", method=method, headers=headers)
+            assert response.status_code == 200, f"{method}: {headers}"
 
 
 def test_our_pages_listed_ones_and_other_clients_may_change_something(

@@ -82,10 +82,10 @@ def test_clients_are_counted_apart_and_cannot_choose_who_they_are(client: FlaskC
 
 
 def test_probes_are_never_limited(client: FlaskClient) -> None:
-    answers = [client.get("/health/live") for _ in range(5)]
+    responses = [client.get("/health/live") for _ in range(5)]
 
-    assert {answer.status_code for answer in answers} == {200}
-    assert "RateLimit-Limit" not in answers[0].headers
+    assert {response.status_code for response in responses} == {200}
+    assert "RateLimit-Limit" not in responses[0].headers
 
 
 def test_a_route_can_have_a_limit_of_its_own(client: FlaskClient) -> None:
@@ -135,8 +135,8 @@ def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
     ):
         with subtests.test(f"{first} and {again}"):
             spellings = ({"X-Forwarded-For": value} for value in (first, again))
-            answers = [client.get(PATH, headers=headers) for headers in spellings]
-            assert [answer.status_code for answer in answers] == [200, 429]
+            responses = [client.get(PATH, headers=headers) for headers in spellings]
+            assert [response.status_code for response in responses] == [200, 429]
 
 
 @pytest.mark.attack

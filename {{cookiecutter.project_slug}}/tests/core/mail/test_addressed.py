@@ -30,7 +30,7 @@ def test_a_delivered_email_has_the_message_id_of_its_key(
 def test_a_permanent_refusal_is_distinguished_from_a_temporary_one(
     box: EmailQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers: dict[Exception, type[Exception]] = {
+    errors: dict[Exception, type[Exception]] = {
         smtplib.SMTPDataError(550, b"no such user"): mail.EmailRejected,
         smtplib.SMTPDataError(451, b"busy"): smtplib.SMTPDataError,
         smtplib.SMTPRecipientsRefused({"ada": (550, b"gone")}): mail.EmailRejected,
@@ -39,10 +39,10 @@ def test_a_permanent_refusal_is_distinguished_from_a_temporary_one(
         smtplib.SMTPAuthenticationError(535, b"wrong"): smtplib.SMTPAuthenticationError,
         ConnectionRefusedError(): ConnectionRefusedError,
     }
-    for answer, expected in answers.items():
+    for error, expected in errors.items():
 
-        def refuse(_: object, answer: Exception = answer) -> None:
-            raise answer
+        def refuse(_: object, error: Exception = error) -> None:
+            raise error
 
         monkeypatch.setattr(box, "_transport", refuse)
         with pytest.raises(expected):

@@ -84,7 +84,7 @@ def test_asking_the_provider_is_part_of_the_request_that_needs_it(
 def test_the_server_gets_the_trace_context_and_a_4xx_is_an_error(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
-    realm.answer("/odd?token=HUSH", "no", status=403)
+    realm.set_response("/odd?token=HUSH", "no", status=403)
 
     headers = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-01"}).json
 
@@ -114,7 +114,7 @@ def test_a_server_that_does_not_respond_is_an_error_too(
 def test_without_a_recorded_request_there_is_no_span(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
-    realm.answer("/odd?token=HUSH", "no", status=403)
+    realm.set_response("/odd?token=HUSH", "no", status=403)
     headers = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-00"}).json
 
     assert spans.get_finished_spans() == ()

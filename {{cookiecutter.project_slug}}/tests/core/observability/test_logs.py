@@ -46,11 +46,11 @@ def untouched_root() -> Iterator[None]:
 def test_a_request_is_one_log_line_with_all_its_fields(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = client.delete("/api/docs?card=4111111111111111", headers={"User-Agent": "curl/8"})
+    response = client.delete("/api/docs?card=4111111111111111", headers={"User-Agent": "curl/8"})
 
     (line,) = [line for line in log_lines if line["logger"] == "app.access"]
     assert line["level"] == "INFO"
-    assert line["request_id"] == answer.headers["X-Request-ID"]
+    assert line["request_id"] == response.headers["X-Request-ID"]
     assert line["http.request.method"] == "DELETE"
     assert line["http.response.status_code"] == 405
     assert line["client.address"] == "127.0.0.1"
@@ -58,7 +58,7 @@ def test_a_request_is_one_log_line_with_all_its_fields(
     assert line["service.version"] == "test"
     assert line["process.pid"] == os.getpid()
     assert line["duration"] > 0
-    assert line["http.response.body.size"] == len(answer.data)
+    assert line["http.response.body.size"] == len(response.data)
     assert "4111111111111111" not in str(line)
 
 

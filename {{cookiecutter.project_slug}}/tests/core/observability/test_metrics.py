@@ -48,11 +48,11 @@ def test_each_application_counts_its_requests_by_route_template_and_status(
     client.open("/made-up-3", method="BREW")
     client.get("/health/live")
 
-    answer = client.get("/metrics")
+    response = client.get("/metrics")
 
-    assert answer.status_code == 200
-    assert answer.content_type.startswith("text/plain; version=")
-    assert _counts(answer.text) == {
+    assert response.status_code == 200
+    assert response.content_type.startswith("text/plain; version=")
+    assert _counts(response.text) == {
         'http_request_method="GET",http_response_status_code="200",http_route="/api/docs"': 2,
         'http_request_method="GET",http_response_status_code="404",http_route="_unmatched"': 2,
         'http_request_method="_OTHER",http_response_status_code="404",http_route="_unmatched"': 1,
@@ -69,10 +69,10 @@ def test_to_the_outside_there_is_nothing(client: FlaskClient) -> None:
         ("", {}),
     ]
     for address, headers in principals:
-        answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
+        response = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
 
-        assert answer.status_code == 404, (address, headers)
-        assert answer.mimetype == "application/problem+json"
+        assert response.status_code == 404, (address, headers)
+        assert response.mimetype == "application/problem+json"
 
 
 def _value(client: FlaskClient, series: str) -> float:
@@ -127,12 +127,12 @@ def test_signals_are_counted_for_the_application_that_sends_them(
 
 
 def test_scrapers_that_accept_openmetrics_get_it(client: FlaskClient) -> None:
-    answer = client.get(
+    response = client.get(
         "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}
     )
 
-    assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
-    assert answer.text.endswith("# EOF\n")
+    assert response.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert response.text.endswith("# EOF\n")
 
 
 def test_the_number_of_series_is_bounded(app: Flask) -> None:

@@ -171,7 +171,7 @@ def test_under_gunicorn_every_worker_exposes_the_metrics_of_all(tmp_path: Path) 
             while len(_workers_that_answered(server)) < 2:
                 list(principals.map(server.get, ["/api/docs"] * 24))
                 total += 24
-                assert total < 10_000, "one worker answers everything: nothing is added up"
+                assert total < 10_000, "one worker serves everything: nothing is added up"
         server.wait_for("/metrics", lambda text: _total(text) == total)
         totals = {_total(server.get("/metrics")) for _ in range(12)}
         # The third worker may still be starting.

@@ -296,7 +296,7 @@ def test_a_collector_is_trusted_only_with_a_certificate_for_its_name(
     ):
         # A refused exporter retries until its timeout.
         monkeypatch.setattr(tracing, "EXPORT_SECONDS", 60 if accepted else 1)
-        with tls_server(tmp_path, name, answer=HTTP_OK) as server:
+        with tls_server(tmp_path, name, response=HTTP_OK) as server:
             app = make_app(
                 otel_exporter_otlp_endpoint=f"https://127.0.0.1:{server.port}",
                 otel_exporter_otlp_certificate=server.ca_file if known else None,

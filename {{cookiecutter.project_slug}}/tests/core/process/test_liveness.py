@@ -32,8 +32,8 @@ def probe(port: int, path: str = liveness.PATH, method: str = "GET") -> tuple[in
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
     with contextlib.closing(connection):
         connection.request(method, path)
-        answer = connection.getresponse()
-        return answer.status, answer.read(), str(answer.headers)
+        response = connection.getresponse()
+        return response.status, response.read(), str(response.headers)
 
 
 def test_a_live_process_reports_that_it_is_alive(
@@ -103,7 +103,7 @@ def test_it_responds_while_every_thread_waits_and_after_a_reload(tmp_path: Path)
             slow.send(b"GET /")  # the only thread waits for the rest of the request
             assert probe(own)[0] == 200
             slow.send(b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            slow.answer()
+            slow.read_response()
         (before,) = server.workers()
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: server.workers() and before not in server.workers())

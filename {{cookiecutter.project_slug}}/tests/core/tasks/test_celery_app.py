@@ -352,11 +352,11 @@ def test_rabbitmq_counts_runs_whose_worker_died(
 def test_without_a_database_the_broker_decides_whether_the_service_is_ready(
     make_app: MakeApp,
 ) -> None:
-    answer = make_app(broker_url=AWAY).test_client().get("/health/ready")
+    response = make_app(broker_url=AWAY).test_client().get("/health/ready")
 
-    assert answer.status_code == 503
-    assert answer.json is not None
-    assert answer.json["checks"]["broker"] == "down"
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["checks"]["broker"] == "down"
 
 
 # {% endif %}

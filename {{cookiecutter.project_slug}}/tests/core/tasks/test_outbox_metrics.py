@@ -14,12 +14,12 @@ SERIES = r'^outbox_(\w+)(?:{state="(\w+)"})? (\S+)$'
 
 
 def read_metrics(client: FlaskClient) -> dict[str, float]:
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    assert "http_server_threads" in answer.text
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert "http_server_threads" in response.text
     return {
         state or name: float(value)
-        for name, state, value in re.findall(SERIES, answer.text, re.MULTILINE)
+        for name, state, value in re.findall(SERIES, response.text, re.MULTILINE)
     }
 
 

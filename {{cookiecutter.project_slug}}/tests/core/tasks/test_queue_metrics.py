@@ -14,13 +14,13 @@ from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 
 def read_metrics(client: FlaskClient) -> dict[str, float]:
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    assert "http_server_threads" in answer.text
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert "http_server_threads" in response.text
     return {
         state: float(value)
         for state, value in re.findall(
-            r'^queue_messages.state="(\w+)". (\S+)$', answer.text, re.MULTILINE
+            r'^queue_messages.state="(\w+)". (\S+)$', response.text, re.MULTILINE
         )
     }
 

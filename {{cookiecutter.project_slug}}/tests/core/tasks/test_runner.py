@@ -331,11 +331,11 @@ def test_a_broker_that_hangs_delays_no_request_and_is_not_used_for_a_while(
     monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     tried: list[Message] = []
-    answer = threading.Event()
+    released = threading.Event()
 
     def hang(message: Message) -> None:
         tried.append(message)
-        answer.wait(HANG_TIMEOUT_SECONDS)
+        released.wait(HANG_TIMEOUT_SECONDS)
 
     publish = Publisher(hang, 0.02)
     started = time.monotonic()
@@ -344,7 +344,7 @@ def test_a_broker_that_hangs_delays_no_request_and_is_not_used_for_a_while(
             publish(note())
         assert refused.value.headers == {"Retry-After": "2"}
     assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
-    answer.set()
+    released.set()
     assert len(tried) == 1
     assert [line["error.type"] for line in log_lines] == ["TimeoutError"]
 

@@ -295,10 +295,10 @@ def exchange(server: task_metrics.Server, request: bytes) -> bytes:
         ("127.0.0.1", server.server_port), timeout=HANG_TIMEOUT_SECONDS
     ) as connection:
         connection.sendall(request)
-        answer = b""
+        response = b""
         while part := connection.recv(65536):
-            answer += part
-        return answer
+            response += part
+        return response
 
 
 def test_a_worker_responds_and_writes_nothing(
@@ -320,8 +320,8 @@ def test_a_worker_responds_and_writes_nothing(
     assert b"task_runs_active 0.0\n" in fine
     assert strange.startswith(b"HTTP/1.0 431 ")
     assert silent == b""
-    for answer in (fine, strange):
-        assert b"Python" not in answer
+    for response in (fine, strange):
+        assert b"Python" not in response
     assert capfd.readouterr() == ("", "")
 
 

@@ -51,7 +51,7 @@ def dead_letters(service: Service) -> int:
 
 
 def test_a_worker_sends_an_email_and_stops_on_a_signal(service: Service, working: Worker) -> None:
-    answer = service.request_email()
+    response = service.request_email()
 
     assert service.emails_after(0.5) == 1
     wait_until(lambda: any(line["message"] == "task done" for line in working.lines()))
@@ -59,7 +59,7 @@ def test_a_worker_sends_an_email_and_stops_on_a_signal(service: Service, working
     (stopped,) = [line for line in working.lines() if line["message"] == "worker stopping"]
     assert (stopped["signal"], stopped["how"]) == ("SIGTERM", "Warm")
     (done,) = [line for line in working.lines() if line["message"] == "task done"]
-    assert done["request_id"] == answer.headers["X-Request-ID"]
+    assert done["request_id"] == response.headers["X-Request-ID"]
     assert done["task.name"] == TASK
     assert "ada@" not in working.log.read_text()
 
@@ -236,13 +236,13 @@ def test_a_request_is_accepted_without_a_broker_and_its_email_follows(
     away = toy_task.init_app(make_app(database_url=database_url, broker_url="amqp://127.0.0.1:1"))
     started = time.monotonic()
 
-    answer = away.test_client().post(toy_task.URL, json=toy_task.NOTE)
+    response = away.test_client().post(toy_task.URL, json=toy_task.NOTE)
 
     assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
-    assert answer.status_code == 202
+    assert response.status_code == 202
     with service.start("--beat"), service.start("--beat"):
         assert service.emails_after() == 1
-    assert service.mail.box.taken == [f"<note.{body(answer)['id']}@shop.example>"]
+    assert service.mail.box.taken == [f"<note.{body(response)['id']}@shop.example>"]
 
 
 # {% endif %}
