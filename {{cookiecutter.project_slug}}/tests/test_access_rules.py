@@ -55,7 +55,7 @@ def test_every_route_of_the_api_has_its_rule(app: Flask) -> None:
 
 
 @pytest.mark.attack
-def test_each_route_lets_in_whom_its_rule_lets_in(
+def test_each_route_admits_exactly_the_clients_of_its_rule(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     principals = {

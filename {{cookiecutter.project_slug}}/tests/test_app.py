@@ -28,7 +28,7 @@ def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.Mon
     assert "SERVICE_VERSION=from the environment" in _checked(app)
 
 
-def test_what_the_shell_exports_for_a_service_is_kept_from_the_tests() -> None:
+def test_settings_exported_by_the_shell_do_not_reach_the_tests() -> None:
     names = ["PORT", "SECRET_KEY_FILE", "OTEL_SDK_DISABLED", "FLASK_DEBUG", "http_proxy"]
 
     assert service_variables([*names, "PATH", "TEST_DATABASE_URL"]) == set(names)

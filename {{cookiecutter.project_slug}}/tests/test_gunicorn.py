@@ -81,7 +81,7 @@ def test_the_settings_of_the_service_decide(config: dict[str, Any]) -> None:
     assert config["forwarded_allow_ips"] == ""
 
 
-def test_the_proxy_in_front_takes_what_it_takes(config: dict[str, Any]) -> None:
+def test_nginx_and_gunicorn_have_the_same_limits(config: dict[str, Any]) -> None:
     text = CONFIGURATION.read_text(encoding="utf-8")
     settings = Settings(app_env=Environment.TESTING)
 

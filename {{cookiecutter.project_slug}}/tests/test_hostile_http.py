@@ -162,7 +162,7 @@ def test_a_query_parameter_that_is_sent_twice_is_named(
     }
 
 
-def test_json_says_that_it_is_json_in_one_of_its_ways(client: FlaskClient) -> None:
+def test_json_has_one_of_its_media_types(client: FlaskClient) -> None:
     for content_type in (JSON, f"{JSON};charset=UTF-8", 'Application/JSON; charset="utf-8"'):
         assert client.post(toy.URL, json=toy.NOTE, content_type=content_type).status_code == 200
 
@@ -340,9 +340,7 @@ def test_forged_hops_change_neither_addresses_nor_hosts_nor_paths(
 
 # {% if cookiecutter.rate_limiting %}
 @pytest.mark.attack
-def test_forged_hops_give_nobody_another_share(
-    make_app: MakeApp, subtests: pytest.Subtests
-) -> None:
+def test_forged_hops_get_no_other_limit(make_app: MakeApp, subtests: pytest.Subtests) -> None:
     for proxies in (0, 1, 2):
         client = make_app(trusted_proxy_hops=proxies, rate_limit="3/day").test_client()
         # The proxies append their entries.

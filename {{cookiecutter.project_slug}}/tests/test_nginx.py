@@ -140,7 +140,7 @@ SET = {
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_what_a_client_writes_of_proxies_is_not_passed_on(
+def test_forwarding_headers_of_a_client_are_not_passed_on(
     before_it: int, service: Upstream
 ) -> None:
     assert one_response(before_it, request_bytes("GET", "/", *FORGED))[0] == HTTPStatus.OK
@@ -153,7 +153,7 @@ def test_what_a_client_writes_of_proxies_is_not_passed_on(
 # {% if cookiecutter.rate_limiting %}
 @pytest.mark.process
 @pytest.mark.attack
-def test_a_forged_address_gives_no_new_share(
+def test_a_forged_address_gets_no_new_limit(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     environment = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
@@ -229,7 +229,7 @@ def test_a_request_has_one_id_from_the_proxy_to_the_response(proxy: int) -> None
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_what_is_internal_is_not_found(
+def test_internal_routes_are_not_found_through_the_proxy(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
     for path in (
@@ -290,7 +290,7 @@ def assert_problem_document(status: int, headers: dict[str, str], body: bytes) -
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_what_is_too_large_is_refused_before_the_service_sees_it(
+def test_a_request_that_is_too_large_is_refused_before_it_reaches_the_service(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
     large = {
@@ -342,7 +342,7 @@ def test_the_longest_headers_that_pass_are_taken_by_gunicorn(
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_who_sends_too_slowly_is_cut_off(service: Upstream, subtests: pytest.Subtests) -> None:
+def test_a_slow_request_is_disconnected(service: Upstream, subtests: pytest.Subtests) -> None:
     changes = {"header_timeout 10s": "header_timeout 1s", "body_timeout 10s": "body_timeout 1s"}
     with nginx(service.port, changes) as port:
         for name, sent in {

@@ -116,7 +116,7 @@ def test_an_exception_is_bound_to_the_versions_that_it_was_tested_with() -> None
         ),
     ],
 )
-def test_a_use_is_found(text: str, what: str) -> None:
+def test_a_violation_is_found(text: str, what: str) -> None:
     assert [*uses([Module("app/made_up.py", text)])] == [what]
 
 
@@ -134,5 +134,5 @@ def test_a_use_is_found(text: str, what: str) -> None:
         "import flask\nmonkeypatch.setattr(flask.cli, 'x', 1)",
     ],
 )
-def test_what_is_public_or_ours_is_no_use(text: str) -> None:
+def test_public_names_and_our_own_are_not_reported(text: str) -> None:
     assert uses([Module("app/made_up.py", text)]) == {}

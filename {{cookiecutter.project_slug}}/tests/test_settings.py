@@ -144,7 +144,7 @@ def test_a_variable_of_another_program_is_ignored_with_a_warning(
         assert len([each for each in warnings if each.startswith(f"{name} is ignored")]) == 1
 
 
-def test_a_mistyped_address_or_port_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistyped_address_or_port_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for host, port in (
         ("0.0.0.0.0", "80 80"),
         ("[::]", "tcp://10.0.0.1"),

@@ -19,7 +19,9 @@ OUTSIDE = (
 
 
 @pytest.mark.attack
-def test_to_the_outside_there_is_nothing_here(make_app: MakeApp, subtests: pytest.Subtests) -> None:
+def test_from_outside_the_metrics_do_not_exist(
+    make_app: MakeApp, subtests: pytest.Subtests
+) -> None:
     client = make_app(trusted_proxy_hops=1).test_client()
 
     def request(address: str, **headers: str) -> TestResponse:
@@ -47,7 +49,7 @@ def test_the_networks_can_be_set(make_app: MakeApp) -> None:
         assert response.status_code == status, address
 
 
-def test_what_is_no_network_is_refused_at_start() -> None:
+def test_an_invalid_network_is_refused_at_start() -> None:
     for wrong in ("10.0.0.1/8", "everywhere", "10.0.0.0/33"):
         with pytest.raises(ValidationError, match="must be networks such as"):
             Settings.model_validate({"internal_networks": f"10.0.0.0/8,{wrong}"})

@@ -141,7 +141,7 @@ def _serve_once(serve: "WSGIApplication", notebook: Notebook) -> None:
     run_wsgi_app(pipeline, environ, buffered=True)
 
 
-def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) -> None:
+def test_an_interrupt_is_recorded_and_raised_again(app: Flask, notebook: Notebook) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_wsgi_app(app.wsgi_app, EnvironBuilder("/interrupt").get_environ())
 
@@ -151,7 +151,7 @@ def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) 
 
 
 # {% if cookiecutter.background_tasks %}
-def test_work_for_a_request_is_that_request_while_it_lasts() -> None:
+def test_the_current_request_can_be_replaced_and_restored() -> None:
     info = RequestInfo({}, "id-1", "GET")
 
     before = pipeline.replace(info)

@@ -24,7 +24,7 @@ def test_an_integer_may_have_a_fraction_of_zero(value: float, read: int) -> None
 @pytest.mark.parametrize(
     "value", [1.5, "1", True, None, [], {}, "", 2**53, -(2**53), 1e300, float("inf"), float("nan")]
 )
-def test_what_is_no_integer_of_json_is_refused(value: object) -> None:
+def test_a_json_value_that_is_no_integer_is_refused(value: object) -> None:
     with pytest.raises(ValidationError):
         schemas.Integer().deserialize(value)
 
@@ -53,7 +53,7 @@ def test_a_uuid_is_written_in_one_way() -> None:
             schemas.UUID().deserialize(other)
 
 
-def test_a_moment_is_written_as_the_internet_writes_it() -> None:
+def test_a_time_is_written_as_in_rfc_3339() -> None:
     for value in ("2026-11-28T12:00:00Z", "2026-11-28t13:00:00.0000001+01:00"):
         assert schemas.Timestamp().deserialize(value) == datetime(2026, 11, 28, 12, tzinfo=UTC)
     for other in ("2026-11-28T12:00:00", "2026-11-28 12:00:00Z", "2026-11-28T12:00Z", 1, None):

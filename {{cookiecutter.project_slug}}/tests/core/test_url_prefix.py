@@ -127,7 +127,7 @@ def test_without_a_prefix_the_document_is_of_the_whole_host(make_app: MakeApp) -
     assert document["servers"] == [{"url": "/"}]
 
 
-def test_what_is_no_prefix_is_refused() -> None:
+def test_an_invalid_prefix_is_refused() -> None:
     for wrong in ("shop", "//shop", "/a//b", "/a b", "/..", "/a/./b", "/é", "/a?b", "https://a"):
         with pytest.raises(ValidationError, match="must be a path such as /shop"):
             Settings.model_validate({"app_env": "testing", "url_prefix": wrong})

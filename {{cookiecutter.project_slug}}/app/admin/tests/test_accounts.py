@@ -136,7 +136,7 @@ def test_a_user_with_a_changed_role_logs_in_again_and_has_its_scopes(
     assert actions(admin) == ["user.role.user", "user.role.admin"]
 
 
-def test_what_changes_nothing_is_a_conflict_and_leaves_no_entry(
+def test_a_change_without_effect_is_a_conflict_and_leaves_no_entry(
     client: FlaskClient, admin: FlaskClient, ann: UUID
 ) -> None:
     login = logged_in(client, "ann@shop.example")

@@ -137,7 +137,7 @@ def test_a_login_goes_on_with_the_rights_that_the_account_has_now(
 
 
 @pytest.mark.attack
-def test_a_login_does_not_go_on_when_it_should_not(
+def test_a_session_is_not_refreshed_after_its_end_or_without_its_account(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     yesterday = datetime.now(UTC) - timedelta(1)
@@ -213,9 +213,7 @@ def test_logging_out_ends_this_login_or_all(client: FlaskClient, email: str) -> 
     assert [refresh(client, each)[0] for each in (second, third, fourth)] == [401] * 3
 
 
-def test_who_has_forgotten_the_password_chooses_a_new_one_once(
-    app: Flask, client: FlaskClient, email: str
-) -> None:
+def test_a_reset_link_sets_a_new_password_once(app: Flask, client: FlaskClient, email: str) -> None:
     held = logged_in(client, email)
     link = {"token": reset_token(app, client, email), "password": OTHER_PASSWORD}
 

@@ -87,7 +87,7 @@ def test_a_change_shows_in_the_next_read(client: FlaskClient, location: str) -> 
     assert found.headers["ETag"] == cancelled.headers["ETag"]
 
 
-def test_what_is_read_while_a_change_commits_is_forgotten_after_it(
+def test_a_value_read_during_a_commit_is_invalidated_after_it(
     app: Flask, client: FlaskClient, location: str
 ) -> None:
     with app.app_context(), writing() as session:

@@ -82,7 +82,7 @@ def test_without_an_address_nothing_is_sent(
     assert (list(post), receipt(app)) == ([], None)
 
 
-def test_what_is_no_address_is_refused(client: FlaskClient) -> None:
+def test_an_invalid_email_address_is_refused(client: FlaskClient) -> None:
     response = client.post(URL, json={**BASKET, "email": "ada@mail.example\nBcc: eve@evil.example"})
 
     assert response.status_code == 422

@@ -34,7 +34,7 @@ def test_an_order_that_is_held_already_is_not_sent_again(client: FlaskClient) ->
     assert client.get(location, headers={"If-Match": '"other"'}).status_code == 412
 
 
-def test_only_what_was_seen_is_cancelled(client: FlaskClient) -> None:
+def test_only_the_version_that_was_read_is_cancelled(client: FlaskClient) -> None:
     placed = client.post(URL, json=BASKET)
     location, etag = placed.headers["Location"], placed.headers["ETag"]
 

@@ -237,7 +237,7 @@ def test_a_link_works_once(app: Flask, client: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_what_is_no_link_of_this_page_leads_nowhere(
+def test_an_invalid_link_of_a_page_has_no_effect(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     make(app, email := new_address())
@@ -330,7 +330,7 @@ def test_a_token_is_neither_shown_nor_logged_nor_sent_to_another_site(
 
 
 @pytest.mark.attack
-def test_what_was_typed_is_shown_as_text_and_a_password_never(client: FlaskClient) -> None:
+def test_submitted_values_are_shown_as_text_and_a_password_never(client: FlaskClient) -> None:
     injected = "\"'><script>alert(1)</script>"
     for path in (REGISTER, FORGOT):
         response = send(client, path, {"email": injected, "password": injected})

@@ -263,7 +263,7 @@ def test_the_page_of_a_bug_has_no_details(make_app: MakeApp) -> None:
 
 
 @pytest.mark.attack
-def test_what_a_client_sends_reaches_no_problem_page(
+def test_no_client_input_reaches_a_problem_page(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     injected = "<script>alert(1)</script>"

@@ -128,7 +128,7 @@ def test_nobody_is_logged_in_or_out_by_another_site(app: Flask, subtests: pytest
 
 
 @pytest.mark.attack
-def test_what_was_typed_is_shown_as_text(client: FlaskClient) -> None:
+def test_submitted_values_are_shown_as_text(client: FlaskClient) -> None:
     injected = "\"'><script>alert(1)</script>"
 
     response = send(client, "/login", {"email": injected, "password": "", "next": injected})

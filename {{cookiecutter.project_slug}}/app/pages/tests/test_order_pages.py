@@ -189,7 +189,7 @@ def test_an_undecodable_url_is_an_error_page(browser: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_what_an_order_holds_is_shown_as_text(
+def test_the_fields_of_an_order_are_shown_as_text(
     app: Flask, browser: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     order_id = place(app, sku=INJECTED, currency="<b>")

@@ -309,7 +309,7 @@ def test_a_callback_without_an_authorization_request_of_this_browser_is_refused(
 
 
 @pytest.mark.attack
-def test_a_code_is_spent_only_with_what_it_was_made_for(
+def test_a_code_is_valid_only_for_its_authorization_request(
     app: Flask, realm: Realm, subtests: pytest.Subtests
 ) -> None:
     with subtests.test("a code of another browser, injected"):
@@ -524,7 +524,7 @@ def test_slow_headers_make_no_other_client_wait(
     assert log_lines[-1]["error.type"] == "TimeoutError"
 
 
-def test_without_its_description_there_is_nowhere_to_login(
+def test_without_the_discovery_document_login_is_unavailable(
     make_app: MakeApp, openid_provider: OpenIDProvider, subtests: pytest.Subtests
 ) -> None:
     described: dict[str, dict[str, object]] = {
@@ -549,7 +549,7 @@ def test_without_its_description_there_is_nowhere_to_login(
             assert "Log out there too" not in page.text
 
 
-def test_a_place_may_have_parameters_of_its_own(
+def test_an_authorization_url_may_have_a_query_string(
     make_app: MakeApp, openid_provider: OpenIDProvider
 ) -> None:
     realm = openid_provider.realm(KEY)

@@ -83,7 +83,7 @@ def test_there_are_no_more_lines_than_the_api_takes(client: FlaskClient) -> None
 
 
 @pytest.mark.attack
-def test_what_was_typed_is_shown_as_text(client: FlaskClient, subtests: pytest.Subtests) -> None:
+def test_submitted_values_are_shown_as_text(client: FlaskClient, subtests: pytest.Subtests) -> None:
     for name in ("currency", "lines-0-sku", "lines-0-quantity", "lines-0-price"):
         for more in ({}, {"add": "line"}):
             with subtests.test(name, **more):

@@ -133,7 +133,7 @@ def test_nobody_locks_an_owner_out(app: Flask, client: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_many_guesses_at_once_are_not_each_the_first(app: Flask) -> None:
+def test_concurrent_guesses_are_all_counted(app: Flask) -> None:
     email = new_address()
     barrier = Barrier(12)
 
@@ -196,7 +196,7 @@ def test_the_time_of_a_refusal_does_not_reveal_what_exists(
     assert count(app) == 21
 
 
-def test_attempts_that_count_no_more_can_be_forgotten(app: Flask, client: FlaskClient) -> None:
+def test_old_attempts_can_be_deleted(app: Flask, client: FlaskClient) -> None:
     log_in(client, new_address(), HOME)
     invoke = app.test_cli_runner().invoke
 

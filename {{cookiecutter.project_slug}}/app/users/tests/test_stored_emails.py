@@ -93,7 +93,7 @@ def test_an_email_to_nobody_takes_the_same_way_and_reaches_nobody(
     assert (waiting(app), emails(app, email)) == ([], [])
 
 
-def test_what_is_done_or_too_old_is_not_sent(
+def test_a_message_that_is_done_or_too_old_is_not_sent(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:

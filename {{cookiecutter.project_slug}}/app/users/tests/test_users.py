@@ -176,7 +176,7 @@ def test_changing_the_address_does_not_reveal_which_ones_are_taken(
 
 
 @pytest.mark.attack
-def test_a_link_ends_with_what_it_was_made_for(
+def test_a_link_becomes_invalid_with_the_state_it_was_signed_for(
     app: Flask, client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
     new = new_address()

@@ -146,7 +146,7 @@ def test_a_paid_order_is_not_cancelled_and_a_cancelled_one_can_be_paid(
     assert log_lines[-3]["message"] == "cancelled order paid"
 
 
-def test_old_deliveries_can_be_forgotten(app: Flask, client: FlaskClient, order: str) -> None:
+def test_old_deliveries_can_be_deleted(app: Flask, client: FlaskClient, order: str) -> None:
     deliver(client, payment(order_id=order))
 
     prune = ["prune", "--only", "webhook_deliveries"]

@@ -38,7 +38,7 @@ def test_each_try_is_a_line_with_its_outcome_and_whose_it_was(
     assert "account" not in response.text
 
 
-def test_a_bug_is_no_outcome_of_a_try(tried: Flask, log_lines: LogLines) -> None:
+def test_a_bug_is_not_an_outcome_of_a_login_attempt(tried: Flask, log_lines: LogLines) -> None:
     tried.test_client().post("/try/bug")
 
     assert [line["message"] for line in log_lines if "outcome" in line] == []

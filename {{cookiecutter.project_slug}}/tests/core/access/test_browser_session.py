@@ -153,7 +153,7 @@ def test_a_cookie_is_not_rewritten_by_every_request(client: FlaskClient, later: 
 
 
 @pytest.mark.attack
-def test_a_login_that_was_ended_elsewhere_counts_no_more(
+def test_a_session_that_was_ended_elsewhere_is_invalid(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.post("/in/ann")
@@ -199,7 +199,7 @@ def test_log_lines_have_the_id_of_the_logged_in_user(
     assert log_lines[-1]["user.id"] == str(SOMEBODY.id)
 
 
-def test_a_path_of_this_site_may_be_gone_to() -> None:
+def test_a_path_of_this_site_is_a_safe_redirect_target() -> None:
     for target in ("/", "/notes/new", "/?cursor=a_b-c%3D", "/a//b", "/%C3%A9", "/a?next=//b"):
         assert browser_session.safe_redirect_target(target) == target
 

@@ -27,7 +27,7 @@ def test_a_response_names_its_version_and_may_be_cached_but_not_compressed(
     assert response.headers["Content-Encoding"] == "identity"
 
 
-def test_what_a_client_holds_is_not_sent_again(client: FlaskClient) -> None:
+def test_a_current_representation_is_not_sent_again(client: FlaskClient) -> None:
     for held in ('"3"', 'W/"3"', '"2", "3"', '"3-gzip"', "*"):
         response = client.get(PATH, headers={"If-None-Match": held})
 

@@ -128,7 +128,7 @@ def test_a_value_is_computed_once_and_then_read(store: Store, key: str) -> None:
     assert source.times == 1
 
 
-def test_what_is_forgotten_is_made_again(store: Store, key: str) -> None:
+def test_an_invalidated_entry_is_computed_again(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
     cache.read(key, SCHEMA, source)
     source.version = 2
@@ -221,7 +221,7 @@ def test_nobody_waits_longer_than_the_limit(
     assert cache.read(key, SCHEMA, source).version == 7
 
 
-def test_what_a_killed_process_left_holds_a_reader_up_for_less_than_half_a_second(
+def test_the_lease_of_a_killed_process_delays_a_reader_for_less_than_half_a_second(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = clock = time.monotonic()
@@ -390,7 +390,7 @@ def test_a_value_that_cannot_be_stored_is_returned_nevertheless(key: str) -> Non
     assert Cache(store, SECONDS).read(key, SCHEMA, meanwhile_away).version == 1
 
 
-def test_a_form_changes_with_the_fields_of_what_is_shown() -> None:
+def test_a_schema_digest_changes_with_the_fields_of_the_schema() -> None:
     assert schema_digest(Representation) == schema_digest(Representation)
     assert schema_digest(Representation) != schema_digest(Representation, Representation)
 

@@ -18,7 +18,7 @@ def read(cache: Cache, key: str) -> None:
     assert cache.read(key, b"form", lambda: Representation(1, b"{}")).json == b"{}"
 
 
-def test_cached_reads_are_counted_by_what_became_of_them(make_app: MakeApp) -> None:
+def test_cached_reads_are_counted_by_outcome(make_app: MakeApp) -> None:
     app = make_app(redis_url=None)
     client, own = app.test_client(), cache.of(app)
     assert lookups(client) == {"hit": 0, "miss": 0, "bypass": 0}

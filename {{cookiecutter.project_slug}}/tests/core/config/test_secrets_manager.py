@@ -43,7 +43,7 @@ def test_a_secret_fills_in_what_the_environment_leaves_out(monkeypatch: pytest.M
 
 
 @pytest.mark.attack
-def test_whatever_is_wrong_with_it_is_one_sentence_without_the_secret(
+def test_every_failure_of_the_secrets_manager_is_one_sentence_without_the_secret(
     monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     for error, message in (

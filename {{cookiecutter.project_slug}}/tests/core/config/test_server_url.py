@@ -40,7 +40,7 @@ def test_a_scheme_is_read_in_any_case() -> None:
     assert server_url.read(SecretURL("AMQPS://h//")).url == "amqps://h//"
 
 
-def test_a_url_that_would_mean_something_else_is_refused() -> None:
+def test_an_ambiguous_url_is_refused() -> None:
     for url, sentence in (
         ("redis://h/shop", "number of a Redis database"),
         ("rediss://h/0/1", "number of a Redis database"),

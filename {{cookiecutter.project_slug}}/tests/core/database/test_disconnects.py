@@ -125,7 +125,7 @@ def test_a_request_that_has_committed_something_does_not_run_again(
     assert view.runs == 1
 
 
-def test_a_code_that_has_other_meanings_counts_only_with_its_word(
+def test_an_ambiguous_code_counts_only_with_its_message(
     view: View, refusing: Refusing, log_lines: LogLines
 ) -> None:
     for code in (code for code, word in disconnects.REFUSALS.items() if word):
@@ -327,7 +327,7 @@ def test_a_session_that_the_server_kills_is_replaced(own: View) -> None:
 
 
 # {% endif %}
-def test_what_is_no_error_of_the_database_is_left_alone(view: View, refusing: Refusing) -> None:
+def test_an_error_of_another_kind_is_left_unchanged(view: View, refusing: Refusing) -> None:
     refusing.next = [RuntimeError()]
 
     assert view.post(read, read).status_code == 500

@@ -144,7 +144,7 @@ def test_a_parameter_that_the_driver_does_not_know_is_refused_by_name() -> None:
             settings(database_url=url)
 
 
-def test_a_port_that_there_cannot_be_is_refused(production: dict[str, str]) -> None:
+def test_an_impossible_port_is_refused(production: dict[str, str]) -> None:
     scheme = production["database_url"].partition(":")[0]
     for port in (0, 65_536):
         with pytest.raises(ValidationError, match="has a port that is not from 1 to 65535"):
@@ -375,7 +375,7 @@ def test_every_engine_is_made_by_the_one_recipe() -> None:
 DIALECTS: list[Dialect] = [mysql.dialect(), postgresql.dialect(), sqlite.dialect()]  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
-def test_a_moment_goes_in_and_comes_out_in_utc() -> None:
+def test_a_time_is_stored_and_read_in_utc() -> None:
     berlin = timezone(timedelta(hours=1))
     column = UTCDateTime()
     for dialect in DIALECTS:
@@ -396,7 +396,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
         UTCDateTime().process_bind_param(datetime(2026, 11, 22), sqlite.dialect())  # noqa: DTZ001
 
 
-def test_a_moment_keeps_its_microseconds(app: Flask) -> None:
+def test_a_time_keeps_its_microseconds(app: Flask) -> None:
     moment = NOON + timedelta(microseconds=123_457)
     with app.app_context():
         with writing() as session:
@@ -405,14 +405,14 @@ def test_a_moment_keeps_its_microseconds(app: Flask) -> None:
             assert connection.execute(select(Note.created_at)).scalar_one() == moment
 
 
-def test_what_is_written_is_committed_at_the_end(app: Flask) -> None:
+def test_changes_are_committed_at_the_end(app: Flask) -> None:
     with app.app_context():
         with writing() as session:
             session.add(Note())
         assert stored_notes() == 1
 
 
-def test_an_exception_takes_everything_back(app: Flask) -> None:
+def test_an_exception_rolls_everything_back(app: Flask) -> None:
     def change_my_mind() -> None:
         with writing() as session:
             session.add(Note())
@@ -622,7 +622,7 @@ SLOW = {
 
 
 # {% if cookiecutter.background_tasks %}
-def test_what_waits_for_a_commit_is_done_after_it_and_never_without(app: Flask) -> None:
+def test_work_that_waits_for_a_commit_runs_after_it_and_never_without(app: Flask) -> None:
     stored: list[int] = []
 
     def note_what_is_stored() -> None:

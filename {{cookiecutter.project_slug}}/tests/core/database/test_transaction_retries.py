@@ -62,7 +62,7 @@ def commit_and_collide() -> None:
     collide()
 
 
-def test_a_view_that_collides_runs_once_more(
+def test_a_view_with_a_serialization_failure_runs_once_more(
     view: View, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     for code in transaction_retries.CODES:
@@ -74,7 +74,7 @@ def test_a_view_that_collides_runs_once_more(
             log_lines.clear()
 
 
-def test_a_view_that_collides_twice_is_a_503(view: View) -> None:
+def test_a_view_with_two_serialization_failures_is_a_503(view: View) -> None:
     response = view.post(collide, collide)
 
     assert (response.status_code, view.runs) == (503, 2)

@@ -251,7 +251,7 @@ class Refused(Exception):  # noqa: N818  stands for a driver's own
         self.sqlstate = code if isinstance(code, str) else "HY000"
 
 
-def test_codes_that_drivers_file_elsewhere_are_known(
+def test_database_codes_of_other_exception_classes_are_recognised(
     notes: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     for code in unstorable.CODES:

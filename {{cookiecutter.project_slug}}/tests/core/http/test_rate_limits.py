@@ -113,7 +113,7 @@ def test_a_limit_for_a_route_that_does_not_exist_stops_the_start(make_app: MakeA
         make_app(rate_limit_routes={"GET /api/dosc": "1/hour"})
 
 
-def test_what_is_not_a_limit_is_refused() -> None:
+def test_an_invalid_limit_is_refused() -> None:
     for limit in ("lots", "", "5/fortnight", "5/minute;1/second", "5 per minute, 1 per second"):
         with pytest.raises(ValidationError, match="is not a limit such as"):
             Settings.model_validate({"app_env": "testing", "rate_limit": limit})
@@ -140,7 +140,7 @@ def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
 
 
 @pytest.mark.attack
-def test_head_uses_up_the_share_of_get(make_app: MakeApp) -> None:
+def test_head_counts_towards_the_limit_of_get(make_app: MakeApp) -> None:
     client = make_app(rate_limit_routes=f"GET {PATH}=2/hour").test_client()
 
     statuses = [client.open(PATH, method=method).status_code for method in ("HEAD", "GET", "HEAD")]
@@ -150,7 +150,7 @@ def test_head_uses_up_the_share_of_get(make_app: MakeApp) -> None:
         make_app(rate_limit_routes=f"HEAD {PATH}=2/hour")
 
 
-def test_what_this_process_counts_is_forgotten_when_its_window_is_over(
+def test_counts_of_this_process_expire_with_their_window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [1_000.0]

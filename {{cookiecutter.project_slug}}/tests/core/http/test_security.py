@@ -51,13 +51,13 @@ def test_the_name_of_a_host_is_the_same_in_capitals(make_app: MakeApp) -> None:
         assert client.get("/api/docs", headers={"Host": host}).status_code == status, host
 
 
-def test_what_could_be_the_name_of_no_host_is_refused() -> None:
+def test_an_impossible_host_name_is_refused() -> None:
     for wrong in ("https://shop.example", "shop.example/", "[::1]", "::1", "a@shop.example", "a b"):
         with pytest.raises(ValidationError, match="must be host names such as"):
             Settings.model_validate({"app_env": "testing", "allowed_hosts": wrong})
 
 
-def test_a_star_allows_every_host(make_app: MakeApp) -> None:
+def test_an_asterisk_allows_every_host(make_app: MakeApp) -> None:
     client = make_app(allowed_hosts=("*",)).test_client()
 
     assert client.get("/api/docs", base_url="http://any.example").status_code == 200

@@ -99,7 +99,7 @@ def test_a_url_is_text(notes: FlaskClient, subtests: pytest.Subtests) -> None:
             assert body(response)["code"] == "unreadable_url"
 
 
-def test_text_beyond_ascii_is_no_trouble(notes: FlaskClient) -> None:
+def test_non_ascii_text_is_accepted(notes: FlaskClient) -> None:
     text = "aé注\U0001f680/%"
 
     written = notes.post("/v2/notes", json={"text": text})

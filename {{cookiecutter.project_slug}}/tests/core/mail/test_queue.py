@@ -297,7 +297,7 @@ def test_nobody_writes_a_header_of_their_own(
 
 
 @pytest.mark.attack
-def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
+def test_each_accepted_address_is_the_recipient_of_the_email(
     certified: ssl.SSLContext, subtests: pytest.Subtests
 ) -> None:
     for address in (

@@ -55,14 +55,14 @@ def test_a_bucket_shows_the_last_recorded_trace_in_it(client: FlaskClient) -> No
     assert "trace_id" not in client.get("/metrics").text
 
 
-def test_switched_off_there_are_none(make_app: MakeApp) -> None:
+def test_with_tracing_off_there_are_no_exemplars(make_app: MakeApp) -> None:
     client = make_app(otel_sdk_disabled=True).test_client()
     _trace(client, TRACES[0])
 
     assert _exemplars(client.get("/metrics", headers=OPENMETRICS).text) == []
 
 
-def test_workers_leave_theirs_in_files_now_and_then(
+def test_workers_write_their_exemplars_to_files_periodically(
     client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(multiprocess.FOLDER, str(tmp_path))
@@ -78,7 +78,7 @@ def test_workers_leave_theirs_in_files_now_and_then(
     assert client.get("/metrics", headers=OPENMETRICS).status_code == 200
 
 
-def test_what_cannot_be_written_fails_no_request_and_makes_none_wait(
+def test_a_failed_write_of_exemplars_neither_fails_nor_delays_a_request(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.setenv(multiprocess.FOLDER, str(tmp_path / "gone"))

@@ -62,7 +62,7 @@ def _id(span: ReadableSpan) -> int:
     return int(span.context.span_id)
 
 
-def test_asking_the_provider_is_part_of_the_request_that_needs_it(
+def test_a_request_to_the_provider_is_a_child_span_of_the_request(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
     client.get("/key")

@@ -301,7 +301,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_what_python_would_print_is_logged(log_lines: LogLines) -> None:
+def test_warnings_and_uncaught_exceptions_are_logged(log_lines: LogLines) -> None:
     def fail() -> None:
         raise ValueError("password=HUSH")
 

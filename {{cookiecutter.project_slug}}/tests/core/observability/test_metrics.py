@@ -60,7 +60,7 @@ def test_each_application_counts_its_requests_by_route_template_and_status(
     assert _counts(other.get("/metrics").text) == before
 
 
-def test_to_the_outside_there_is_nothing(client: FlaskClient) -> None:
+def test_from_outside_the_route_does_not_exist(client: FlaskClient) -> None:
     principals: list[tuple[str, dict[str, str]]] = [
         ("8.8.8.8", {}),
         ("127.0.0.1", {"X-Forwarded-For": "10.0.0.1"}),
@@ -91,7 +91,7 @@ def test_requests_being_answered_and_their_sizes_are_known(client: FlaskClient) 
     assert [_value(client, size % most) for most in ("256.0", "1024.0")] == [0, 1]
 
 
-def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(client: FlaskClient) -> None:
+def test_a_bug_is_counted_by_its_type_and_a_refusal_is_not(client: FlaskClient) -> None:
     client.get("/bug")
     client.get("/nowhere")
 
@@ -103,7 +103,7 @@ def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(client: FlaskClient)
     ]
 
 
-def test_what_runs_here_is_shown(client: FlaskClient) -> None:
+def test_the_build_is_shown(client: FlaskClient) -> None:
     assert _value(client, 'service_build_info{commit="abc",version="1.2.3"}') == 1
 
 

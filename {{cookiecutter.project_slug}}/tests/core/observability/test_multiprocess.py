@@ -77,7 +77,7 @@ def test_without_memory_the_temporary_folder_serves(
     assert [str(folder) for folder in tmp_path.iterdir()] == [os.environ[FOLDER]]
 
 
-def test_what_workers_counted_stays_in_the_sum_when_they_are_gone(
+def test_counts_of_workers_remain_in_the_sum_after_their_exit(
     client: FlaskClient, folder: Path
 ) -> None:
     for pid in (11, 12, 13):
@@ -109,7 +109,7 @@ def test_a_file_that_a_worker_is_just_making_counts_nothing(
     assert 'what_counter_total{a="b"} 1.0' in client.get("/metrics").text
 
 
-def test_a_merge_waits_for_nobody_and_is_made_up_for(folder: Path) -> None:
+def test_a_merge_does_not_wait_for_a_lock_and_is_repeated_later(folder: Path) -> None:
     _write(folder, "counter", 11, 1)
     with multiprocess.readable(folder):
         child_exit(_server(), Mock(pid=11))
@@ -120,7 +120,7 @@ def test_a_merge_waits_for_nobody_and_is_made_up_for(folder: Path) -> None:
     assert _names(folder) == {"counter_gone.db"}
 
 
-def test_a_process_that_is_forked_during_a_look_locks_nobody_out(
+def test_a_process_that_is_forked_during_a_read_does_not_keep_the_lock(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inherited: list[int] = []
@@ -139,7 +139,7 @@ def test_a_process_that_is_forked_during_a_look_locks_nobody_out(
         os.close(file)
 
 
-def test_what_only_the_living_mean_goes_with_a_merge(client: FlaskClient, folder: Path) -> None:
+def test_gauges_of_live_processes_end_with_a_merge(client: FlaskClient, folder: Path) -> None:
     for pid in (11, 12):
         _write(folder, "gauge_livesum", pid, pid)
 

@@ -222,7 +222,7 @@ def test_opentelemetrys_names_come_before_our_own() -> None:
         assert (line["service.name"], line["service.version"]) == (name, version)
 
 
-def test_what_is_not_known_of_opentelemetry_is_ignored_with_a_warning(
+def test_an_unknown_opentelemetry_variable_is_ignored_with_a_warning(
     subtests: pytest.Subtests,
 ) -> None:
     for name, value in (

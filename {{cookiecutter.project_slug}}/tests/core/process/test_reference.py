@@ -69,7 +69,7 @@ def test_order_and_prose_are_kept() -> None:
     assert page.rewritten(text) == "| `B` | new |\nProse.\n| `A` | new |\n"
 
 
-def test_what_the_code_does_not_have_is_removed_and_what_it_has_is_added_to_its_group() -> None:
+def test_unknown_entries_are_removed_and_new_ones_are_added_to_their_group() -> None:
     text = "| `A` | old |\n| `GONE` | old |\nProse.\n"
     page = described(Entry("A", "| `A` | old |\n", "H"), Entry("B", "| `B` | new |\n", "H"))
 

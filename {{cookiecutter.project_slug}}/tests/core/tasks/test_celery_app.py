@@ -145,7 +145,7 @@ def test_a_message_that_cannot_be_processed_becomes_a_dead_letter(app: Flask) ->
     assert {email["task"] for email in emails} == {"note"}
 
 
-def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
+def test_a_postponed_run_goes_back_to_the_broker(app: Flask) -> None:
     with pytest.raises(Retry):
         run(app, {"text": "later"})
 
@@ -158,7 +158,7 @@ def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
     assert message.headers["retries"] == 0
 
 
-def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> None:
+def test_a_failed_run_goes_back_to_the_broker_as_another_attempt(app: Flask) -> None:
     with pytest.raises(Retry):
         run(app, {"text": "failing"})
 
@@ -330,7 +330,7 @@ def test_in_redis_runs_whose_worker_died_are_counted(
     assert limits == [1_209_600] * 2
 
 
-def test_what_cannot_be_counted_is_run(app: Flask) -> None:
+def test_a_message_that_cannot_be_counted_is_run(app: Flask) -> None:
     # The broker in memory has no Redis client that could count.
     run(app, {"text": "x"}, delivery_info={"redelivered": True})
 

@@ -96,7 +96,7 @@ def delivered(headers: object, body: str = TASK) -> Message:
     return message
 
 
-def test_what_is_no_task_is_rejected_and_not_logged(
+def test_a_message_that_is_not_a_task_is_rejected_and_not_logged(
     handle: Callable[[Message], object], rejected: list[object], log_lines: LogLines
 ) -> None:
     for headers, body, reason in (
@@ -136,7 +136,7 @@ def test_a_message_is_rejected_once(
     assert rejected == [message]
 
 
-def test_a_lost_connection_is_for_celery_to_mend(handle: Callable[[Message], object]) -> None:
+def test_a_lost_connection_is_left_to_celery(handle: Callable[[Message], object]) -> None:
     with pytest.raises(Lost):
         handle(delivered({"task": "losing"}))
 
@@ -184,7 +184,9 @@ def test_an_entry_that_lacks_something_is_not_taken_for_a_lost_connection() -> N
             RedisMessage(payload)
 
 
-def test_what_is_no_message_in_hand_is_dropped_and_the_rest_comes_back(log_lines: LogLines) -> None:
+def test_malformed_unacknowledged_messages_are_dropped_and_the_others_requeued(
+    log_lines: LogLines,
+) -> None:
     whole: dict[str, object] = {"headers": {}, "properties": {"delivery_info": {}}}
     kept: dict[str, bytes] = {
         "not JSON": b"CANARY",

@@ -92,7 +92,7 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
     assert (ran, rows()) == (["x"], [])
 
 
-def test_what_is_taken_back_is_never_sent(broker: Broker) -> None:
+def test_a_rolled_back_message_is_never_sent(broker: Broker) -> None:
     def change_my_mind() -> None:
         with writing() as session:
             outbox.current.add(session, NOTE, {"text": "x"})
@@ -113,7 +113,7 @@ def test_a_message_that_comes_twice_is_done_once(broker: Broker) -> None:
     assert ran == ["x"]
 
 
-def test_what_a_broker_was_away_for_follows_when_it_is_back(broker: Broker) -> None:
+def test_messages_are_sent_when_the_broker_is_available_again(broker: Broker) -> None:
     broker.away = True
     write("x")
     assert outbox.current.relay() == 0
@@ -147,7 +147,7 @@ def test_a_relay_leaves_what_another_one_has_claimed(
     assert len(broker.published) == 1
 
 
-def test_what_is_to_be_done_later_is_sent_again_when_it_is_due(broker: Broker) -> None:
+def test_a_postponed_message_is_sent_again_when_it_is_due(broker: Broker) -> None:
     write("later")
 
     assert tasks.current.process(broker.published[0]) == runner.DONE
@@ -189,7 +189,7 @@ def test_a_dead_letter_is_kept_and_can_be_tried_again(app: Flask, broker: Broker
 
 
 @pytest.mark.usefixtures("broker")
-def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
+def test_a_message_that_is_not_in_the_outbox_changes_nothing() -> None:
     write("x")
 
     for message in (
@@ -202,7 +202,7 @@ def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
     assert (ran, len(rows())) == ([], 1)
 
 
-def test_dead_letters_are_forgotten_in_the_end(app: Flask, broker: Broker) -> None:
+def test_old_dead_letters_are_deleted(app: Flask, broker: Broker) -> None:
     for days in (13, 15):
         write("x")
         died_at = datetime.now(UTC) - timedelta(days=days)
@@ -267,7 +267,7 @@ def test_of_two_workers_that_start_the_first_scheduled_run_at_once_one_runs_it(
         assert claim("count", 7) is False
 
 
-def test_workers_look_after_the_outbox(app: Flask) -> None:
+def test_workers_relay_the_outbox(app: Flask) -> None:
     jobs = {job.name: job.seconds for job in periodic_jobs.of(app)}
 
     assert jobs["outbox.relay"] == 2

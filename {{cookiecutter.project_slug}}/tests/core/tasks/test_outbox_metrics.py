@@ -39,7 +39,7 @@ def store(minutes: int, died_at: datetime | None = None) -> None:
         )
 
 
-def test_what_waits_and_what_is_dead_is_read_from_the_outbox(
+def test_waiting_and_dead_messages_are_counted_from_the_outbox(
     app: Flask, client: FlaskClient
 ) -> None:
     assert read_metrics(client) == {"waiting": 0, "oldest_age_seconds": 0, "dead": 0}

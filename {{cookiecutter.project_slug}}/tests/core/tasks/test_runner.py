@@ -122,7 +122,7 @@ def test_log_lines_of_a_run_carry_the_request_it_comes_from(
     assert log_lines[-1]["request_id"] == "the-request"
 
 
-def test_what_no_task_can_read_is_dead_and_its_text_stays_out_of_the_log(
+def test_a_payload_that_no_task_accepts_is_dead_and_is_not_logged(
     app: Flask, log_lines: LogLines
 ) -> None:
     for message in (

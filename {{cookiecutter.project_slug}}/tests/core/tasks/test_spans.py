@@ -97,7 +97,7 @@ def test_request_sending_and_run_are_one_trace(
     assert done["request_id"] == access["request_id"]
 
 
-def test_what_is_sent_long_after_its_request_is_still_in_its_trace(
+def test_a_message_sent_long_after_its_request_is_still_in_its_trace(
     app: Flask, spans: InMemorySpanExporter, published: list[Message]
 ) -> None:
     app.test_client().post("/note/x")

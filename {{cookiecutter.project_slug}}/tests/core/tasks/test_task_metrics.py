@@ -59,7 +59,7 @@ def samples(client: FlaskClient, name: str) -> dict[str, float]:
     return {each[1] or "": float(each[2]) for each in found}
 
 
-def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) -> None:
+def test_runs_are_counted_by_task_and_outcome(make_app: MakeApp) -> None:
     app = own_tasks(make_app)
     process = tasks.of(app).process
 
@@ -125,7 +125,7 @@ def settings(port: int | None = 1) -> TaskMetricsSettings:
     return TaskMetricsSettings.model_validate({"app_env": "testing", "worker_metrics_port": port})
 
 
-def test_a_port_is_one_that_exists() -> None:
+def test_a_port_is_within_its_range() -> None:
     for port in (0, 65536):
         with pytest.raises(ValidationError):
             settings(port)
@@ -188,9 +188,7 @@ def call(app: Flask, path: str = "/metrics", **environ: str) -> tuple[str, dict[
     return status, dict(headers), b"".join(body).decode()
 
 
-def test_what_processes_counted_stays_when_they_are_gone(
-    app: Flask, folder: Path, gone: int
-) -> None:
+def test_counts_of_processes_remain_after_their_exit(app: Flask, folder: Path, gone: int) -> None:
     for pid in (os.getpid(), gone):
         leave(folder, "counter", pid, "task_runs_total", 2)
         leave(folder, "gauge_livesum", pid, "task_runs_active", 1)
@@ -206,7 +204,7 @@ def test_what_processes_counted_stays_when_they_are_gone(
     }
 
 
-def test_only_the_living_are_active(app: Flask, folder: Path, gone: int) -> None:
+def test_only_live_processes_count_as_active(app: Flask, folder: Path, gone: int) -> None:
     for pid in (os.getpid(), gone):
         leave(folder, "gauge_livesum", pid, "task_runs_active", 1)
 
@@ -215,7 +213,9 @@ def test_only_the_living_are_active(app: Flask, folder: Path, gone: int) -> None
     assert gone not in RunningProcesses()
 
 
-def test_two_may_look_at_once(app: Flask, folder: Path, gone: int, log_lines: LogLines) -> None:
+def test_two_reads_of_the_folder_run_at_once(
+    app: Flask, folder: Path, gone: int, log_lines: LogLines
+) -> None:
     leave(folder, "counter", gone, "task_runs_total", 2)
 
     with multiprocess.readable(folder):
@@ -245,7 +245,7 @@ def test_a_worker_exposes_metrics_of_tasks_and_of_its_build(make_app: MakeApp) -
 
 
 @pytest.mark.attack
-def test_to_the_outside_a_worker_has_nothing(app: Flask, subtests: pytest.Subtests) -> None:
+def test_a_worker_exposes_nothing_to_the_outside(app: Flask, subtests: pytest.Subtests) -> None:
     tries = [
         {"REMOTE_ADDR": "8.8.8.8"},
         {"REMOTE_ADDR": ""},

@@ -156,7 +156,9 @@ HEADERS_OF_OTHERS: tuple[dict[str, object], ...] = (
 BODIES_OF_OTHERS = (b"CANARY", b'[[{"nonsense": "CANARY"}], {}, {"chain": "CANARY"}]')
 
 
-def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: Worker) -> None:
+def test_malformed_messages_neither_stop_a_worker_nor_reach_its_log(
+    service: Service, working: Worker
+) -> None:
     own = broker.of(service.app)
     queue = f"{own.name}.tasks"
     own.send(Message("unknown.task", {"nonsense": "CANARY"}))  # also makes the queues
