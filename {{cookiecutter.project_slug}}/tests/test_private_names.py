@@ -124,7 +124,7 @@ def test_a_violation_is_found(text: str, what: str) -> None:
     "text",
     [
         "import flask\nflask.cli.load_dotenv()",
-        "import flask\nflask.g.caller = 1",
+        "import flask\nflask.g.user = 1",
         "import os\nos._exit(0)",
         "from app.core import pipeline\npipeline._current",
         "class A:\n def __init__(self): self._x = 1\n def f(self, other): return other._x",

@@ -297,7 +297,7 @@ def test_without_redis_every_value_is_computed_and_one_line_is_logged(
         cache.invalidate([key])
 
     assert source.times == 3
-    assert store.calls == 1, "asked again at every read"
+    assert store.calls == 1, "Redis was tried again at every read"
     (line,) = log_lines
     assert line["message"] == "Redis unavailable"
     assert line["fallback"] == "reads go to the database"

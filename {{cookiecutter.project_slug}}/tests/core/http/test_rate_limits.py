@@ -172,7 +172,7 @@ def test_without_redis_the_service_keeps_answering_and_counts_by_itself(
 
     assert [client.get(PATH).status_code for _ in range(3)] == [200, 200, 429]
     warnings = [line for line in log_lines if line["message"] == "Redis unavailable"]
-    assert len(warnings) == 1, "asked again at every request"
+    assert len(warnings) == 1, "Redis was tried again at every request"
 
     resumed = time.monotonic() + redis_server.PAUSE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: resumed)

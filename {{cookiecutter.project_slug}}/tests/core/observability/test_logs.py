@@ -270,7 +270,9 @@ def test_production_writes_json_and_further_applications_no_second_line(
     logger.info("once")
 
     *at_start, line = map(orjson.loads, capsys.readouterr().out.splitlines())
-    assert any("ALLOWED_HOSTS" in line["message"] for line in at_start), "unwise, and not told"
+    assert any("ALLOWED_HOSTS" in line["message"] for line in at_start), (
+        "no warning about an unwise setting"
+    )
     assert line["message"] == "once"
     assert line["service.version"] == "1.2.3"
     assert len([known for known in root.handlers if isinstance(known, ServiceHandler)]) == 1

@@ -17,7 +17,7 @@ from app.settings import Settings
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
-SECRET = "somebody's own words"
+SECRET = "a private text"
 
 
 class NoteSchema(Schema):
@@ -274,7 +274,7 @@ def test_each_run_is_signalled_with_its_outcome(
 def test_a_message_that_is_not_run_is_signalled_with_its_outcome(app: Flask) -> None:
     made = own(app)
     with recording(app) as runs:
-        made.process(Message("made up by anybody", {}))
+        made.process(Message("an invented task", {}))
         made.message_store = MemoryStore(4, None)
         made.process(note())  # its workers died
         made.process(note())  # done already
