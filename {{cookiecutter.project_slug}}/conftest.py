@@ -149,7 +149,7 @@ authorization, user_id = provider.authorization, provider.user_id
 # {% if cookiecutter.auth == "jwt" %}
 authorization, user_id = own_users.authorization, own_users.user_id
 # {% if cookiecutter.web_ui %}
-keep_account = own_accounts.keep_account
+store_account = own_accounts.store_account
 # {% endif %}
 # {% endif %}
 MakeApp = Callable[..., Flask]

@@ -119,7 +119,7 @@ def timing() -> Iterator[Waits]:
         thread.join()
 
 
-def others_wait(port: int, path: str = "/health/live", *, requests: int = 100) -> float:
+def longest_wait(port: int, path: str = "/health/live", *, requests: int = 100) -> float:
     """Return the longest duration of GET requests, each on a new connection.
 
     Raises:

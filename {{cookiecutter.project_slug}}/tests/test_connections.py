@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import toy
-from tests.connections import MAX_BACKOFF, connection, others_wait, timing
+from tests.connections import MAX_BACKOFF, connection, longest_wait, timing
 from tests.servers import Server, gunicorn
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -32,7 +32,7 @@ def test_two_requests_in_one_packet_get_responses_and_block_no_other_client(serv
     with connection(server.port) as client:
         client.send(LIVE * 2)
 
-        assert others_wait(server.port) < MAX_BACKOFF
+        assert longest_wait(server.port) < MAX_BACKOFF
         assert [client.read_response()[0], client.read_response()[0]] == [200, 200]
 
 
@@ -41,7 +41,7 @@ def test_a_blank_line_after_a_body_blocks_no_other_client(server: Server) -> Non
         client.send(POST + BODY + b"\r\n")
         assert client.read_response()[0] == 404
 
-        assert others_wait(server.port) < MAX_BACKOFF
+        assert longest_wait(server.port) < MAX_BACKOFF
         client.send(LIVE)
         assert client.read_response()[0] == 200
 
@@ -52,7 +52,7 @@ def test_a_body_and_a_request_after_the_response_block_no_other_client(server: S
         assert client.read_response()[0] == 404
         client.send(BODY + LIVE)
 
-        assert others_wait(server.port) < MAX_BACKOFF
+        assert longest_wait(server.port) < MAX_BACKOFF
         assert client.read_response()[0] == 200
 
 

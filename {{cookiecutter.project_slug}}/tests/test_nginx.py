@@ -16,7 +16,7 @@ from flask import Flask
 from app.core import errors, pipeline
 from app.core.pipeline import request_pipeline
 from tests import toy
-from tests.connections import MAX_BACKOFF, Connection, connection, others_wait
+from tests.connections import MAX_BACKOFF, Connection, connection, longest_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
 from tests.servers import free_port, gunicorn
 from tests.test_connections import BODY, CHUNKED, HOST, JSON, LINE, MALFORMED, MALFORMED_CHUNKS
@@ -465,7 +465,7 @@ def test_pipelining_and_blank_lines_make_nobody_wait(proxy: int, subtests: pytes
     ):
         with subtests.test(name), connection(proxy) as client:
             client.send(sent)
-            assert others_wait(proxy, OPEN, requests=20) < MAX_BACKOFF
+            assert longest_wait(proxy, OPEN, requests=20) < MAX_BACKOFF
             assert [client.read_response()[0] for _ in statuses] == statuses
 
 
@@ -483,7 +483,7 @@ def test_two_hundred_clients_that_send_half_or_read_nothing_make_nobody_wait(pro
         # Large responses may wait for a thread, but a slow reader must not occupy one.
         for client in clients[2::3]:
             assert client.socket.recv(1)
-        assert others_wait(proxy, OPEN) < MAX_BACKOFF
+        assert longest_wait(proxy, OPEN) < MAX_BACKOFF
     finally:
         for client in clients:
             client.__exit__()

@@ -51,7 +51,7 @@ class MailServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Speaker)
+        super().__init__(("127.0.0.1", 0), _SMTPHandler)
         self.box = Mailbox()
         self.box.go.set()
         self.url = f"smtp://127.0.0.1:{self.server_address[1]}"
@@ -60,7 +60,7 @@ class MailServer(socketserver.ThreadingTCPServer):
         """Ignore clients that close the connection early."""
 
 
-class _Speaker(socketserver.StreamRequestHandler):
+class _SMTPHandler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.reply_with(b"220 ready")
         box = cast("MailServer", self.server).box

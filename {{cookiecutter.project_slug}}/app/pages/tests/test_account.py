@@ -45,7 +45,7 @@ def app(make_app: MakeApp) -> Flask:
 # {% if cookiecutter.auth == "jwt" %}
 @pytest.fixture(autouse=True)
 def _account(app: Flask) -> None:
-    own_accounts.keep_account(app, browsers.SOME_ID, "ann@shop.example")
+    own_accounts.store_account(app, browsers.SOME_ID, "ann@shop.example")
 
 
 # {% endif %}

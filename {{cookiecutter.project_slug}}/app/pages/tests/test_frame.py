@@ -11,7 +11,7 @@ from app.pages.quotes import PATH
 from conftest import (  # one line where it fits
     MakeApp,
     # {% if cookiecutter.auth == "jwt" %}
-    keep_account,
+    store_account,
     # {% endif %}
 )
 from tests.browsers import ACCEPT, SOME_ID, user_browser
@@ -65,7 +65,7 @@ class Outline(HTMLParser):
 def pages(app: Flask) -> dict[str, TestResponse]:
     """Return the response of each page for a logged-in user; the login page without a session."""
     # {% if cookiecutter.auth == "jwt" %}
-    keep_account(app, SOME_ID, "ann@shop.example")
+    store_account(app, SOME_ID, "ann@shop.example")
     # {% endif %}
     seen: dict[str, TestResponse] = {
         path: user_browser(app).get(path, headers=ACCEPT) for path in PAGES

@@ -51,7 +51,7 @@ def _walk(client: FlaskClient) -> set[str]:
 
 def test_every_link_and_form_of_every_page_leads_below_the_prefix(app: Flask) -> None:
     # {% if cookiecutter.auth == "jwt" %}
-    own_accounts.keep_account(app, browsers.SOME_ID, "ann@shop.example")
+    own_accounts.store_account(app, browsers.SOME_ID, "ann@shop.example")
     # {% endif %}
     client = browsers.user_browser(app)
     # {% if cookiecutter.database != "none" %}

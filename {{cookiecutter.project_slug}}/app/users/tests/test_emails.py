@@ -21,7 +21,7 @@ def fail_after(act: Callable[[Session], None]) -> None:
         raise IntegrityError("", {}, Exception())
 
 
-def holds_its_promise(app: Flask, add: Callable[[Session, EmailRequest], None]) -> bool:
+def sends_only_after_a_commit(app: Flask, add: Callable[[Session, EmailRequest], None]) -> bool:
     """Return whether an email is sent after a commit and only then."""
     to = new_address()
     email = EmailRequest("password-changed", to, emails.NOTICE, uuid4())
@@ -35,9 +35,9 @@ def holds_its_promise(app: Flask, add: Callable[[Session, EmailRequest], None]) 
 
 
 def test_an_email_is_sent_if_its_transaction_is_committed_and_only_then(app: Flask) -> None:
-    assert holds_its_promise(app, service.add_email)
+    assert sends_only_after_a_commit(app, service.add_email)
     # {% if not cookiecutter.background_tasks %}
-    assert holds_its_promise(app, service.send_after_commit)
+    assert sends_only_after_a_commit(app, service.send_after_commit)
     # {% endif %}
 
 

@@ -39,7 +39,7 @@ def me(client: FlaskClient, email: str) -> dict[str, str]:
     return bearer(logged_in(client, email))
 
 
-def goes_on(client: FlaskClient, tokens: dict[str, str]) -> bool:
+def can_refresh(client: FlaskClient, tokens: dict[str, str]) -> bool:
     payload = {"refresh_token": tokens["refresh_token"]}
     return client.post(REFRESH, json=payload).status_code == 200
 
@@ -67,8 +67,8 @@ def test_a_new_password_ends_every_other_login(app: Flask, client: FlaskClient, 
 
     assert client.post(f"{ME}/password", json=payload, headers=bearer(mine)).status_code == 204
 
-    assert not goes_on(client, other)
-    assert goes_on(client, mine)
+    assert not can_refresh(client, other)
+    assert can_refresh(client, mine)
     assert log_in(client, email, PASSWORD).status_code == 401
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
     ((subject, text),) = emails(app, email)
@@ -203,8 +203,8 @@ def test_a_closed_account_lets_nobody_in(app: Flask, client: FlaskClient, email:
 
     assert client.delete(ME, json=payload, headers=bearer(mine)).status_code == 204
 
-    assert not goes_on(client, mine)
-    assert not goes_on(client, other)
+    assert not can_refresh(client, mine)
+    assert not can_refresh(client, other)
     assert client.post("/api/v1/auth/password-reset/confirm", json=link).status_code == 400
     refused = log_in(client, email)
     assert refused.status_code == 401

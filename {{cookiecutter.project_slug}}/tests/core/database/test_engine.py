@@ -413,7 +413,7 @@ def test_changes_are_committed_at_the_end(app: Flask) -> None:
 
 
 def test_an_exception_rolls_everything_back(app: Flask) -> None:
-    def change_my_mind() -> None:
+    def add_and_roll_back() -> None:
         with writing() as session:
             session.add(Note())
             session.flush()
@@ -421,7 +421,7 @@ def test_an_exception_rolls_everything_back(app: Flask) -> None:
 
     with app.app_context():
         with pytest.raises(KeyError):
-            change_my_mind()
+            add_and_roll_back()
         assert stored_notes() == 0
 
 
@@ -625,12 +625,12 @@ SLOW = {
 def test_work_that_waits_for_a_commit_runs_after_it_and_never_without(app: Flask) -> None:
     stored: list[int] = []
 
-    def note_what_is_stored() -> None:
+    def record_stored_notes() -> None:
         stored.append(stored_notes())
 
     def store_nothing() -> None:
         with writing() as session:
-            session.info[AFTER_COMMIT] = [note_what_is_stored]
+            session.info[AFTER_COMMIT] = [record_stored_notes]
             session.add(Remark(note_id=uuid4()))
 
     with app.app_context():
@@ -639,7 +639,7 @@ def test_work_that_waits_for_a_commit_runs_after_it_and_never_without(app: Flask
         assert stored == []
 
         with writing() as session:
-            session.info[AFTER_COMMIT] = [note_what_is_stored]
+            session.info[AFTER_COMMIT] = [record_stored_notes]
             session.add(Note())
 
     assert stored == [1]

@@ -57,7 +57,7 @@ def refuse(code: object) -> None:
 collide = partial(refuse, next(iter(transaction_retries.CODES)))
 
 
-def commit_and_collide() -> None:
+def commit_and_fail() -> None:
     commit()
     collide()
 
@@ -83,7 +83,7 @@ def test_a_view_with_two_serialization_failures_is_a_503(view: View) -> None:
 
 
 def test_a_view_that_has_committed_something_does_not_run_again(view: View) -> None:
-    response = view.post(commit_and_collide)
+    response = view.post(commit_and_fail)
 
     assert (response.status_code, view.runs) == (503, 1)
     assert body(response)["code"] == "transaction_conflict"

@@ -170,14 +170,14 @@ def test_a_value_of_any_type_can_be_logged() -> None:
     assert line["thing"].startswith("<object")
 
 
-class Unspeakable:
+class WithoutText:
     """An object whose conversion to text fails."""
 
     def __str__(self) -> str:
         raise ValueError("HUSH")
 
 
-class Unreadable(dict[str, object]):
+class WithoutItems(dict[str, object]):
     """A dictionary whose iteration fails."""
 
     def items(self) -> Any:  # noqa: ANN401
@@ -205,17 +205,17 @@ def test_a_line_whose_values_fail_is_written_all_the_same(
     alone: logging.Logger, written: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     alone.warning("note %d", "password=HUSH")
-    alone.warning("note %s", Unspeakable())
-    alone.warning(Unspeakable())
-    alone.warning("placed", extra={"note": Unspeakable(), "by": {Unspeakable(): 7}})
-    alone.warning("placed", extra={"note": Unreadable()})
+    alone.warning("note %s", WithoutText())
+    alone.warning(WithoutText())
+    alone.warning("placed", extra={"note": WithoutText(), "by": {WithoutText(): 7}})
+    alone.warning("placed", extra={"note": WithoutItems()})
 
     number, text, message, values, last = map(orjson.loads, written.getvalue().splitlines())
     assert number["message"] == "note %d (values left out: TypeError)"
     assert text["message"] == "note %s (values left out: ValueError)"
-    assert message["message"] == "<Unspeakable without text> (values left out: ValueError)"
-    assert values["note"] == "<Unspeakable without text>"
-    assert values["by"] == {"<Unspeakable without text>": 7}
+    assert message["message"] == "<WithoutText without text> (values left out: ValueError)"
+    assert values["note"] == "<WithoutText without text>"
+    assert values["by"] == {"<WithoutText without text>": 7}
     assert last["message"] == "log line could not be formatted"
     assert (last["level"], last["logger"], last["error.type"]) == (
         "WARNING",

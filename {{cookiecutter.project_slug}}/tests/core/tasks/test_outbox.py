@@ -93,13 +93,13 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
 
 
 def test_a_rolled_back_message_is_never_sent(broker: Broker) -> None:
-    def change_my_mind() -> None:
+    def add_and_roll_back() -> None:
         with writing() as session:
             outbox.current.add(session, NOTE, {"text": "x"})
             raise KeyError
 
     with pytest.raises(KeyError):
-        change_my_mind()
+        add_and_roll_back()
 
     assert (broker.published, rows()) == ([], [])
 
@@ -255,7 +255,7 @@ def test_of_two_workers_that_start_the_first_scheduled_run_at_once_one_runs_it(
 ) -> None:
     calls: list[Callable[[], object]] = [writing, writing]
 
-    def second_look() -> object:
+    def writing_after_another_run() -> object:
         made = calls.pop()()
         if not calls:
             with writing() as session:
@@ -263,7 +263,7 @@ def test_of_two_workers_that_start_the_first_scheduled_run_at_once_one_runs_it(
         return made
 
     with app.app_context():
-        monkeypatch.setattr("app.core.tasks.schedule.writing", second_look)
+        monkeypatch.setattr("app.core.tasks.schedule.writing", writing_after_another_run)
         assert claim("count", 7) is False
 
 
