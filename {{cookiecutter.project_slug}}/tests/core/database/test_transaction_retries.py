@@ -54,12 +54,12 @@ def refuse(code: object) -> None:
     raise Refused(code).thrown()
 
 
-collide = partial(refuse, next(iter(transaction_retries.CODES)))
+fail_to_serialize = partial(refuse, next(iter(transaction_retries.CODES)))
 
 
 def commit_and_fail() -> None:
     commit()
-    collide()
+    fail_to_serialize()
 
 
 def test_a_view_with_a_serialization_failure_runs_once_more(
@@ -75,7 +75,7 @@ def test_a_view_with_a_serialization_failure_runs_once_more(
 
 
 def test_a_view_with_two_serialization_failures_is_a_503(view: View) -> None:
-    response = view.post(collide, collide)
+    response = view.post(fail_to_serialize, fail_to_serialize)
 
     assert (response.status_code, view.runs) == (503, 2)
     assert response.headers["Retry-After"] == "1"

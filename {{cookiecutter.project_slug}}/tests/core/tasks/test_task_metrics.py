@@ -289,7 +289,7 @@ def listening(app: Flask, host: str = "127.0.0.1") -> Iterator[task_metrics.Serv
             serving.join()
 
 
-def exchange(server: task_metrics.Server, request: bytes) -> bytes:
+def send_and_read(server: task_metrics.Server, request: bytes) -> bytes:
     """Send bytes to a server; return its whole response."""
     with socket.create_connection(
         ("127.0.0.1", server.server_port), timeout=HANG_TIMEOUT_SECONDS
@@ -310,11 +310,11 @@ def test_a_worker_responds_and_writes_nothing(
         socket, "getfqdn", Mock(side_effect=LookupError)
     )  # a name lookup may take long
     with listening(app) as server:
-        fine = exchange(server, b"GET /metrics HTTP/1.1\r\nHost: worker\r\n\r\n")
-        strange = exchange(server, b"GET /metrics HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n")
+        fine = send_and_read(server, b"GET /metrics HTTP/1.1\r\nHost: worker\r\n\r\n")
+        strange = send_and_read(server, b"GET /metrics HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n")
         # Set only now: on a busy machine the requests above may take longer.
         monkeypatch.setattr(handler, "timeout", 0.05)
-        silent = exchange(server, b"GET /metr")
+        silent = send_and_read(server, b"GET /metr")
 
     assert fine.startswith(b"HTTP/1.0 200 OK\r\n")
     assert b"task_runs_active 0.0\n" in fine
@@ -363,7 +363,7 @@ def test_a_worker_serves_once_it_takes_tasks_and_its_children_let_go(
     wait_until(lambda: made)
 
     (server,) = made
-    assert b" 200 OK" in exchange(server, b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert b" 200 OK" in send_and_read(server, b"GET /metrics HTTP/1.0\r\n\r\n")
     server.shutdown()
     signals.worker_process_init.send(sender=app)
     assert server.socket.fileno() == -1
