@@ -300,7 +300,7 @@ NOTICED: dict[str, tuple[Callable[[Bakery, Path], None], str]] = {
     "Ask the question": (left_without_a_question, "has no attribute 'sunset'"),
     "Join it in the face": (dead, "app/core/http/sunset.py is imported by nothing"),
     "List its paths in the manifest": (left_over, "app/core/http/sunset.py"),
-    "Describe its settings": (undescribed, "test_the_pages_say_what_the_code_declares"),
+    "Describe its settings": (undescribed, "test_the_generated_pages_match_the_code"),
     "Tell the tests what production needs": (
         incomplete,
         "test_a_complete_production_environment_is_taken",

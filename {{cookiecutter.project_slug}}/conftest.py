@@ -53,7 +53,7 @@ class Contract:
         self.validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
         self._codes = set(document["components"]["schemas"]["ProblemCode"]["enum"])
 
-    def hold(self, path: str, response: TestResponse) -> None:
+    def check(self, path: str, response: TestResponse) -> None:
         """Assert that the document describes a response."""
         method, status = response.request.method.lower(), str(response.status_code)
         assert path in self.document["paths"], f"{path} is not in the API document"
@@ -61,27 +61,29 @@ class Contract:
         documented = self.document["paths"][path][method.replace("head", "get")]["responses"]
         # The default response covers 5xx. Every other status must be listed.
         assert status in documented or status >= "500", f"{method} {path} answered {status}"
-        answer = documented.get(status, documented["default"])
-        answer = self._resolved(answer)
-        self._hold_headers(answer.get("headers", {}), response, f"{method} {path} {status}")
-        if method == "head" or status == "304" or "content" not in answer:
+        entry = documented.get(status, documented["default"])
+        entry = self._resolved(entry)
+        self._check_headers(entry.get("headers", {}), response, f"{method} {path} {status}")
+        if method == "head" or status == "304" or "content" not in entry:
             assert response.data == b"", f"{method} {path} answered more than its status"
             return
-        assert response.mimetype in answer["content"], f"{method} {path}: {response.mimetype}"
-        self._validator(answer["content"][response.mimetype]["schema"]).validate(response.json)
+        assert response.mimetype in entry["content"], f"{method} {path}: {response.mimetype}"
+        self._validator(entry["content"][response.mimetype]["schema"]).validate(response.json)
         if response.mimetype == errors.MEDIA_TYPE:
             code = body(response)["code"]
             assert code in self._codes, f"{method} {path}: {code} is not among the codes"
 
-    def _hold_headers(self, described: dict[str, Any], answer: TestResponse, what: str) -> None:
+    def _check_headers(self, described: dict[str, Any], response: TestResponse, what: str) -> None:
         """Assert that required headers are sent, and that sent headers are documented."""
         required = {
             name for name, each in described.items() if self._resolved(each).get("required")
         }
-        missing = {name for name in required if name not in answer.headers}
+        missing = {name for name in required if name not in response.headers}
         assert not missing, f"{what} lacks {missing}"
-        told = {name for name in DOCUMENTED_HEADERS if name in answer.headers} - described.keys()
-        assert not told, f"{what} does not describe {told}"
+        undocumented = {
+            name for name in DOCUMENTED_HEADERS if name in response.headers
+        } - described.keys()
+        assert not undocumented, f"{what} does not describe {undocumented}"
 
     def _resolved(self, node: dict[str, Any]) -> dict[str, Any]:
         """Resolve a reference to a component."""
@@ -99,10 +101,10 @@ class Contract:
         return self.validators[key]
 
 
-def body(answer: TestResponse) -> dict[str, Any]:
+def body(response: TestResponse) -> dict[str, Any]:
     """Return the JSON object of a response."""
-    assert isinstance(answer.json, dict)
-    return answer.json
+    assert isinstance(response.json, dict)
+    return response.json
 
 
 contracts: dict[frozenset[str], Contract] = {}
@@ -130,7 +132,7 @@ class ContractClient(FlaskClient):
             # Flask answers OPTIONS itself. Views added by a test have no blueprint.
             added = "." not in rule.endpoint and not rule.rule.startswith("/api/")
             if routes.is_api(rule) and not added and request.method != "OPTIONS":
-                self._contract().hold(routes.documented_path(rule), response)
+                self._contract().check(routes.documented_path(rule), response)
         return response
 
     def _contract(self) -> Contract:
@@ -147,7 +149,7 @@ authorization, user_id = provider.authorization, provider.user_id
 # {% if cookiecutter.auth == "jwt" %}
 authorization, user_id = own_users.authorization, own_users.user_id
 # {% if cookiecutter.web_ui %}
-keep_account = own_accounts.keep_account
+store_account = own_accounts.store_account
 # {% endif %}
 # {% endif %}
 MakeApp = Callable[..., Flask]
@@ -157,14 +159,14 @@ pytest_plugins = ["tests.database"]
 # {% endif %}
 
 
-def meant_for_a_service(names: Iterable[str]) -> set[str]:
+def service_variables(names: Iterable[str]) -> set[str]:
     """Return the names of environment variables that would configure the tested service."""
-    told = {field.upper() for field in Settings.model_fields}
-    told |= {secrets_manager.SETTING, "FLASK_DEBUG", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
+    variables = {field.upper() for field in Settings.model_fields}
+    variables |= {secrets_manager.SETTING, "FLASK_DEBUG", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
     return {
         name
         for name in names
-        if name.upper().removesuffix("_FILE") in told or name.startswith("OTEL_")
+        if name.upper().removesuffix("_FILE") in variables or name.startswith("OTEL_")
     }
 
 
@@ -172,7 +174,7 @@ def meant_for_a_service(names: Iterable[str]) -> set[str]:
 def _without_the_shells_settings() -> Iterator[None]:
     """Remove the shell's settings for a service, so that tests do not depend on them."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in meant_for_a_service(list(os.environ)):
+        for name in service_variables(list(os.environ)):
             patch.delenv(name)
         yield
 

@@ -56,7 +56,7 @@ class Connection:
             headers[name.lower()] = value.strip()
         return line, headers, self._received.read(int(headers.get("content-length", "0")))
 
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
+    def read_response(self) -> tuple[int, dict[str, str], bytes]:
         """Read a response: its status, its headers by lower-case name, and its body.
 
         Raises:
@@ -119,7 +119,7 @@ def timing() -> Iterator[Waits]:
         thread.join()
 
 
-def others_wait(port: int, path: str = "/health/live", *, requests: int = 100) -> float:
+def longest_wait(port: int, path: str = "/health/live", *, requests: int = 100) -> float:
     """Return the longest duration of GET requests, each on a new connection.
 
     Raises:
@@ -129,10 +129,10 @@ def others_wait(port: int, path: str = "/health/live", *, requests: int = 100) -
     with timing() as waits:
         for _ in range(requests):
             began = time.monotonic()
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
-            asked.request("GET", path)
-            if (status := asked.getresponse().status) != HTTPStatus.OK:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
+            connection.request("GET", path)
+            if (status := connection.getresponse().status) != HTTPStatus.OK:
                 raise OSError(status)
-            asked.close()
+            connection.close()
             waits.seconds.append(time.monotonic() - began)
     return waits.longest

@@ -152,21 +152,21 @@ def count_queries() -> CountQueries:
 
     @contextmanager
     def counting(expected: int) -> Iterator[None]:
-        sent: list[str] = []
+        statements: list[str] = []
 
         def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
             # Ignore the email thread, which may run at the same time.
             in_mail = current_thread().name.startswith("mail")
             if not statement.startswith("BEGIN") and not in_mail:
-                sent.append(statement)
+                statements.append(statement)
 
         event.listen(Engine, "before_cursor_execute", record)
         try:
             yield
         finally:
             event.remove(Engine, "before_cursor_execute", record)
-        if len(sent) != expected:
-            pytest.fail(f"{len(sent)} queries, not {expected}:\n" + "\n\n".join(sent))
+        if len(statements) != expected:
+            pytest.fail(f"{len(statements)} queries, not {expected}:\n" + "\n\n".join(statements))
 
     return counting
 
@@ -177,12 +177,12 @@ def plan(app: Flask) -> Plan:
 
     def explain(query: Query) -> str:
         engine = database.reading_engine.of(app)
-        analyze, words = EXPLAIN[engine.dialect.name]
+        analyze, explain = EXPLAIN[engine.dialect.name]
         sql = query.compile(engine, compile_kwargs={"literal_binds": True})
         with engine.connect() as connection:
             for table in query.get_final_froms():
                 connection.exec_driver_sql(f"{analyze} {table}")
-            rows = connection.exec_driver_sql(f"{words} {sql}").all()
+            rows = connection.exec_driver_sql(f"{explain} {sql}").all()
         return "\n".join(" ".join(map(str, row)) for row in rows)
 
     return explain

@@ -23,33 +23,38 @@ class LoginHandler(Handler):
         """Log a user in, or exchange a code; or send the response configured for the path."""
         path, _, query = self.path.partition("?")
         realm, _, name = path.rpartition("/")
-        if path in self.server.answers:
-            self.answer()
+        if path in self.server.responses:
+            self.respond()
         elif name == "authorize":
-            self._login(dict(parse_qsl(query)), self.server.answers[f"{realm}/client"])
+            self._login(dict(parse_qsl(query)), self.server.responses[f"{realm}/client"])
         else:
-            self._give(dict(parse_qsl(self.body())), self.server.answers[f"{realm}/client"])
+            self._exchange_code(
+                dict(parse_qsl(self.body())), self.server.responses[f"{realm}/client"]
+            )
 
-    def _login(self, asked: dict[str, str], client: dict[str, str]) -> None:
+    def _login(self, parameters: dict[str, str], client: dict[str, str]) -> None:
         """Redirect a browser back with a code (RFC 6749, section 4.1.2)."""
-        told = {
+        required = {
             "response_type": "code",
             "client_id": client["id"],
             "redirect_uri": client["redirect_uri"],
             "code_challenge_method": "S256",
         }
-        if not told.items() <= asked.items() or "openid" not in asked["scope"].split():
+        if (
+            not required.items() <= parameters.items()
+            or "openid" not in parameters["scope"].split()
+        ):
             self.send(400, {}, b"")
             return
         code = secrets.token_urlsafe()
-        codes[code] = {"challenge": asked["code_challenge"], "given": self.body()}
-        answer = {"code": code, "state": asked["state"], "iss": client["issuer"]}
-        self.send(303, {"Location": f"{client['redirect_uri']}?{urlencode(answer)}"}, b"")
+        codes[code] = {"challenge": parameters["code_challenge"], "token_response": self.body()}
+        callback = {"code": code, "state": parameters["state"], "iss": client["issuer"]}
+        self.send(303, {"Location": f"{client['redirect_uri']}?{urlencode(callback)}"}, b"")
 
-    def _give(self, form: dict[str, str], client: dict[str, str]) -> None:
+    def _exchange_code(self, form: dict[str, str], client: dict[str, str]) -> None:
         """Exchange a code for its token response (RFC 6749, 4.1.3; RFC 7636, 4.6)."""
-        shown = f"{quote_plus(client['id'])}:{quote_plus(client['secret'])}"
-        basic = f"Basic {base64.b64encode(shown.encode()).decode()}"
+        credentials = f"{quote_plus(client['id'])}:{quote_plus(client['secret'])}"
+        basic = f"Basic {base64.b64encode(credentials.encode()).decode()}"
         if self.headers["Authorization"] != (basic if client["secret"] else None):
             self.send(401, {}, json.dumps({"error": "invalid_client"}).encode())
             return
@@ -63,7 +68,7 @@ class LoginHandler(Handler):
         ):
             self.send(400, {}, json.dumps({"error": "invalid_grant"}).encode())
             return
-        self.send(200, {}, found["given"].encode())
+        self.send(200, {}, found["token_response"].encode())
 
 
 if __name__ == "__main__":

@@ -113,9 +113,9 @@ class Upstream:
             while True:
                 accepted, _address = listener.accept()
                 self.connections += 1
-                threading.Thread(target=self._answer, args=[accepted], daemon=True).start()
+                threading.Thread(target=self._respond, args=[accepted], daemon=True).start()
 
-    def _answer(self, accepted: socket.socket) -> None:
+    def _respond(self, accepted: socket.socket) -> None:
         with accepted, Connection(accepted) as client, contextlib.suppress(EOFError, OSError):
             while True:
                 self.requests.append(Request(*client.message()))
@@ -128,11 +128,11 @@ class Upstream:
 def upstream() -> Iterator[Upstream]:
     """Run an upstream."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        told = Upstream(listener.getsockname()[1])
-        thread = threading.Thread(target=told.serve, args=[listener])
+        running = Upstream(listener.getsockname()[1])
+        thread = threading.Thread(target=running.serve, args=[listener])
         thread.start()
         try:
-            yield told
+            yield running
         finally:
             listener.shutdown(socket.SHUT_RDWR)  # closing alone does not interrupt accept()
             thread.join()

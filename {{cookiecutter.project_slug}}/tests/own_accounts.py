@@ -9,6 +9,6 @@ from app.users import tests as users
 PASSWORD = users.PASSWORD
 
 
-def keep_account(app: Flask, user_id: UUID, email: str) -> None:
+def store_account(app: Flask, user_id: UUID, email: str) -> None:
     """Store an account with this id and the password of all tests."""
     users.make(app, email, id=user_id)

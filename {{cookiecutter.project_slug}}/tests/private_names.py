@@ -127,18 +127,18 @@ class Module:
         found: dict[str, str] = {}
         for node in ast.walk(scope):
             if isinstance(node, ast.arg):
-                self._learn(found, node.arg, hinted(node.annotation))
+                self._add_class(found, node.arg, hinted(node.annotation))
         for node in ast.walk(scope):
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                self._learn(found, node.target.id, hinted(node.annotation))
+                self._add_class(found, node.target.id, hinted(node.annotation))
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 if isinstance(node.value, ast.Call):
-                    self._learn(found, node.targets[0].id, node.value.func)
+                    self._add_class(found, node.targets[0].id, node.value.func)
                 elif dotted(node.value)[:1] and dotted(node.value)[0] in found:
                     found[node.targets[0].id] = self.resolved(node.value, found)
         return found
 
-    def _learn(self, found: dict[str, str], name: str, kind: ast.expr | None) -> None:
+    def _add_class(self, found: dict[str, str], name: str, kind: ast.expr | None) -> None:
         path = self.resolved(kind, {})
         if path and class_at(path):
             found[name] = path

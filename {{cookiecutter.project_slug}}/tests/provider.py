@@ -79,18 +79,18 @@ class OpenIDProvider:
         """POST a body to the process; return the Location that it redirects to."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request("POST", path, body)
-        answer = connection.getresponse()
+        response = connection.getresponse()
         connection.close()
-        return str(answer.headers["Location"])
+        return str(response.headers["Location"])
 
     # {% endif %}
     def request(self, method: str, path: str, body: str | None = None) -> str:
         """Send a request to the process; return the body of the response."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS)
         connection.request(method, path, body)
-        answer = connection.getresponse().read().decode()
+        response = connection.getresponse().read().decode()
         connection.close()
-        return answer
+        return response
 
 
 class Realm:
@@ -113,29 +113,29 @@ class Realm:
             # {% endif %}
             **changes,
         }
-        self.answer(DISCOVERY, json.dumps(document))
+        self.set_response(DISCOVERY, json.dumps(document))
 
     # {% if cookiecutter.web_ui %}
-    def know(self, **changes: str) -> None:
+    def register_client(self, **changes: str) -> None:
         """Register the tests' application as a client, with these changes."""
         client = {**CLIENT, "issuer": self.issuer, **changes}
         self._provider.request("PUT", f"{self._path}/client", json.dumps(client))
 
-    def login(self, url: str, given: dict[str, Any]) -> str:
+    def login(self, url: str, token_response: dict[str, Any]) -> str:
         """Log in at an authorization URL; return the URL that the browser is redirected to.
 
-        `given` is the token response for the code.
+        `token_response` is the token response for the code.
         """
         path = url.removeprefix(self.issuer)
-        return self._provider.location(f"{self._path}{path}", json.dumps(given))
+        return self._provider.location(f"{self._path}{path}", json.dumps(token_response))
 
     # {% endif %}
     def publish(self, *keys: Key | dict[str, Any]) -> None:
         """Serve exactly these keys."""
         public = [key if isinstance(key, dict) else key.as_dict(private=False) for key in keys]
-        self.answer(KEYS, json.dumps({"keys": public}))
+        self.set_response(KEYS, json.dumps({"keys": public}))
 
-    def answer(
+    def set_response(
         self,
         path: str,
         *pieces: str,
@@ -144,12 +144,17 @@ class Realm:
         seconds: float = 0,
     ) -> None:
         """Configure the response of a path: the body is sent in pieces, `seconds` before each."""
-        told = {"status": status, "headers": headers or {}, "pieces": pieces, "seconds": seconds}
-        self._provider.request("PUT", f"{self._path}{path}", json.dumps(told))
+        response = {
+            "status": status,
+            "headers": headers or {},
+            "pieces": pieces,
+            "seconds": seconds,
+        }
+        self._provider.request("PUT", f"{self._path}{path}", json.dumps(response))
 
-    def asked(self, path: str) -> int:
+    def request_count(self, path: str) -> int:
         """Return the number of requests for a path since its response was configured."""
-        return int(self._provider.request("GET", f"/asked{self._path}{path}"))
+        return int(self._provider.request("GET", f"/request-count{self._path}{path}"))
 
 
 def claims(issuer: str, subject: str = "user", **others: object) -> dict[str, Any]:
@@ -161,9 +166,9 @@ def claims(issuer: str, subject: str = "user", **others: object) -> dict[str, An
 
 def signed(claims: dict[str, Any], key: Key = KEY, **header: Any) -> str:  # noqa: ANN401  any value
     """Return a signed token, whose claims and header need not be valid."""
-    told = {"alg": key.alg, "kid": key.kid, "typ": "at+jwt", **header}
-    content = f"{part(told)}.{part(claims)}"
-    signature = JWSRegistry.algorithms[str(told["alg"])].sign(content.encode(), key)
+    full_header = {"alg": key.alg, "kid": key.kid, "typ": "at+jwt", **header}
+    content = f"{part(full_header)}.{part(claims)}"
+    signature = JWSRegistry.algorithms[str(full_header["alg"])].sign(content.encode(), key)
     return f"{content}.{encoded(signature)}"
 
 

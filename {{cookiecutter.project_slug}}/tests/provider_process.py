@@ -1,8 +1,8 @@
 """The process of the tests' OpenID provider: `python -m tests.provider_process <listening socket>`.
 
-A PUT of a path configures the response to its GET. A GET of /asked and the path returns the number
-of requests since then. Only the standard library is imported, so that the process starts fast. It
-ends with its parent process, when standard input closes.
+A PUT of a path configures the response to its GET. A GET of /request-count and the path returns
+the number of requests since then. Only the standard library is imported, so that the process starts
+fast. It ends with its parent process, when standard input closes.
 """
 
 import json
@@ -14,7 +14,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-ASKED = "/asked"
+REQUEST_COUNTS = "/request-count"
 
 
 class Server(ThreadingHTTPServer):
@@ -29,8 +29,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(listening.getsockname(), handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
-        self.answers: dict[str, dict[str, Any]] = {}
-        self.asked: Counter[str] = Counter()
+        self.responses: dict[str, dict[str, Any]] = {}
+        self.request_counts: Counter[str] = Counter()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,33 +40,33 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Configure a response: status, headers, pieces of the body, and the pause before each."""
-        self.server.answers[self.path] = json.loads(self.body())
-        self.server.asked[self.path] = 0
+        self.server.responses[self.path] = json.loads(self.body())
+        self.server.request_counts[self.path] = 0
         self.send(204, {}, b"")
 
     def do_GET(self) -> None:
         """Send the configured response. Status 0 closes the connection without one."""
-        if self.path.startswith(ASKED):
-            asked = self.server.asked[self.path.removeprefix(ASKED)]
-            self.send(200, {}, str(asked).encode())
+        if self.path.startswith(REQUEST_COUNTS):
+            count = self.server.request_counts[self.path.removeprefix(REQUEST_COUNTS)]
+            self.send(200, {}, str(count).encode())
         else:
-            self.answer()
+            self.respond()
 
     def body(self) -> str:
         """Return the body of the request."""
         return self.rfile.read(int(self.headers["Content-Length"])).decode()
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         """Send the configured response, and count the request."""
-        self.server.asked[self.path] += 1
-        answer = self.server.answers[self.path]
-        time.sleep(answer["seconds"])
-        if not answer["status"]:
+        self.server.request_counts[self.path] += 1
+        response = self.server.responses[self.path]
+        time.sleep(response["seconds"])
+        if not response["status"]:
             return
-        first, *others = (piece.encode() for piece in answer["pieces"])
-        self.send(answer["status"], answer["headers"], first)
+        first, *others = (piece.encode() for piece in response["pieces"])
+        self.send(response["status"], response["headers"], first)
         for piece in others:
-            time.sleep(answer["seconds"])
+            time.sleep(response["seconds"])
             self.wfile.write(piece)
 
     def send(self, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -12,17 +12,17 @@ READ_ONLY = b"-READONLY You can't write against a read only replica.\r\n"
 
 
 @contextmanager
-def failed_over(answer: bytes) -> Iterator[SecretURL]:
-    """Refuse commands on the first connection as read-only; send `answer` on later ones."""
+def failed_over(later_reply: bytes) -> Iterator[SecretURL]:
+    """Refuse commands on the first connection as read-only; send `later_reply` on later ones."""
     connections = count()
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            given = answer if next(connections) else READ_ONLY
+            reply = later_reply if next(connections) else READ_ONLY
             # RESP: "*2" for two arguments, then the length and bytes of each
             while line := self.rfile.readline():
                 arguments = [self._argument() for _ in range(int(line[1:]))]
-                self.wfile.write(b"+OK\r\n" if arguments[0] == b"CLIENT" else given)
+                self.wfile.write(b"+OK\r\n" if arguments[0] == b"CLIENT" else reply)
 
         def _argument(self) -> bytes:
             length = int(self.rfile.readline()[1:])

@@ -17,7 +17,7 @@ class View:
         self.app = app
         self.runs = 0
         self.deeds: list[Callable[[], object]] = []
-        app.add_url_rule("/collide", "collide", self._run, methods=["POST"])
+        app.add_url_rule("/scripted", "scripted", self._run, methods=["POST"])
 
     def _run(self) -> str:
         self.runs += 1
@@ -27,7 +27,7 @@ class View:
     def post(self, *deeds: Callable[[], object]) -> TestResponse:
         """Request the view, which calls the next of these functions on each run."""
         self.runs, self.deeds = 0, list(deeds)
-        return self.app.test_client().post("/collide")
+        return self.app.test_client().post("/scripted")
 
 
 def commit() -> None:

@@ -40,9 +40,9 @@ class Server:
             OSError: when there is no response, or its status is 400 or more.
 
         """
-        asked = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310  this service's own URL
-        with urllib.request.urlopen(asked, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            text: str = answer.read().decode()
+        request = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310  this service's own URL
+        with urllib.request.urlopen(request, timeout=HANG_TIMEOUT_SECONDS) as response:  # noqa: S310
+            text: str = response.read().decode()
             return text
 
     def wait_for(self, path: str, holds: Callable[[str], object] = bool) -> None:
@@ -86,7 +86,7 @@ def free_port() -> int:
 def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
     """Run Gunicorn with the service's configuration, and more arguments and settings."""
     port = free_port()
-    told = {
+    base_environment = {
         "PATH": os.environ["PATH"],
         "PYTHONDONTWRITEBYTECODE": "1",
         "APP_ENV": "testing",
@@ -100,7 +100,7 @@ def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[Serv
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603  this service
-            [*COMMAND, *arguments], cwd=PROJECT, env=told | environment, stdout=output
+            [*COMMAND, *arguments], cwd=PROJECT, env=base_environment | environment, stdout=output
         ) as process,
     ):
         server = Server(port, process, log)

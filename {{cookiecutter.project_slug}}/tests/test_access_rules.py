@@ -55,7 +55,7 @@ def test_every_route_of_the_api_has_its_rule(app: Flask) -> None:
 
 
 @pytest.mark.attack
-def test_each_route_lets_in_whom_its_rule_lets_in(
+def test_each_route_admits_exactly_the_clients_of_its_rule(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     principals = {
@@ -68,6 +68,6 @@ def test_each_route_lets_in_whom_its_rule_lets_in(
         path = routes.filled_in(rule)
         for (name, header), status in zip(principals.items(), statuses, strict=True):
             with subtests.test(f"{name}: {route}"):
-                answer = client.open(path, method=method, headers={"Authorization": header})
+                response = client.open(path, method=method, headers={"Authorization": header})
 
-                assert answer.status_code == status
+                assert response.status_code == status

@@ -20,8 +20,8 @@ import os, signal, sys
 from app import create_app
 
 client = create_app().test_client()
-answer = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
-assert answer.status_code == 202, answer.text
+response = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
+assert response.status_code == 202, response.text
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -33,20 +33,20 @@ def service(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
 
 
 @pytest.mark.parametrize("broker", ["there", "away"])
-def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, broker: str) -> None:
+def test_an_email_survives_the_process_that_queued_it(service: Service, broker: str) -> None:
     box = service.mail.box
     box.go.clear()  # it cannot be sent before the kill
-    told = dict(service.environment)
+    environment = dict(service.environment)
     if broker == "away":
-        told["BROKER_URL"] = "amqp://127.0.0.1:1"
-    asked = subprocess.run(
+        environment["BROKER_URL"] = "amqp://127.0.0.1:1"
+    process = subprocess.run(
         [sys.executable, "-c", REGISTER, new_address(), PASSWORD],
         cwd=PROJECT,
-        env={key: os.environ[key] for key in KEPT if key in os.environ} | told,
+        env={key: os.environ[key] for key in KEPT if key in os.environ} | environment,
         check=False,
         capture_output=True,
     )
-    assert asked.returncode == -signal.SIGKILL, asked.stderr.decode()
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
     assert box.taken == []
     box.go.set()
 
@@ -57,9 +57,9 @@ def test_an_email_survives_the_process_that_was_asked_for_it(service: Service, b
 def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> None:
     box = service.mail.box
     box.go.clear()
-    sent = {"email": new_address(), "password": PASSWORD}
+    payload = {"email": new_address(), "password": PASSWORD}
     with service.start() as first:
-        assert service.client.post("/api/v1/users", json=sent).status_code == 202
+        assert service.client.post("/api/v1/users", json=payload).status_code == 202
         assert box.reached.wait(HANG_TIMEOUT_SECONDS)
         first.kill()
     box.go.set()

@@ -16,7 +16,7 @@ from app.core.config import InvalidSettings
 from app.core.process import cli
 from app.core.process.cli import env_format
 from app.settings import Settings
-from conftest import MakeApp, meant_for_a_service
+from conftest import MakeApp, service_variables
 
 
 def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,18 +28,18 @@ def test_without_settings_they_come_from_the_environment(monkeypatch: pytest.Mon
     assert "SERVICE_VERSION=from the environment" in _checked(app)
 
 
-def test_what_the_shell_exports_for_a_service_is_kept_from_the_tests() -> None:
+def test_settings_exported_by_the_shell_do_not_reach_the_tests() -> None:
     names = ["PORT", "SECRET_KEY_FILE", "OTEL_SDK_DISABLED", "FLASK_DEBUG", "http_proxy"]
 
-    assert meant_for_a_service([*names, "PATH", "TEST_DATABASE_URL"]) == set(names)
-    assert not meant_for_a_service(os.environ)
+    assert service_variables([*names, "PATH", "TEST_DATABASE_URL"]) == set(names)
+    assert not service_variables(os.environ)
 
 
 def test_check_prints_the_configuration_with_secrets_masked_and_what_is_unwise(
     make_app: MakeApp, production: dict[str, str]
 ) -> None:
     # {% if cookiecutter.database != "none" %}
-    if production["database_url"].startswith("postgresql"):  # the one driver that takes it
+    if production["database_url"].startswith("postgresql"):  # the only driver with this parameter
         production["database_url"] += "?password=hush"
     # {% endif %}
     # {% if cookiecutter.caching %}
@@ -85,7 +85,7 @@ def flask_command(
         group = FlaskGroup(create_app=create_app, load_dotenv=False)
         return CliRunner().invoke(group, arguments)
 
-    # What an application does to the process it has for itself.
+    # An application changes these in its process.
     level, hook = logging.getLogger().level, sys.excepthook
     in_thread, unraisable = threading.excepthook, sys.unraisablehook
     yield run
@@ -137,7 +137,7 @@ def test_flask_reads_no_dotenv_in_production(
     assert flask_command("check").exit_code == 0
 
 
-def test_whoever_serves_learns_that_the_configuration_is_wrong(
+def test_a_server_with_an_invalid_configuration_does_not_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -117,7 +117,7 @@ def test_each_name_is_defined_in_the_file_that_is_named_with_it(page: Path) -> N
     assert found == []
 
 
-def test_each_command_that_agents_are_told_of_is_one() -> None:
+def test_each_command_in_the_agents_instructions_exists() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     named = re.findall(r"`make ([^`]+)`", prose(AGENTS))

@@ -1,8 +1,8 @@
 """The API document and the service accept the same values, above all at boundaries.
 
-For each body and each query a value is made that the document allows, and then changed in one place
-at a time. What the document allows, the service has to read; what it does not, the service has to
-refuse before it does anything.
+For each body and each query, the tests generate a value that the document allows, and change it in
+one place at a time. The service must accept each value that the document allows, and reject every
+other value before it does anything.
 """
 
 import re
@@ -32,15 +32,15 @@ from tests.boundaries import Described, Node
 SIGNED = re.compile("[A-Za-z0-9_-]{48}")
 
 
-def is_refused(answer: TestResponse) -> bool:
+def is_refused(response: TestResponse) -> bool:
     """Return whether the service has rejected a value as invalid."""
-    assert answer.status_code < 500
+    assert response.status_code < 500
     # {% if cookiecutter.auth == "jwt" %}
-    if own_users.WRONG_LENGTH in answer.text:
+    if own_users.WRONG_LENGTH in response.text:
         return True
     # {% endif %}
     codes = {"bad_request", "unreadable_url", "validation_failed"}
-    return answer.status_code >= 400 and orjson.loads(answer.data)["code"] in codes
+    return response.status_code >= 400 and orjson.loads(response.data)["code"] in codes
 
 
 def operations(found: Node) -> Iterator[tuple[str, str, Node]]:
@@ -79,10 +79,10 @@ def test_each_parameter_of_a_query_is_read_exactly_as_documented(
                         continue
                     allowed = described.validator.is_valid(in_query(value, parameter["schema"]))
                     query = {parameter["name"]: value}
-                    answer = client.open(url, method=method, query_string=query)
-                    # What looks like a cursor is refused for its signature, which nothing describes.
+                    response = client.open(url, method=method, query_string=query)
+                    # The service also checks the signature of a cursor, which no schema describes.
                     signed = SIGNED.fullmatch(str(value))
-                    assert signed or is_refused(answer) != allowed, (value, answer.text)
+                    assert signed or is_refused(response) != allowed, (value, response.text)
 
 
 def in_query(value: float | str, schema: Node) -> object:
@@ -109,6 +109,6 @@ def test_each_body_is_read_exactly_as_documented(
             for value in described.changed():
                 allowed = described.validator.is_valid(value)
                 verdicts.add(allowed)
-                answer = client.open(url, method=method, json=value)
-                assert is_refused(answer) != allowed, (value, answer.text)
+                response = client.open(url, method=method, json=value)
+                assert is_refused(response) != allowed, (value, response.text)
             assert verdicts == {True, False}

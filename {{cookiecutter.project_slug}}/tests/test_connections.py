@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import toy
-from tests.connections import MAX_BACKOFF, connection, others_wait, timing
+from tests.connections import MAX_BACKOFF, connection, longest_wait, timing
 from tests.servers import Server, gunicorn
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -21,39 +21,39 @@ ONE_WORKER = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start one worker, so that stopping it stops all; it must have logged no error."""
+    """Start Gunicorn with one worker; assert at the end that it has logged no error."""
     with gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **ONE_WORKER) as running:
         yield running
         running.stop()
         assert not [line for line in running.lines() if line["level"] == "ERROR"]
 
 
-def test_two_requests_in_one_packet_are_answered_and_stop_nobody(server: Server) -> None:
+def test_two_requests_in_one_packet_get_responses_and_block_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(LIVE * 2)
 
-        assert others_wait(server.port) < MAX_BACKOFF
-        assert [client.answer()[0], client.answer()[0]] == [200, 200]
+        assert longest_wait(server.port) < MAX_BACKOFF
+        assert [client.read_response()[0], client.read_response()[0]] == [200, 200]
 
 
-def test_a_blank_line_behind_a_body_stops_nobody(server: Server) -> None:
+def test_a_blank_line_after_a_body_blocks_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(POST + BODY + b"\r\n")
-        assert client.answer()[0] == 404
+        assert client.read_response()[0] == 404
 
-        assert others_wait(server.port) < MAX_BACKOFF
+        assert longest_wait(server.port) < MAX_BACKOFF
         client.send(LIVE)
-        assert client.answer()[0] == 200
+        assert client.read_response()[0] == 200
 
 
-def test_a_body_and_the_next_request_after_the_answer_stop_nobody(server: Server) -> None:
+def test_a_body_and_a_request_after_the_response_block_no_other_client(server: Server) -> None:
     with connection(server.port) as client:
         client.send(POST)
-        assert client.answer()[0] == 404
+        assert client.read_response()[0] == 404
         client.send(BODY + LIVE)
 
-        assert others_wait(server.port) < MAX_BACKOFF
-        assert client.answer()[0] == 200
+        assert longest_wait(server.port) < MAX_BACKOFF
+        assert client.read_response()[0] == 200
 
 
 @pytest.mark.slow
@@ -66,10 +66,10 @@ def test_no_request_of_an_ordinary_client_takes_a_second(server: Server) -> None
             method, path = requests[number % 3]
             began = time.monotonic()
             client.request(method, path, None if method == "GET" else BODY * 100, headers)
-            answer = client.getresponse()
-            answer.read()
+            response = client.getresponse()
+            response.read()
             waits.seconds.append(time.monotonic() - began)
-            assert answer.status < 500
+            assert response.status < 500
     client.close()
 
     assert waits.longest < MAX_BACKOFF
@@ -94,7 +94,7 @@ def test_a_chunked_body_that_is_malformed_is_a_400(
     for name, body in MALFORMED_CHUNKS.items():
         with subtests.test(name), connection(server.port) as client:
             client.send(CHUNKED + body)
-            status, headers, document = client.answer()
+            status, headers, document = client.read_response()
             assert (status, headers["content-type"]) == (400, "application/problem+json"), document
             assert client.is_closed()
 
@@ -103,10 +103,10 @@ def test_a_body_that_breaks_off_is_no_error_of_the_service(
     server: Server, subtests: pytest.Subtests
 ) -> None:
     half = LINE + HOST + JSON + b"Content-Length: 100\r\n\r\n{"
-    for name, sent in {"by its length": half, "in a chunk": CHUNKED + b"5\r\n{}"}.items():
+    for name, data in {"by its length": half, "in a chunk": CHUNKED + b"5\r\n{}"}.items():
         with subtests.test(name), connection(server.port) as client:
-            client.send_last(sent)
-            assert client.answer()[0] == 400
+            client.send_last(data)
+            assert client.read_response()[0] == 400
 
 
 MALFORMED = {
@@ -137,8 +137,8 @@ MALFORMED = {
 def test_a_request_that_is_malformed_gets_a_refusal(
     server: Server, subtests: pytest.Subtests
 ) -> None:
-    for name, sent in MALFORMED.items():
+    for name, data in MALFORMED.items():
         with subtests.test(name), connection(server.port) as client:
-            client.send_last(sent)
-            status, _headers, body = client.answer()
+            client.send_last(data)
+            status, _headers, body = client.read_response()
             assert 400 <= status < 500, body

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from conftest import MakeApp
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
-# What Prometheus itself adds to every series and keeps of every target.
+# Prometheus itself adds these labels to every series, and this series for every target.
 OF_PROMETHEUS = {"up": {"job", "instance"}}
 WORDS = frozenset(
     [
@@ -36,7 +36,7 @@ GROUPED = re.compile(r"\b(?:by|on|ignoring|without|group_left)\s*\(([^)]*)\)")
 SELECTED = re.compile(r"(?<![\w:.])([a-zA-Z_:][\w:]*)\s*(?:\{([^}]*)\})?(?!\s*\(|[\w:])")
 
 
-def asked(query: str) -> Iterator[tuple[str, set[str]]]:
+def metrics_of(query: str) -> Iterator[tuple[str, set[str]]]:
     """Yield the names and labels of the series in a query."""
     bare = re.sub(RANGE, "", re.sub(STRING, "", query))
     grouped = {name for group in GROUPED.findall(bare) for name in re.findall(r"\w+", group)}
@@ -74,7 +74,7 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def shown(make_app: MakeApp) -> dict[str, set[str]]:
+def exposed(make_app: MakeApp) -> dict[str, set[str]]:
     """Return the series of the service after some requests: names and labels."""
     app = make_app()
 
@@ -93,25 +93,25 @@ def shown(make_app: MakeApp) -> dict[str, set[str]]:
     } | OF_PROMETHEUS
 
 
-def test_every_query_asks_for_what_the_service_shows(shown: dict[str, set[str]]) -> None:
+def test_every_query_reads_metrics_that_the_service_exposes(exposed: dict[str, set[str]]) -> None:
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     found = list(queries())
     assert len(found) > 40
     for place, query in found:
-        for name, labels in asked(query):
-            assert name in recorded or name in shown, f"{place}: no metric {name}"
-            if name in shown:
-                missing = labels - shown[name]
+        for name, labels in metrics_of(query):
+            assert name in recorded or name in exposed, f"{place}: no metric {name}"
+            if name in exposed:
+                missing = labels - exposed[name]
                 # A join may name labels that only its other side has.
-                others = set().union(*(shown.get(other, set()) for other, _ in asked(query)))
+                others = set().union(*(exposed.get(other, set()) for other, _ in metrics_of(query)))
                 assert not missing - others, f"{place}: {name} has no {missing}"
 
 
-def test_nothing_that_the_service_shows_is_left_out(shown: dict[str, set[str]]) -> None:
-    used = {name for _, query in queries() for name, _ in asked(query)}
+def test_nothing_that_the_service_shows_is_left_out(exposed: dict[str, set[str]]) -> None:
+    used = {name for _, query in queries() for name, _ in metrics_of(query)}
     families = {re.sub("_(bucket|count|sum)$", "", name) for name in used}
 
-    assert {re.sub("_(bucket|count|sum)$", "", name) for name in shown} - families == set()
+    assert {re.sub("_(bucket|count|sum)$", "", name) for name in exposed} - families == set()
 
 
 def test_names_and_labels_are_found_in_queries() -> None:
@@ -120,7 +120,7 @@ def test_names_and_labels_are_found_in_queries() -> None:
         "or 0 * max(c offset 1h) > 1.5"
     )
 
-    assert dict(asked(query)) == {
+    assert dict(metrics_of(query)) == {
         "a_total": {"job", "status"},
         "job:b:rate5m": {"job"},
         "c": {"job"},

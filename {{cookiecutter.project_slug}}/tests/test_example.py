@@ -1,8 +1,8 @@
-"""Orders and quotes are an example: nothing else names them, except where a domain is joined to others.
+"""Orders and quotes are an example: only the files that join domains name them.
 
 A file names them by an identifier (`OrderSchema`, `order_id`), by a part of a path, a module or a
-scope (`/orders`, `app.quotes`, `orders:read`), or by a text that is one of these words. English in
-comments, messages and names of tests does not count.
+scope (`/orders`, `app.quotes`, `orders:read`), or by a string that is one of these words. Comments,
+messages and names of tests may use the English words.
 """
 
 import io

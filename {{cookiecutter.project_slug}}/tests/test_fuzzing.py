@@ -1,7 +1,7 @@
 """The service against its own API document: generated requests, valid and invalid ones.
 
-The document promises statuses, headers and schemas; what is found here is a promise not kept. The
-requests are the same in every run.
+The document promises statuses, headers and schemas; a failure here is a broken promise. The requests
+are the same in every run.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from schemathesis.core.result import Ok
 
-# The service's own threads use it at any time (an email's Message-ID), while a request is made up too.
+# Threads of the service use `random` (for a Message-ID) while a request is generated.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
-EXAMPLES = 5  # for each operation and caller, good ones and as many bad ones
+EXAMPLES = 5  # for each operation and client: this many valid requests, and as many invalid ones
 
 
 class ToySchema(Schema):

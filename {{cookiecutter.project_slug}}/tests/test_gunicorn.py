@@ -81,7 +81,7 @@ def test_the_settings_of_the_service_decide(config: dict[str, Any]) -> None:
     assert config["forwarded_allow_ips"] == ""
 
 
-def test_the_proxy_in_front_takes_what_it_takes(config: dict[str, Any]) -> None:
+def test_nginx_and_gunicorn_have_the_same_limits(config: dict[str, Any]) -> None:
     text = CONFIGURATION.read_text(encoding="utf-8")
     settings = Settings(app_env=Environment.TESTING)
 
@@ -92,7 +92,7 @@ def test_the_proxy_in_front_takes_what_it_takes(config: dict[str, Any]) -> None:
     assert config["limit_request_line"] + len("\r\n") == 8 * 1024
     # "X:a\n" is passed on as "X: a\r\n".
     assert config["limit_request_field_size"] == 8 * 1024 + len(" \r")
-    # Of the two ends of an idle connection, the one that sends requests has to close it first.
+    # The proxy must close an idle connection before Gunicorn does: it may be sending a request.
     (idle,) = re.findall(r"^ +keepalive \d+;\n +keepalive_timeout (\d+)s;", text, re.MULTILINE)
     assert int(idle) < config["keepalive"]
 
@@ -127,7 +127,7 @@ def gunicorn(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def wait_until_alive(port: int) -> None:
-    def answers() -> bool:
+    def responds() -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
         try:
             connection.request("GET", "/health/live")
@@ -137,11 +137,11 @@ def wait_until_alive(port: int) -> None:
         finally:
             connection.close()
 
-    wait_until(answers)
+    wait_until(responds)
 
 
 @pytest.mark.process
-def test_it_serves_with_two_workers_and_stops_when_told() -> None:
+def test_it_serves_with_two_workers_and_stops_on_a_signal() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -170,7 +170,7 @@ def test_a_stop_waits_neither_for_a_worker_that_starts_nor_for_an_idle_client(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # A stop that waits for a client takes all of this time.
+    # A graceful stop that waits for a client takes this long.
     waits = f"--graceful-timeout={2 * HANG_TIMEOUT_SECONDS:.0f}"
     settings = {"APP_ENV": "testing", "PORT": str(port), "WEB_CONCURRENCY": "2"}
     with gunicorn(f"--config={slow}", waits, **settings) as server:

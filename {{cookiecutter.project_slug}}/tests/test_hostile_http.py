@@ -86,18 +86,18 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
         ("a prototype", '{"__proto__": {"text": "Buy tea"}}', 422),
     ):
         with subtests.test(name):
-            answer = client.post(toy.URL, data=body, content_type=JSON)
-            assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+            response = client.post(toy.URL, data=body, content_type=JSON)
+            assert (response.status_code, response.mimetype) == (status, "application/problem+json")
 
 
-def test_the_deepest_body_that_is_read_and_what_is_said_of_a_deeper_one(
+def test_a_body_of_the_maximum_depth_is_read_and_a_deeper_one_is_refused(
     client: FlaskClient,
 ) -> None:
     for depth, status in ((MAXIMUM_DEPTH, 422), (MAXIMUM_DEPTH + 1, 400)):
-        answer = client.post(toy.URL, data="[" * depth + "]" * depth, content_type=JSON)
-        assert answer.status_code == status
-    assert answer.json is not None
-    assert answer.json["errors"][0]["detail"] == "The body is nested deeper than 32 levels."
+        response = client.post(toy.URL, data="[" * depth + "]" * depth, content_type=JSON)
+        assert response.status_code == status
+    assert response.json is not None
+    assert response.json["errors"][0]["detail"] == "The body is nested deeper than 32 levels."
 
 
 @pytest.mark.attack
@@ -112,10 +112,10 @@ def test_members_with_one_name_are_refused_wherever_they_are(
         "escaped": NOTE_OF % r'7, "\u0063opies": 2',
     }.items():
         with subtests.test(name):
-            answer = client.post(toy.URL, data=body, content_type=JSON)
-            assert answer.status_code == 400
-            assert answer.json is not None
-            assert "two members with the same name" in answer.json["errors"][0]["detail"]
+            response = client.post(toy.URL, data=body, content_type=JSON)
+            assert response.status_code == 400
+            assert response.json is not None
+            assert "two members with the same name" in response.json["errors"][0]["detail"]
     assert client.post(toy.URL, data=good, content_type=JSON).status_code == 200
 
 
@@ -148,13 +148,13 @@ def test_a_query_parameter_that_is_sent_twice_is_named(
         "page=1&page=1": ["#/page"],
         "from=a&page=1&page=2&from=b": ["#/from", "#/page"],
         "pag%65=1&page=2": ["#/page"],
-        "cursor=a&cursor=b": ["#"],  # unknown: its name is the client's own text
+        "cursor=a&cursor=b": ["#"],  # unknown: the name comes from the client
     }.items():
         with subtests.test(query):
-            answer = client.get(f"/searches?{query}")
-            assert answer.status_code == 422
-            assert answer.json is not None
-            assert [error["pointer"] for error in answer.json["errors"]] == pointers
+            response = client.get(f"/searches?{query}")
+            assert response.status_code == 422
+            assert response.json is not None
+            assert [error["pointer"] for error in response.json["errors"]] == pointers
     assert client.get("/searches?page=1&state=a&state=b&from=c").json == {
         "page": 1,
         "state": ["a", "b"],
@@ -162,7 +162,7 @@ def test_a_query_parameter_that_is_sent_twice_is_named(
     }
 
 
-def test_json_says_that_it_is_json_in_one_of_its_ways(client: FlaskClient) -> None:
+def test_json_has_one_of_its_media_types(client: FlaskClient) -> None:
     for content_type in (JSON, f"{JSON};charset=UTF-8", 'Application/JSON; charset="utf-8"'):
         assert client.post(toy.URL, json=toy.NOTE, content_type=content_type).status_code == 200
 
@@ -184,11 +184,11 @@ def test_a_body_of_another_kind_is_a_415(client: FlaskClient, subtests: pytest.S
         f"text/plain; {JSON}",
     ):
         with subtests.test(content_type or "none"):
-            answer = client.post(toy.URL, json=toy.NOTE, headers={"Content-Type": content_type})
-            assert answer.status_code == 415
+            response = client.post(toy.URL, json=toy.NOTE, headers={"Content-Type": content_type})
+            assert response.status_code == 415
     with subtests.test("compressed"):
-        answer = client.post(toy.URL, json=toy.NOTE, headers={"Content-Encoding": "gzip"})
-        assert answer.status_code == 415
+        response = client.post(toy.URL, json=toy.NOTE, headers={"Content-Encoding": "gzip"})
+        assert response.status_code == 415
 
 
 @pytest.mark.attack
@@ -200,7 +200,7 @@ def test_a_form_is_small_and_without_files(
 
     monkeypatch.setattr("werkzeug.formparser.default_stream_factory", nowhere)
     multipart = "multipart/form-data; boundary=b"
-    sent: dict[str, tuple[dict[str, Any], int]] = {
+    requests: dict[str, tuple[dict[str, Any], int]] = {
         "a file": ({"data": FILE, "content_type": multipart}, 415),
         "a file of no name": (
             {"data": FILE.replace(b"f.txt", b""), "content_type": multipart},
@@ -210,7 +210,7 @@ def test_a_form_is_small_and_without_files(
         "many fields": ({"data": FIELD * 200 + b"--b--\r\n", "content_type": multipart}, 413),
         "no boundary": ({"data": FILE, "content_type": "multipart/form-data"}, 200),
     }
-    for name, (options, status) in sent.items():
+    for name, (options, status) in requests.items():
         with subtests.test(name):
             assert form.post("/form", **options).status_code == status
     monkeypatch.undo()
@@ -267,22 +267,22 @@ def test_no_path_leads_out_of_the_documentation_or_to_another_host(
         "/static/app.js",
     ):
         with subtests.test(path):
-            answer = client.get(
+            response = client.get(
                 base_url="http://evil.example", environ_overrides={"PATH_INFO": unquote(path)}
             )
-            assert answer.status_code == (400 if "%00" in path else 404)
-            assert "Location" not in answer.headers
+            assert response.status_code == (400 if "%00" in path else 404)
+            assert "Location" not in response.headers
 
 
 @pytest.mark.attack
-def test_methods_are_what_they_say_and_no_more(
+def test_only_the_real_method_of_a_request_counts(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     for method in ("TRACE", "CONNECT", "PUT", "DELETE", "PROPFIND", "BREW", "A" * 500):
         with subtests.test(method[:20]):
-            answer = client.open("/api/docs", method=method)
-            assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
-            assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+            response = client.open("/api/docs", method=method)
+            assert (response.status_code, response.mimetype) == (405, "application/problem+json")
+            assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
     for header in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
         with subtests.test(header):
             assert client.post("/api/docs", headers={header: "GET"}).status_code == 405
@@ -291,9 +291,9 @@ def test_methods_are_what_they_say_and_no_more(
 
 
 def test_head_is_get_without_its_body_and_options_lists_methods(client: FlaskClient) -> None:
-    got, asked = client.get("/api/openapi.json"), client.head("/api/openapi.json")
-    assert (asked.status_code, asked.data) == (200, b"")
-    assert asked.headers["Content-Length"] == str(len(got.data))
+    got, head = client.get("/api/openapi.json"), client.head("/api/openapi.json")
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(got.data))
 
     options = client.options(toy.URL)
     assert (options.status_code, options.data) == (200, b"")
@@ -333,25 +333,23 @@ def test_forged_hops_change_neither_addresses_nor_hosts_nor_paths(
 
         log_lines.clear()
         with subtests.test(f"past {proxies} proxies"):
-            answer = app.test_client().get("/seen", headers=FORGED)
-            assert answer.json == [address, "localhost", "/seen", ""]
+            response = app.test_client().get("/seen", headers=FORGED)
+            assert response.json == [address, "localhost", "/seen", ""]
             assert [line["client.address"] for line in log_lines] == [address]
 
 
 # {% if cookiecutter.rate_limiting %}
 @pytest.mark.attack
-def test_forged_hops_give_nobody_another_share(
-    make_app: MakeApp, subtests: pytest.Subtests
-) -> None:
+def test_forged_hops_get_no_other_limit(make_app: MakeApp, subtests: pytest.Subtests) -> None:
     for proxies in (0, 1, 2):
         client = make_app(trusted_proxy_hops=proxies, rate_limit="3/day").test_client()
-        # What the proxies themselves write comes last.
+        # The proxies append their entries.
         written = [["9.9.9.9"], ["9.9.9.9", "10.0.0.2"]][proxies - 1] if proxies else []
         for number in range(5):
             forged = {"X-Forwarded-For": ", ".join([f"6.6.6.{number}", *written])}
             with subtests.test(f"try {number} past {proxies} proxies"):
-                answer = client.get("/api/docs", headers=forged)
-                assert answer.status_code == (200 if number < 3 else 429)
+                response = client.get("/api/docs", headers=forged)
+                assert response.status_code == (200 if number < 3 else 429)
 
 
 # {% endif %}
@@ -376,18 +374,18 @@ def test_a_host_of_another_is_refused_however_it_is_spelled(
         "",
     ):
         with subtests.test(repr(host)):
-            answer = client.get(
+            response = client.get(
                 "/api/docs", environ_overrides={"HTTP_HOST": host, "SERVER_NAME": "evil.example"}
             )
-            assert answer.status_code == 400
-            assert "evil" not in answer.text
+            assert response.status_code == 400
+            assert "evil" not in response.text
 
 
 SPLIT = "a-good-name\r\nSet-Cookie: stolen=1\r\n\r\n<script>"
 
 
 @pytest.mark.attack
-def test_nothing_that_a_client_says_splits_a_header(app: Flask, subtests: pytest.Subtests) -> None:
+def test_no_client_input_splits_a_header(app: Flask, subtests: pytest.Subtests) -> None:
     for name in (
         "HTTP_X_REQUEST_ID",
         "HTTP_ORIGIN",
@@ -405,17 +403,17 @@ def test_nothing_that_a_client_says_splits_a_header(app: Flask, subtests: pytest
     ):
         for path in (toy.URL, "/api/docs"):
             with subtests.test(f"{name}: {path}"):
-                answer = app.test_client().get(path, environ_overrides={name: SPLIT})
-                assert answer.status_code < 500
-                assert "Set-Cookie" not in answer.headers
-                for value in answer.headers.values():
+                response = app.test_client().get(path, environ_overrides={name: SPLIT})
+                assert response.status_code < 500
+                assert "Set-Cookie" not in response.headers
+                for value in response.headers.values():
                     assert "\r" not in value
                     assert "\n" not in value
                     assert "stolen" not in value
 
 
 @pytest.mark.attack
-def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
+def test_no_client_input_forges_a_log_line_or_moves_the_terminal_cursor(
     app: Flask, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     for forged in (
@@ -431,7 +429,7 @@ def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
     ):
         with subtests.test(repr(forged[:20])):
             log_lines.clear()
-            agent = forged.encode().decode("latin-1")  # as servers hand headers over
+            agent = forged.encode().decode("latin-1")  # WSGI servers decode headers as Latin-1
             app.test_client().get(
                 "/nowhere", environ_overrides={"HTTP_USER_AGENT": agent, "PATH_INFO": f"/{agent}"}
             )
@@ -442,9 +440,7 @@ def test_nothing_that_a_client_says_writes_a_log_line_or_moves_a_cursor(
 
 
 @pytest.mark.attack
-def test_no_answer_names_what_it_was_made_with(
-    client: FlaskClient, subtests: pytest.Subtests
-) -> None:
+def test_no_response_names_its_software(client: FlaskClient, subtests: pytest.Subtests) -> None:
     for path in ("/health/live", "/nowhere", "/api/docs", "/api/openapi.json"):
         with subtests.test(path):
             headers = str(client.get(path).headers).lower()

@@ -97,7 +97,7 @@ def differences(app: Flask) -> list[object]:
         return list(compare_metadata(context, db.metadata))
 
 
-def test_the_migrations_make_what_the_models_say(app: Flask) -> None:
+def test_the_migrations_create_the_tables_of_the_models(app: Flask) -> None:
     assert tables(app) == set(db.metadata.tables)
     assert differences(app) == []
 
@@ -107,8 +107,8 @@ def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None
     found = inspect(reading_engine.of(app))
     for name, table in db.metadata.tables.items():
         checks = {check["name"] for check in found.get_check_constraints(name)}
-        said = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
-        assert checks == said
+        declared = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
+        assert checks == declared
 
 
 def test_migrations_can_be_taken_back_and_made_again(bare: Flask) -> None:
@@ -246,7 +246,7 @@ def upgrade() -> None:
 
 
 @pytest.mark.process
-def test_whoever_waits_for_a_migration_does_not_keep_an_index_from_being_made(
+def test_processes_that_migrate_at_once_do_not_block_a_concurrent_index(
     new_database: NewDatabase, history: Path
 ) -> None:
     url = new_database()
@@ -356,18 +356,18 @@ def test_a_database_in_memory_needs_no_lock(make_app: MakeApp) -> None:
 
 
 # {% if cookiecutter.database != "sqlite" %}
-def test_a_session_of_a_server_asks_again_until_the_lock_is_free(
+def test_a_session_of_a_server_retries_until_the_lock_is_free(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(database_url=f"sqlite:///{tmp_path}/x.db")
-    answers = iter([0, 0, 1])
+    results = iter([0, 0, 1])
     monkeypatch.setitem(migration_lock.TAKE_LOCK, "sqlite", "SELECT is_free()")
     monkeypatch.setattr(migration_lock, "POLL_SECONDS", 0.001)
 
     with migration_engine(app).connect() as connection:
-        connection.connection.create_function("is_free", 0, lambda: next(answers))
+        connection.connection.create_function("is_free", 0, lambda: next(results))
         with migration_lock.hold(connection, database_settings.of(app)):
-            assert list(answers) == []
+            assert list(results) == []
             assert not connection.in_transaction()
 
 

@@ -16,7 +16,7 @@ from flask import Flask
 from app.core import errors, pipeline
 from app.core.pipeline import request_pipeline
 from tests import toy
-from tests.connections import MAX_BACKOFF, Connection, connection, others_wait
+from tests.connections import MAX_BACKOFF, Connection, connection, longest_wait
 from tests.nginx import CONFIGURATION, Upstream, nginx, upstream
 from tests.servers import free_port, gunicorn
 from tests.test_connections import BODY, CHUNKED, HOST, JSON, LINE, MALFORMED, MALFORMED_CHUNKS
@@ -35,7 +35,7 @@ def table(variable: str) -> dict[int, str]:
     return {int(status): text for status, text in re.findall(r'(\d+) "(.*)";', block)}
 
 
-def test_its_problem_documents_say_what_those_of_the_service_say() -> None:
+def test_its_problem_documents_equal_those_of_the_service() -> None:
     titles, codes, details = (table(f"problem_{name}") for name in ("title", "code", "detail"))
     assert titles.keys() == codes.keys() == details.keys()
     (listed,) = re.findall(r"error_page ([\d ]+) /\.problem;", TEXT)
@@ -52,10 +52,12 @@ def test_no_log_has_a_query_string_when_the_service_is_away(tmp_path: Path) -> N
     kept = {f"/var/log/nginx/{name}.log": f"{tmp_path}/{name}.log" for name in ("access", "error")}
     with (
         nginx(free_port(), kept) as port,
-        socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS) as sent,
+        socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS) as connection,
     ):
-        sent.sendall(b"GET /a?token=HUSH HTTP/1.1\r\nReferer: /b?token=HUSH\r\n" + HOST + b"\r\n")
-        assert sent.recv(65_536).startswith(b"HTTP/1.1 502 ")
+        connection.sendall(
+            b"GET /a?token=HUSH HTTP/1.1\r\nReferer: /b?token=HUSH\r\n" + HOST + b"\r\n"
+        )
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 502 ")
         wait_until(lambda: (tmp_path / "access.log").stat().st_size > 0)
 
     line = json.loads((tmp_path / "access.log").read_text())
@@ -78,9 +80,9 @@ def test_the_routes_that_it_hides_are_those_of_internal_blueprints(app: Flask) -
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Start Gunicorn with one worker, and nginx in front; the service must have logged no error."""
-    told = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXY_HOPS": "1"}
+    environment = {"WEB_CONCURRENCY": "1", "ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXY_HOPS": "1"}
     with (
-        gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **told) as running,
+        gunicorn(tmp_path_factory.mktemp("gunicorn"), toy.FACTORY, **environment) as running,
         nginx(running.port) as port,
     ):
         yield port
@@ -91,8 +93,8 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture
 def service() -> Iterator[Upstream]:
     """Start a service that fails on demand."""
-    with upstream() as told:
-        yield told
+    with upstream() as running:
+        yield running
 
 
 @pytest.fixture
@@ -102,18 +104,18 @@ def before_it(service: Upstream) -> Iterator[int]:
         yield port
 
 
-def asked(method: str, path: str = "/", *headers: str, body: bytes = b"") -> bytes:
-    """Write a request."""
+def request_bytes(method: str, path: str = "/", *headers: str, body: bytes = b"") -> bytes:
+    """Return the bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: shop.example:8443", *headers]
     lines += [f"Content-Length: {len(body)}"] if body else []
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def one_answer(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send a request on a connection of its own, and return its answer."""
+def one_response(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send a request on a new connection; return its response."""
     with connection(port) as client:
         client.send(request)
-        return client.answer()
+        return client.read_response()
 
 
 FORGED = [
@@ -138,10 +140,10 @@ SET = {
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_what_a_client_writes_of_proxies_is_not_passed_on(
+def test_forwarding_headers_of_a_client_are_not_passed_on(
     before_it: int, service: Upstream
 ) -> None:
-    assert one_answer(before_it, asked("GET", "/", *FORGED))[0] == HTTPStatus.OK
+    assert one_response(before_it, request_bytes("GET", "/", *FORGED))[0] == HTTPStatus.OK
 
     (request,) = service.requests
     found = {name: text for name, text in request.headers.items() if name != "x-request-id"}
@@ -151,29 +153,29 @@ def test_what_a_client_writes_of_proxies_is_not_passed_on(
 # {% if cookiecutter.rate_limiting %}
 @pytest.mark.process
 @pytest.mark.attack
-def test_a_forged_address_gives_no_new_share(
+def test_a_forged_address_gets_no_new_limit(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    told = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
+    environment = {"RATE_LIMIT": "3/day", "TRUSTED_PROXY_HOPS": "1"}
     with (
-        gunicorn(tmp_path_factory.mktemp("few"), toy.FACTORY, **told) as running,
+        gunicorn(tmp_path_factory.mktemp("few"), toy.FACTORY, **environment) as running,
         nginx(running.port) as port,
     ):
         for number, status in enumerate((200, 200, 200, 429)):
             forged = f"X-Forwarded-For: 6.6.6.{number}"
-            assert one_answer(port, asked("GET", "/api/docs", forged))[0] == status
+            assert one_response(port, request_bytes("GET", "/api/docs", forged))[0] == status
 
 
 # {% endif %}
 @pytest.mark.process
-def test_a_load_balancer_that_is_named_is_believed(service: Upstream) -> None:
+def test_the_headers_of_a_configured_load_balancer_are_trusted(service: Upstream) -> None:
     changes = {
         "# 10.0.0.0/8 1;  # Yours": "127.0.0.1 1;",
         "# set_real_ip_from 10.0.0.0/8;  # Yours: the same addresses": "set_real_ip_from 127.0.0.1;",
     }
     with nginx(service.port, changes) as port:
         written = ("X-Forwarded-For: 6.6.6.6, 203.0.113.9", "X-Forwarded-Proto: https")
-        assert one_answer(port, asked("GET", "/", *written))[0] == HTTPStatus.OK
+        assert one_response(port, request_bytes("GET", "/", *written))[0] == HTTPStatus.OK
 
     (request,) = service.requests
     assert request.headers["x-forwarded-for"] == "203.0.113.9"
@@ -181,7 +183,7 @@ def test_a_load_balancer_that_is_named_is_believed(service: Upstream) -> None:
 
 
 @pytest.mark.process
-def test_with_a_certificate_the_service_learns_that_the_client_uses_https(
+def test_with_a_certificate_the_service_gets_the_https_scheme_of_the_client(
     service: Upstream, tmp_path: Path
 ) -> None:
     program = shutil.which("openssl") or pytest.skip("openssl is not installed")
@@ -198,18 +200,18 @@ def test_with_a_certificate_the_service_learns_that_the_client_uses_https(
     with nginx(service.port, changes) as port:
         opened = socket.create_connection(("127.0.0.1", port), timeout=HANG_TIMEOUT_SECONDS)
         with Connection(context.wrap_socket(opened, server_hostname="localhost")) as client:
-            client.send(asked("GET"))
-            assert client.answer()[0] == HTTPStatus.OK
-        without = one_answer(port, asked("GET"))
+            client.send(request_bytes("GET"))
+            assert client.read_response()[0] == HTTPStatus.OK
+        without = one_response(port, request_bytes("GET"))
 
     (request,) = service.requests
     assert request.headers["x-forwarded-proto"] == "https"
     assert without[0] == HTTPStatus.BAD_REQUEST
-    held_to_the_form(*without)
+    assert_problem_document(*without)
 
 
 @pytest.mark.process
-def test_a_request_has_one_id_from_the_proxy_to_the_answer(proxy: int) -> None:
+def test_a_request_has_one_id_from_the_proxy_to_the_response(proxy: int) -> None:
     for offered, kept in (
         ("a-good-name", True),
         ("short", False),
@@ -217,7 +219,7 @@ def test_a_request_has_one_id_from_the_proxy_to_the_answer(proxy: int) -> None:
         ("x" * 129, False),
         ('a-good-name"\\', False),
     ):
-        status, headers, _body = one_answer(
+        status, headers, _body = one_response(
             proxy, GET.replace(b"\r\n\r\n", f"\r\nX-Request-ID: {offered}\r\n\r\n".encode())
         )
         assert status == HTTPStatus.OK
@@ -227,7 +229,7 @@ def test_a_request_has_one_id_from_the_proxy_to_the_answer(proxy: int) -> None:
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_what_is_internal_is_not_found(
+def test_internal_routes_are_not_found_through_the_proxy(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
     for path in (
@@ -245,20 +247,20 @@ def test_what_is_internal_is_not_found(
         "/api/../health/live",
     ):
         with subtests.test(path):
-            status, headers, body = one_answer(before_it, asked("GET", path))
+            status, headers, body = one_response(before_it, request_bytes("GET", path))
             assert (status, headers["content-type"]) == (404, PROBLEM)
             assert json.loads(body)["code"] == "not_found"
     assert service.requests == []
 
 
-def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
+def test_its_log_has_the_requested_path_and_never_the_query(
     service: Upstream, tmp_path: Path
 ) -> None:
     log = tmp_path / "access.log"
     with nginx(service.port, {"/var/log/nginx/access.log": str(log)}) as port:
         for path in ("/health/live?token=hidden", "/api/v1/notes?token=hidden"):
-            one_answer(port, asked("GET", path))
-        one_answer(port, asked("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
+            one_response(port, request_bytes("GET", path))
+        one_response(port, request_bytes("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
         wait_until(lambda: len(log.read_bytes().splitlines()) == 3)
 
     text = log.read_text(encoding="utf-8")
@@ -270,7 +272,7 @@ def test_its_log_names_the_path_that_was_asked_for_and_never_the_query(
     assert "hidden" not in text
 
 
-def held_to_the_form(status: int, headers: dict[str, str], body: bytes) -> None:
+def assert_problem_document(status: int, headers: dict[str, str], body: bytes) -> None:
     """Assert that a response of nginx is a problem document."""
     problem = json.loads(body)
     assert headers["content-type"] == PROBLEM
@@ -288,31 +290,34 @@ def held_to_the_form(status: int, headers: dict[str, str], body: bytes) -> None:
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_what_is_too_large_is_refused_before_the_service_sees_it(
+def test_a_request_that_is_too_large_is_refused_before_it_reaches_the_service(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
     large = {
-        "a body": (asked("POST", "/", "Content-Length: 1048577"), 413),
+        "a body": (request_bytes("POST", "/", "Content-Length: 1048577"), 413),
         "a chunked body": (
-            asked("POST", "/", "Transfer-Encoding: chunked")
+            request_bytes("POST", "/", "Transfer-Encoding: chunked")
             + b"100001\r\n"
             + b"x" * 0x100001
             + b"\r\n0\r\n\r\n",
             413,
         ),
-        "a line": (asked("GET", "/" + "a" * 8_200), 414),
-        "a header": (asked("GET", "/", "X: " + "a" * 8_200), 431),
-        "headers": (asked("GET", "/", *["X: " + "a" * 4_000] * 20), 431),
+        "a line": (request_bytes("GET", "/" + "a" * 8_200), 414),
+        "a header": (request_bytes("GET", "/", "X: " + "a" * 8_200), 431),
+        "headers": (request_bytes("GET", "/", *["X: " + "a" * 4_000] * 20), 431),
     }
     for name, (request, status) in large.items():
         with subtests.test(name):
-            answered = one_answer(before_it, request)
+            answered = one_response(before_it, request)
             assert answered[0] == status
-            held_to_the_form(*answered)
+            assert_problem_document(*answered)
     assert service.requests == []
 
     with subtests.test("as large as is taken"):
-        assert one_answer(before_it, asked("POST", body=b"x" * 1_048_576))[0] == HTTPStatus.OK
+        assert (
+            one_response(before_it, request_bytes("POST", body=b"x" * 1_048_576))[0]
+            == HTTPStatus.OK
+        )
 
 
 @pytest.mark.process
@@ -328,23 +333,23 @@ def test_the_longest_headers_that_pass_are_taken_by_gunicorn(
     }
     for name, request in longest.items():
         with subtests.test(name):
-            status, headers, _body = one_answer(proxy, request)
+            status, headers, _body = one_response(proxy, request)
             assert status in {200, 422}, headers
     with subtests.test("one more"):
         longer = longest["a header"].replace(b"X: ", b"X: x")
-        assert one_answer(proxy, longer)[0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        assert one_response(proxy, longer)[0] == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 @pytest.mark.process
 @pytest.mark.attack
-def test_who_sends_too_slowly_is_cut_off(service: Upstream, subtests: pytest.Subtests) -> None:
+def test_a_slow_request_is_disconnected(service: Upstream, subtests: pytest.Subtests) -> None:
     changes = {"header_timeout 10s": "header_timeout 1s", "body_timeout 10s": "body_timeout 1s"}
     with nginx(service.port, changes) as port:
         for name, sent in {
             "nothing": b"",
             "half a line": b"GET / HT",
             "half of the headers": b"GET / HTTP/1.1\r\nHost: a\r\nX-A",
-            "half a body": asked("POST", "/", "Content-Length: 10") + b"12345",
+            "half a body": request_bytes("POST", "/", "Content-Length: 10") + b"12345",
         }.items():
             with subtests.test(name), connection(port) as client:
                 client.send(sent)
@@ -355,15 +360,15 @@ def test_who_sends_too_slowly_is_cut_off(service: Upstream, subtests: pytest.Sub
 @pytest.mark.process
 @pytest.mark.attack
 def test_one_client_with_many_requests_at_once_has_to_wait(service: Upstream) -> None:
-    half = asked("POST", "/", "Content-Length: 10") + b"12345"
+    half = request_bytes("POST", "/", "Content-Length: 10") + b"12345"
     with nginx(service.port, {"limit_conn clients 256": "limit_conn clients 1"}) as port:
         with connection(port) as client:
             client.send(half)
-            wait_until(lambda: one_answer(port, asked("GET"))[0] == 429)
-            status, headers, body = one_answer(port, asked("GET"))
+            wait_until(lambda: one_response(port, request_bytes("GET"))[0] == 429)
+            status, headers, body = one_response(port, request_bytes("GET"))
             assert (status, headers["retry-after"]) == (429, "1")
-            held_to_the_form(status, headers, body)
-        wait_until(lambda: one_answer(port, asked("GET"))[0] == HTTPStatus.OK)
+            assert_problem_document(status, headers, body)
+        wait_until(lambda: one_response(port, request_bytes("GET"))[0] == HTTPStatus.OK)
 
 
 @pytest.mark.process
@@ -372,9 +377,9 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
     before_it: int, service: Upstream, subtests: pytest.Subtests
 ) -> None:
     halves = {
-        "of a length": (asked("POST", "/", "Content-Length: 7"), b'{"a"', b":1}"),
+        "of a length": (request_bytes("POST", "/", "Content-Length: 7"), b'{"a"', b":1}"),
         "in chunks": (
-            asked("POST", "/", "Transfer-Encoding: chunked") + b"4\r\n",
+            request_bytes("POST", "/", "Transfer-Encoding: chunked") + b"4\r\n",
             b'{"a"',
             b"\r\n3\r\n:1}\r\n0\r\n\r\n",
         ),
@@ -383,10 +388,10 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
         with subtests.test(name), connection(before_it) as client:
             service.requests.clear()
             client.send(head + first)
-            one_answer(before_it, asked("GET"))
+            one_response(before_it, request_bytes("GET"))
             assert [request.line[:3] for request in service.requests] == ["GET"]
             client.send(second)
-            assert client.answer()[0] == HTTPStatus.OK
+            assert client.read_response()[0] == HTTPStatus.OK
             request = service.requests[-1]
             assert (request.headers["content-length"], request.body) == ("7", b'{"a":1}')
             assert "transfer-encoding" not in request.headers
@@ -395,7 +400,7 @@ def test_the_service_gets_a_body_when_all_of_it_is_there(
 @pytest.mark.process
 def test_connections_to_the_service_stay_open(before_it: int, service: Upstream) -> None:
     for _ in range(10):
-        assert one_answer(before_it, asked("GET"))[0] == HTTPStatus.OK
+        assert one_response(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
 
     assert (len(service.requests), service.connections) == (10, 1)
 
@@ -409,8 +414,8 @@ def closed_once(service: Upstream, port: int, method: str) -> list[int]:
     for _ in range(2):
         service.requests.clear()
         service.closes.append(True)
-        found += [one_answer(port, asked(method))[0], len(service.requests)]
-        assert one_answer(port, asked("GET"))[0] == HTTPStatus.OK
+        found += [one_response(port, request_bytes(method))[0], len(service.requests)]
+        assert one_response(port, request_bytes("GET"))[0] == HTTPStatus.OK
     return found
 
 
@@ -427,16 +432,16 @@ def test_only_an_idempotent_request_is_tried_again_when_the_service_closes(
 
 
 @pytest.mark.process
-def test_a_service_that_goes_on_closing_is_a_problem_and_asked_again_by_the_next_request(
+def test_a_service_that_keeps_closing_connections_is_a_problem_and_is_tried_by_the_next_request(
     before_it: int, service: Upstream
 ) -> None:
     for _ in range(3):
         service.closes.extend([True, True, True])
-        status, headers, body = one_answer(before_it, asked("GET"))
+        status, headers, body = one_response(before_it, request_bytes("GET"))
         assert (status, headers["retry-after"]) == (502, "1")
-        held_to_the_form(status, headers, body)
+        assert_problem_document(status, headers, body)
         service.closes.clear()
-        assert one_answer(before_it, asked("GET"))[0] == HTTPStatus.OK
+        assert one_response(before_it, request_bytes("GET"))[0] == HTTPStatus.OK
 
 
 @pytest.mark.process
@@ -445,7 +450,7 @@ def test_it_is_the_second_line_of_the_address_that_makes_nginx_try_again(
 ) -> None:
     with nginx(service.port, {SECOND_LINE.replace("8000", str(service.port)): ""}) as port:
         service.closes.append(True)
-        assert one_answer(port, asked("GET"))[0] == HTTPStatus.BAD_GATEWAY
+        assert one_response(port, request_bytes("GET"))[0] == HTTPStatus.BAD_GATEWAY
 
 
 @pytest.mark.process
@@ -460,8 +465,8 @@ def test_pipelining_and_blank_lines_make_nobody_wait(proxy: int, subtests: pytes
     ):
         with subtests.test(name), connection(proxy) as client:
             client.send(sent)
-            assert others_wait(proxy, OPEN, requests=20) < MAX_BACKOFF
-            assert [client.answer()[0] for _ in statuses] == statuses
+            assert longest_wait(proxy, OPEN, requests=20) < MAX_BACKOFF
+            assert [client.read_response()[0] for _ in statuses] == statuses
 
 
 @pytest.mark.process
@@ -475,10 +480,10 @@ def test_two_hundred_clients_that_send_half_or_read_nothing_make_nobody_wait(pro
         for number in range(200):
             clients.append(connection(proxy))
             clients[-1].send((half, headers, large)[number % 3])
-        # Large answers may queue for a thread; only their readers may hold none.
+        # Large responses may wait for a thread, but a slow reader must not occupy one.
         for client in clients[2::3]:
             assert client.socket.recv(1)
-        assert others_wait(proxy, OPEN) < MAX_BACKOFF
+        assert longest_wait(proxy, OPEN) < MAX_BACKOFF
     finally:
         for client in clients:
             client.__exit__()
@@ -490,7 +495,7 @@ def test_a_malformed_request_is_refused_in_one_form_or_another(
     proxy: int, subtests: pytest.Subtests
 ) -> None:
     chunked = {name: CHUNKED + sent for name, sent in MALFORMED_CHUNKS.items()}
-    # Gunicorn would refuse these with a page of its own.
+    # Gunicorn would refuse these with its own error page.
     of_gunicorn = {
         "a short method": GET.replace(b"GET", b"A"),
         "a long method": GET.replace(b"GET", b"A" * 21),
@@ -499,7 +504,7 @@ def test_a_malformed_request_is_refused_in_one_form_or_another(
     }
     for name, sent in (MALFORMED | chunked | of_gunicorn).items():
         with subtests.test(name):
-            status, headers, body = one_answer(proxy, sent)
+            status, headers, body = one_response(proxy, sent)
             assert 400 <= status < 500 or status in {501, 505}, body
             assert headers["content-type"] == PROBLEM, body
 
@@ -507,7 +512,7 @@ def test_a_malformed_request_is_refused_in_one_form_or_another(
 @pytest.mark.process
 def test_a_tag_stays_strong_though_the_client_takes_gzip(proxy: int) -> None:
     request = GET.replace(b"\r\n\r\n", b"\r\nAccept-Encoding: gzip\r\n\r\n")
-    status, headers, _body = one_answer(proxy, request)
+    status, headers, _body = one_response(proxy, request)
 
     assert (status, headers["etag"][0]) == (200, '"')
     assert "content-encoding" not in headers
@@ -517,7 +522,7 @@ def test_a_tag_stays_strong_though_the_client_takes_gzip(proxy: int) -> None:
 def test_a_problem_of_the_service_passes_as_it_is(proxy: int) -> None:
     body = b'{"text": "Buy tea"}'
     request = LINE + HOST + JSON + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
-    status, headers, answered = one_answer(proxy, request)
+    status, headers, answered = one_response(proxy, request)
 
     assert (status, headers["content-type"]) == (422, PROBLEM)
     assert json.loads(answered)["errors"]

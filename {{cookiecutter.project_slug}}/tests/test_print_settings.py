@@ -14,7 +14,7 @@ def _in_development(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+def set_arguments(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr("sys.argv", ["print_settings", *names])
     runpy.run_module("app.print_settings", run_name="__main__")
 
@@ -22,16 +22,16 @@ def asked(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 @pytest.mark.parametrize(
     "line", ['PORT="9000"', "PORT=9000 # mine", "export PORT=9000", "PORT = 9000"]
 )
-def test_a_script_learns_what_is_in_force(
+def test_a_script_can_read_the_effective_settings(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     Path(".env").write_text(f"{line}\n")
 
-    asked(monkeypatch, "HOST", "PORT")
+    set_arguments(monkeypatch, "HOST", "PORT")
 
     assert capsys.readouterr().out == "127.0.0.1\n9000\n"
 
 
 def test_a_setting_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=r"There is no setting PROT\."):
-        asked(monkeypatch, "PROT")
+        set_arguments(monkeypatch, "PROT")

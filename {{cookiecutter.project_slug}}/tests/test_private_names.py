@@ -32,7 +32,7 @@ LISTED: dict[str, str | Undocumented] = {
     # {% endif %}
     # {% if cookiecutter.web_ui %}
     "flask.Flask.session_interface =": "Flask's documentation: how sessions are stored",
-    "flask.Response.mimetype =": "werkzeug's documentation: the media type of an answer",
+    "flask.Response.mimetype =": "werkzeug's documentation: the media type of a response",
     # {% endif %}
     # {% if cookiecutter.web_ui and cookiecutter.auth == "jwt" %}
     "wtforms.EmailField.data =": "WTForms' documentation: a filter or a form may change its data",
@@ -116,7 +116,7 @@ def test_an_exception_is_bound_to_the_versions_that_it_was_tested_with() -> None
         ),
     ],
 )
-def test_a_use_is_found(text: str, what: str) -> None:
+def test_a_violation_is_found(text: str, what: str) -> None:
     assert [*uses([Module("app/made_up.py", text)])] == [what]
 
 
@@ -124,7 +124,7 @@ def test_a_use_is_found(text: str, what: str) -> None:
     "text",
     [
         "import flask\nflask.cli.load_dotenv()",
-        "import flask\nflask.g.caller = 1",
+        "import flask\nflask.g.user = 1",
         "import os\nos._exit(0)",
         "from app.core import pipeline\npipeline._current",
         "class A:\n def __init__(self): self._x = 1\n def f(self, other): return other._x",
@@ -134,5 +134,5 @@ def test_a_use_is_found(text: str, what: str) -> None:
         "import flask\nmonkeypatch.setattr(flask.cli, 'x', 1)",
     ],
 )
-def test_what_is_public_or_ours_is_no_use(text: str) -> None:
+def test_public_names_and_our_own_are_not_reported(text: str) -> None:
     assert uses([Module("app/made_up.py", text)]) == {}

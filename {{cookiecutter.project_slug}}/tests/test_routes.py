@@ -7,7 +7,9 @@ from conftest import MakeApp
 from tests import routes
 
 
-def test_a_route_that_is_in_no_document_fails_the_test_that_asks_it(make_app: MakeApp) -> None:
+def test_a_route_that_is_not_in_the_document_fails_the_test_that_calls_it(
+    make_app: MakeApp,
+) -> None:
     app = make_app()
     stray = Blueprint("stray", __name__, url_prefix="/v2/stray")
     stray.add_url_rule("/<int:number>", view_func=lambda number: f"{number}")

@@ -31,7 +31,7 @@ def in_production(monkeypatch: pytest.MonkeyPatch, production: dict[str, str]) -
         monkeypatch.setenv(name.upper(), value)
 
 
-def test_production_is_what_runs_when_nothing_says_otherwise() -> None:
+def test_production_is_the_default_environment() -> None:
     with pytest.raises(InvalidSettings) as stopped:
         Settings.load()
 
@@ -78,7 +78,7 @@ def test_a_complete_production_environment_is_taken() -> None:
 def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENV", "development")
     # {% if cookiecutter.auth == "oidc" %}
-    # Without a provider it starts too, and says what that means.
+    # It also starts without a provider, with a warning.
     monkeypatch.setenv("OIDC_ISSUER", "http://127.0.0.1:8080/realms/shop")
     monkeypatch.setenv("OIDC_AUDIENCE", "api")
     # {% endif %}
@@ -139,12 +139,12 @@ def test_a_variable_of_another_program_is_ignored_with_a_warning(
     settings = Settings.load()
 
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    said = settings.warnings()
+    warnings = settings.warnings()
     for name in ("HOST", *ports):
-        assert len([each for each in said if each.startswith(f"{name} is ignored")]) == 1
+        assert len([each for each in warnings if each.startswith(f"{name} is ignored")]) == 1
 
 
-def test_a_mistyped_address_or_port_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistyped_address_or_port_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for host, port in (
         ("0.0.0.0.0", "80 80"),
         ("[::]", "tcp://10.0.0.1"),
@@ -207,7 +207,7 @@ def test_quotes_that_came_with_a_value_are_named(monkeypatch: pytest.MonkeyPatch
     assert OTHER_SECRET not in str(stopped.value)
 
 
-def test_a_host_in_dotenv_is_meant_for_this_service(tmp_path: Path) -> None:
+def test_a_host_in_dotenv_belongs_to_this_service(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("APP_ENV=development\nHOST=shop.example\n")
 
     with pytest.raises(InvalidSettings, match="HOST: must be an IP address"):
@@ -262,7 +262,7 @@ def test_a_mistyped_argument_is_refused() -> None:
 
 
 @pytest.mark.process
-def test_a_process_that_is_told_nonsense_stops_with_the_message_and_no_traceback() -> None:
+def test_a_process_with_an_invalid_setting_stops_with_the_message_and_no_traceback() -> None:
     root = Path(__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root), "APP_ENV": "production", "PORT": "x"}
 

@@ -25,7 +25,7 @@ class TLSServer:
     port: int
     ca_file: Path
     """The certificate. A client that trusts it trusts this server."""
-    believed: list[bool] = field(default_factory=list)
+    accepted: list[bool] = field(default_factory=list)
     """For each connection, whether the client accepted the certificate."""
 
 
@@ -61,8 +61,8 @@ def _name(text: str) -> x509.GeneralName:
 
 
 @contextlib.contextmanager
-def tls_server(folder: Path, *names: str, answer: bytes = b"") -> Iterator[TLSServer]:
-    """Run a server that sends `answer` after the handshake and closes the connection."""
+def tls_server(folder: Path, *names: str, response: bytes = b"") -> Iterator[TLSServer]:
+    """Run a server that sends `response` after the handshake and closes the connection."""
     certificate, key = certify(folder, *names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -72,12 +72,12 @@ def tls_server(folder: Path, *names: str, answer: bytes = b"") -> Iterator[TLSSe
             try:
                 connection = context.wrap_socket(self.request, server_side=True)
             except OSError:
-                running.believed.append(False)
+                running.accepted.append(False)
                 return
-            running.believed.append(True)
+            running.accepted.append(True)
             with contextlib.suppress(OSError):
                 connection.recv(65_536)
-                connection.sendall(answer)
+                connection.sendall(response)
             connection.close()
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as listening:

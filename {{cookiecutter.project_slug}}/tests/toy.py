@@ -1,7 +1,7 @@
-"""A domain for tests of the core: notes. The core's tests use it, and no domain of the service.
+"""A domain for tests of the core: notes. The core's tests use it instead of the service's domains.
 
-`init_app` adds it to an application that a test has made for itself; no table and no migration of
-the service knows it.
+`init_app` adds it to an application that only one test uses. No table and no migration of the
+service belongs to it.
 """
 
 from flask import Flask, Response
@@ -35,7 +35,7 @@ SCOPES = {"notes:read": ("user", "admin"), "notes:write": ("admin",)}
 
 
 class NoteSchema(schemas.Schema):
-    """A text, and how often it is wanted."""
+    """A text, and the number of copies."""
 
     text = fields.String(required=True, validate=validate.Length(1, 100))
     copies = schemas.Integer(required=True, validate=validate.Range(1, 10))
@@ -49,7 +49,7 @@ blueprint = Blueprint("notes", __name__, description="Write notes")
 @blueprint.arguments(NoteSchema)
 @blueprint.response(200, NoteSchema)
 def check_note(note: dict[str, object]) -> Response:
-    """Return the note that was sent; every client may."""
+    """Return the note of the request; no token is required."""
     return json_response(note)
 
 
@@ -67,8 +67,8 @@ def get_note() -> Response:
 @blueprint.arguments(NoteSchema)
 @blueprint.response(200, NoteSchema)
 def replace_note(note: dict[str, object]) -> Response:
-    """Return the note that was sent, with the principal's id as its text."""
-    access.require_scope("notes:read")  # a second look is free
+    """Return the note of the request, with the principal's id as its text."""
+    access.require_scope("notes:read")  # a second check needs no query
     return json_response({**note, "text": str(access.principal().id)})
 
 

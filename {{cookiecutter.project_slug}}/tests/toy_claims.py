@@ -1,7 +1,7 @@
 """Claims on the toy domain's notes: with a database, no two runs send the same note.
 
 A row stores the state of each note. A run of the task claims the row, sends the note and marks it
-as sent. If the run dies, its claim expires once the run cannot be alive any more.
+as sent. If the run dies, its claim expires after the longest possible run.
 """
 
 from collections.abc import Callable

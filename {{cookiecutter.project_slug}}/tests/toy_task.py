@@ -58,7 +58,7 @@ blueprint = Blueprint("note_emails", __name__, description="Send notes")
 @blueprint.arguments(NoteEmailSchema)
 @blueprint.response(202, NoteEmailSchema)
 def send_note(values: dict[str, Any]) -> Response:
-    """Queue an email with a note, and answer with its id."""
+    """Queue an email with a note; return its id."""
     note = {**values, "id": uuid4()}
     enqueue(TASK, note)
     return json_response({"id": str(note["id"]), "email": note["email"]}, 202)

@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 from tests import toy_task
 
-# All else is the service's own entry point, which is tested with it.
+# Everything else is the service's own entry point, so the tests cover it.
 with patch("app.create_app", toy_task.create_app_with_task):
     from worker import app
 

@@ -51,7 +51,7 @@ class MailServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Speaker)
+        super().__init__(("127.0.0.1", 0), _SMTPHandler)
         self.box = Mailbox()
         self.box.go.set()
         self.url = f"smtp://127.0.0.1:{self.server_address[1]}"
@@ -60,26 +60,26 @@ class MailServer(socketserver.ThreadingTCPServer):
         """Ignore clients that close the connection early."""
 
 
-class _Speaker(socketserver.StreamRequestHandler):
+class _SMTPHandler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        self.say(b"220 ready")
+        self.reply_with(b"220 ready")
         box = cast("MailServer", self.server).box
         while line := self.rfile.readline():
             if line.upper().startswith(b"MAIL") and box.busy:
                 box.busy -= 1
-                self.say(b"451 busy")
+                self.reply_with(b"451 busy")
                 continue
             if not line.upper().startswith(b"DATA"):
-                self.say(b"250 fine")
+                self.reply_with(b"250 fine")
                 continue
-            self.say(b"354 go ahead")
+            self.reply_with(b"354 go ahead")
             name = self.email()
             box.reached.set()
             box.go.wait(HANG_TIMEOUT_SECONDS)
             # The server is not responsible for an email before it sends 250 (RFC 5321, 6.1).
             if name and self.is_alive():
                 box.taken.append(name)
-                self.say(b"250 taken")
+                self.reply_with(b"250 taken")
 
     def email(self) -> str:
         """Read an email; return its Message-ID."""
@@ -103,9 +103,9 @@ class _Speaker(socketserver.StreamRequestHandler):
         finally:
             self.connection.settimeout(None)
 
-    def say(self, words: bytes) -> None:
+    def reply_with(self, reply: bytes) -> None:
         """Send a reply."""
-        self.wfile.write(words + b"\r\n")
+        self.wfile.write(reply + b"\r\n")
 
 
 @contextmanager
@@ -154,7 +154,11 @@ def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker
     """Run a worker during the block, which starts when the worker accepts tasks."""
     name = secrets.token_hex(4)
     life, log = folder / f"{name}.life", folder / f"{name}.log"
-    told = {"APP_ENV": "testing", "LOG_FORMAT": "json", "WORKER_HEARTBEAT_FILE": str(life)}
+    base_environment = {
+        "APP_ENV": "testing",
+        "LOG_FORMAT": "json",
+        "WORKER_HEARTBEAT_FILE": str(life),
+    }
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603  no part of the command comes from outside
             [
@@ -163,7 +167,9 @@ def worker(folder: Path, *arguments: str, **environment: str) -> Iterator[Worker
                 *arguments,
             ],
             cwd=PROJECT,
-            env={key: os.environ[key] for key in KEPT if key in os.environ} | told | environment,
+            env={key: os.environ[key] for key in KEPT if key in os.environ}
+            | base_environment
+            | environment,
             stdout=out,
             stderr=out,
             start_new_session=True,
@@ -188,11 +194,11 @@ class Service:
     environment: Mapping[str, str]
     """The environment for other processes of this service."""
 
-    def ask(self) -> TestResponse:
+    def request_email(self) -> TestResponse:
         """Send a request that queues an email."""
-        answer = self.client.post(toy_task.URL, json=toy_task.NOTE)
-        assert answer.status_code == HTTPStatus.ACCEPTED  # noqa: S101  a test's helper
-        return answer
+        response = self.client.post(toy_task.URL, json=toy_task.NOTE)
+        assert response.status_code == HTTPStatus.ACCEPTED  # noqa: S101  a test's helper
+        return response
 
     def emails_after(self, moment: float = GRACE) -> int:
         """Return the number of emails after waiting for duplicates."""
@@ -212,7 +218,7 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
     request.getfixturevalue("toy_tables")
     # {% endif %}
     with mail_server() as mail:
-        told = {
+        values = {
             "broker_url": BROKER_URL,
             "service_name": f"test-{secrets.token_hex(4)}",
             "mail_url": mail.url,
@@ -223,12 +229,12 @@ def serving(make_app: MakeApp, request: pytest.FixtureRequest) -> Iterator[Servi
             "database_url": request.getfixturevalue("database_url"),
             # {% endif %}
         }
-        environment = {name.upper(): value for name, value in told.items()}
+        environment = {name.upper(): value for name, value in values.items()}
 
         def start(*arguments: str, **more: str) -> AbstractContextManager[Worker]:
             return worker(folder, *arguments, **environment, **more)
 
-        app = toy_task.init_app(make_app(**told))
+        app = toy_task.init_app(make_app(**values))
         environment |= {"APP_ENV": "testing"}
         yield Service(app, app.test_client(), mail, start, environment)
         its = broker.of(app)

@@ -4,7 +4,7 @@ from flask import Flask
 from app.core import client_address
 from conftest import LogLines, MakeApp
 
-# As proxies and gateways write them, and the address that is meant.
+# Spellings of proxies and gateways, and the address of each.
 SPELLED = {
     "203.0.113.6": "203.0.113.6",
     "203.0.113.6:4711": "203.0.113.6",
@@ -74,7 +74,7 @@ def test_a_network_is_an_address_or_an_ipv6_subscriber_and_all_else_is_one(
 
 # {% endif %}
 @pytest.mark.attack
-def test_what_is_no_address_is_none_and_is_told_once(
+def test_an_invalid_address_becomes_none_and_is_logged_once(
     make_app: MakeApp, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     app = make_app(trusted_proxy_hops=1)
@@ -83,7 +83,7 @@ def test_what_is_no_address_is_none_and_is_told_once(
     for text in NO_ADDRESS:
         with subtests.test(text[:40]):
             assert client_address.parsed(text) is None
-            # The proxy's own address is seen where a header is empty.
+            # With an empty header, the proxy's own address would be used.
             assert _seen_by(app, log_lines, text or "unknown") is None
             assert len(log_lines) == 1
 
@@ -98,6 +98,6 @@ def test_nothing_that_a_client_writes_hides_what_our_proxies_append(
         for forged in ('"', '6.6.6.6, "', '6.6.6.6, \\"', '"6.6.6.6', "6.6.6.6, ,", ",", "\\", " "):
             with subtests.test(f"{forged}, {real}"):
                 assert _seen_by(app, log_lines, f"{forged}, {real}") == "203.0.113.6"
-        # Who did not come through all of our proxies is whom the server sees.
+        # A request that skipped a proxy has the address of its connection.
         few = ", ".join(["6.6.6.6"] * (hops - 1))
         assert _seen_by(app, log_lines, few) == "127.0.0.1"

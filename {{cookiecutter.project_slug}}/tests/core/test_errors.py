@@ -84,15 +84,15 @@ def test_every_error_is_one_problem_document(
     monkeypatch.setitem(app.config, "TESTING", testing)
     monkeypatch.setitem(app.config, "DEBUG", testing)
     for method, path, options, status, code in ERRORS:
-        answer = client.open(path, method=method, **options)
+        response = client.open(path, method=method, **options)
 
-        problem = answer.json or {}
-        assert (answer.status_code, problem.get("code")) == (status, code), path
-        assert answer.mimetype == "application/problem+json", path
+        problem = response.json or {}
+        assert (response.status_code, problem.get("code")) == (status, code), path
+        assert response.mimetype == "application/problem+json", path
         assert problem["status"] == status, path
-        assert problem["request_id"] == answer.headers["X-Request-ID"], path
-        assert SECRET_INPUT not in answer.text, path
-        assert "Traceback" not in answer.text, path
+        assert problem["request_id"] == response.headers["X-Request-ID"], path
+        assert SECRET_INPUT not in response.text, path
+        assert "Traceback" not in response.text, path
 
 
 def test_headers_that_belong_to_a_status_are_kept(client: FlaskClient) -> None:
@@ -110,27 +110,27 @@ def test_redirects_are_not_errors(client: FlaskClient) -> None:
     assert client.get("/folder").status_code == 308
 
 
-def test_an_answer_below_400_that_is_raised_passes(client: FlaskClient) -> None:
+def test_a_raised_response_below_400_passes(client: FlaskClient) -> None:
     assert client.get("/raised/unchanged").status_code == 304
 
 
-def test_a_bug_is_logged_with_the_id_that_the_client_was_given(
+def test_a_bug_is_logged_with_the_request_id_of_the_response(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = client.get("/raised/bug")
+    response = client.get("/raised/bug")
 
     (line,) = [line for line in log_lines if line["level"] == "ERROR"]
-    assert line["request_id"] == answer.headers["X-Request-ID"]
+    assert line["request_id"] == response.headers["X-Request-ID"]
     assert "RuntimeError" in line["exception.stacktrace"]
 
 
 def test_a_body_that_is_not_json_is_a_400(client: FlaskClient) -> None:
     for body in ("{", "[NaN]", '{"a": Infinity}', "[" * 5000, b"\xff\xfe"):
-        answer = client.post(toy.URL, data=body, content_type="application/json")
+        response = client.post(toy.URL, data=body, content_type="application/json")
 
-        assert answer.status_code == 400, body
-        assert answer.json is not None
-        assert answer.json["errors"] == [
+        assert response.status_code == 400, body
+        assert response.json is not None
+        assert response.json["errors"] == [
             {"in": "body", "pointer": "#", "detail": "The body is not valid JSON."}
         ], body
 
@@ -138,34 +138,34 @@ def test_a_body_that_is_not_json_is_a_400(client: FlaskClient) -> None:
 def test_a_chunked_body_that_is_too_large_is_refused_and_not_cut_off(make_app: MakeApp) -> None:
     client = toy.init_app(make_app(max_body_bytes=1024)).test_client()
     for size, status in ((1024, 422), (1025, 413), (5000, 413)):
-        answer = client.post(
+        response = client.post(
             toy.URL,
             input_stream=BytesIO(b"{}" + b" " * (size - 2)),
             content_type="application/json",
             headers={"Transfer-Encoding": "chunked"},
             environ_overrides={"wsgi.input_terminated": True},  # as Gunicorn does
         )
-        assert answer.status_code == status, size
+        assert response.status_code == status, size
 
 
 def test_an_unknown_field_is_answered_with_the_known_ones(client: FlaskClient) -> None:
-    answer = client.post(toy.URL, json={**toy.NOTE, "copeis": 2})
+    response = client.post(toy.URL, json={**toy.NOTE, "copeis": 2})
 
-    assert answer.json is not None
-    (error,) = [error for error in answer.json["errors"] if error["pointer"] == "#"]
+    assert response.json is not None
+    (error,) = [error for error in response.json["errors"] if error["pointer"] == "#"]
     assert error["detail"] == "Unknown field; known: copies, text."
-    assert "copeis" not in str(answer.json)
+    assert "copeis" not in str(response.json)
 
 
 def test_a_body_that_is_not_an_object_is_refused(client: FlaskClient) -> None:
-    answer = client.post(toy.URL, json=[1])
+    response = client.post(toy.URL, json=[1])
 
-    assert answer.status_code == 422
-    assert answer.json is not None
-    assert answer.json["errors"] == [
+    assert response.status_code == 422
+    assert response.json is not None
+    assert response.json["errors"] == [
         {"in": "body", "pointer": "#", "detail": "Invalid input type."}
     ]
 
 
-def test_a_problem_says_what_it_is_to_whoever_logs_it() -> None:
+def test_a_problem_has_a_string_for_log_lines() -> None:
     assert str(Problem()) == "The request could not be understood."

@@ -19,7 +19,7 @@ def test_each_application_has_its_own_value() -> None:
         assert numbers.current is numbers.of(other)
 
 
-def test_an_application_without_it_says_what_was_not_called() -> None:
+def test_an_application_without_it_raises_an_error_that_names_init_app() -> None:
     with pytest.raises(RuntimeError, match=r"no 'numbers': call the init_app that sets it first"):
         numbers.of(Flask("one"))
     # {% if cookiecutter.tracing or cookiecutter.auth == "oidc" and cookiecutter.web_ui %}

@@ -58,26 +58,26 @@ def notebook(app: Flask) -> Iterator[Notebook]:
 
 def test_a_well_formed_request_id_is_kept(client: FlaskClient) -> None:
     for offered in ("3f1c2d9a-77aa", "req_01HZX.4-abc", "a" * 128):
-        answer = client.get("/health/live", headers={"X-Request-ID": offered})
-        assert answer.headers["X-Request-ID"] == offered
+        response = client.get("/health/live", headers={"X-Request-ID": offered})
+        assert response.headers["X-Request-ID"] == offered
 
 
 def test_any_other_request_id_is_replaced(client: FlaskClient) -> None:
     for offered in ("", "short", "a" * 129, "spaces in it", "<script>", "é" * 9):
-        answer = client.get("/health/live", headers={"X-Request-ID": offered})
-        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"]), offered
+        response = client.get("/health/live", headers={"X-Request-ID": offered})
+        assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"]), offered
 
 
 def test_a_feature_sees_the_route_template_and_how_it_ended(
     client: FlaskClient, notebook: Notebook
 ) -> None:
-    answer = client.get("/api/docs")
+    response = client.get("/api/docs")
 
     (info,) = notebook.ended
     assert notebook.routes == ["/api/docs"]
     assert info.route == "/api/docs"
     assert info.status == 200
-    assert info.sent_bytes == len(answer.data)
+    assert info.sent_bytes == len(response.data)
     assert info.seconds > 0
 
 
@@ -141,7 +141,7 @@ def _serve_once(serve: "WSGIApplication", notebook: Notebook) -> None:
     run_wsgi_app(pipeline, environ, buffered=True)
 
 
-def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) -> None:
+def test_an_interrupt_is_recorded_and_raised_again(app: Flask, notebook: Notebook) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_wsgi_app(app.wsgi_app, EnvironBuilder("/interrupt").get_environ())
 
@@ -151,7 +151,7 @@ def test_an_interrupt_is_recorded_and_passed_on(app: Flask, notebook: Notebook) 
 
 
 # {% if cookiecutter.background_tasks %}
-def test_work_for_a_request_is_that_request_while_it_lasts() -> None:
+def test_the_current_request_can_be_replaced_and_restored() -> None:
     info = RequestInfo({}, "id-1", "GET")
 
     before = pipeline.replace(info)

@@ -5,7 +5,7 @@ from conftest import MakeApp
 
 
 # {% if cookiecutter.auth == "jwt" %}
-def test_addresses_of_one_network_have_one_fingerprint(app: Flask) -> None:
+def test_addresses_of_one_network_have_one_pseudonym(app: Flask) -> None:
     with app.app_context():
         for one, other, same in (
             ("192.0.2.1", "192.0.2.1", True),
@@ -20,7 +20,7 @@ def test_addresses_of_one_network_have_one_fingerprint(app: Flask) -> None:
 
 
 # {% endif %}
-def test_fingerprints_of_different_things_differ(app: Flask) -> None:
+def test_pseudonyms_for_different_purposes_differ(app: Flask) -> None:
     with app.app_context():
         made = {
             pseudonyms.of_recipient("a"),

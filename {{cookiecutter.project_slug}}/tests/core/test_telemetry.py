@@ -93,9 +93,9 @@ def test_each_field_of_a_log_line_is_documented(module: str) -> None:
 def test_fields_are_found() -> None:
     code = """
 def place(info):
-    words = {"a": 1}
-    words["b"] = 2
-    logger.info("placed", extra=words)
+    extra = {"a": 1}
+    extra["b"] = 2
+    logger.info("placed", extra=extra)
     logger.info("placed", extra={telemetry.DURATION: 3})
     info.log_fields["c"] = 4
     info.log_fields |= {"d": 5}

@@ -43,21 +43,25 @@ def client(app: Flask) -> FlaskClient:
 def test_paths_are_served_with_the_prefix_and_without(client: FlaskClient) -> None:
     """Some proxies remove the prefix, some do not, and probes omit it."""
     for path in ("/shop/seen/", "/seen/"):
-        answer = client.get(path, headers={"X-Forwarded-Prefix": "/evil"})
-        assert answer.json == ["/shop", "/seen/", "/shop/seen/"]
+        response = client.get(path, headers={"X-Forwarded-Prefix": "/evil"})
+        assert response.json == ["/shop", "/seen/", "/shop/seen/"]
     assert client.get("/health/live").status_code == 200
     assert client.get("/shop/health/live").status_code == 200
     for path in ("/shop/shop/seen/", "/shopping/seen/", "/shop", "/shop/", "/nowhere"):
-        answer = client.get(path, headers={"Accept": "application/problem+json"})
-        assert answer.status_code in {200, 303, 404}
-        assert answer.json is None or answer.json != ["/shop", "/seen/", "/shop/seen/"]
+        response = client.get(path, headers={"Accept": "application/problem+json"})
+        assert response.status_code in {200, 303, 404}
+        assert response.json is None or response.json != ["/shop", "/seen/", "/shop/seen/"]
 
 
 def test_a_server_may_have_taken_the_prefix_off_itself(
     client: FlaskClient, make_app: MakeApp
 ) -> None:
-    told = {"SCRIPT_NAME": "/shop"}
-    assert client.get("/seen/", environ_overrides=told).json == ["/shop", "/seen/", "/shop/seen/"]
+    environ = {"SCRIPT_NAME": "/shop"}
+    assert client.get("/seen/", environ_overrides=environ).json == [
+        "/shop",
+        "/seen/",
+        "/shop/seen/",
+    ]
 
     mounted = make_app()
 
@@ -65,8 +69,8 @@ def test_a_server_may_have_taken_the_prefix_off_itself(
     def old() -> Response:
         return redirect("/new")
 
-    answer = mounted.test_client().get("/old", environ_overrides=told)
-    assert answer.location == "/shop/new"
+    response = mounted.test_client().get("/old", environ_overrides=environ)
+    assert response.location == "/shop/new"
 
 
 def test_redirects_have_the_prefix_once_and_those_to_other_places_none(client: FlaskClient) -> None:
@@ -82,9 +86,9 @@ def test_redirects_have_the_prefix_once_and_those_to_other_places_none(client: F
         "//other.example/": "//other.example/",
         "a": "a",
     }.items():
-        answer = client.get("/shop/to", query_string={"place": place})
-        assert answer.location == location
-        assert f'href="{escape(location)}"' in answer.text
+        response = client.get("/shop/to", query_string={"place": place})
+        assert response.location == location
+        assert f'href="{escape(location)}"' in response.text
     assert client.get("/shop/seen").location == "http://localhost/shop/seen/"
 
 
@@ -123,7 +127,7 @@ def test_without_a_prefix_the_document_is_of_the_whole_host(make_app: MakeApp) -
     assert document["servers"] == [{"url": "/"}]
 
 
-def test_what_is_no_prefix_is_refused() -> None:
+def test_an_invalid_prefix_is_refused() -> None:
     for wrong in ("shop", "//shop", "/a//b", "/a b", "/..", "/a/./b", "/é", "/a?b", "https://a"):
         with pytest.raises(ValidationError, match="must be a path such as /shop"):
             Settings.model_validate({"app_env": "testing", "url_prefix": wrong})

@@ -93,10 +93,10 @@ def test_no_pattern_finds_an_account(
         "",
     ):
         with subtests.test(email):
-            answer = admin.get(URL, query_string={"email": email})
+            response = admin.get(URL, query_string={"email": email})
 
-            assert answer.status_code == 422 or body(answer)["items"] == []
-            assert str(ann) not in answer.text
+            assert response.status_code == 422 or body(response)["items"] == []
+            assert str(ann) not in response.text
 
 
 def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
@@ -119,7 +119,7 @@ def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
     assert actions(admin) == ["user.activate", "user.deactivate"]
 
 
-def test_whoever_gets_another_role_logs_in_anew_and_may_do_what_it_allows(
+def test_a_user_with_a_changed_role_logs_in_again_and_has_its_scopes(
     client: FlaskClient, admin: FlaskClient, ann: UUID
 ) -> None:
     login = logged_in(client, "ann@shop.example")
@@ -136,14 +136,14 @@ def test_whoever_gets_another_role_logs_in_anew_and_may_do_what_it_allows(
     assert actions(admin) == ["user.role.user", "user.role.admin"]
 
 
-def test_what_changes_nothing_is_a_conflict_and_leaves_no_entry(
+def test_a_change_without_effect_is_a_conflict_and_leaves_no_entry(
     client: FlaskClient, admin: FlaskClient, ann: UUID
 ) -> None:
     login = logged_in(client, "ann@shop.example")
     for what in ("activate", "user"):
-        answer = change(admin, ann, what)
+        response = change(admin, ann, what)
 
-        assert (answer.status_code, body(answer)["code"]) == (409, "account_unchanged")
+        assert (response.status_code, body(response)["code"]) == (409, "account_unchanged")
     change(admin, ann, "deactivate")
     assert change(admin, ann, "deactivate").status_code == 409
     assert change(admin, uuid4(), "admin").status_code == 404
@@ -155,15 +155,15 @@ def test_nobody_takes_an_account_or_a_role_from_themselves(app: Flask, admin: Fl
     own = user_id(app, "admin")
     before = body(admin.get(f"{URL}/{own}"))
     for what in ("deactivate", "activate", "user", "admin"):
-        answer = change(admin, own, what)
+        response = change(admin, own, what)
 
-        assert (answer.status_code, body(answer)["code"]) == (409, "own_account")
+        assert (response.status_code, body(response)["code"]) == (409, "own_account")
     assert body(admin.get(f"{URL}/{own}")) == before
     assert actions(admin) == []
 
 
 @pytest.mark.attack
-def test_whoever_is_no_administrator_any_more_changes_no_account_with_an_old_token(
+def test_a_former_administrator_changes_no_account_with_an_old_token(
     app: Flask, client: FlaskClient, admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
 ) -> None:
     change(admin, ann, "admin")
@@ -177,10 +177,10 @@ def test_whoever_is_no_administrator_any_more_changes_no_account_with_an_old_tok
         for victim in (user_id(app, "admin"), bob):
             for what in ("deactivate", "admin", "user"):
                 with subtests.test(f"{undo}: {what}"):
-                    answer = change(ann_then, victim, what)
+                    response = change(ann_then, victim, what)
 
-                    assert answer.status_code == 403
-                    assert body(answer)["code"] == "insufficient_scope"
+                    assert response.status_code == 403
+                    assert body(response)["code"] == "insufficient_scope"
         change(admin, ann, taken)
 
 
@@ -206,10 +206,10 @@ def test_a_token_of_an_administrator_ends_with_the_role_the_account_and_the_logi
             ("POST", f"/api/v1/admin/orders/{order}/cancel"),
         ):
             with subtests.test(f"{how}: {method} {path}"):
-                answer = client.open(path, method=method, headers=token)
+                response = client.open(path, method=method, headers=token)
 
-                assert answer.status_code == 403
-                assert body(answer)["code"] == "insufficient_scope"
+                assert response.status_code == 403
+                assert body(response)["code"] == "insufficient_scope"
     assert body(client.get(f"/api/v1/orders/{order}"))["status"] == "placed"
 
 
@@ -221,10 +221,10 @@ def test_an_ordinary_token_is_still_checked_without_a_query(
 
 
 @pytest.mark.attack
-def test_no_other_role_is_given_and_nothing_besides(
+def test_no_other_role_and_no_other_field_is_accepted(
     admin: FlaskClient, ann: UUID, subtests: pytest.Subtests
 ) -> None:
-    for sent in (
+    for payload in (
         {"role": "root"},
         {"role": "Admin"},
         {"role": ["admin"]},
@@ -233,13 +233,13 @@ def test_no_other_role_is_given_and_nothing_besides(
         {"role": "admin", "email": "mine@evil.example"},
         {"role": "admin", "password_hash": "x"},
     ):
-        with subtests.test(str(sent)):
-            assert admin.put(f"{URL}/{ann}/role", json=sent).status_code == 422
+        with subtests.test(str(payload)):
+            assert admin.put(f"{URL}/{ann}/role", json=payload).status_code == 422
     assert body(admin.get(f"{URL}/{ann}"))["role"] == "user"
 
 
 @pytest.mark.attack
 def test_no_secret_of_an_account_is_shown(admin: FlaskClient, ann: UUID) -> None:
-    for answer in (admin.get(URL), admin.get(f"{URL}/{ann}"), change(admin, ann, "deactivate")):
-        assert "argon2" not in answer.text
-        assert PASSWORD not in answer.text
+    for response in (admin.get(URL), admin.get(f"{URL}/{ann}"), change(admin, ann, "deactivate")):
+        assert "argon2" not in response.text
+        assert PASSWORD not in response.text

@@ -25,9 +25,9 @@ def admin(app: Flask) -> FlaskClient:
 
 
 def found(client: FlaskClient, path: str, **query: object) -> list[dict[str, Any]]:
-    answer = client.get(f"{ADMIN}/{path}", query_string=query).json
-    assert answer is not None
-    items: list[dict[str, Any]] = answer["items"]
+    response = client.get(f"{ADMIN}/{path}", query_string=query).json
+    assert response is not None
+    items: list[dict[str, Any]] = response["items"]
     return items
 
 
@@ -52,7 +52,7 @@ def test_an_administrator_sees_the_orders_of_everybody_and_of_one_owner(
     assert found(admin, "orders", owner_id=str(uuid4())) == []
 
 
-def test_each_change_leaves_one_entry_that_says_who_and_what(
+def test_each_change_leaves_one_entry_with_its_administrator_and_action(
     app: Flask, admin: FlaskClient, client: FlaskClient, log_lines: LogLines
 ) -> None:
     order = place(client)
@@ -94,7 +94,7 @@ def test_the_audit_log_has_pages(admin: FlaskClient, client: FlaskClient) -> Non
 
 
 @pytest.mark.attack
-def test_a_route_that_forgets_to_say_whom_it_lets_in_lets_in_administrators_alone(
+def test_a_route_without_a_scope_admits_only_administrators(
     make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     app = make_app()
@@ -103,8 +103,8 @@ def test_a_route_that_forgets_to_say_whom_it_lets_in_lets_in_administrators_alon
     principals = (("", 401), (authorization(app), 403), (authorization(app, "admin"), 200))
     for header, status in principals:
         with subtests.test(status=status):
-            answer = app.test_client().get(
+            response = app.test_client().get(
                 "/forgotten", headers={"Authorization": header}, buffered=True
             )
 
-            assert answer.status_code == status
+            assert response.status_code == status

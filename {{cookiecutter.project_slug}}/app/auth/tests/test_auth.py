@@ -38,30 +38,35 @@ def email(app: Flask) -> str:
 
 
 def refresh(client: FlaskClient, held: dict[str, str]) -> tuple[int, dict[str, str]]:
-    answer = client.post(f"{AUTH}/refresh", json={"refresh_token": held["refresh_token"]})
-    return answer.status_code, answer.json or {}
+    response = client.post(f"{AUTH}/refresh", json={"refresh_token": held["refresh_token"]})
+    return response.status_code, response.json or {}
 
 
 def reset_token(app: Flask, client: FlaskClient, email: str) -> str:
-    answer = client.post(f"{AUTH}/password-reset", json={"email": email})
-    assert (answer.status_code, answer.data) == (202, b"")
+    response = client.post(f"{AUTH}/password-reset", json={"email": email})
+    assert (response.status_code, response.data) == (202, b"")
     return token(app, email, "reset-password")
 
 
-def test_a_login_answers_tokens_that_speak_for_the_account(app: Flask, client: FlaskClient) -> None:
+def test_a_login_returns_tokens_of_the_account(app: Flask, client: FlaskClient) -> None:
     for role in Role:
         email = new_address()
         user_id = make(app, email, role=role)
 
-        answer = log_in(client, email.upper())
+        response = log_in(client, email.upper())
 
-        assert answer.status_code == 200
-        assert answer.headers["Cache-Control"] == "no-store"
-        said = answer.json
-        assert said is not None
-        assert said.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
-        assert (said["token_type"], said["expires_in"]) == ("Bearer", 600)
-        principal = tokens.of(app).verify(said["access_token"])
+        assert response.status_code == 200
+        assert response.headers["Cache-Control"] == "no-store"
+        token_response = response.json
+        assert token_response is not None
+        assert token_response.keys() == {
+            "access_token",
+            "token_type",
+            "expires_in",
+            "refresh_token",
+        }
+        assert (token_response["token_type"], token_response["expires_in"]) == ("Bearer", 600)
+        principal = tokens.of(app).verify(token_response["access_token"])
         with app.app_context():
             assert (principal.id, principal.scopes) == (user_id, access.scopes_of(role))
         assert principal.session is not None
@@ -81,9 +86,9 @@ def test_pages_log_in_by_the_service(app: Flask, email: str) -> None:
 def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, email: str) -> None:
     unconfirmed = new_address()
     make(app, unconfirmed, email_verified_at=None)
-    answers = [
-        log_in(client, who, password)
-        for who, password in (
+    responses = [
+        log_in(client, address, password)
+        for address, password in (
             (email, OTHER_PASSWORD),
             (email, PASSWORD[:-1]),
             (email, PASSWORD + " "),
@@ -92,24 +97,24 @@ def test_wrong_credentials_are_refused_alike(app: Flask, client: FlaskClient, em
         )
     ]
 
-    said = [{**(answer.json or {}), "request_id": ""} for answer in answers]
-    assert said == said[:1] * len(said)
-    assert said[0]["code"] == "invalid_credentials"
-    assert {answer.status_code for answer in answers} == {401}
-    assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
+    bodies = [{**(response.json or {}), "request_id": ""} for response in responses]
+    assert bodies == bodies[:1] * len(bodies)
+    assert bodies[0]["code"] == "invalid_credentials"
+    assert {response.status_code for response in responses} == {401}
+    assert {response.headers["WWW-Authenticate"] for response in responses} == {"Bearer"}
 
 
 @pytest.mark.attack
-def test_what_is_no_address_logs_nobody_in(
+def test_an_invalid_address_logs_nobody_in(
     client: FlaskClient, email: str, subtests: pytest.Subtests
 ) -> None:
-    for who in ("not an address", f" {email}", f"{email}\0", "' OR 1=1 --", ""):
-        with subtests.test(who):
-            answer = log_in(client, who, PASSWORD)
+    for address in ("not an address", f" {email}", f"{email}\0", "' OR 1=1 --", ""):
+        with subtests.test(address):
+            response = log_in(client, address, PASSWORD)
 
-            assert answer.status_code == 422
-            assert answer.json is not None
-            assert [each["pointer"] for each in answer.json["errors"]] == ["#/email"]
+            assert response.status_code == 422
+            assert response.json is not None
+            assert [each["pointer"] for each in response.json["errors"]] == ["#/email"]
 
 
 def test_a_login_goes_on_with_the_rights_that_the_account_has_now(
@@ -132,7 +137,7 @@ def test_a_login_goes_on_with_the_rights_that_the_account_has_now(
 
 
 @pytest.mark.attack
-def test_a_login_does_not_go_on_when_it_should_not(
+def test_a_session_is_not_refreshed_after_its_end_or_without_its_account(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     yesterday = datetime.now(UTC) - timedelta(1)
@@ -148,10 +153,10 @@ def test_a_login_does_not_go_on_when_it_should_not(
             with app.app_context(), writing() as transaction:
                 transaction.execute(change)
 
-            status, said = refresh(client, held)
+            status, problem = refresh(client, held)
 
             assert status == 401
-            assert said["code"] == "invalid_refresh_token"
+            assert problem["code"] == "invalid_refresh_token"
     with subtests.test("an access token"):
         assert refresh(client, {"refresh_token": held["access_token"]})[0] == 401
     with subtests.test("a refresh token as an access token"):
@@ -208,9 +213,7 @@ def test_logging_out_ends_this_login_or_all(client: FlaskClient, email: str) -> 
     assert [refresh(client, each)[0] for each in (second, third, fourth)] == [401] * 3
 
 
-def test_who_has_forgotten_the_password_chooses_a_new_one_once(
-    app: Flask, client: FlaskClient, email: str
-) -> None:
+def test_a_reset_link_sets_a_new_password_once(app: Flask, client: FlaskClient, email: str) -> None:
     held = logged_in(client, email)
     link = {"token": reset_token(app, client, email), "password": OTHER_PASSWORD}
 
@@ -228,18 +231,18 @@ def test_who_has_forgotten_the_password_chooses_a_new_one_once(
 
 
 @pytest.mark.attack
-def test_asking_for_emails_does_not_tell_who_has_an_account(
+def test_requesting_emails_does_not_reveal_which_accounts_exist(
     app: Flask, client: FlaskClient, email: str
 ) -> None:
     closed, missing = new_address(), new_address()
     make(app, closed, deactivated_at=datetime.now(UTC))
     for route in ("password-reset", "email-verification"):
-        answers = [
+        responses = [
             client.post(f"{AUTH}/{route}", json={"email": each})
             for each in (email, closed, missing)
         ]
 
-        assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+        assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
     assert emails(app, closed) == emails(app, missing) == []
     assert len(emails(app, email)) == 1
 
@@ -260,13 +263,13 @@ def test_a_link_never_leads_where_a_request_says(
 
 
 @pytest.mark.attack
-def test_a_link_for_one_purpose_is_refused_at_the_doors_of_others(
+def test_a_link_for_one_purpose_is_refused_for_every_other(
     app: Flask, client: FlaskClient, email: str
 ) -> None:
     link = {"token": reset_token(app, client, email)}
 
-    for door in ("email-verification", "email-change"):
-        assert client.post(f"{AUTH}/{door}/confirm", json=link).status_code == 400, door
+    for endpoint in ("email-verification", "email-change"):
+        assert client.post(f"{AUTH}/{endpoint}/confirm", json=link).status_code == 400, endpoint
 
 
 @pytest.mark.attack
@@ -288,8 +291,8 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
 
     held = logged_in(client, email)
     refresh(client, refresh(client, held)[1])
-    answers = [refresh(client, held)[1]]
-    answers += [log_in(client, email, OTHER_PASSWORD).json or {} for _ in range(6)]
+    responses = [refresh(client, held)[1]]
+    responses += [log_in(client, email, OTHER_PASSWORD).json or {} for _ in range(6)]
     refresh(client, {"refresh_token": "A" * 64})
     log_in(client, new_address(), OTHER_PASSWORD)
     # Users sometimes type the password into the address field.
@@ -309,9 +312,9 @@ def test_each_try_to_log_in_is_a_line_with_its_outcome_and_account(
         ("refresh failed", "invalid_refresh_token"),
         ("login failed", "invalid_credentials"),
     ]
-    told = [line.get("user.id") for line in log_lines if "outcome" in line]
-    assert told == [str(user_id)] * 10 + [None] * 2
-    assert str(user_id) not in str(answers)
+    user_ids = [line.get("user.id") for line in log_lines if "outcome" in line]
+    assert user_ids == [str(user_id)] * 10 + [None] * 2
+    assert str(user_id) not in str(responses)
     assert email not in str(log_lines)
     assert PASSWORD not in str(log_lines)
 

@@ -22,7 +22,7 @@ def _down() -> None:
     raise ConnectionError
 
 
-def test_a_live_process_says_so_even_when_what_it_needs_is_down(
+def test_a_live_process_reports_that_it_is_alive_even_when_its_dependencies_are_down(
     app: Flask, client: FlaskClient
 ) -> None:
     readiness_checks.of(app).probes["ledger"] = _down
@@ -33,33 +33,33 @@ def test_a_live_process_says_so_even_when_what_it_needs_is_down(
 def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
     readiness_checks.of(app).probes.update(ledger=_down, mail=lambda: None)
 
-    answer = client.get("/health/ready")
+    response = client.get("/health/ready")
 
-    assert answer.status_code == 503
-    assert answer.mimetype == "application/problem+json"
-    assert answer.json is not None
-    assert answer.json["code"] == "dependency_unavailable"
-    assert answer.json["checks"]["ledger"] == "down"
-    assert answer.json["checks"]["mail"] == "ok"
+    assert response.status_code == 503
+    assert response.mimetype == "application/problem+json"
+    assert response.json is not None
+    assert response.json["code"] == "dependency_unavailable"
+    assert response.json["checks"]["ledger"] == "down"
+    assert response.json["checks"]["mail"] == "ok"
 
 
-def test_ready_does_not_wait_for_what_hangs_nor_ask_it_twice(
+def test_readiness_does_not_wait_for_a_hanging_check_nor_start_it_twice(
     app: Flask, client: FlaskClient
 ) -> None:
     readiness_checks.of(app).timeout_seconds = 0.2
-    asked: list[int] = []
-    answer = threading.Event()
+    queries: list[int] = []
+    released = threading.Event()
 
     def hang() -> None:
-        asked.append(1)
-        answer.wait(HANG_TIMEOUT_SECONDS)
+        queries.append(1)
+        released.wait(HANG_TIMEOUT_SECONDS)
 
     readiness_checks.of(app).probes["ledger"] = hang
 
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/ready").status_code == 503
-    assert len(asked) == 1
-    answer.set()
+    assert len(queries) == 1
+    released.set()
     readiness_checks.of(app).timeout_seconds = HANG_TIMEOUT_SECONDS
     readiness_checks.of(app).probes["ledger"] = lambda: None
     client.get("/health/ready")

@@ -70,7 +70,7 @@ def test_an_order_is_queried_once_and_then_answered_alike(
     assert outcomes == ["miss", "hit", "hit"]
 
 
-def test_an_unknown_order_is_asked_for_each_time(
+def test_an_unknown_order_is_read_each_time(
     client: FlaskClient, count_queries: database.CountQueries
 ) -> None:
     for _ in range(2):
@@ -87,7 +87,7 @@ def test_a_change_shows_in_the_next_read(client: FlaskClient, location: str) -> 
     assert found.headers["ETag"] == cancelled.headers["ETag"]
 
 
-def test_what_is_read_while_a_change_commits_is_forgotten_after_it(
+def test_a_value_read_during_a_commit_is_invalidated_after_it(
     app: Flask, client: FlaskClient, location: str
 ) -> None:
     with app.app_context(), writing() as session:
@@ -130,9 +130,11 @@ def test_nobody_reads_what_is_kept_for_somebody_else(
         ("a wrong token", "Bearer wrong", 401),
     ):
         with subtests.test(name):
-            answer = client.get(location, headers={"Authorization": header, "If-None-Match": '"1"'})
-            assert answer.status_code == status
-            assert "ETag" not in answer.headers
+            response = client.get(
+                location, headers={"Authorization": header, "If-None-Match": '"1"'}
+            )
+            assert response.status_code == status
+            assert "ETag" not in response.headers
     # The owner still has access.
     assert client.get(location).status_code == 200
     with app.app_context():
@@ -180,7 +182,7 @@ def test_a_change_on_a_page_shows_in_the_next_read(app: Flask) -> None:
 
 
 # {% endif %}
-def test_while_redis_is_away_answers_are_right(make_app: MakeApp, log_lines: LogLines) -> None:
+def test_without_redis_responses_are_correct(make_app: MakeApp, log_lines: LogLines) -> None:
     client = make_app(redis_url="redis://127.0.0.1:1/0").test_client()
 
     placed = client.post(URL, json=BASKET)
@@ -195,7 +197,7 @@ def test_while_redis_is_away_answers_are_right(make_app: MakeApp, log_lines: Log
 
 
 @pytest.mark.slow
-def test_a_hundred_who_ask_at_once_are_answered_from_one_read(
+def test_a_hundred_requests_at_once_cause_one_read(
     app: Flask,
     client: FlaskClient,
     count_queries: database.CountQueries,
@@ -213,6 +215,6 @@ def test_a_hundred_who_ask_at_once_are_answered_from_one_read(
         return asking.get(placed.headers["Location"]).json
 
     with count_queries(2), ThreadPoolExecutor(100) as threads:
-        answers = list(threads.map(read, range(100)))
+        orders = list(threads.map(read, range(100)))
 
-    assert answers == [placed.json] * 100
+    assert orders == [placed.json] * 100

@@ -115,7 +115,7 @@ def test_an_order_placed_meanwhile_does_not_move_the_next_page(
     assert ids(second) == stored[2:]
 
 
-def test_a_page_has_20_orders_unless_another_limit_is_asked_for(
+def test_a_page_has_20_orders_unless_the_request_has_another_limit(
     app: Flask, client: FlaskClient
 ) -> None:
     store_orders(app, 21)
@@ -158,15 +158,15 @@ def test_each_page_is_read_from_the_index_in_its_order(app: Flask, plan: Plan) -
 
     for after in (None, Position(NOON + timedelta(seconds=rows // 2), uuid4())):
         query = repository.page(21, after)
-        words = plan(query).lower()
-        assert "ix_orders_created_at_id" in words
-        assert "sort" not in words
-        assert "temp b-tree" not in words
+        query_plan = plan(query).lower()
+        assert "ix_orders_created_at_id" in query_plan
+        assert "sort" not in query_plan
+        assert "temp b-tree" not in query_plan
         # {% if cookiecutter.auth != "none" %}
-        words = plan(repository.owned(query, UUID(int=1))).lower()
-        assert "ix_orders_owner_id_created_at_id" in words
-        assert "sort" not in words
-        assert "temp b-tree" not in words
+        query_plan = plan(repository.owned(query, UUID(int=1))).lower()
+        assert "ix_orders_owner_id_created_at_id" in query_plan
+        assert "sort" not in query_plan
+        assert "temp b-tree" not in query_plan
         # {% endif %}
 
 
@@ -183,11 +183,11 @@ def test_a_wrong_query_is_refused_and_pointed_at(client: FlaskClient) -> None:
         ({"cursor": "A" * 10_000}, "#/cursor"),
         ({"page": "2"}, "#"),
     ):
-        answer = client.get(URL, query_string=query)
+        response = client.get(URL, query_string=query)
 
-        assert answer.status_code == 422, query
-        assert answer.json is not None
-        (error,) = answer.json["errors"]
+        assert response.status_code == 422, query
+        assert response.json is not None
+        (error,) = response.json["errors"]
         assert (error["in"], error["pointer"]) == ("query", pointer), query
 
 

@@ -40,11 +40,11 @@ def count_orders() -> int:
 def test_an_order_is_priced_and_stored(client: FlaskClient) -> None:
     before = datetime.now(UTC)
 
-    answer = client.post(URL, json=BASKET)
+    response = client.post(URL, json=BASKET)
 
-    assert answer.status_code == 201
-    order = body(answer)
-    assert answer.headers["Location"] == f"{URL}/{order['id']}"
+    assert response.status_code == 201
+    order = body(response)
+    assert response.headers["Location"] == f"{URL}/{order['id']}"
     assert order["status"] == "placed"
     assert order["currency"] == "EUR"
     assert order["total_cents"] == 2100
@@ -90,9 +90,9 @@ def test_an_unknown_order_is_not_found(client: FlaskClient) -> None:
 
 
 def test_a_wrong_basket_stores_nothing(app: Flask, client: FlaskClient) -> None:
-    answer = client.post(URL, json={"currency": "EUR", "lines": []})
+    response = client.post(URL, json={"currency": "EUR", "lines": []})
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     with app.app_context():
         assert count_orders() == 0
 
@@ -114,9 +114,9 @@ def test_an_order_is_cancelled_once(client: FlaskClient) -> None:
 def test_a_page_of_another_site_cancels_no_order(client: FlaskClient) -> None:
     location = client.post(URL, json=BASKET).headers["Location"]
 
-    sent = client.post(f"{location}/cancel", headers={"Sec-Fetch-Site": "cross-site"})
+    response = client.post(f"{location}/cancel", headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert sent.status_code == 403
+    assert response.status_code == 403
     assert body(client.get(location))["status"] != "cancelled"
 
 
@@ -139,10 +139,10 @@ def test_of_two_changes_at_once_the_second_is_a_conflict(make_app: MakeApp) -> N
             return slow.scalars(select(Order.currency)).one()  # autoflush sends the change first
 
     order_id = body(client.post(URL, json=BASKET))["id"]
-    answer = client.post(f"/slow-cancel/{order_id}")
+    response = client.post(f"/slow-cancel/{order_id}")
 
-    assert answer.status_code == 409
-    assert body(answer)["code"] == "conflict"
+    assert response.status_code == 409
+    assert body(response)["code"] == "conflict"
 
 
 def test_the_same_key_and_basket_give_the_same_order(app: Flask, client: FlaskClient) -> None:
@@ -169,10 +169,10 @@ def test_a_key_means_the_same_in_quotes_and_the_basket_in_any_order(client: Flas
 def test_the_same_key_with_another_basket_is_refused(app: Flask, client: FlaskClient) -> None:
     client.post(URL, json=BASKET, headers=KEY)
 
-    answer = client.post(URL, json={**BASKET, "currency": "CHF"}, headers=KEY)
+    response = client.post(URL, json={**BASKET, "currency": "CHF"}, headers=KEY)
 
-    assert answer.status_code == 422
-    assert body(answer)["code"] == "idempotency_key_reused"
+    assert response.status_code == 422
+    assert body(response)["code"] == "idempotency_key_reused"
     with app.app_context():
         assert count_orders() == 1
 
@@ -193,10 +193,10 @@ def test_without_a_key_each_request_is_an_order(client: FlaskClient) -> None:
 
 def test_a_malformed_key_is_refused(client: FlaskClient) -> None:
     for key in ("short", "x" * 129, "with a space", '"quoted"twice"', "Schlüssel-1"):
-        answer = client.post(URL, json=BASKET, headers={"Idempotency-Key": key})
+        response = client.post(URL, json=BASKET, headers={"Idempotency-Key": key})
 
-        assert answer.status_code == 422, key
-        (error,) = body(answer)["errors"]
+        assert response.status_code == 422, key
+        (error,) = body(response)["errors"]
         assert (error["in"], error["pointer"]) == ("headers", "#/Idempotency-Key"), key
         assert key not in error["detail"]
 
@@ -209,10 +209,10 @@ def test_requests_at_the_same_time_with_one_key_make_one_order(app: Flask) -> No
         return app.test_client().post(URL, json=BASKET, headers=KEY)
 
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(send, range(4)))
+        responses = list(threads.map(send, range(4)))
 
-    assert [answer.status_code for answer in answers] == [201] * 4
-    assert len({body(answer)["id"] for answer in answers}) == 1
+    assert [response.status_code for response in responses] == [201] * 4
+    assert len({body(response)["id"] for response in responses}) == 1
     with app.app_context():
         assert count_orders() == 1
 

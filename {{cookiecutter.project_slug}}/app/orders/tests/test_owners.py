@@ -40,13 +40,13 @@ def test_an_order_of_somebody_else_is_like_one_that_never_was(
     theirs = place(other)
     for method, path in (("GET", f"{URL}/%s"), ("POST", f"{URL}/%s/cancel")):
         with subtests.test(f"{method} {path}"):
-            answer = client.open(path % theirs["id"], method=method)
+            response = client.open(path % theirs["id"], method=method)
             nothing = client.open(path % uuid4(), method=method)
 
-            assert answer.status_code == nothing.status_code == 404
-            assert answer.json is not None
+            assert response.status_code == nothing.status_code == 404
+            assert response.json is not None
             assert nothing.json is not None
-            assert {**answer.json, "request_id": ""} == {**nothing.json, "request_id": ""}
+            assert {**response.json, "request_id": ""} == {**nothing.json, "request_id": ""}
     assert other.get(f"{URL}/{theirs['id']}").json == theirs
 
 
@@ -80,7 +80,7 @@ def test_an_idempotency_key_of_somebody_else_is_another_key(
 @pytest.mark.attack
 def test_nobody_places_an_order_in_the_name_of_somebody_else(client: FlaskClient) -> None:
     for name in ("owner_id", "id", "status", "total_cents", "version"):
-        answer = client.post(URL, json={**BASKET, name: str(uuid4())})
+        response = client.post(URL, json={**BASKET, name: str(uuid4())})
 
-        assert answer.status_code == 422, name
+        assert response.status_code == 422, name
     assert client.get(URL).json == {"items": [], "next_cursor": None}

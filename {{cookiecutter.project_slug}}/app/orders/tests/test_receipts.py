@@ -54,15 +54,15 @@ def deliver(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> No
     monkeypatch.setattr(email_queue.of(app), "_transport", refuse)
 
 
-def test_whoever_says_where_gets_one_receipt(
+def test_an_order_with_an_address_sends_one_receipt(
     app: Flask, client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
-    answer = client.post(URL, json=BASKET)
+    response = client.post(URL, json=BASKET)
 
-    assert answer.status_code == 201
-    assert "email" not in body(answer)
+    assert response.status_code == 201
+    assert "email" not in body(response)
     (email,) = post
-    order_id = body(answer)["id"]
+    order_id = body(response)["id"]
     assert email["To"] == ADA
     assert email["Message-ID"] == f"<receipt.{order_id}@localhost>"
     assert email.get_content() == (
@@ -82,11 +82,11 @@ def test_without_an_address_nothing_is_sent(
     assert (list(post), receipt(app)) == ([], None)
 
 
-def test_what_is_no_address_is_refused(client: FlaskClient) -> None:
-    answer = client.post(URL, json={**BASKET, "email": "ada@mail.example\nBcc: eve@evil.example"})
+def test_an_invalid_email_address_is_refused(client: FlaskClient) -> None:
+    response = client.post(URL, json={**BASKET, "email": "ada@mail.example\nBcc: eve@evil.example"})
 
-    assert answer.status_code == 422
-    assert body(answer)["errors"][0]["pointer"] == "#/email"
+    assert response.status_code == 422
+    assert body(response)["errors"][0]["pointer"] == "#/email"
 
 
 def test_an_order_that_is_sent_again_has_one_receipt(
@@ -94,9 +94,9 @@ def test_an_order_that_is_sent_again_has_one_receipt(
 ) -> None:
     key = {"Idempotency-Key": "5f0c9a52-6a0e-4f57-9d3f-0c9f2b6f2a7e"}
 
-    answers = [client.post(URL, json=BASKET, headers=key) for _ in range(2)]
+    responses = [client.post(URL, json=BASKET, headers=key) for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [201, 201]
+    assert [response.status_code for response in responses] == [201, 201]
     assert len(post) == 1
     other = client.post(URL, json={**BASKET, "email": "eve@mail.example"}, headers=key)
     assert other.status_code == 422
@@ -106,9 +106,9 @@ def test_an_order_that_is_sent_again_has_one_receipt(
 def test_nobody_floods_a_mailbox_with_receipts(
     app: Flask, client: FlaskClient, post: deque[EmailMessage], log_lines: LogLines
 ) -> None:
-    answers = [client.post(URL, json=BASKET) for _ in range(20)]
+    responses = [client.post(URL, json=BASKET) for _ in range(20)]
 
-    assert {answer.status_code for answer in answers} == {201}
+    assert {response.status_code for response in responses} == {201}
     assert len(post) == 6
     assert [line["message"] for line in log_lines].count("email suppressed") == 14
     assert "ada@" not in str(log_lines)

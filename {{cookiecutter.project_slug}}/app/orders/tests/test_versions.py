@@ -34,7 +34,7 @@ def test_an_order_that_is_held_already_is_not_sent_again(client: FlaskClient) ->
     assert client.get(location, headers={"If-Match": '"other"'}).status_code == 412
 
 
-def test_only_what_was_seen_is_cancelled(client: FlaskClient) -> None:
+def test_only_the_version_that_was_read_is_cancelled(client: FlaskClient) -> None:
     placed = client.post(URL, json=BASKET)
     location, etag = placed.headers["Location"], placed.headers["ETag"]
 
@@ -47,7 +47,7 @@ def test_only_what_was_seen_is_cancelled(client: FlaskClient) -> None:
     assert cancelled.headers["ETag"] == client.get(location).headers["ETag"] != etag
 
 
-def test_a_weak_tag_of_the_present_version_is_refused_and_told_why(client: FlaskClient) -> None:
+def test_a_weak_tag_of_the_present_version_is_refused_with_the_reason(client: FlaskClient) -> None:
     """RFC 9110, 13.1.1: strong comparison. A client that reads again gets the same weak tag."""
     placed = client.post(URL, json=BASKET)
     location, etag = placed.headers["Location"], placed.headers["ETag"]
@@ -88,16 +88,16 @@ COMPRESSING = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"
 Ask = Callable[..., HTTPResponse]
 
 
-def ask(
-    port: int, usual: dict[str, str], method: str, path: str, sent: object = None, **more: str
+def request(
+    port: int, usual: dict[str, str], method: str, path: str, payload: object = None, **more: str
 ) -> HTTPResponse:
     """Send a request; return the response, for its headers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
-    connection.request(method, path, json.dumps(sent) if sent else None, usual | more)
-    answer = connection.getresponse()
-    answer.read()
+    connection.request(method, path, json.dumps(payload) if payload else None, usual | more)
+    response = connection.getresponse()
+    response.read()
     connection.close()
-    return answer
+    return response
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def compressing(app: Flask) -> Iterator[Ask]:
     serving.start()
     try:
         with nginx(server.server_port, {"gzip off;": COMPRESSING}) as port:
-            yield partial(ask, port, usual)
+            yield partial(request, port, usual)
     finally:
         server.shutdown()
         serving.join()

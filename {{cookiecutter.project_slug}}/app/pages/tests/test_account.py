@@ -45,7 +45,7 @@ def app(make_app: MakeApp) -> Flask:
 # {% if cookiecutter.auth == "jwt" %}
 @pytest.fixture(autouse=True)
 def _account(app: Flask) -> None:
-    own_accounts.keep_account(app, browsers.SOME_ID, "ann@shop.example")
+    own_accounts.store_account(app, browsers.SOME_ID, "ann@shop.example")
 
 
 # {% endif %}
@@ -102,7 +102,7 @@ def test_a_single_session_has_nothing_to_end(browser: FlaskClient) -> None:
     assert OTHERS not in browser.get("/account").text
 
 
-def test_whoever_may_do_nothing_else_sees_sessions_and_ends_them(app: Flask) -> None:
+def test_a_user_without_any_scope_lists_and_ends_their_sessions(app: Flask) -> None:
     open_session(app)
     client = app.test_client()
     browsers.login(client, access.Principal(browsers.SOME_ID, frozenset(), open_session(app)))
@@ -127,9 +127,9 @@ def test_one_session_is_ended_and_no_other(app: Flask, browser: FlaskClient) -> 
     first, second = offered(browser)
 
     assert "This session is logged out" in browser.get(path_of(first)).text
-    answer = end(browser, path_of(first))
+    response = end(browser, path_of(first))
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "The session has ended." in browser.get("/account").text
     assert offered(browser) == [second]
     assert sorted(each.get("/account").status_code for each in (other, copied)) == [200, 303]
@@ -140,21 +140,19 @@ def test_all_other_sessions_end_at_once_and_this_one_stays(
     app: Flask, browser: FlaskClient
 ) -> None:
     others = [with_session(app) for _ in range(3)]
-    stranger = open_session(app, uuid4())
+    other_session = open_session(app, uuid4())
 
-    answer = end(browser, OTHERS)
+    response = end(browser, OTHERS)
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "All your other sessions have ended." in browser.get("/account").text
     assert offered(browser) == []
     assert all(each.get("/account").status_code == 303 for each in others)
     with app.app_context(), writing() as transaction:
-        assert transaction.get_one(LoginSession, stranger).ended_at is None
+        assert transaction.get_one(LoginSession, other_session).ended_at is None
 
 
-def test_whoever_ends_the_session_of_this_browser_is_logged_out(
-    app: Flask, browser: FlaskClient
-) -> None:
+def test_ending_the_session_of_this_browser_logs_it_out(app: Flask, browser: FlaskClient) -> None:
     with_session(app)
     kept = browsers.session_of(browser)["user"]
     assert isinstance(kept, dict)
@@ -184,26 +182,26 @@ def test_no_session_ends_without_a_form_of_this_service(
     (other,) = offered(browser)
     form = {**PROOF, "csrf_token": token(browser, "/account")}
     for path in (path_of(other), OTHERS):
-        for name, sent, headers, status in (
+        for name, data, headers, status in (
             ("no token", PROOF, SENT, 400),
             ("another site", form, {"Sec-Fetch-Site": "cross-site"}, 403),
         ):
             with subtests.test(f"{name}: {path}"):
-                assert browser.post(path, data=sent, headers=headers).status_code == status
+                assert browser.post(path, data=data, headers=headers).status_code == status
         with subtests.test(f"a link: {path}"):
             browser.get(path)
     assert offered(browser) == [other]
 
 
 @pytest.mark.attack
-def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> None:
+def test_anonymous_users_are_redirected_to_the_login(app: Flask, subtests: pytest.Subtests) -> None:
     session_id = open_session(app)
     for path in ("/account", path_of(session_id), OTHERS):
         with subtests.test(path):
-            stranger = app.test_client()
-            assert stranger.get(path).location.startswith("/login?next=%2Faccount")
-            form = {**PROOF, "csrf_token": token(stranger, toy_page.PATH)}
+            anonymous = app.test_client()
+            assert anonymous.get(path).location.startswith("/login?next=%2Faccount")
+            form = {**PROOF, "csrf_token": token(anonymous, toy_page.PATH)}
             if path != "/account":
-                answer = stranger.post(path, data=form, headers=SENT)
-                assert answer.location == login_required.AFTER_LOST_SESSION
-                assert login_required.ENDED in stranger.get(login_required.AFTER_LOST_SESSION).text
+                response = anonymous.post(path, data=form, headers=SENT)
+                assert response.location == login_required.AFTER_LOST_SESSION
+                assert login_required.ENDED in anonymous.get(login_required.AFTER_LOST_SESSION).text

@@ -70,7 +70,7 @@ def test_a_session_of_a_browser_lasts_no_longer_than_its_cookie(
     assert found.expires_at - found.created_at == timedelta(seconds=43_200)
 
 
-def test_sessions_are_told_apart_by_their_networks(
+def test_sessions_are_distinguished_by_their_networks(
     app: Flask, browser: FlaskClient, email: str
 ) -> None:
     logged_in(app, email)
@@ -88,9 +88,9 @@ def test_a_new_password_is_taken_and_every_other_session_ends(
 ) -> None:
     other = logged_in(app, email)
 
-    answer = send(browser, PASSWORD_PAGE, {**PROOF, "password": OTHER_PASSWORD})
+    response = send(browser, PASSWORD_PAGE, {**PROOF, "password": OTHER_PASSWORD})
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "Your password is changed." in browser.get("/account").text
     assert other.get("/account").status_code == 303
     assert log_in(app.test_client(), email).status_code == 401
@@ -102,15 +102,15 @@ def test_a_new_password_is_taken_and_every_other_session_ends(
 def test_a_password_that_is_not_good_enough_is_named_beside_its_field(
     app: Flask, browser: FlaskClient, email: str
 ) -> None:
-    for sent, sentence in (
+    for form, sentence in (
         ({**PROOF, "password": "short"}, "New password: Must have 12 to 128 characters."),
         ({**PROOF, "password": ""}, "New password: Fill this in."),
         ({"current_password": "", "password": "short"}, "Current password: Fill this in."),
     ):
-        answer = send(browser, PASSWORD_PAGE, sent)
+        response = send(browser, PASSWORD_PAGE, form)
 
-        assert answer.status_code == 422
-        assert sentence in answer.text
+        assert response.status_code == 422
+        assert sentence in response.text
     assert log_in(app.test_client(), email).status_code == 200
 
 
@@ -119,9 +119,9 @@ def test_another_address_counts_once_its_link_is_followed(
 ) -> None:
     new = new_address()
 
-    answer = send(browser, EMAIL, {**PROOF, "email": f" {new.upper()} "})
+    response = send(browser, EMAIL, {**PROOF, "email": f" {new.upper()} "})
 
-    assert (answer.status_code, answer.location) == (303, "/account")
+    assert (response.status_code, response.location) == (303, "/account")
     assert "a message is on its way" in browser.get("/account").text
     assert log_in(app.test_client(), new).status_code == 401
     path = "/account/change-email"
@@ -138,9 +138,9 @@ def test_another_address_counts_once_its_link_is_followed(
 def test_a_closed_account_lets_nobody_in(app: Flask, browser: FlaskClient, email: str) -> None:
     other = logged_in(app, email)
 
-    answer = send(browser, CLOSE, PROOF)
+    response = send(browser, CLOSE, PROOF)
 
-    assert (answer.status_code, answer.location) == (303, "/login")
+    assert (response.status_code, response.location) == (303, "/login")
     page = browser.get("/login").text
     assert "Your account is closed." in page
     assert "Log out" not in page
@@ -160,11 +160,11 @@ def test_nobody_changes_an_account_without_its_password(
         (OTHERS, {}),
     ):
         with subtests.test(path):
-            answer = send(browser, path, {**WRONG, **more})
+            response = send(browser, path, {**WRONG, **more})
 
-            assert answer.status_code == 403
-            assert "The current password is wrong." in answer.text
-            assert WRONG["current_password"] not in answer.text
+            assert response.status_code == 403
+            assert "The current password is wrong." in response.text
+            assert WRONG["current_password"] not in response.text
     assert browser.get("/account").status_code == 200
     assert other.get("/account").status_code == 200
     assert log_in(app.test_client(), email).status_code == 200
@@ -175,7 +175,7 @@ def test_nobody_changes_an_account_without_its_password(
 
 
 @pytest.mark.attack
-def test_a_stolen_session_guesses_a_password_no_more_often_than_a_stranger(
+def test_a_stolen_session_has_no_more_password_attempts_than_a_login(
     browser: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     pages = [PASSWORD_PAGE, EMAIL, CLOSE, OTHERS, CLOSE]
@@ -185,44 +185,44 @@ def test_a_stolen_session_guesses_a_password_no_more_often_than_a_stranger(
         assert send(browser, path, form).status_code == 403
     for path in pages:
         with subtests.test(path):
-            answer = send(browser, path, {**form, **PROOF})
+            response = send(browser, path, {**form, **PROOF})
 
-            assert answer.status_code == 429
-            assert answer.mimetype == "text/html"
-            assert "Too many attempts. Try again in 15 minutes." in answer.text
-            assert "Retry-After" not in answer.text
-            assert int(answer.headers["Retry-After"]) > 0
+            assert response.status_code == 429
+            assert response.mimetype == "text/html"
+            assert "Too many attempts. Try again in 15 minutes." in response.text
+            assert "Retry-After" not in response.text
+            assert int(response.headers["Retry-After"]) > 0
 
 
 @pytest.mark.attack
-def test_nobody_learns_here_which_addresses_have_an_account(
+def test_a_form_does_not_reveal_which_addresses_have_an_account(
     app: Flask, browser: FlaskClient
 ) -> None:
     taken = new_address()
     make(app, taken)
     seen = set()
     for address in (taken, new_address()):
-        answer = send(browser, EMAIL, {**PROOF, "email": address})
+        response = send(browser, EMAIL, {**PROOF, "email": address})
         page = re.sub(
             r'(nonce|value)="[^"]*"|request <code>.*?</code>', "", browser.get("/account").text
         )
-        seen.add((answer.status_code, answer.location, page))
+        seen.add((response.status_code, response.location, page))
 
     assert len(seen) == 1
     assert emails(app, taken) == []
 
 
 @pytest.mark.attack
-def test_strangers_and_other_sites_change_nothing(
+def test_anonymous_users_and_other_sites_change_nothing(
     app: Flask, browser: FlaskClient, email: str, subtests: pytest.Subtests
 ) -> None:
     form = {**PROOF, "password": OTHER_PASSWORD, "email": new_address()}
     for path in (PASSWORD_PAGE, EMAIL, CLOSE):
-        with subtests.test(f"a stranger: {path}"):
-            stranger = app.test_client()
-            assert stranger.get(path).location == f"/login?next={path.replace('/', '%2F')}"
-            sent = {**form, "csrf_token": browsers.token(stranger, "/login")}
-            assert stranger.post(path, data=sent, headers=SENT).location == "/login"
+        with subtests.test(f"without a login: {path}"):
+            anonymous = app.test_client()
+            assert anonymous.get(path).location == f"/login?next={path.replace('/', '%2F')}"
+            submitted = {**form, "csrf_token": browsers.token(anonymous, "/login")}
+            assert anonymous.post(path, data=submitted, headers=SENT).location == "/login"
         with subtests.test(f"no token: {path}"):
             assert browser.post(path, data=form, headers=SENT).status_code == 400
     assert log_in(app.test_client(), email).status_code == 200

@@ -33,8 +33,8 @@ NEW = {"password": OTHER_PASSWORD}
 
 def follow(client: FlaskClient, path: str, link: str) -> TestResponse:
     """Open a link and follow its redirect; return the page."""
-    answer = client.get(path, query_string={"token": link}, headers=ACCEPT)
-    assert (answer.status_code, answer.location) == (303, path)
+    response = client.get(path, query_string={"token": link}, headers=ACCEPT)
+    assert (response.status_code, response.location) == (303, path)
     return client.get(path, headers=ACCEPT)
 
 
@@ -47,19 +47,19 @@ def reset_link(app: Flask, client: FlaskClient, email: str) -> str:
 def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
     """Request a change of address; return the token in the email sent there."""
     headers = bearer(logged_in(client, email))
-    sent = {"email": new, "current_password": PASSWORD}
-    client.post("/api/v1/users/me/email", json=sent, headers=headers)
+    payload = {"email": new, "current_password": PASSWORD}
+    client.post("/api/v1/users/me/email", json=payload, headers=headers)
     return token(app, new, "change-email")
 
 
-def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
+def test_a_new_user_registers_confirms_the_address_and_logs_in(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
 
-    answer = send(client, REGISTER, {"email": f" {email.upper()}", "password": PASSWORD})
+    response = send(client, REGISTER, {"email": f" {email.upper()}", "password": PASSWORD})
 
-    assert (answer.status_code, answer.location) == (303, "/login")
+    assert (response.status_code, response.location) == (303, "/login")
     assert EMAIL_SENT in client.get("/login").text
     page = follow(client, VERIFY, token(app, email, "verify-email"))
     assert "Confirm the address" in page.text
@@ -70,7 +70,7 @@ def test_a_newcomer_makes_an_account_confirms_it_and_signs_in(
     assert logged_in.location == "/"
 
 
-def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskClient) -> None:
+def test_every_form_of_an_account_has_an_explanation(app: Flask, client: FlaskClient) -> None:
     waiting, forgetful, moving = (new_address() for _ in range(3))
     send(client, REGISTER, {"email": waiting, "password": PASSWORD})
     for email in (forgetful, moving):
@@ -88,27 +88,29 @@ def test_every_form_of_an_account_says_what_it_does(app: Flask, client: FlaskCli
         browser.get("/account/sessions/end-others"),
     ]
 
-    told = [re.findall('<p class="lead">([A-Z][^<]{30,}[.])</p>', page.text) for page in pages]
+    explanations = [
+        re.findall('<p class="lead">([A-Z][^<]{30,}[.])</p>', page.text) for page in pages
+    ]
 
-    assert [len(sentences) for sentences in told] == [1] * len(pages)
-    assert len({sentence for (sentence,) in told}) == len(pages)
+    assert [len(sentences) for sentences in explanations] == [1] * len(pages)
+    assert len({sentence for (sentence,) in explanations}) == len(pages)
 
 
-def test_password_fields_hide_what_is_typed_and_say_which_password_is_meant(
+def test_password_fields_hide_their_text_and_have_an_autocomplete_purpose(
     app: Flask, client: FlaskClient
 ) -> None:
     make(app, email := new_address())
-    for page, meant in (
+    for page, autocomplete in (
         (client.get("/login"), "current-password"),
         (client.get(REGISTER), "new-password"),
         (follow(client, RESET, reset_link(app, client, email)), "new-password"),
     ):
         (field,) = re.findall(r'<input[^>]* name="password"[^>]*>', page.text)
         assert ' type="password"' in field
-        assert f' autocomplete="{meant}"' in field
+        assert f' autocomplete="{autocomplete}"' in field
 
 
-def test_whoever_has_forgotten_a_password_chooses_another_one(
+def test_a_user_with_a_forgotten_password_chooses_another_one(
     app: Flask, client: FlaskClient
 ) -> None:
     make(app, email := new_address())
@@ -117,10 +119,10 @@ def test_whoever_has_forgotten_a_password_chooses_another_one(
     send(browser, "/login", {"email": email, "password": PASSWORD})
 
     page = follow(client, RESET, reset_link(app, client, email))
-    answer = send(client, RESET, NEW)
+    response = send(client, RESET, NEW)
 
     assert 'autocomplete="new-password"' in page.text
-    assert answer.location == "/login"
+    assert response.location == "/login"
     assert "Your password is changed." in client.get("/login").text
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
     assert browser.get("/").status_code == 303  # all sessions have ended
@@ -151,7 +153,7 @@ def test_the_page_to_login_leads_to_the_others(make_app: MakeApp, client: FlaskC
 
 
 def test_mistakes_are_named_and_a_link_survives_them(app: Flask, client: FlaskClient) -> None:
-    for sent, sentences in (
+    for form, sentences in (
         ({}, ["Email address: Fill this in.", "Password: Fill this in."]),
         (
             {"email": "ann", "password": "short"},
@@ -163,12 +165,12 @@ def test_mistakes_are_named_and_a_link_survives_them(app: Flask, client: FlaskCl
         ),
         ({"email": "ann@shop.example", "password": "x" * 2_000}, ["Password: Is too long."]),
     ):
-        answer = send(client, REGISTER, sent)
+        response = send(client, REGISTER, form)
 
-        assert answer.status_code == 422
+        assert response.status_code == 422
         for sentence in sentences:
-            assert sentence in answer.text
-        assert "xxx" not in answer.text
+            assert sentence in response.text
+        assert "xxx" not in response.text
     make(app, email := new_address())
     follow(client, RESET, reset_link(app, client, email))
     for password in ("", "short", email):
@@ -182,20 +184,20 @@ def test_too_many_emails_from_one_network_stay_on_the_page(app: Flask, client: F
         for number in range(attempts.EMAIL.network):
             attempts.begin(attempts.EMAIL, f"account {number}", network)
     for path in (FORGOT, REGISTER):
-        answer = send(client, path, {"email": new_address(), "password": PASSWORD})
+        response = send(client, path, {"email": new_address(), "password": PASSWORD})
 
-        assert answer.status_code == 429
-        assert answer.mimetype == "text/html"
-        assert "Too many" in answer.text
-        assert int(answer.headers["Retry-After"]) > 0
+        assert response.status_code == 429
+        assert response.mimetype == "text/html"
+        assert "Too many" in response.text
+        assert int(response.headers["Retry-After"]) > 0
 
 
 @pytest.mark.attack
 def test_opening_a_link_spends_nothing(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    sent = {"email": (waiting := new_address()), "password": PASSWORD}
-    client.post("/api/v1/users", json=sent)
+    payload = {"email": (waiting := new_address()), "password": PASSWORD}
+    client.post("/api/v1/users", json=payload)
     make(app, moving := new_address())
     make(app, forgetful := new_address())
     tokens = {
@@ -235,7 +237,7 @@ def test_a_link_works_once(app: Flask, client: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_what_is_no_link_of_this_page_leads_nowhere(
+def test_an_invalid_link_of_a_page_has_no_effect(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     make(app, email := new_address())
@@ -251,10 +253,10 @@ def test_what_is_no_link_of_this_page_leads_nowhere(
     ):
         with subtests.test(f"{path}: {link[:30]}"):
             browser = app.test_client()
-            answer = browser.get(path, query_string={"token": link}, headers=ACCEPT)
+            response = browser.get(path, query_string={"token": link}, headers=ACCEPT)
 
-            assert answer.status_code == 400
-            assert link not in answer.text
+            assert response.status_code == 400
+            assert link not in response.text
             assert "link" not in session_of(browser)
             assert browser.get(path, headers=ACCEPT).status_code == 400
     with subtests.test("kept for another page"):
@@ -279,15 +281,15 @@ def test_no_other_site_uses_a_link(
             assert client.post(path, data=NEW, headers=headers).status_code in {400, 403}
     for path in (REGISTER, FORGOT):
         with subtests.test(path):
-            answer = client.post(path, data={"email": email, **NEW}, headers=SENT)
+            response = client.post(path, data={"email": email, **NEW}, headers=SENT)
 
-            assert answer.status_code == 400
+            assert response.status_code == 400
     assert emails(app, email) == []
     assert log_in(client, email, OTHER_PASSWORD).status_code == 401
 
 
 @pytest.mark.attack
-def test_no_page_tells_which_addresses_have_an_account(
+def test_no_page_reveals_which_addresses_have_an_account(
     app: Flask, subtests: pytest.Subtests
 ) -> None:
     taken, free, closed = new_address(), new_address(), new_address()
@@ -298,29 +300,29 @@ def test_no_page_tells_which_addresses_have_an_account(
             seen = set()
             for email in (taken, free, closed):
                 browser = app.test_client()
-                answer = send(browser, path, {"email": email, "password": OTHER_PASSWORD})
-                shown = browser.get("/login").text
-                shown = re.sub(r'(nonce|value)="[^"]*"', "", shown)
-                seen.add((answer.status_code, answer.location, answer.text, shown))
+                response = send(browser, path, {"email": email, "password": OTHER_PASSWORD})
+                login_page = browser.get("/login").text
+                login_page = re.sub(r'(nonce|value)="[^"]*"', "", login_page)
+                seen.add((response.status_code, response.location, response.text, login_page))
 
             assert len(seen) == 1
 
 
 @pytest.mark.attack
-def test_a_token_is_neither_shown_nor_logged_nor_told_to_another_site(
+def test_a_token_is_neither_shown_nor_logged_nor_sent_to_another_site(
     app: Flask, client: FlaskClient, log_lines: LogLines
 ) -> None:
     make(app, email := new_address())
     link = reset_link(app, client, email)
 
-    answer = client.get(RESET, query_string={"token": link}, headers=ACCEPT)
-    page = client.get(answer.location, headers=ACCEPT)
+    response = client.get(RESET, query_string={"token": link}, headers=ACCEPT)
+    page = client.get(response.location, headers=ACCEPT)
     send(client, RESET, {"password": "short"})
     send(client, RESET, NEW)
 
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert link not in answer.text
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert link not in response.text
     assert link not in page.text
     assert {line["http.route"] for line in log_lines if "http.route" in line} >= {RESET}
     assert link not in str(log_lines)
@@ -328,11 +330,11 @@ def test_a_token_is_neither_shown_nor_logged_nor_told_to_another_site(
 
 
 @pytest.mark.attack
-def test_what_was_typed_is_shown_as_text_and_a_password_never(client: FlaskClient) -> None:
+def test_submitted_values_are_shown_as_text_and_a_password_never(client: FlaskClient) -> None:
     injected = "\"'><script>alert(1)</script>"
     for path in (REGISTER, FORGOT):
-        answer = send(client, path, {"email": injected, "password": injected})
+        response = send(client, path, {"email": injected, "password": injected})
 
-        assert answer.status_code == 422
-        assert "<script>alert" not in answer.text
-        assert answer.text.count("alert(1)") == 1  # the address
+        assert response.status_code == 422
+        assert "<script>alert" not in response.text
+        assert response.text.count("alert(1)") == 1  # the address

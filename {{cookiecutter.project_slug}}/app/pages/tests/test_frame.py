@@ -11,7 +11,7 @@ from app.pages.quotes import PATH
 from conftest import (  # one line where it fits
     MakeApp,
     # {% if cookiecutter.auth == "jwt" %}
-    keep_account,
+    store_account,
     # {% endif %}
 )
 from tests.browsers import ACCEPT, SOME_ID, user_browser
@@ -65,7 +65,7 @@ class Outline(HTMLParser):
 def pages(app: Flask) -> dict[str, TestResponse]:
     """Return the response of each page for a logged-in user; the login page without a session."""
     # {% if cookiecutter.auth == "jwt" %}
-    keep_account(app, SOME_ID, "ann@shop.example")
+    store_account(app, SOME_ID, "ann@shop.example")
     # {% endif %}
     seen: dict[str, TestResponse] = {
         path: user_browser(app).get(path, headers=ACCEPT) for path in PAGES
@@ -79,31 +79,31 @@ def pages(app: Flask) -> dict[str, TestResponse]:
 def test_every_page_has_its_landmarks_and_names_its_fields(
     pages: dict[str, TestResponse],
 ) -> None:
-    for path, answer in pages.items():
-        page = Outline(answer.text)
+    for path, response in pages.items():
+        page = Outline(response.text)
         assert page.all("html") == [{"lang": "en"}], path
         for tag in ("title", "header", "main", "footer", "h1"):
             assert len(page.all(tag)) == 1, f"{path}: {tag}"
         assert page.all("a")[0] == {"class": "skip", "href": "#content"}, path
-        shown = [each["id"] for each in page.all("input") if each["type"] != "hidden"]
-        assert shown == [each["for"] for each in page.all("label")], path
+        input_ids = [each["id"] for each in page.all("input") if each["type"] != "hidden"]
+        assert input_ids == [each["for"] for each in page.all("label")], path
         ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
         assert len(ids) == len(set(ids)), path
 
 
 def test_every_page_has_a_title_of_its_own(pages: dict[str, TestResponse]) -> None:
-    titles = {re.search("<title>(.*)</title>", answer.text) for answer in pages.values()}
+    titles = {re.search("<title>(.*)</title>", response.text) for response in pages.values()}
 
     assert len({found[1] for found in titles if found}) == len(pages)
 
 
-def test_a_script_runs_only_with_the_nonce_of_its_answer(pages: dict[str, TestResponse]) -> None:
+def test_a_script_runs_only_with_the_nonce_of_its_response(pages: dict[str, TestResponse]) -> None:
     nonces = set()
-    for path, answer in pages.items():
-        policy = answer.headers["Content-Security-Policy"]
+    for path, response in pages.items():
+        policy = response.headers["Content-Security-Policy"]
         found = re.search(r"script-src 'nonce-([\w-]{22})';", policy)
         assert found, path
-        page = Outline(answer.text)
+        page = Outline(response.text)
         assert [each["nonce"] for each in page.all("script")] == [found[1]], path
         inline = [
             name
@@ -117,15 +117,15 @@ def test_a_script_runs_only_with_the_nonce_of_its_answer(pages: dict[str, TestRe
     assert len(nonces) == len(pages)
 
 
-def test_pages_are_stored_nowhere_and_say_what_they_may_load(
+def test_pages_are_stored_nowhere_and_restrict_what_they_load(
     pages: dict[str, TestResponse],
 ) -> None:
-    for path, answer in pages.items():
-        assert answer.mimetype == "text/html", path
-        assert answer.headers["Cache-Control"] == "no-store", path
-        assert answer.headers["Referrer-Policy"] == "same-origin", path
-        assert answer.headers["X-Content-Type-Options"] == "nosniff", path
-        policy = answer.headers["Content-Security-Policy"]
+    for path, response in pages.items():
+        assert response.mimetype == "text/html", path
+        assert response.headers["Cache-Control"] == "no-store", path
+        assert response.headers["Referrer-Policy"] == "same-origin", path
+        assert response.headers["X-Content-Type-Options"] == "nosniff", path
+        policy = response.headers["Content-Security-Policy"]
         for directive in (
             "default-src 'none'",
             "style-src 'self'",
@@ -161,17 +161,17 @@ def test_files_are_kept_for_as_long_as_they_stay_the_same(client: FlaskClient) -
         (url,) = {
             found.replace("&amp;", "&") for found in re.findall(f'"(/static/{name}[^"]*)"', page)
         }
-        answer = client.get(url)
-        assert answer.status_code == 200
-        assert answer.mimetype == kind
-        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        response = client.get(url)
+        assert response.status_code == 200
+        assert response.mimetype == kind
+        assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         again = client.get(f"/static/{name}?v=old")
         assert again.headers["Cache-Control"] == "no-cache"
         unchanged = client.get(f"/static/{name}", headers={"If-None-Match": again.headers["ETag"]})
         assert unchanged.status_code == 304
 
 
-def test_the_icon_is_there_for_whoever_asks_by_habit(client: FlaskClient) -> None:
+def test_the_icon_is_served_at_its_usual_path(client: FlaskClient) -> None:
     assert client.get("/favicon.ico").mimetype == "image/svg+xml"
 
 
@@ -190,12 +190,12 @@ def test_no_other_file_is_served(client: FlaskClient, subtests: pytest.Subtests)
 
 
 def test_a_browser_sees_a_problem_as_a_page(app: Flask) -> None:
-    answer = user_browser(app).get("/nowhere", headers=ACCEPT)
+    response = user_browser(app).get("/nowhere", headers=ACCEPT)
 
-    assert answer.status_code == 404
-    assert answer.mimetype == "text/html"
-    assert "<h1>Not Found</h1>" in answer.text
-    assert answer.headers["X-Request-ID"] in answer.text
+    assert response.status_code == 404
+    assert response.mimetype == "text/html"
+    assert "<h1>Not Found</h1>" in response.text
+    assert response.headers["X-Request-ID"] in response.text
 
 
 def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
@@ -208,9 +208,9 @@ def test_a_problem_shows_its_statement_and_a_way_on(app: Flask) -> None:
     # {% endif %}
 
 
-def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None:
+def test_a_page_shows_how_long_to_wait_and_names_no_header() -> None:
     detail = "Too many requests. Try again after the number of seconds in Retry-After."
-    for seconds, told in (
+    for seconds, duration in (
         ("1", "1 second."),
         ("60", "60 seconds."),
         ("61", "2 minutes."),
@@ -218,13 +218,13 @@ def test_people_are_told_how_long_to_wait_and_not_which_header_says_so() -> None
     ):
         assert (
             rendering.readable_detail(429, detail, seconds)
-            == f"Too many attempts. Try again in {told}"
+            == f"Too many attempts. Try again in {duration}"
         )
     for status, retry_after in ((503, "2"), (429, None), (404, None)):
         assert rendering.readable_detail(status, detail, retry_after) == detail
 
 
-def test_whoever_does_not_prefer_pages_gets_the_document(client: FlaskClient) -> None:
+def test_a_client_that_does_not_prefer_html_gets_the_document(client: FlaskClient) -> None:
     for path, accept in (
         ("/nowhere", "*/*"),
         ("/nowhere", "application/json"),
@@ -232,38 +232,38 @@ def test_whoever_does_not_prefer_pages_gets_the_document(client: FlaskClient) ->
         ("/nowhere", ""),
         ("/api/v1/nowhere", "text/html"),
     ):
-        answer = client.get(path, headers={"Accept": accept})
+        response = client.get(path, headers={"Accept": accept})
 
-        assert answer.mimetype == "application/problem+json", accept
-        assert "Accept" in answer.headers.get("Vary", "") or path != "/nowhere"
+        assert response.mimetype == "application/problem+json", accept
+        assert "Accept" in response.headers.get("Vary", "") or path != "/nowhere"
 
 
 def test_headers_that_belong_to_a_problem_stay_on_its_page(client: FlaskClient) -> None:
-    answer = client.delete(PATH, headers=ACCEPT)
+    response = client.delete(PATH, headers=ACCEPT)
 
-    assert answer.status_code == 405
-    assert answer.mimetype == "text/html"
-    assert "POST" in answer.headers["Allow"]
+    assert response.status_code == 405
+    assert response.mimetype == "text/html"
+    assert "POST" in response.headers["Allow"]
 
 
 @pytest.mark.attack
-def test_the_page_of_a_bug_tells_nothing_of_it(make_app: MakeApp) -> None:
+def test_the_page_of_a_bug_has_no_details(make_app: MakeApp) -> None:
     app = make_app()
 
     @app.get("/bug/<text>")
     def bug(text: str) -> str:
         raise RuntimeError(text)
 
-    answer = app.test_client().get("/bug/canary<b>", headers=ACCEPT)
+    response = app.test_client().get("/bug/canary<b>", headers=ACCEPT)
 
-    assert answer.status_code == 500
-    assert "Internal Server Error" in answer.text
-    assert "canary" not in answer.text
-    assert "RuntimeError" not in answer.text
+    assert response.status_code == 500
+    assert "Internal Server Error" in response.text
+    assert "canary" not in response.text
+    assert "RuntimeError" not in response.text
 
 
 @pytest.mark.attack
-def test_what_a_client_sends_reaches_no_problem_page(
+def test_no_client_input_reaches_a_problem_page(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     injected = "<script>alert(1)</script>"
@@ -276,7 +276,7 @@ def test_what_a_client_sends_reaches_no_problem_page(
         "the language": {"Accept-Language": injected},
     }.items():
         with subtests.test(name):
-            answer = client.get(f"/{injected}", headers={**ACCEPT, **headers})
+            response = client.get(f"/{injected}", headers={**ACCEPT, **headers})
 
-            assert "<script>alert" not in answer.text
-            assert "alert" not in str(answer.headers)
+            assert "<script>alert" not in response.text
+            assert "alert" not in str(response.headers)

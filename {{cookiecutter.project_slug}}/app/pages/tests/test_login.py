@@ -15,26 +15,26 @@ def _account(app: Flask) -> None:
     make(app, PERSON["email"])
 
 
-def test_whoever_signs_in_is_led_on(client: FlaskClient) -> None:
+def test_a_login_redirects_to_the_requested_page(client: FlaskClient) -> None:
     page = client.get("/?cursor=").location
-    answer = send(client, page, PERSON)
+    response = send(client, page, PERSON)
 
-    assert answer.status_code == 303
-    assert answer.location == "/?cursor="
-    shown = client.get(answer.location).text
-    assert "ann@shop.example" in shown
-    assert "Log out" in shown
+    assert response.status_code == 303
+    assert response.location == "/?cursor="
+    text = client.get(response.location).text
+    assert "ann@shop.example" in text
+    assert "Log out" in text
     assert client.get("/login?next=/account/password").location == "/account/password"
 
 
-def test_whoever_signs_out_ends_the_login(client: FlaskClient) -> None:
+def test_a_logout_ends_the_session(client: FlaskClient) -> None:
     send(client, "/login", PERSON)
     copied = client.get_cookie("session")
     assert copied
 
-    answer = send(client, "/", {}, to="/logout")
+    response = send(client, "/", {}, to="/logout")
 
-    assert answer.location == "/login"
+    assert response.location == "/login"
     assert "You are logged out." in client.get("/login").text
     assert client.get("/").status_code == 303
     client.set_cookie("session", copied.value)
@@ -43,25 +43,25 @@ def test_whoever_signs_out_ends_the_login(client: FlaskClient) -> None:
 
 
 def test_mistakes_are_named(client: FlaskClient) -> None:
-    answer = send(client, "/login", {"email": "", "password": "x" * 2_000})
+    response = send(client, "/login", {"email": "", "password": "x" * 2_000})
 
-    assert answer.status_code == 422
-    assert "Email address: Fill this in." in answer.text
-    assert "Password: Is too long." in answer.text
-    assert "xxx" not in answer.text
+    assert response.status_code == 422
+    assert "Email address: Fill this in." in response.text
+    assert "Password: Is too long." in response.text
+    assert "xxx" not in response.text
 
 
 def test_wrong_credentials_and_too_many_attempts_stay_on_the_page(client: FlaskClient) -> None:
     wrong = {**PERSON, "password": "a guess, not more"}
-    answers = [send(client, "/login", wrong) for _ in range(attempts.LOGIN.pair + 1)]
+    responses = [send(client, "/login", wrong) for _ in range(attempts.LOGIN.pair + 1)]
 
-    assert [answer.status_code for answer in answers] == [401] * attempts.LOGIN.pair + [429]
-    assert "email address or the password is wrong" in answers[0].text
-    assert "Too many" in answers[-1].text
-    assert int(answers[-1].headers["Retry-After"]) > 0
-    for answer in answers:
-        assert answer.mimetype == "text/html"
-        assert wrong["password"] not in answer.text
+    assert [response.status_code for response in responses] == [401] * attempts.LOGIN.pair + [429]
+    assert "email address or the password is wrong" in responses[0].text
+    assert "Too many" in responses[-1].text
+    assert int(responses[-1].headers["Retry-After"]) > 0
+    for response in responses:
+        assert response.mimetype == "text/html"
+        assert wrong["password"] not in response.text
     assert "user" not in session_of(client)
 
 
@@ -85,7 +85,7 @@ def test_each_try_at_the_page_is_a_line_with_its_outcome_and_account(
     assert PASSWORD not in str(log_lines)
 
 
-def test_logging_out_everywhere_signs_out_of_browsers_too(client: FlaskClient) -> None:
+def test_logging_out_everywhere_ends_browser_sessions_too(client: FlaskClient) -> None:
     send(client, "/login", PERSON)
     tokens = logged_in(client, PERSON["email"])
     assert client.get("/").status_code == 200
@@ -99,15 +99,15 @@ def test_logging_out_everywhere_signs_out_of_browsers_too(client: FlaskClient) -
 def test_nobody_is_led_to_another_site(app: Flask, subtests: pytest.Subtests) -> None:
     for target in ("//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example"):
         with subtests.test(f"the form: {target!r}"):
-            answer = send(app.test_client(), "/login", {**PERSON, "next": target})
-            assert answer.location == "/"
+            response = send(app.test_client(), "/login", {**PERSON, "next": target})
+            assert response.location == "/"
         with subtests.test(f"the link: {target!r}"):
-            answer = user_browser(app).get("/login", query_string={"next": target})
-            assert answer.location == "/"
+            response = user_browser(app).get("/login", query_string={"next": target})
+            assert response.location == "/"
 
 
 @pytest.mark.attack
-def test_a_session_from_before_is_worth_nothing_after_signing_in(client: FlaskClient) -> None:
+def test_a_session_from_before_the_login_is_not_valid_after_it(client: FlaskClient) -> None:
     before = token(client, "/login")
     planted = session_of(client)["csrf_token"]
 
@@ -128,9 +128,9 @@ def test_nobody_is_logged_in_or_out_by_another_site(app: Flask, subtests: pytest
 
 
 @pytest.mark.attack
-def test_what_was_typed_is_shown_as_text(client: FlaskClient) -> None:
+def test_submitted_values_are_shown_as_text(client: FlaskClient) -> None:
     injected = "\"'><script>alert(1)</script>"
 
-    answer = send(client, "/login", {"email": injected, "password": "", "next": injected})
+    response = send(client, "/login", {"email": injected, "password": "", "next": injected})
 
-    assert "<script>alert" not in answer.text
+    assert "<script>alert" not in response.text

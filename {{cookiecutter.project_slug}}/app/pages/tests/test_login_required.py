@@ -17,10 +17,10 @@ def app(make_app: MakeApp) -> Flask:
     return toy_page.init_app(make_app())
 
 
-def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
+def test_an_error_page_keeps_the_frame_of_the_logged_in_user(app: Flask) -> None:
     client = user_browser(app)
     form = {"csrf_token": token(client, PATH)}
-    for answer in (
+    for response in (
         client.get("/nowhere", headers=ACCEPT),
         client.delete(PATH, headers=ACCEPT),
         client.post(PATH, data={}, headers=SENT),
@@ -28,14 +28,14 @@ def test_a_problem_keeps_the_frame_of_whoever_is_logged_in(app: Flask) -> None:
         client.post(PATH, data=form, headers={**SENT, "Sec-Fetch-Site": "cross-site"}),
         client.post(PATH, data={**form, "text": "x" * 70_000}, headers=SENT),
     ):
-        assert answer.status_code >= 400
-        assert answer.mimetype == "text/html", answer.status
-        assert ">ann@shop.example</span>" in answer.text, answer.status
-        assert "<button>Log out</button>" in answer.text, answer.status
-        assert "Log in</a>" not in answer.text, answer.status
+        assert response.status_code >= 400
+        assert response.mimetype == "text/html", response.status
+        assert ">ann@shop.example</span>" in response.text, response.status
+        assert "<button>Log out</button>" in response.text, response.status
+        assert "Log in</a>" not in response.text, response.status
 
 
-def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
+def test_the_page_of_a_failure_uses_no_dependency_that_may_have_failed(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app()
@@ -49,18 +49,18 @@ def test_the_page_of_a_failure_asks_nothing_that_may_have_failed(
         scopes = access.scopes_of("user")
     login(client, access.Principal(SOME_ID, scopes, SOME_ID))
 
-    asked: list[object] = []
-    monkeypatch.setattr(session_policy.of(app), "is_open", asked.append)
+    session_checks: list[object] = []
+    monkeypatch.setattr(session_policy.of(app), "is_open", session_checks.append)
     for path, status in (("/bug", 500), ("/nowhere", 404)):
-        answer = client.get(path, headers=ACCEPT)
+        response = client.get(path, headers=ACCEPT)
 
-        assert answer.status_code == status
-        assert ">ann@shop.example</span>" in answer.text
-    assert not asked
+        assert response.status_code == status
+        assert ">ann@shop.example</span>" in response.text
+    assert not session_checks
 
 
 @pytest.mark.attack
-def test_a_problem_forgets_whoever_was_logged_in_too_long_ago(
+def test_an_error_page_does_not_show_the_user_of_an_expired_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = user_browser(app)

@@ -15,7 +15,7 @@ def test_an_amount_is_read_as_people_type_it() -> None:
         assert money.read(text, currency, 100_000) == amount, text
 
 
-def test_what_is_no_amount_is_told_how_one_looks() -> None:
+def test_an_invalid_amount_is_refused_with_the_expected_format() -> None:
     for text, currency, sentence in (
         ("4.505", "EUR", "Must be an amount such as 4.50."),
         ("4.5", "JPY", "Must be an amount such as 4."),

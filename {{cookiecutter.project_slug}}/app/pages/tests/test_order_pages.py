@@ -65,10 +65,10 @@ def test_an_order_is_placed_and_shown(browser: FlaskClient) -> None:
     placed = send(browser, "/orders/new", FORM)
 
     assert placed.status_code == 303
-    shown = browser.get(placed.location)
-    assert "The order is placed." in shown.text
-    assert "9.00 EUR" in shown.text
-    assert "Cancel the order" in shown.text
+    order_page = browser.get(placed.location)
+    assert "The order is placed." in order_page.text
+    assert "9.00 EUR" in order_page.text
+    assert "Cancel the order" in order_page.text
     assert "The order is placed." not in browser.get(placed.location).text
     assert placed.location in browser.get("/").text
 
@@ -136,7 +136,7 @@ def test_the_list_goes_on_from_page_to_page(app: Flask, browser: FlaskClient) ->
     assert "Newest orders" in second
 
 
-def test_moments_are_told_in_utc(app: Flask, browser: FlaskClient) -> None:
+def test_times_are_shown_in_utc(app: Flask, browser: FlaskClient) -> None:
     order_id = place(app)
     with app.app_context(), database.writing() as session:
         session.get_one(Order, order_id).created_at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -153,53 +153,53 @@ def test_an_order_is_cancelled_once(app: Flask, browser: FlaskClient) -> None:
     form = {"csrf_token": token(browser, page)}
 
     for sentence in ("The order is cancelled.", "The order is cancelled already."):
-        answer = browser.post(f"{page}/cancel", data=form, headers=SENT)
-        assert answer.status_code == 303
-        shown = browser.get(answer.location).text
-        assert sentence in shown
-        assert "Cancel the order" not in shown
+        response = browser.post(f"{page}/cancel", data=form, headers=SENT)
+        assert response.status_code == 303
+        order_page = browser.get(response.location).text
+        assert sentence in order_page
+        assert "Cancel the order" not in order_page
 
 
 # {% if cookiecutter.webhooks %}
-def test_a_paid_order_says_so_and_cannot_be_cancelled(app: Flask, browser: FlaskClient) -> None:
+def test_a_paid_order_is_marked_and_cannot_be_cancelled(app: Flask, browser: FlaskClient) -> None:
     order_id = place(app)
     with app.app_context(), database.writing() as session:
         session.get_one(Order, order_id).paid_at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
-    shown = browser.get(f"/orders/{order_id}").text
+    order_page = browser.get(f"/orders/{order_id}").text
 
-    assert "2026-02-03 04:05 UTC" in shown
-    assert "Cancel the order" not in shown
+    assert "2026-02-03 04:05 UTC" in order_page
+    assert "Cancel the order" not in order_page
 
 
 # {% endif %}
-def test_what_is_not_there_is_a_page_that_says_so(browser: FlaskClient) -> None:
+def test_a_missing_page_is_a_404_page(browser: FlaskClient) -> None:
     for path in (f"/orders/{SOME_ID}", "/?cursor=made-up"):
-        answer = browser.get(path, headers=ACCEPT)
+        response = browser.get(path, headers=ACCEPT)
 
-        assert answer.status_code == 404, path
-        assert "<h1>Not Found</h1>" in answer.text, path
+        assert response.status_code == 404, path
+        assert "<h1>Not Found</h1>" in response.text, path
 
 
-def test_a_url_that_is_no_text_is_a_page_that_says_so(browser: FlaskClient) -> None:
-    answer = browser.get("/?cursor=%00", headers=ACCEPT)
+def test_an_undecodable_url_is_an_error_page(browser: FlaskClient) -> None:
+    response = browser.get("/?cursor=%00", headers=ACCEPT)
 
-    assert answer.status_code == 400
-    assert "<h1>Bad Request</h1>" in answer.text
+    assert response.status_code == 400
+    assert "<h1>Bad Request</h1>" in response.text
 
 
 @pytest.mark.attack
-def test_what_an_order_holds_is_shown_as_text(
+def test_the_fields_of_an_order_are_shown_as_text(
     app: Flask, browser: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     order_id = place(app, sku=INJECTED, currency="<b>")
     for path in ("/", f"/orders/{order_id}"):
         with subtests.test(path):
-            shown = browser.get(path).text
+            order_page = browser.get(path).text
 
-            assert "<script>alert" not in shown
-            assert "<b>" not in shown
-            assert "&lt;b&gt;" in shown
+            assert "<script>alert" not in order_page
+            assert "<b>" not in order_page
+            assert "&lt;b&gt;" in order_page
 
 
 @pytest.mark.attack
@@ -237,7 +237,7 @@ def test_orders_are_shown_to_their_owner_alone(app: Flask, subtests: pytest.Subt
 
 
 @pytest.mark.attack
-def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> None:
+def test_anonymous_users_are_redirected_to_the_login(app: Flask, subtests: pytest.Subtests) -> None:
     """The Authorization header of the client has no effect: pages accept only cookies."""
     for method, path, onward in (
         ("GET", "/", "/login?next=%2F"),
@@ -249,16 +249,16 @@ def test_strangers_are_sent_to_login(app: Flask, subtests: pytest.Subtests) -> N
         ("POST", f"/orders/{SOME_ID}/cancel", login_required.AFTER_LOST_SESSION),
     ):
         with subtests.test(f"{method} {path}"):
-            stranger = app.test_client()
-            form = {"csrf_token": token(stranger, "/quote")} if method == "POST" else None
-            answer = stranger.open(path, method=method, data=form)
+            anonymous = app.test_client()
+            form = {"csrf_token": token(anonymous, "/quote")} if method == "POST" else None
+            response = anonymous.open(path, method=method, data=form)
 
-            assert answer.status_code == 303
-            assert answer.location == onward
+            assert response.status_code == 303
+            assert response.location == onward
 
 
 @pytest.mark.attack
-def test_whoever_lacks_a_scope_is_refused(app: Flask, subtests: pytest.Subtests) -> None:
+def test_a_principal_without_the_scope_is_refused(app: Flask, subtests: pytest.Subtests) -> None:
     reader = app.test_client()
     login(reader, access.Principal(SOME_ID, frozenset({"orders:read"})))
     page = f"/orders/{place(app)}"

@@ -31,15 +31,15 @@ def _walk(client: FlaskClient) -> set[str]:
         if url in seen:
             continue
         seen.add(url)
-        answer = client.get(url, headers=browsers.ACCEPT)
+        response = client.get(url, headers=browsers.ACCEPT)
         # The user has no stored account, so the account page is a problem page.
-        assert answer.status_code < 400 or url.endswith(("/nowhere", "/logged-out", "/account")), (
-            url
-        )
-        found = [answer.location] if answer.location else []
-        if answer.mimetype == "text/html":
-            found += map(unescape, re.findall(r'(?:href|src)="([^"#][^"]*)"', answer.text))
-            actions = list(map(unescape, re.findall(r'action="([^"]*)"', answer.text)))
+        assert response.status_code < 400 or url.endswith(
+            ("/nowhere", "/logged-out", "/account")
+        ), url
+        found = [response.location] if response.location else []
+        if response.mimetype == "text/html":
+            found += map(unescape, re.findall(r'(?:href|src)="([^"#][^"]*)"', response.text))
+            actions = list(map(unescape, re.findall(r'action="([^"]*)"', response.text)))
             assert all(action.startswith(f"{PREFIX}/") for action in actions), actions
             # Each URL accepts forms and requires a CSRF token.
             assert {client.post(action).status_code for action in actions} <= {400}, actions
@@ -51,12 +51,12 @@ def _walk(client: FlaskClient) -> set[str]:
 
 def test_every_link_and_form_of_every_page_leads_below_the_prefix(app: Flask) -> None:
     # {% if cookiecutter.auth == "jwt" %}
-    own_accounts.keep_account(app, browsers.SOME_ID, "ann@shop.example")
+    own_accounts.store_account(app, browsers.SOME_ID, "ann@shop.example")
     # {% endif %}
     client = browsers.user_browser(app)
     # {% if cookiecutter.database != "none" %}
-    sent = {"currency": "EUR", **browsers.line("TEA-100", "1", "1")}
-    placed = browsers.send(client, f"{PREFIX}/orders/new", sent)
+    form = {"currency": "EUR", **browsers.line("TEA-100", "1", "1")}
+    placed = browsers.send(client, f"{PREFIX}/orders/new", form)
     assert placed.location.startswith(f"{PREFIX}/orders/")
     # {% endif %}
 

@@ -42,19 +42,19 @@ def test_a_form_without_this_browsers_token_is_refused(
         "under another name": {**kept, "token": good["csrf_token"]},
     }.items():
         with subtests.test(name):
-            answer = client.post(PATH, data=form, headers=SENT)
+            response = client.post(PATH, data=form, headers=SENT)
 
-            assert answer.status_code == 400
-            assert "no longer valid" in answer.text
-            assert toy_page.NOTE["text"] not in answer.text
+            assert response.status_code == 400
+            assert "no longer valid" in response.text
+            assert toy_page.NOTE["text"] not in response.text
     with subtests.test("no cookie"):
         assert app.test_client().post(PATH, data=good, headers=SENT).status_code == 400
     with subtests.test("in the query"):
-        answer = client.post(PATH, query_string=good, data=kept, headers=SENT)
-        assert answer.status_code == 400
-    answer = client.post(PATH, data=good, headers=SENT)
-    assert answer.status_code == 200
-    assert toy_page.NOTE["text"] in answer.text
+        response = client.post(PATH, query_string=good, data=kept, headers=SENT)
+        assert response.status_code == 400
+    response = client.post(PATH, data=good, headers=SENT)
+    assert response.status_code == 200
+    assert toy_page.NOTE["text"] in response.text
 
 
 @pytest.mark.attack
@@ -81,21 +81,21 @@ def test_cookies_and_forms_are_signed_with_sha_256_and_no_other_is_taken(
     secret = app.config["SECRET_KEY"].encode()
     form, cookie = form_of(client), client.get_cookie("session")
     assert cookie
-    held, given = {}, {}
+    held, submitted = {}, {}
     for digest in ("sha1", "sha256"):
         held[digest] = signed(cookie.value, hmac.digest(secret, b"cookie-session", digest), digest)
         key = hashlib.new(digest, b"wtf-csrf-token" + b"signer" + secret).digest()
-        given[digest] = signed(form["csrf_token"], key, digest)
+        submitted[digest] = signed(form["csrf_token"], key, digest)
 
-    assert (held["sha256"], given["sha256"]) == (cookie.value, form["csrf_token"])
+    assert (held["sha256"], submitted["sha256"]) == (cookie.value, form["csrf_token"])
     for name, session, token_ in (
-        ("the cookie", held["sha1"], given["sha256"]),
-        ("the form", held["sha256"], given["sha1"]),
+        ("the cookie", held["sha1"], submitted["sha256"]),
+        ("the form", held["sha256"], submitted["sha1"]),
     ):
         with subtests.test(name):
             client.set_cookie("session", session)
-            answer = client.post(PATH, data={**form, "csrf_token": token_}, headers=SENT)
-            assert answer.status_code == 400
+            response = client.post(PATH, data={**form, "csrf_token": token_}, headers=SENT)
+            assert response.status_code == 400
     client.set_cookie("session", cookie.value)
     assert client.post(PATH, data=form, headers=SENT).status_code == 200
 
@@ -118,22 +118,22 @@ def test_a_form_on_another_sites_page_is_refused_even_with_a_token(
         {"Origin": ""},
     ):
         with subtests.test(str(headers)):
-            answer = client.post(PATH, data=form, headers=headers)
+            response = client.post(PATH, data=form, headers=headers)
 
-            assert answer.status_code == 403
-            assert answer.json is not None
-            assert answer.json["code"] == "cross_origin_request"
+            assert response.status_code == 403
+            assert response.json is not None
+            assert response.json["code"] == "cross_origin_request"
 
 
-def test_a_browser_that_says_nothing_of_itself_is_let_in_by_its_token(client: FlaskClient) -> None:
+def test_a_browser_without_fetch_metadata_is_accepted_by_its_token(client: FlaskClient) -> None:
     for headers in ({}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost"}):
         assert client.post(PATH, data=form_of(client), headers=headers).status_code == 200
 
 
-def test_the_api_takes_no_cookie_and_asks_for_no_token(client: FlaskClient) -> None:
-    answer = client.post(toy.URL, json={}, headers={"Sec-Fetch-Site": "same-origin"})
+def test_the_api_accepts_no_cookie_and_requires_no_csrf_token(client: FlaskClient) -> None:
+    response = client.post(toy.URL, json={}, headers={"Sec-Fetch-Site": "same-origin"})
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
 
 
 def test_production_keeps_its_cookie_from_scripts_other_sites_and_other_hosts(
@@ -164,8 +164,8 @@ def test_a_query_parameter_that_is_sent_twice_is_refused(
 ) -> None:
     for path in (f"{PATH}?a=1&a=2", f"{PATH}?a=1&b=1&%61=1", "/static/pages.css?v=1&v=1"):
         with subtests.test(path):
-            answer = client.get(path, headers={"Accept": "application/problem+json"})
-            assert answer.status_code == 400
-            assert answer.json is not None
-            assert answer.json["code"] == "repeated_parameter"
+            response = client.get(path, headers={"Accept": "application/problem+json"})
+            assert response.status_code == 400
+            assert response.json is not None
+            assert response.json["code"] == "repeated_parameter"
     assert client.get(f"{PATH}?a=1&b=1").status_code == 200

@@ -43,7 +43,7 @@ HINT = "abcdefgh"  # an access token, which this service does not read
 
 def serving(make_app: MakeApp, realm: Realm, **values: object) -> Flask:
     """Create an application whose users log in at a realm."""
-    realm.know()
+    realm.register_client()
     app = toy_page.init_app(toy.init_app(make_app(oidc_issuer=realm.issuer, **values)))
     # {% if cookiecutter.auth == "jwt" %}
     for name in ("login", "logout"):  # replace the routes of local accounts
@@ -71,28 +71,34 @@ def app(make_app: MakeApp, realm: Realm) -> Flask:
     return serving(make_app, realm)
 
 
-def said(realm: Realm, url: str, subject: str = "ann", **others: object) -> dict[str, Any]:
+def id_token_claims(
+    realm: Realm, url: str, subject: str = "ann", **others: object
+) -> dict[str, Any]:
     """Return the claims of an ordinary ID token for an authorization URL."""
     (nonce,) = parse_qs(urlsplit(url).query)["nonce"]
     found = {**claims(realm.issuer, subject), "aud": CLIENT["id"], "nonce": nonce, **others}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def token(told: dict[str, Any], key: Key = KEY, **header: object) -> str:
-    return signed(told, key, **{"typ": "JWT", **header})
+def token(payload: dict[str, Any], key: Key = KEY, **header: object) -> str:
+    return signed(payload, key, **{"typ": "JWT", **header})
 
 
 def start(client: FlaskClient, onward: str = "/") -> str:
     """Start a login; return the authorization URL."""
-    answer = client.get("/login", query_string={"next": onward}, headers=ACCEPT)
-    assert answer.status_code == 303
-    return answer.location
+    response = client.get("/login", query_string={"next": onward}, headers=ACCEPT)
+    assert response.status_code == 303
+    return response.location
 
 
 def back(realm: Realm, url: str, id_token: str | None = None, **more: object) -> str:
     """Log in at the provider; return the callback URL."""
-    given = {"id_token": id_token or token(said(realm, url)), "access_token": HINT, **more}
-    returned = realm.login(url, given)
+    token_response = {
+        "id_token": id_token or token(id_token_claims(realm, url)),
+        "access_token": HINT,
+        **more,
+    }
+    returned = realm.login(url, token_response)
     assert returned.startswith(CLIENT["redirect_uri"])
     return returned.removeprefix("http://127.0.0.1:8000")
 
@@ -107,50 +113,52 @@ def finish(client: FlaskClient, path: str, **changes: str | None) -> TestRespons
 
 def login(client: FlaskClient, realm: Realm, **others: Any) -> TestResponse:  # noqa: ANN401  any claims
     url = start(client)
-    return finish(client, back(realm, url, token(said(realm, url, **others))))
+    return finish(client, back(realm, url, token(id_token_claims(realm, url, **others))))
 
 
-def is_refused(client: FlaskClient, answer: TestResponse, status: int = 400) -> None:
+def is_refused(client: FlaskClient, response: TestResponse, status: int = 400) -> None:
     """Assert that a login was refused: an error page and no session."""
-    assert answer.status_code == status
-    assert answer.mimetype == "text/html"
+    assert response.status_code == status
+    assert response.mimetype == "text/html"
     assert "user" not in session_of(client)
 
 
-def test_whoever_signs_in_at_the_provider_is_led_on(client: FlaskClient, realm: Realm) -> None:
+def test_a_login_at_the_provider_redirects_to_the_requested_page(
+    client: FlaskClient, realm: Realm
+) -> None:
     page = client.get("/inside?a=b")
     assert page.location == "/login?next=%2Finside%3Fa%3Db"
     url = client.get(page.location).location
 
-    answer = finish(client, back(realm, url))
+    response = finish(client, back(realm, url))
 
-    assert answer.status_code == 303
-    assert answer.location == "/inside?a=b"
+    assert response.status_code == 303
+    assert response.location == "/inside?a=b"
     # The same user id as in the API, whose tokens come from the same provider.
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "ann")
     assert client.get("/inside").text == str(ann)
     assert client.get("/login?next=/inside").location == "/inside"
 
 
-def test_the_provider_is_told_what_it_needs_and_no_secret(
+def test_the_authorization_request_has_its_parameters_and_no_secret(
     client: FlaskClient, realm: Realm
 ) -> None:
     first, second = (urlsplit(start(client)) for _ in range(2))
-    asked, others = (dict(parse_qsl(url.query)) for url in (first, second))
+    parameters, others = (dict(parse_qsl(url.query)) for url in (first, second))
     kept = session_of(client)["authorization_requests"]
 
     assert f"{first.scheme}://{first.netloc}{first.path}" == f"{realm.issuer}/authorize"
-    assert asked["response_type"] == "code"
-    assert asked["client_id"] == CLIENT["id"]
-    assert asked["redirect_uri"] == CLIENT["redirect_uri"]
-    assert asked["scope"] == "openid profile email"
-    assert asked["code_challenge_method"] == "S256"
+    assert parameters["response_type"] == "code"
+    assert parameters["client_id"] == CLIENT["id"]
+    assert parameters["redirect_uri"] == CLIENT["redirect_uri"]
+    assert parameters["scope"] == "openid profile email"
+    assert parameters["code_challenge_method"] == "S256"
     assert isinstance(kept, list)
     challenge = sha256(kept[0]["verifier"].encode()).digest()
-    assert asked["code_challenge"] == encoded(challenge)
+    assert parameters["code_challenge"] == encoded(challenge)
     for name in ("state", "nonce", "code_challenge"):
-        assert len(asked[name]) == 43
-        assert asked[name] != others[name]
+        assert len(parameters[name]) == 43
+        assert parameters[name] != others[name]
 
 
 def test_the_frame_shows_who_is_logged_in(client: FlaskClient, realm: Realm) -> None:
@@ -168,26 +176,24 @@ def test_each_try_is_a_line_with_its_outcome_and_subject(
     app: Flask, client: FlaskClient, realm: Realm, log_lines: LogLines
 ) -> None:
     login(client, realm, subject="ann of the provider")
-    who = client.get("/inside").text
+    user_id = client.get("/inside").text
     other = app.test_client()
     is_refused(other, finish(other, back(realm, start(other)), error="access_denied"))
 
     well, refused = (line for line in log_lines if "outcome" in line)
     assert (well["message"], well["outcome"]) == ("login succeeded", "success")
-    assert (well["subject"], well["user.id"]) == ("ann of the provider", who)
+    assert (well["subject"], well["user.id"]) == ("ann of the provider", user_id)
     assert (refused["message"], refused["outcome"]) == ("login failed", "login_failed")
     assert "subject" not in refused
 
 
-def test_whoever_signs_out_may_logout_of_the_provider_too(
-    client: FlaskClient, realm: Realm
-) -> None:
+def test_a_logout_may_include_the_provider(client: FlaskClient, realm: Realm) -> None:
     login(client, realm)
 
-    answer = send(client, PATH, {}, to="/logout")
+    response = send(client, PATH, {}, to="/logout")
 
-    assert answer.status_code == 303
-    assert answer.location == "/logged-out"
+    assert response.status_code == 303
+    assert response.location == "/logged-out"
     assert client.get("/inside").status_code == 303
     page = client.get("/logged-out").text
     elsewhere = urlencode({"post_logout_redirect_uri": "http://127.0.0.1:8000/logged-out"})
@@ -202,7 +208,7 @@ def test_a_form_leads_to_a_page_and_not_to_another_site(client: FlaskClient) -> 
     assert client.get("/logged-out").status_code == 200
 
 
-def test_whoever_lacks_what_users_need_is_known_and_refused(
+def test_a_principal_without_the_claims_of_users_is_identified_and_refused(
     make_app: MakeApp, realm: Realm
 ) -> None:
     client = serving(make_app, realm, oidc_user_requires="role:customer").test_client()
@@ -216,7 +222,7 @@ def test_a_client_without_a_secret_names_itself(
 ) -> None:
     realm = openid_provider.realm(KEY)
     client = serving(make_app, realm, oidc_client_secret=None).test_client()
-    realm.know(secret="")
+    realm.register_client(secret="")
 
     assert login(client, realm).status_code == 303
     assert client.get("/inside").status_code == 200
@@ -228,12 +234,12 @@ def test_a_secret_may_hold_any_character(
     realm = openid_provider.realm(KEY)
     odd = "a:b c%+é"
     client = serving(make_app, realm, oidc_client_secret=odd).test_client()
-    realm.know(secret=odd)
+    realm.register_client(secret=odd)
 
     assert login(client, realm).status_code == 303
 
 
-def test_some_tabs_may_be_signing_in_at_once(client: FlaskClient, realm: Realm) -> None:
+def test_several_tabs_may_log_in_at_once(client: FlaskClient, realm: Realm) -> None:
     urls = [start(client, f"/inside?tab={number}") for number in range(MAX_TABS + 1)]
     first, second, *_ = (back(realm, url) for url in urls)
 
@@ -257,7 +263,7 @@ def test_the_cookie_of_many_tabs_is_not_too_large(client: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_an_answer_to_no_question_of_this_browser_is_refused(
+def test_a_callback_without_an_authorization_request_of_this_browser_is_refused(
     app: Flask, realm: Realm, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = app.test_client()
@@ -273,14 +279,14 @@ def test_an_answer_to_no_question_of_this_browser_is_refused(
         with subtests.test(name):
             client = app.test_client()
             is_refused(client, finish(client, back(realm, start(client)), state=state))
-    with subtests.test("the whole answer of another browser: logged in as somebody else"):
+    with subtests.test("the whole callback of another browser: logged in as somebody else"):
         client = app.test_client()
         start(client)
         is_refused(client, finish(client, theirs))
     with subtests.test("without a authorization"):
         client = app.test_client()
         is_refused(client, finish(client, theirs))
-    assert finish(other, theirs).status_code == 303  # valid in its own browser
+    assert finish(other, theirs).status_code == 303  # valid in the browser that started it
     with subtests.test("once more"):
         other.delete_cookie("session")
         is_refused(other, finish(other, theirs))
@@ -303,7 +309,7 @@ def test_an_answer_to_no_question_of_this_browser_is_refused(
 
 
 @pytest.mark.attack
-def test_a_code_is_spent_only_with_what_it_was_made_for(
+def test_a_code_is_valid_only_for_its_authorization_request(
     app: Flask, realm: Realm, subtests: pytest.Subtests
 ) -> None:
     with subtests.test("a code of another browser, injected"):
@@ -330,7 +336,7 @@ def test_a_code_is_spent_only_with_what_it_was_made_for(
 
 
 @pytest.mark.attack
-def test_an_answer_of_another_provider_is_refused(
+def test_a_callback_of_another_provider_is_refused(
     app: Flask,
     realm: Realm,
     make_app: MakeApp,
@@ -356,7 +362,7 @@ def test_an_answer_of_another_provider_is_refused(
 
 
 @pytest.mark.attack
-def test_nobody_is_logged_in_by_an_id_token_that_is_not_good(
+def test_an_invalid_id_token_logs_nobody_in(
     app: Flask, realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
 ) -> None:
     for name, others in {
@@ -377,8 +383,8 @@ def test_nobody_is_led_to_another_site(app: Flask, realm: Realm, subtests: pytes
         with subtests.test(repr(target)):
             client = app.test_client()
             assert finish(client, back(realm, start(client, target))).location == "/"
-            answer = client.get("/login", query_string={"next": target})
-            assert answer.location == "/"
+            response = client.get("/login", query_string={"next": target})
+            assert response.location == "/"
 
 
 @pytest.mark.attack
@@ -388,26 +394,26 @@ def test_a_refusal_of_the_provider_is_a_page_that_repeats_nothing(
     for error in ("access_denied", "server_error", INJECTED, ""):
         with subtests.test(error):
             client = app.test_client()
-            told = {"error": error, "error_description": INJECTED, "error_uri": INJECTED}
-            answer = finish(client, back(realm, start(client)), **told)
+            parameters = {"error": error, "error_description": INJECTED, "error_uri": INJECTED}
+            response = finish(client, back(realm, start(client)), **parameters)
 
-            is_refused(client, answer)
-            assert "alert" not in answer.text
-            assert "alert" not in str(answer.headers)
-            assert "try again" in answer.text
+            is_refused(client, response)
+            assert "alert" not in response.text
+            assert "alert" not in str(response.headers)
+            assert "try again" in response.text
     assert "alert" not in str(log_lines)
 
 
 @pytest.mark.attack
-def test_a_host_that_was_made_up_is_told_to_nobody(client: FlaskClient) -> None:
-    answer = client.get("/login", headers={"Host": "evil.example"})
+def test_an_invented_host_is_sent_to_no_provider(client: FlaskClient) -> None:
+    response = client.get("/login", headers={"Host": "evil.example"})
 
-    assert "evil" not in answer.location
+    assert "evil" not in response.location
     assert "evil" not in client.get("/logged-out", headers={"Host": "evil.example"}).text
 
 
 @pytest.mark.attack
-def test_a_session_from_before_is_worth_nothing_after_signing_in(
+def test_a_session_from_before_the_login_is_not_valid_after_it(
     client: FlaskClient, realm: Realm
 ) -> None:
     client.get(PATH)
@@ -465,7 +471,7 @@ def test_while_the_provider_fails_nobody_is_half_logged_in(
     realm = openid_provider.realm(KEY)
     app = serving(make_app, realm)
     login(app.test_client(), realm)  # its keys are cached from here on
-    answers: dict[str, tuple[list[str], dict[str, Any]]] = {
+    responses: dict[str, tuple[list[str], dict[str, Any]]] = {
         "no JSON": (["<html>"], {}),
         "no object": (["[]"], {}),
         "too large": (['{"a": "', "x" * (jwks.MAX_BYTES + 1), '"}'], {}),
@@ -477,21 +483,21 @@ def test_while_the_provider_fails_nobody_is_half_logged_in(
         "too late": (["{}"], {"seconds": 0.4}),
         "in drops": (["{", '"a":', "1", "}"], {"seconds": 0.1}),
     }
-    for name, (pieces, more) in answers.items():
+    for name, (pieces, more) in responses.items():
         with subtests.test(name):
             client = app.test_client()
             path = back(realm, start(client))
-            realm.answer(TOKEN, *pieces, **more)
+            realm.set_response(TOKEN, *pieces, **more)
             if "seconds" in more:
                 monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.3)
-            answer = finish(client, path)
-            is_refused(client, answer, 503)
-            assert "identity provider is unavailable" in answer.text
-            assert realm.asked(TOKEN) == 1
+            response = finish(client, path)
+            is_refused(client, response, 503)
+            assert "identity provider is unavailable" in response.text
+            assert realm.request_count(TOKEN) == 1
     assert CLIENT["secret"] not in str(log_lines)
 
 
-def test_nobody_waits_for_headers_in_drops(
+def test_slow_headers_make_no_other_client_wait(
     app: Flask, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.3)
@@ -508,17 +514,17 @@ def test_nobody_waits_for_headers_in_drops(
     with ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
         server.daemon_threads = True
         Thread(target=server.serve_forever, daemon=True).start()
-        asked = openid_provider.of(app)
+        provider = openid_provider.of(app)
         began = time.monotonic()
         with pytest.raises(jwks.ProviderUnavailable):
-            asked.post(f"http://127.0.0.1:{server.server_address[1]}/", {}, None)
+            provider.post(f"http://127.0.0.1:{server.server_address[1]}/", {}, None)
         assert time.monotonic() - began < HANG_TIMEOUT_SECONDS
         waited.set()
         server.shutdown()
     assert log_lines[-1]["error.type"] == "TimeoutError"
 
 
-def test_without_its_description_there_is_nowhere_to_login(
+def test_without_the_discovery_document_login_is_unavailable(
     make_app: MakeApp, openid_provider: OpenIDProvider, subtests: pytest.Subtests
 ) -> None:
     described: dict[str, dict[str, object]] = {
@@ -534,16 +540,16 @@ def test_without_its_description_there_is_nowhere_to_login(
         realm.describe(**changes)
         client = serving(make_app, realm).test_client()
         with subtests.test(name):
-            answer = client.get("/login", headers=ACCEPT)
+            response = client.get("/login", headers=ACCEPT)
 
-            assert answer.status_code == 503
-            assert answer.mimetype == "text/html"
+            assert response.status_code == 503
+            assert response.mimetype == "text/html"
             page = client.get("/logged-out")
             assert page.status_code == 200
             assert "Log out there too" not in page.text
 
 
-def test_a_place_may_have_parameters_of_its_own(
+def test_an_authorization_url_may_have_a_query_string(
     make_app: MakeApp, openid_provider: OpenIDProvider
 ) -> None:
     realm = openid_provider.realm(KEY)
@@ -553,10 +559,10 @@ def test_a_place_may_have_parameters_of_its_own(
     url = start(client)
 
     assert url.startswith(f"{realm.issuer}/authorize?tenant=shop&response_type=code")
-    assert realm.asked(DISCOVERY) == 1
+    assert realm.request_count(DISCOVERY) == 1
 
 
-def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(
+def test_in_development_the_client_id_is_optional_and_without_it_login_is_disabled(
     make_app: MakeApp, openid_provider: OpenIDProvider
 ) -> None:
     bare = Settings.model_validate({"app_env": "development"})
@@ -564,7 +570,7 @@ def test_in_development_the_client_may_be_left_out_and_then_nobody_signs_in(
 
     client = serving(make_app, openid_provider.realm(KEY), oidc_client_id=None).test_client()
 
-    answer = client.get("/login", headers=ACCEPT)
-    assert answer.status_code == 503
-    assert "Login is not configured" in answer.text
+    response = client.get("/login", headers=ACCEPT)
+    assert response.status_code == 503
+    assert "Login is not configured" in response.text
     assert client.get("/logged-out").status_code == 200

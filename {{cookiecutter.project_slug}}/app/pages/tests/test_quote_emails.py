@@ -17,7 +17,7 @@ def app(make_app: MakeApp) -> Flask:
     return app
 
 
-def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
+def test_the_page_sends_a_quote_to_the_address_of_the_form(app: Flask) -> None:
     client = app.test_client()
     kept = email_queue.of(app).captured
 
@@ -26,10 +26,10 @@ def test_the_page_sends_a_quote_to_whoever_says_where(app: Flask) -> None:
     assert (wrong.status_code, without.status_code) == (422, 200)
     assert '<a href="#email">Email address: Must be' in wrong.text
     assert not kept
-    answer = send(client, PATH, {**BASKET, "email": " Ada@Mail.example"})
+    response = send(client, PATH, {**BASKET, "email": " Ada@Mail.example"})
 
-    assert answer.status_code == 200
-    assert "The quote is on its way" in answer.text
-    assert "9.00 EUR" in answer.text
+    assert response.status_code == 200
+    assert "The quote is on its way" in response.text
+    assert "9.00 EUR" in response.text
     (email,) = kept
     assert email["To"] == "ada@mail.example"

@@ -12,40 +12,40 @@ ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
 def test_a_basket_is_priced(client: FlaskClient) -> None:
     lines = line("TEA-100", "2", "4,50") | line("CUP-1", "100", "12", 1)
 
-    answer = send(client, PATH, {"currency": "eur", **lines})
+    response = send(client, PATH, {"currency": "eur", **lines})
 
-    assert answer.status_code == 200
-    for shown in ("TEA-100", "9.00 EUR", "1,200.00 EUR", "1,209.00 EUR"):
-        assert shown in answer.text
+    assert response.status_code == 200
+    for text in ("TEA-100", "9.00 EUR", "1,200.00 EUR", "1,209.00 EUR"):
+        assert text in response.text
 
 
-def test_another_line_is_given_without_a_script_and_nothing_typed_is_lost(
+def test_another_line_is_added_without_a_script_and_nothing_typed_is_lost(
     client: FlaskClient,
 ) -> None:
-    answer = send(client, PATH, {"currency": "USD", **line("TEA", "two", ""), "add": "line"})
+    response = send(client, PATH, {"currency": "USD", **line("TEA", "two", ""), "add": "line"})
 
-    assert answer.status_code == 200
-    assert "Line 2" in answer.text
-    assert all(f'value="{typed}"' in answer.text for typed in ("USD", "TEA", "two"))
-    assert "Error" not in answer.text
+    assert response.status_code == 200
+    assert "Line 2" in response.text
+    assert all(f'value="{typed}"' in response.text for typed in ("USD", "TEA", "two"))
+    assert "Error" not in response.text
 
 
 def test_lines_that_were_left_empty_do_not_count(client: FlaskClient) -> None:
     lines = line("", " ", "") | line("TEA", "2", "1", 1) | line("", "", "", 7)
 
-    answer = send(client, PATH, {"currency": "EUR", **lines})
+    response = send(client, PATH, {"currency": "EUR", **lines})
 
-    assert answer.status_code == 200
-    assert "2.00 EUR" in answer.text
+    assert response.status_code == 200
+    assert "2.00 EUR" in response.text
 
 
 def test_every_mistake_is_named_above_the_form_and_beside_its_field(client: FlaskClient) -> None:
     lines = line("no spaces", "0", "1.234") | line("", "1.5", "", 1) | line("A", "1", "1000001", 2)
 
-    answer = send(client, PATH, {"currency": "euro", **lines})
+    response = send(client, PATH, {"currency": "euro", **lines})
 
-    assert answer.status_code == 422
-    assert "<title>Error: Price a basket" in answer.text
+    assert response.status_code == 422
+    assert "<title>Error: Price a basket" in response.text
     for field_id, label, sentence in (
         ("currency", "Currency", "Must be a currency code of ISO 4217."),
         ("lines-0-sku", "Line 1, Article number", "Must be 1 to 64 letters"),
@@ -56,17 +56,17 @@ def test_every_mistake_is_named_above_the_form_and_beside_its_field(client: Flas
         ("lines-1-price", "Line 2, Price of one", "Fill this in."),
         ("lines-2-price", "Line 3, Price of one", "Must be at most 1,000,000.00."),
     ):
-        assert f'<a href="#{field_id}">{label}: {sentence}' in answer.text
-        assert f'id="{field_id}-error">{sentence}' in answer.text
-        assert f'aria-describedby="{field_id}' in answer.text
-    assert 'role="alert"' in answer.text
+        assert f'<a href="#{field_id}">{label}: {sentence}' in response.text
+        assert f'id="{field_id}-error">{sentence}' in response.text
+        assert f'aria-describedby="{field_id}' in response.text
+    assert 'role="alert"' in response.text
 
 
-def test_an_empty_form_says_what_it_needs(client: FlaskClient) -> None:
-    answer = send(client, PATH, {})
+def test_an_empty_form_names_its_required_fields(client: FlaskClient) -> None:
+    response = send(client, PATH, {})
 
-    assert answer.status_code == 422
-    assert answer.text.count(": Fill this in.") == 3
+    assert response.status_code == 422
+    assert response.text.count(": Fill this in.") == 3
 
 
 def test_there_are_no_more_lines_than_the_api_takes(client: FlaskClient) -> None:
@@ -74,23 +74,23 @@ def test_there_are_no_more_lines_than_the_api_takes(client: FlaskClient) -> None
         name: each for number in range(101) for name, each in line("A", "1", "1", number).items()
     }
 
-    answer = send(client, PATH, {"currency": "EUR", **lines})
+    response = send(client, PATH, {"currency": "EUR", **lines})
 
-    assert answer.status_code == 422
-    assert "There may be at most 100 lines." in answer.text
+    assert response.status_code == 422
+    assert "There may be at most 100 lines." in response.text
     full = send(client, PATH, {"currency": "EUR", **lines, "add": "line"})
     assert "Line 102" not in full.text
 
 
 @pytest.mark.attack
-def test_what_was_typed_is_shown_as_text(client: FlaskClient, subtests: pytest.Subtests) -> None:
+def test_submitted_values_are_shown_as_text(client: FlaskClient, subtests: pytest.Subtests) -> None:
     for name in ("currency", "lines-0-sku", "lines-0-quantity", "lines-0-price"):
         for more in ({}, {"add": "line"}):
             with subtests.test(name, **more):
-                answer = send(client, PATH, {name: INJECTED, **more})
+                response = send(client, PATH, {name: INJECTED, **more})
 
-                assert "<script>alert" not in answer.text
-                assert ESCAPED in answer.text
+                assert "<script>alert" not in response.text
+                assert ESCAPED in response.text
 
 
 @pytest.mark.attack
@@ -110,6 +110,6 @@ def test_fields_that_the_form_does_not_have_are_refused(
         "",
     ):
         with subtests.test(name[:20]):
-            answer = send(app.test_client(), PATH, {name: "1"})
+            response = send(app.test_client(), PATH, {name: "1"})
 
-            assert answer.status_code == 400
+            assert response.status_code == 400

@@ -1,6 +1,6 @@
 """A page for tests of the pages, with a form for a note. It belongs to no domain of the service.
 
-`init_app` adds it to an application that a test has made for itself. No login is required.
+`init_app` adds it to an application that only one test uses. No login is required.
 """
 
 from flask import Blueprint, Flask, Response, request
@@ -23,6 +23,6 @@ def write_note() -> Response:
 def init_app(app: Flask) -> Flask:
     """Serve the page among those of the service, and return the application."""
     app.register_blueprint(templates)
-    # The endpoint belongs to the blueprint of all pages, so that its own functions protect it.
+    # The endpoint belongs to the blueprint of all pages, whose checks then protect it.
     app.add_url_rule(PATH, "pages.toy", write_note, methods=["GET", "POST"])
     return app

@@ -34,13 +34,13 @@ def post(app: Flask) -> deque[EmailMessage]:
     return kept
 
 
-def test_a_quote_is_sent_to_whoever_says_where(
+def test_a_quote_is_sent_to_the_address_of_the_request(
     client: FlaskClient, post: deque[EmailMessage]
 ) -> None:
-    answer = client.post(URL, json=BASKET)
+    response = client.post(URL, json=BASKET)
 
-    assert answer.status_code == 200
-    assert "email" not in body(answer)
+    assert response.status_code == 200
+    assert "email" not in body(response)
     (email,) = post
     assert email["To"] == "ada@mail.example"
     assert "2 x TEA-100: 9.00 EUR" in email.get_content()
@@ -61,9 +61,9 @@ def test_nobody_floods_a_mailbox_with_quotes(
 ) -> None:
     flooded = {**BASKET, "email": "flooded@mail.example"}
 
-    answers = [client.post(URL, json=flooded) for _ in range(20)]
+    responses = [client.post(URL, json=flooded) for _ in range(20)]
 
-    assert {answer.status_code for answer in answers} == {200}
+    assert {response.status_code for response in responses} == {200}
     assert len(post) == 6
     assert [line["message"] for line in log_lines].count("email suppressed") == 14
 
@@ -76,11 +76,11 @@ def test_a_broker_that_is_away_is_a_503_and_nothing_is_pretended(
 
     monkeypatch.setattr(tasks.of(app), "publisher", away)
 
-    answer = client.post(URL, json=BASKET)
+    response = client.post(URL, json=BASKET)
 
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "2"
-    assert body(answer)["code"] == "broker_unavailable"
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"
+    assert body(response)["code"] == "broker_unavailable"
     assert not post
 
 

@@ -2,7 +2,7 @@ from app.quotes import money
 
 
 def test_an_amount_is_shown_with_the_digits_of_its_currency() -> None:
-    shown = {
+    formatted = {
         money.formatted(amount, currency)
         for amount, currency in (
             (0, "EUR"),
@@ -14,7 +14,7 @@ def test_an_amount_is_shown_with_the_digits_of_its_currency() -> None:
         )
     }
 
-    assert shown == {
+    assert formatted == {
         "0.00 EUR",
         "0.05 EUR",
         "1,234,567.89 EUR",

@@ -35,7 +35,7 @@ def later(refresh_token: str, seconds: float) -> None:
         session.replaced_at -= timedelta(seconds=seconds)
 
 
-def test_each_token_hands_out_the_next_one_of_the_same_login(app: Flask) -> None:
+def test_each_refresh_token_issues_the_next_one_of_the_session(app: Flask) -> None:
     owner = uuid4()
     with app.app_context():
         token = opened(owner)
@@ -84,7 +84,7 @@ def test_a_token_used_again_ends_the_login_for_thief_and_owner(
 
 
 @pytest.mark.attack
-def test_a_token_that_was_replaced_hands_out_its_successor_for_some_seconds_and_no_longer(
+def test_a_replaced_refresh_token_returns_its_successor_for_some_seconds_only(
     app: Flask,
 ) -> None:
     with app.app_context():
@@ -102,7 +102,7 @@ def test_a_token_that_was_replaced_hands_out_its_successor_for_some_seconds_and_
             rotate(successor.refresh_token)
 
 
-def test_all_who_use_one_token_at_once_go_on_with_one_successor(app: Flask) -> None:
+def test_concurrent_uses_of_one_refresh_token_get_one_successor(app: Flask) -> None:
     with app.app_context():
         token = opened(uuid4())
     barrier = Barrier(8)
@@ -146,7 +146,7 @@ def test_another_secret_key_ends_no_login(app: Flask, make_app: MakeApp) -> None
 
 
 @pytest.mark.attack
-def test_no_other_token_is_believed(app: Flask, subtests: pytest.Subtests) -> None:
+def test_no_other_token_is_accepted(app: Flask, subtests: pytest.Subtests) -> None:
     with app.app_context():
         ended, expired, good = (opened(uuid4()) for _ in range(3))
         of_ended, of_expired = stored(ended).id, stored(expired).id

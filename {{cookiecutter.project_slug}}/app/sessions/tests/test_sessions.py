@@ -39,7 +39,7 @@ def test_a_login_lasts_as_long_as_the_settings_say(app: Flask) -> None:
     assert stored.ended_at is None
 
 
-def test_a_login_ends_once_and_alone(app: Flask) -> None:
+def test_a_session_ends_once_and_no_other_does(app: Flask) -> None:
     owner = uuid4()
     with app.app_context():
         first, second = opened(owner), opened(owner)
@@ -72,7 +72,7 @@ def test_all_logins_of_somebody_end_but_for_one_that_is_named(
         assert still_open(other) == {theirs}
 
 
-def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: CountQueries) -> None:
+def test_one_query_checks_a_session(app: Flask, count_queries: CountQueries) -> None:
     with app.app_context():
         open_one, ended, expired = (opened(uuid4()) for _ in range(3))
         service.end(ended)
@@ -86,7 +86,7 @@ def test_one_query_tells_whether_a_login_counts(app: Flask, count_queries: Count
             assert not service.is_open(uuid4())
 
 
-def test_logins_that_are_over_can_be_forgotten(app: Flask) -> None:
+def test_ended_sessions_can_be_deleted(app: Flask) -> None:
     with app.app_context():
         _, ended, expired = (opened(uuid4()) for _ in range(3))
         then = datetime.now(UTC) - timedelta(days=2)

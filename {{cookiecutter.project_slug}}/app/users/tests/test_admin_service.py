@@ -37,10 +37,10 @@ def test_a_page_of_accounts_is_read_from_the_index_in_its_order(app: Flask, plan
         )
 
     for after in (None, Position(NOON + timedelta(seconds=rows // 2), uuid4())):
-        words = plan(repository.page(21, after)).lower()
-        assert "ix_users_created_at_id" in words
-        assert "sort" not in words
-        assert "temp b-tree" not in words
+        query_plan = plan(repository.page(21, after)).lower()
+        assert "ix_users_created_at_id" in query_plan
+        assert "sort" not in query_plan
+        assert "temp b-tree" not in query_plan
     with app.app_context():
         assert len(admin_service.list_accounts(rows + 1).items) == rows
 

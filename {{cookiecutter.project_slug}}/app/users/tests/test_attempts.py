@@ -22,8 +22,8 @@ WRONG = "a guess of somebody"
 
 
 def log_in(client: FlaskClient, email: str, address: str, password: str = WRONG) -> TestResponse:
-    sent = {"email": email, "password": password}
-    return client.post("/api/v1/auth/login", json=sent, environ_base={"REMOTE_ADDR": address})
+    payload = {"email": email, "password": password}
+    return client.post("/api/v1/auth/login", json=payload, environ_base={"REMOTE_ADDR": address})
 
 
 def count(app: Flask) -> int:
@@ -39,14 +39,14 @@ def later(app: Flask, seconds: float) -> None:
 
 
 @pytest.mark.attack
-def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
+def test_repeated_guesses_are_limited_with_and_without_an_account(
     app: Flask, client: FlaskClient
 ) -> None:
     existing, missing = new_address(), new_address()
     make(app, existing)
     for email in (existing, missing):
         tries = [log_in(client, email, HOME) for _ in range(5)]
-        assert {answer.status_code for answer in tries} == {401}
+        assert {response.status_code for response in tries} == {401}
 
         refused = log_in(client, email.upper(), HOME, PASSWORD)
 
@@ -65,7 +65,7 @@ def test_whoever_guesses_has_to_wait_whether_or_not_there_is_an_account(
     assert log_in(client, existing, HOME, PASSWORD).status_code == 200
 
 
-def test_a_clock_that_is_put_back_keeps_nobody_out(app: Flask, client: FlaskClient) -> None:
+def test_a_clock_that_is_set_back_locks_nobody_out(app: Flask, client: FlaskClient) -> None:
     email = new_address()
     make(app, email)
     for _ in range(6):
@@ -133,7 +133,7 @@ def test_nobody_locks_an_owner_out(app: Flask, client: FlaskClient) -> None:
 
 
 @pytest.mark.attack
-def test_many_guesses_at_once_are_not_each_the_first(app: Flask) -> None:
+def test_concurrent_guesses_are_all_counted(app: Flask) -> None:
     email = new_address()
     barrier = Barrier(12)
 
@@ -149,7 +149,7 @@ def test_many_guesses_at_once_are_not_each_the_first(app: Flask) -> None:
     assert set(statuses) <= {401, 429}
 
 
-def test_whoever_there_is_or_is_not_the_same_queries_are_sent(
+def test_the_same_queries_are_sent_with_and_without_an_account(
     app: Flask, client: FlaskClient, count_queries: CountQueries
 ) -> None:
     wrong, unconfirmed, closed = (new_address() for _ in range(3))
@@ -168,7 +168,7 @@ def test_whoever_there_is_or_is_not_the_same_queries_are_sent(
 
 @pytest.mark.slow
 @pytest.mark.attack
-def test_the_time_of_a_refusal_does_not_tell_what_there_is(
+def test_the_time_of_a_refusal_does_not_reveal_what_exists(
     app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts, "check", lambda *_, **__: None)
@@ -196,7 +196,7 @@ def test_the_time_of_a_refusal_does_not_tell_what_there_is(
     assert count(app) == 21
 
 
-def test_attempts_that_count_no_more_can_be_forgotten(app: Flask, client: FlaskClient) -> None:
+def test_old_attempts_can_be_deleted(app: Flask, client: FlaskClient) -> None:
     log_in(client, new_address(), HOME)
     invoke = app.test_cli_runner().invoke
 

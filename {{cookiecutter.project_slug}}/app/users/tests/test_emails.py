@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.core.database import writing
 from app.users import emails, service
 from app.users.emails import EmailRequest
-from app.users.tests import emails as sent
+from app.users.tests import emails as emails_to
 from app.users.tests import new_address
 
 
@@ -21,23 +21,23 @@ def fail_after(act: Callable[[Session], None]) -> None:
         raise IntegrityError("", {}, Exception())
 
 
-def holds_its_promise(app: Flask, add: Callable[[Session, EmailRequest], None]) -> bool:
+def sends_only_after_a_commit(app: Flask, add: Callable[[Session, EmailRequest], None]) -> bool:
     """Return whether an email is sent after a commit and only then."""
     to = new_address()
     email = EmailRequest("password-changed", to, emails.NOTICE, uuid4())
     with app.app_context():
         with writing() as transaction:
             add(transaction, email)
-            before = sent(app, to)
+            before = emails_to(app, to)
         with pytest.raises(IntegrityError):
             fail_after(lambda transaction: add(transaction, email))
-    return (before, len(sent(app, to))) == ([], 1)
+    return (before, len(emails_to(app, to))) == ([], 1)
 
 
 def test_an_email_is_sent_if_its_transaction_is_committed_and_only_then(app: Flask) -> None:
-    assert holds_its_promise(app, service.add_email)
+    assert sends_only_after_a_commit(app, service.add_email)
     # {% if not cookiecutter.background_tasks %}
-    assert holds_its_promise(app, service.send_after_commit)
+    assert sends_only_after_a_commit(app, service.send_after_commit)
     # {% endif %}
 
 

@@ -26,7 +26,7 @@ def test_a_password_is_right_or_wrong_to_its_last_character(ours: Passwords) -> 
         assert ours.verify(wrong, stored) == (False, None)
 
 
-def test_each_keyboard_writes_the_same_password(ours: Passwords) -> None:
+def test_a_password_is_the_same_in_each_unicode_form(ours: Passwords) -> None:
     assert ours.verify("cafe\u0301 au lait, s'il vous", ours.hash("caf\u00e9 au lait, s'il vous"))[
         0
     ]
@@ -56,10 +56,10 @@ def test_a_password_may_have_64_characters_and_no_more_than_128(ours: Passwords)
     assert refused.value.sentences == ["Must have 12 to 128 characters."]
 
 
-def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
-    told = {"app_env": "testing", "service_name": "tea-house"}
-    ours = Passwords(Settings.model_validate(told))
-    for bad, said in (
+def test_all_problems_of_a_password_are_reported_at_once() -> None:
+    values = {"app_env": "testing", "service_name": "tea-house"}
+    ours = Passwords(Settings.model_validate(values))
+    for bad, messages in (
         ("a" * 128, ["5 different", "harder to guess"]),
         ("a" * 129, ["12 to 128", "5 different"]),
         ("aaaa", ["12 to 128", "5 different"]),
@@ -72,9 +72,9 @@ def test_all_that_is_wrong_with_a_password_is_said_at_once() -> None:
     ):
         with pytest.raises(WeakPassword) as refused:
             ours.check(bad, EMAIL)
-        assert len(refused.value.sentences) == len(said), bad
-        for sentence, words in zip(refused.value.sentences, said, strict=True):
-            assert words in sentence
+        assert len(refused.value.sentences) == len(messages), bad
+        for sentence, message in zip(refused.value.sentences, messages, strict=True):
+            assert message in sentence
 
 
 @pytest.mark.attack
@@ -104,7 +104,7 @@ def test_a_password_with_one_good_end_is_not_easy_to_guess(ours: Passwords) -> N
         ours.check(good, EMAIL)
 
 
-def test_no_password_takes_long_to_look_at(ours: Passwords) -> None:
+def test_checking_a_password_takes_little_time(ours: Passwords) -> None:
     # Many substitutions of letters: zxcvbn would take seconds for the 72 characters it accepts.
     hardest = "4@8({[<369>1!|l710+5$xzZ2" * 5
 

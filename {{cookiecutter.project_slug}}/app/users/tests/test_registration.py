@@ -32,18 +32,18 @@ URL = "/api/v1/users"
 CONFIRM = "/api/v1/auth/email-verification/confirm"
 AGAIN = "/api/v1/auth/email-verification"
 RESET = "/api/v1/auth/password-reset"
-STRANGERS_PASSWORD = "the password of a stranger"
-STRANGERS = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
+ATTACKERS_PASSWORD = "the password of an attacker"
+ATTACKER_ADDRESSES = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
 
 
 def register(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
     return client.post(URL, json={"email": email, "password": password})
 
 
-def ask(client: FlaskClient, url: str, email: str, address: str, **more: str) -> TestResponse:
+def request(client: FlaskClient, url: str, email: str, address: str, **more: str) -> TestResponse:
     """Request an email from a network."""
-    sent = {"email": email, **more}
-    return client.post(url, json=sent, environ_base={"REMOTE_ADDR": address})
+    payload = {"email": email, **more}
+    return client.post(url, json=payload, environ_base={"REMOTE_ADDR": address})
 
 
 def test_an_account_can_be_used_once_its_address_is_confirmed(
@@ -51,9 +51,9 @@ def test_an_account_can_be_used_once_its_address_is_confirmed(
 ) -> None:
     email = new_address()
 
-    answer = register(client, email.upper())
+    response = register(client, email.upper())
 
-    assert (answer.status_code, answer.data) == (202, b"")
+    assert (response.status_code, response.data) == (202, b"")
     assert log_in(client, email).status_code == 401
     link = {"token": token(app, email, "verify-email")}
     assert client.post(CONFIRM, json=link).status_code == 204
@@ -64,7 +64,7 @@ def test_an_account_can_be_used_once_its_address_is_confirmed(
     assert again.json["code"] == "invalid_link"
 
 
-def test_whoever_misses_the_email_is_sent_a_link_to_choose_a_password(
+def test_a_user_without_the_email_gets_a_link_to_choose_a_password(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
@@ -80,22 +80,22 @@ def test_whoever_misses_the_email_is_sent_a_link_to_choose_a_password(
 
 
 @pytest.mark.attack
-def test_registering_does_not_tell_which_addresses_are_taken(
+def test_registering_does_not_reveal_which_addresses_are_taken(
     app: Flask, client: FlaskClient
 ) -> None:
     taken, free, closed = new_address(), new_address(), new_address()
     make(app, taken)
     make(app, closed, deactivated_at=datetime.now(UTC))
 
-    answers = [register(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
+    responses = [register(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
 
-    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
-    # Nor does a later login.
+    assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
+    # A later login reveals nothing either.
     tries = [log_in(client, email, OTHER_PASSWORD) for email in (taken, free, closed)]
     assert {(each.status_code, (each.json or {})["code"]) for each in tries} == {
         (401, "invalid_credentials")
     }
-    # Only the mailbox does.
+    # Only the owner of the mailbox learns it.
     assert emails(app, taken)[0][0].startswith("You already have an account")
     assert emails(app, free)[0][0].startswith("Confirm your address")
     assert emails(app, closed) == []
@@ -103,7 +103,7 @@ def test_registering_does_not_tell_which_addresses_are_taken(
 
 
 @pytest.mark.attack
-def test_registering_sends_the_same_queries_whoever_has_the_address(
+def test_registering_sends_the_same_queries_for_any_address(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, count_queries: CountQueries
 ) -> None:
     monkeypatch.setattr(service, "add_email", Mock())
@@ -119,60 +119,60 @@ def test_registering_sends_the_same_queries_whoever_has_the_address(
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("sequence", ["stranger first", "owner first"])
+@pytest.mark.parametrize("sequence", ["attacker first", "owner first"])
 @pytest.mark.parametrize("url", [AGAIN, URL])
-def test_whoever_registers_an_address_of_somebody_else_gains_nothing(
+def test_registering_the_address_of_somebody_else_gains_nothing(
     app: Flask, client: FlaskClient, sequence: str, url: str
 ) -> None:
     email = new_address()
-    passwords = [STRANGERS_PASSWORD, PASSWORD]
-    for password in passwords if sequence == "stranger first" else passwords[::-1]:
+    passwords = [ATTACKERS_PASSWORD, PASSWORD]
+    for password in passwords if sequence == "attacker first" else passwords[::-1]:
         register(client, email, password)
-    sent = {"email": email, "password": STRANGERS_PASSWORD} if url == URL else {"email": email}
-    client.post(url, json=sent)
+    payload = {"email": email, "password": ATTACKERS_PASSWORD} if url == URL else {"email": email}
+    client.post(url, json=payload)
 
-    # Whichever of these links the owner follows, and in whatever order.
+    # The owner may follow any of these links, in any order.
     signed_links = tokens(app, email)
     assert len(signed_links) == 3
     for purpose, link in signed_links:
         if purpose == "verify-email":
             client.post(CONFIRM, json={"token": link})
-        assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
+        assert log_in(client, email, ATTACKERS_PASSWORD).status_code == 401
     _, newest = signed_links[-1]
     chosen = {"token": newest, "password": OTHER_PASSWORD}
     assert client.post(f"{RESET}/confirm", json=chosen).status_code == 204
 
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
-    assert log_in(client, email, STRANGERS_PASSWORD).status_code == 401
+    assert log_in(client, email, ATTACKERS_PASSWORD).status_code == 401
     for purpose, link in signed_links:
-        door = CONFIRM if purpose == "verify-email" else f"{RESET}/confirm"
+        endpoint = CONFIRM if purpose == "verify-email" else f"{RESET}/confirm"
         dead = {"token": link} if purpose == "verify-email" else {**chosen, "token": link}
-        assert client.post(door, json=dead).status_code == 400
+        assert client.post(endpoint, json=dead).status_code == 400
 
 
 @pytest.mark.attack
-def test_an_address_that_a_stranger_has_registered_is_still_its_owners_to_use(
+def test_the_owner_can_use_an_address_that_somebody_else_has_registered(
     app: Flask, client: FlaskClient
 ) -> None:
     mine, wanted, of_admin = (new_address() for _ in range(3))
     make(app, mine)
     for each in (wanted, of_admin):
-        register(client, each, STRANGERS_PASSWORD)
-    of_stranger = token(app, wanted, "verify-email")
+        register(client, each, ATTACKERS_PASSWORD)
+    registrant_token = token(app, wanted, "verify-email")
 
-    sent = {"current_password": PASSWORD, "email": wanted}
-    client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, mine)))
+    payload = {"current_password": PASSWORD, "email": wanted}
+    client.post(f"{URL}/me/email", json=payload, headers=bearer(logged_in(client, mine)))
     link = {"token": token(app, wanted, "change-email")}
     assert client.post("/api/v1/auth/email-change/confirm", json=link).status_code == 204
-    said = app.test_cli_runner().invoke(
+    result = app.test_cli_runner().invoke(
         args=["users", "create-admin", of_admin, "--password-file", "-"], input=f"{PASSWORD}\n"
     )
 
-    assert "can log in" in said.output
+    assert "can log in" in result.output
     for each in (wanted, of_admin):
         assert log_in(client, each).status_code == 200
-        assert log_in(client, each, STRANGERS_PASSWORD).status_code == 401
-    assert client.post(CONFIRM, json={"token": of_stranger}).status_code == 400
+        assert log_in(client, each, ATTACKERS_PASSWORD).status_code == 401
+    assert client.post(CONFIRM, json={"token": registrant_token}).status_code == 400
 
 
 @pytest.mark.attack
@@ -180,7 +180,7 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
     email = new_address()
     user_id = make(app, email)
     held = logged_in(client, email)
-    # In whatever way the address became unconfirmed.
+    # For each reason why the address is unconfirmed.
     with app.app_context(), writing() as transaction:
         transaction.get_one(User, user_id).email_verified_at = None
     client.post(RESET, json={"email": email})
@@ -201,8 +201,8 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
 def test_nobody_chooses_more_than_address_and_password(app: Flask, client: FlaskClient) -> None:
     email = new_address()
     for name in ("role", "id", "email_verified_at", "verified", "version", "scopes", "is_admin"):
-        sent = {"email": email, "password": PASSWORD, name: "admin"}
-        assert client.post(URL, json=sent).status_code == 422, name
+        payload = {"email": email, "password": PASSWORD, name: "admin"}
+        assert client.post(URL, json=payload).status_code == 422, name
 
     register(client, email)
     with app.app_context(), reading() as connection:
@@ -210,8 +210,10 @@ def test_nobody_chooses_more_than_address_and_password(app: Flask, client: Flask
         assert connection.execute(query).one() == ("user", None)
 
 
-def test_what_makes_no_account_is_said_at_once(app: Flask, client: FlaskClient) -> None:
-    for sent, code, pointers in (
+def test_all_problems_of_a_registration_are_reported_at_once(
+    app: Flask, client: FlaskClient
+) -> None:
+    for payload, code, pointers in (
         ({}, "validation_failed", ["#/email", "#/password"]),
         ({"email": "ada", "password": PASSWORD}, "validation_failed", ["#/email"]),
         ({"email": 1, "password": 1}, "validation_failed", ["#/email", "#/password"]),
@@ -219,23 +221,23 @@ def test_what_makes_no_account_is_said_at_once(app: Flask, client: FlaskClient) 
         ({"email": "a@b", "password": "a@b" + "a" * 9}, "weak_password", ["#/password"] * 3),
         ({"email": "a@b", "password": "x" * 1_025}, "validation_failed", ["#/password"]),
     ):
-        answer = client.post(URL, json=sent)
+        response = client.post(URL, json=payload)
 
-        assert answer.status_code == 422, sent
-        assert answer.json is not None
-        assert answer.json["code"] == code, sent
-        assert sorted(error["pointer"] for error in answer.json["errors"]) == pointers, sent
+        assert response.status_code == 422, payload
+        assert response.json is not None
+        assert response.json["code"] == code, payload
+        assert sorted(error["pointer"] for error in response.json["errors"]) == pointers, payload
     assert emails(app, "a@b") == []
 
 
 def test_registration_can_be_closed(make_app: MakeApp) -> None:
     client = make_app(registration_open=False).test_client()
 
-    answer = register(client, new_address())
+    response = register(client, new_address())
 
-    assert answer.status_code == 403
-    assert answer.json is not None
-    assert answer.json["code"] == "registration_closed"
+    assert response.status_code == 403
+    assert response.json is not None
+    assert response.json["code"] == "registration_closed"
 
 
 @pytest.mark.attack
@@ -243,10 +245,10 @@ def test_nobody_fills_the_mailbox_of_somebody_else(app: Flask, client: FlaskClie
     email = new_address()
     make(app, email)
 
-    answers = [ask(client, RESET, email, f"192.0.2.{n}") for n in range(10)]
-    answers += [ask(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
+    responses = [request(client, RESET, email, f"192.0.2.{n}") for n in range(10)]
+    responses += [request(client, URL, email, f"192.0.2.{n}", password=PASSWORD) for n in range(10)]
 
-    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
     assert len(emails(app, email)) == 3
 
 
@@ -258,44 +260,46 @@ def test_one_network_has_few_emails_sent_about_one_account_and_is_stopped_after_
     email = new_address()
     make(app, email)
 
-    answers = [ask(client, RESET, email, STRANGERS[0]) for _ in range(5)]
+    responses = [request(client, RESET, email, ATTACKER_ADDRESSES[0]) for _ in range(5)]
 
-    assert {answer.status_code for answer in answers} == {202}
+    assert {response.status_code for response in responses} == {202}
     assert len(emails(app, email)) == attempts.EMAIL.pair
-    others = [ask(client, RESET, new_address(), STRANGERS[0]) for _ in range(20)]
-    statuses = [answer.status_code for answer in others]
+    others = [request(client, RESET, new_address(), ATTACKER_ADDRESSES[0]) for _ in range(20)]
+    statuses = [response.status_code for response in others]
     assert statuses == [202] * 17 + [429] * 3  # refused requests do not count
     assert 3_590 <= int(others[-1].headers["Retry-After"]) <= 3_600
 
 
 @pytest.mark.attack
-def test_a_stranger_keeps_no_owner_from_a_reset(app: Flask, client: FlaskClient) -> None:
+def test_an_attacker_cannot_keep_the_owner_from_a_reset(app: Flask, client: FlaskClient) -> None:
     email, other = new_address(), new_address()
     for each in (email, other):
         make(app, each)
         logged_in(client, each)  # from 127.0.0.1, a known network from now on
     for number in range(12):
-        ask(client, RESET, email, STRANGERS[number % 2])
+        request(client, RESET, email, ATTACKER_ADDRESSES[number % 2])
     # An attacker with another account, in a network that is known for that account.
-    sent = {"current_password": PASSWORD, "email": email}
-    client.post(f"{URL}/me/email", json=sent, headers=bearer(logged_in(client, other)))
-    of_strangers = emails(app, email)
+    payload = {"current_password": PASSWORD, "email": email}
+    client.post(f"{URL}/me/email", json=payload, headers=bearer(logged_in(client, other)))
+    unrequested = emails(app, email)
 
-    answer = ask(client, RESET, email, "127.0.0.1")
+    response = request(client, RESET, email, "127.0.0.1")
 
-    assert len(of_strangers) == 3
-    assert answer.status_code == 202
+    assert len(unrequested) == 3
+    assert response.status_code == 202
     link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
     assert client.post(f"{RESET}/confirm", json=link).status_code == 204
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
 
 
 @pytest.mark.attack
-def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: FlaskClient) -> None:
+def test_an_attacker_cannot_keep_a_new_user_from_registering(
+    app: Flask, client: FlaskClient
+) -> None:
     email = new_address()
     for number in range(12):
         route = (RESET, AGAIN)[number % 2]
-        assert ask(client, route, email, STRANGERS[number % 3]).status_code == 202
+        assert request(client, route, email, ATTACKER_ADDRESSES[number % 3]).status_code == 202
 
     assert register(client, email).status_code == 202
 
@@ -305,7 +309,7 @@ def test_a_stranger_keeps_no_newcomer_from_registering(app: Flask, client: Flask
 
 
 @pytest.mark.attack
-def test_a_stranger_who_moves_to_an_address_keeps_no_newcomer_from_registering(
+def test_an_attacker_who_changes_to_an_address_cannot_keep_a_new_user_from_registering(
     app: Flask, client: FlaskClient
 ) -> None:
     email, other = new_address(), new_address()
@@ -316,7 +320,7 @@ def test_a_stranger_who_moves_to_an_address_keeps_no_newcomer_from_registering(
             f"{URL}/me/email",
             json={"current_password": PASSWORD, "email": email},
             headers=held,
-            environ_base={"REMOTE_ADDR": STRANGERS[number % 3]},
+            environ_base={"REMOTE_ADDR": ATTACKER_ADDRESSES[number % 3]},
         )
     assert [purpose for purpose, _ in tokens(app, email)] == ["change-email"] * 3
 
@@ -328,19 +332,22 @@ def test_a_stranger_who_moves_to_an_address_keeps_no_newcomer_from_registering(
 
 
 @pytest.mark.attack
-def test_a_stranger_makes_no_link_void_that_cannot_be_sent_again(
+def test_an_attacker_cannot_invalidate_a_link_that_cannot_be_sent_again(
     app: Flask, client: FlaskClient
 ) -> None:
     email = new_address()
-    assert ask(client, URL, email, STRANGERS[0], password=STRANGERS_PASSWORD).status_code == 202
+    assert (
+        request(client, URL, email, ATTACKER_ADDRESSES[0], password=ATTACKERS_PASSWORD).status_code
+        == 202
+    )
     for route in (RESET, RESET, AGAIN, AGAIN):
-        assert ask(client, route, email, STRANGERS[1]).status_code == 202
+        assert request(client, route, email, ATTACKER_ADDRESSES[1]).status_code == 202
 
     _, *signed_links = tokens(app, email)
-    assert ask(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202
+    assert request(client, URL, email, "127.0.0.1", password=PASSWORD).status_code == 202
 
     assert len(signed_links) == 2
     chosen = [{"token": link, "password": OTHER_PASSWORD} for _, link in signed_links]
-    answers = [client.post(f"{RESET}/confirm", json=each).status_code for each in chosen]
-    assert 204 in answers
+    responses = [client.post(f"{RESET}/confirm", json=each).status_code for each in chosen]
+    assert 204 in responses
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200

@@ -20,7 +20,7 @@ def links(app: Flask) -> Links:
     return signed_links.links.of(app)
 
 
-def test_a_link_leads_to_the_public_url_and_says_what_was_put_in(
+def test_a_link_has_the_public_url_and_the_signed_content(
     production: dict[str, str],
 ) -> None:
     production["public_url"] = "https://shop.example/front/"
@@ -51,14 +51,14 @@ def test_no_forged_or_late_link_is_followed(
     links: Links, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     good = token(links)
-    said, when, signature = good.rsplit(".", 2)
+    payload, when, signature = good.rsplit(".", 2)
     other = Links(Settings.model_validate({"app_env": "testing", "secret_key": "of another"}))
     forgeries = {
         "of another service": token(other),
-        "without a signature": f"{said}.{when}.",
-        "another content": f"{said[:-2]}AA.{when}.{signature}",
-        "another time": f"{said}.AAAA.{signature}",
-        "a part": said,
+        "without a signature": f"{payload}.{when}.",
+        "another content": f"{payload[:-2]}AA.{when}.{signature}",
+        "another time": f"{payload}.AAAA.{signature}",
+        "a part": payload,
         "beyond ASCII": "\u00e9.\u00e9.\u00e9",
         "nothing": "",
     }

@@ -18,8 +18,8 @@ from conftest import LogLines
 
 
 def register(client: FlaskClient, email: str) -> None:
-    answer = client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
-    assert answer.status_code == 202
+    response = client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
+    assert response.status_code == 202
 
 
 def waiting(app: Flask) -> list[str | None]:
@@ -54,7 +54,7 @@ def test_an_email_waits_in_the_database_until_the_mail_server_takes_it(
     assert client.post("/api/v1/auth/email-verification/confirm", json=link).status_code == 204
 
 
-def test_an_email_that_is_refused_for_good_is_forgotten(
+def test_an_email_that_is_refused_permanently_is_deleted(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     email = new_address()
@@ -93,7 +93,7 @@ def test_an_email_to_nobody_takes_the_same_way_and_reaches_nobody(
     assert (waiting(app), emails(app, email)) == ([], [])
 
 
-def test_what_is_done_or_too_old_is_not_sent(
+def test_a_message_that_is_done_or_too_old_is_not_sent(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:

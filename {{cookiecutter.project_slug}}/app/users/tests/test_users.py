@@ -39,12 +39,12 @@ def me(client: FlaskClient, email: str) -> dict[str, str]:
     return bearer(logged_in(client, email))
 
 
-def goes_on(client: FlaskClient, tokens: dict[str, str]) -> bool:
-    sent = {"refresh_token": tokens["refresh_token"]}
-    return client.post(REFRESH, json=sent).status_code == 200
+def can_refresh(client: FlaskClient, tokens: dict[str, str]) -> bool:
+    payload = {"refresh_token": tokens["refresh_token"]}
+    return client.post(REFRESH, json=payload).status_code == 200
 
 
-def test_one_query_shows_the_callers_account(
+def test_one_query_returns_the_account_of_the_principal(
     app: Flask, client: FlaskClient, count_queries: CountQueries
 ) -> None:
     address = new_address()
@@ -52,23 +52,23 @@ def test_one_query_shows_the_callers_account(
     header = bearer(logged_in(client, address))
 
     with count_queries(1):
-        answer = client.get(ME, headers=header)
+        response = client.get(ME, headers=header)
 
-    assert answer.status_code == 200
-    shown = answer.json
-    assert shown is not None
-    assert datetime.fromisoformat(shown.pop("created_at")) <= datetime.now(UTC)
-    assert shown == {"id": str(user_id), "email": address, "role": "user"}
+    assert response.status_code == 200
+    account = response.json
+    assert account is not None
+    assert datetime.fromisoformat(account.pop("created_at")) <= datetime.now(UTC)
+    assert account == {"id": str(user_id), "email": address, "role": "user"}
 
 
 def test_a_new_password_ends_every_other_login(app: Flask, client: FlaskClient, email: str) -> None:
     mine, other = logged_in(client, email), logged_in(client, email)
-    sent = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
+    payload = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
 
-    assert client.post(f"{ME}/password", json=sent, headers=bearer(mine)).status_code == 204
+    assert client.post(f"{ME}/password", json=payload, headers=bearer(mine)).status_code == 204
 
-    assert not goes_on(client, other)
-    assert goes_on(client, mine)
+    assert not can_refresh(client, other)
+    assert can_refresh(client, mine)
     assert log_in(client, email, PASSWORD).status_code == 401
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
     ((subject, text),) = emails(app, email)
@@ -80,15 +80,15 @@ def test_a_new_password_ends_every_other_login(app: Flask, client: FlaskClient, 
 def test_a_stolen_token_changes_nothing_without_the_password(
     client: FlaskClient, email: str, me: dict[str, str], subtests: pytest.Subtests
 ) -> None:
-    for method, path, sent in (
+    for method, path, payload in (
         ("POST", f"{ME}/password", {"password": OTHER_PASSWORD}),
         ("POST", f"{ME}/email", {"email": "eve@evil.example"}),
         ("DELETE", ME, {}),
     ):
         with subtests.test(f"{method} {path}"):
-            wrong = {**sent, "current_password": "a guess of somebody"}
+            wrong = {**payload, "current_password": "a guess of somebody"}
 
-            without = client.open(path, method=method, json=sent, headers=me)
+            without = client.open(path, method=method, json=payload, headers=me)
             guessed = client.open(path, method=method, json=wrong, headers=me)
 
             assert without.status_code == 422
@@ -103,12 +103,12 @@ def test_a_stolen_token_changes_nothing_without_the_password(
     assert client.get(ME, headers=me).json["email"] == email  # type: ignore[index]  # it is an object
 
 
-def test_each_time_the_password_is_asked_again_is_a_line_with_its_outcome(
+def test_each_confirmation_of_the_password_is_a_log_line_with_its_outcome(
     client: FlaskClient, me: dict[str, str], log_lines: LogLines
 ) -> None:
-    sent = {"current_password": "a guess of somebody", "password": OTHER_PASSWORD}
+    payload = {"current_password": "a guess of somebody", "password": OTHER_PASSWORD}
     for current in ("a guess of somebody", PASSWORD):
-        client.post(f"{ME}/password", json={**sent, "current_password": current}, headers=me)
+        client.post(f"{ME}/password", json={**payload, "current_password": current}, headers=me)
 
     tries = [(line["message"], line["outcome"]) for line in log_lines if "outcome" in line]
     assert tries == [
@@ -123,25 +123,25 @@ def test_each_time_the_password_is_asked_again_is_a_line_with_its_outcome(
 def test_a_weak_new_password_is_refused(
     client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
-    sent = {"current_password": PASSWORD, "password": email}
+    payload = {"current_password": PASSWORD, "password": email}
 
-    answer = client.post(f"{ME}/password", json=sent, headers=me)
+    response = client.post(f"{ME}/password", json=payload, headers=me)
 
-    assert answer.status_code == 422
-    assert answer.json is not None
-    assert answer.json["code"] == "weak_password"
+    assert response.status_code == 422
+    assert response.json is not None
+    assert response.json["code"] == "weak_password"
     assert log_in(client, email).status_code == 200
 
 
-def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
+def test_a_new_address_takes_effect_once_confirmed_and_the_old_one_gets_an_email(
     app: Flask, client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
     new = new_address()
-    sent = {"current_password": PASSWORD, "email": new.upper()}
+    payload = {"current_password": PASSWORD, "email": new.upper()}
 
-    answer = client.post(f"{ME}/email", json=sent, headers=me)
+    response = client.post(f"{ME}/email", json=payload, headers=me)
 
-    assert (answer.status_code, answer.data) == (202, b"")
+    assert (response.status_code, response.data) == (202, b"")
     assert emails(app, email) == []
     assert log_in(client, new).status_code == 401
     link = {"token": token(app, new, "change-email")}
@@ -156,18 +156,18 @@ def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(
 
 
 @pytest.mark.attack
-def test_changing_the_address_does_not_tell_which_ones_are_taken(
+def test_changing_the_address_does_not_reveal_which_ones_are_taken(
     app: Flask, client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
     taken, free = new_address(), new_address()
     make(app, taken)
 
-    answers = [
+    responses = [
         client.post(f"{ME}/email", json={"current_password": PASSWORD, "email": new}, headers=me)
         for new in (taken, free, email)
     ]
 
-    assert {(answer.status_code, answer.data) for answer in answers} == {(202, b"")}
+    assert {(response.status_code, response.data) for response in responses} == {(202, b"")}
     assert emails(app, taken) == emails(app, email) == []
     # The link is invalid if another account has taken the address since.
     make(app, free)
@@ -176,19 +176,19 @@ def test_changing_the_address_does_not_tell_which_ones_are_taken(
 
 
 @pytest.mark.attack
-def test_a_link_ends_with_what_it_was_made_for(
+def test_a_link_becomes_invalid_with_the_state_it_was_signed_for(
     app: Flask, client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
     new = new_address()
     reset = "/api/v1/auth/password-reset"
     client.post(reset, json={"email": email})
     to_reset = {"token": token(app, email, "reset-password"), "password": "yet another long one"}
-    sent = {"current_password": PASSWORD, "email": new}
-    client.post(f"{ME}/email", json=sent, headers=me)
+    payload = {"current_password": PASSWORD, "email": new}
+    client.post(f"{ME}/email", json=payload, headers=me)
     to_change = {"token": token(app, new, "change-email")}
 
-    sent = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
-    assert client.post(f"{ME}/password", json=sent, headers=me).status_code == 204
+    payload = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
+    assert client.post(f"{ME}/password", json=payload, headers=me).status_code == 204
 
     assert client.post(f"{reset}/confirm", json=to_reset).status_code == 400
     assert client.post(CONFIRM, json=to_change).status_code == 400
@@ -199,27 +199,27 @@ def test_a_closed_account_lets_nobody_in(app: Flask, client: FlaskClient, email:
     mine, other = logged_in(client, email), logged_in(client, email)
     client.post("/api/v1/auth/password-reset", json={"email": email})
     link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
-    sent = {"current_password": PASSWORD}
+    payload = {"current_password": PASSWORD}
 
-    assert client.delete(ME, json=sent, headers=bearer(mine)).status_code == 204
+    assert client.delete(ME, json=payload, headers=bearer(mine)).status_code == 204
 
-    assert not goes_on(client, mine)
-    assert not goes_on(client, other)
+    assert not can_refresh(client, mine)
+    assert not can_refresh(client, other)
     assert client.post("/api/v1/auth/password-reset/confirm", json=link).status_code == 400
     refused = log_in(client, email)
     assert refused.status_code == 401
     assert refused.json is not None
     assert refused.json["code"] == "invalid_credentials"
     assert client.get(ME, headers=bearer(mine)).status_code == 404
-    assert client.delete(ME, json=sent, headers=bearer(mine)).status_code == 403
+    assert client.delete(ME, json=payload, headers=bearer(mine)).status_code == 403
     client.post("/api/v1/auth/password-reset", json={"email": email})
     assert emails(app, email) == []
 
 
-def test_a_caller_without_an_account_has_nothing_to_change(client: FlaskClient) -> None:
-    sent = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
+def test_a_principal_without_an_account_has_nothing_to_change(client: FlaskClient) -> None:
+    payload = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
 
-    assert client.post(f"{ME}/password", json=sent).status_code == 404
+    assert client.post(f"{ME}/password", json=payload).status_code == 404
 
 
 def test_an_operator_makes_administrators(app: Flask, client: FlaskClient) -> None:
@@ -235,10 +235,10 @@ def test_an_operator_makes_administrators(app: Flask, client: FlaskClient) -> No
     assert found["role"] == "admin"
 
 
-def test_what_is_wrong_with_an_administrator_is_said_at_once(app: Flask) -> None:
+def test_all_problems_of_a_new_administrator_are_reported_at_once(app: Flask) -> None:
     email = new_address()
     make(app, email)
-    for address, password, said in (
+    for address, password, messages in (
         (new_address(), "short", ["12 to 128"]),
         ("a@b", "a@b", ["12 to 128", "5 different", "email address"]),
         ("ada", PASSWORD, ["valid email address"]),
@@ -249,13 +249,11 @@ def test_what_is_wrong_with_an_administrator_is_said_at_once(app: Flask) -> None
         )
 
         assert refused.exit_code == 1
-        for words in said:
-            assert words in refused.output
+        for message in messages:
+            assert message in refused.output
 
 
-def test_a_password_of_former_days_is_hashed_anew_when_it_is_used(
-    app: Flask, make_app: MakeApp
-) -> None:
+def test_an_old_password_hash_is_replaced_at_login(app: Flask, make_app: MakeApp) -> None:
     email = new_address()
     user_id = make(app, email)
     costlier = make_app(argon2_time_cost=2)

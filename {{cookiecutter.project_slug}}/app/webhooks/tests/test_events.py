@@ -18,7 +18,7 @@ def _counted(client: FlaskClient) -> dict[str, float]:
     return {outcome: float(number) for outcome, number in found}
 
 
-def test_metrics_tell_what_became_of_deliveries(make_app: MakeApp) -> None:
+def test_metrics_count_deliveries_by_outcome(make_app: MakeApp) -> None:
     client = make_app().test_client()
     unknown, invalid = event("refund.created"), event("payment.succeeded")
     forged = {**signed(unknown), "webhook-signature": "v1,AAAA"}
@@ -31,7 +31,7 @@ def test_metrics_tell_what_became_of_deliveries(make_app: MakeApp) -> None:
     assert _counted(client) == {"accepted": 1, "invalid": 1, "refused": 2}
 
 
-def test_our_own_failure_is_told_apart(make_app: MakeApp) -> None:
+def test_our_own_failure_is_counted_separately(make_app: MakeApp) -> None:
     client = _broken(make_app()).test_client()
 
     assert deliver(client, payment()).status_code == 500

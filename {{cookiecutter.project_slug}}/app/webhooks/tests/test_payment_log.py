@@ -32,6 +32,6 @@ def test_a_delivery_that_is_replayed_counts_once(app: Flask, log_lines: LogLines
 
 def test_a_repeated_delivery_is_acknowledged(client: FlaskClient) -> None:
     body = payment()
-    sent = signed(body)
+    headers = signed(body)
 
-    assert [deliver(client, body, sent).status_code for _ in range(2)] == [204, 204]
+    assert [deliver(client, body, headers).status_code for _ in range(2)] == [204, 204]

@@ -33,7 +33,7 @@ def order(client: FlaskClient) -> str:
     return str(placed["id"])
 
 
-def shown(client: FlaskClient, order: str) -> dict[str, Any]:
+def get_order(client: FlaskClient, order: str) -> dict[str, Any]:
     found = client.get(f"{ORDERS}/{order}").json
     assert isinstance(found, dict)
     return found
@@ -47,10 +47,10 @@ def deliveries(app: Flask) -> int:
 def test_a_payment_marks_its_order_as_paid(client: FlaskClient, order: str) -> None:
     before = datetime.now(UTC)
 
-    answer = deliver(client, payment(order_id=order, new_field="of the sender"))
+    response = deliver(client, payment(order_id=order, new_field="of the sender"))
 
-    assert (answer.status_code, answer.data) == (204, b"")
-    found = shown(client, order)
+    assert (response.status_code, response.data) == (204, b"")
+    found = get_order(client, order)
     assert before <= datetime.fromisoformat(found["paid_at"]) <= datetime.now(UTC)
     assert found["status"] == "placed"
     listed = client.get(ORDERS).json
@@ -63,7 +63,7 @@ def test_no_forged_delivery_pays_an_order(app: Flask, client: FlaskClient, order
     for name, body, headers in forgeries(payment(order_id=order)):
         assert deliver(client, body, headers).status_code == 403, name
 
-    assert shown(client, order)["paid_at"] is None
+    assert get_order(client, order)["paid_at"] is None
     assert deliveries(app) == 0
 
 
@@ -77,13 +77,13 @@ def test_a_payment_of_another_amount_changes_nothing(
         {"currency": "USD"},
         {"order_id": str(uuid4())},
     ):
-        answer = deliver(client, payment(**{"order_id": order, **wrong}))
+        response = deliver(client, payment(**{"order_id": order, **wrong}))
 
-        assert answer.status_code == 422, wrong
-        assert answer.json is not None
-        assert answer.json["code"] == "payment_mismatch", wrong
+        assert response.status_code == 422, wrong
+        assert response.json is not None
+        assert response.json["code"] == "payment_mismatch", wrong
         assert log_lines[-2]["message"] == "payment mismatched", wrong
-    assert shown(client, order)["paid_at"] is None
+    assert get_order(client, order)["paid_at"] is None
     assert deliveries(app) == 0  # so a retry is processed again
 
 
@@ -92,12 +92,12 @@ def test_a_replayed_delivery_is_acknowledged_and_changes_nothing(
     app: Flask, client: FlaskClient, order: str
 ) -> None:
     body = payment(order_id=order)
-    sent = signed(body)
-    assert deliver(client, body, sent).status_code == 204
-    paid = shown(client, order)
+    headers = signed(body)
+    assert deliver(client, body, headers).status_code == 204
+    paid = get_order(client, order)
 
-    assert [deliver(client, body, sent).status_code for _ in range(3)] == [204] * 3
-    assert shown(client, order) == paid
+    assert [deliver(client, body, headers).status_code for _ in range(3)] == [204] * 3
+    assert get_order(client, order) == paid
     assert deliveries(app) == 1
 
 
@@ -110,20 +110,20 @@ def test_of_fifty_deliveries_at_once_one_counts(
     barrier = Barrier(10)
 
     def send(number: int) -> TestResponse:
-        sent = signed(body, order if one_id else f"{order}:{number}")
+        headers = signed(body, order if one_id else f"{order}:{number}")
         barrier.wait()
-        return deliver(app.test_client(), body, sent)
+        return deliver(app.test_client(), body, headers)
 
     with ThreadPoolExecutor(10) as threads:
-        statuses = [answer.status_code for answer in threads.map(send, range(50))]
+        statuses = [response.status_code for response in threads.map(send, range(50))]
 
     assert statuses == [204] * 50
-    version = shown(client, order)
+    version = get_order(client, order)
     assert version["paid_at"]
     loggers = {"app.orders.payments", "app.webhooks.service"}
-    said = [line["message"] for line in log_lines if line["logger"] in loggers]
+    messages = [line["message"] for line in log_lines if line["logger"] in loggers]
     again = "webhook redelivered" if one_id else "order paid twice"
-    assert sorted(said) == [again] * 49
+    assert sorted(messages) == [again] * 49
     assert deliveries(app) == (1 if one_id else 50)
 
 
@@ -140,13 +140,13 @@ def test_a_paid_order_is_not_cancelled_and_a_cancelled_one_can_be_paid(
     assert other is not None
     client.post(f"{ORDERS}/{other['id']}/cancel")
     assert deliver(client, payment(order_id=other["id"])).status_code == 204
-    found = shown(client, other["id"])
+    found = get_order(client, other["id"])
     assert found["status"] == "cancelled"
     assert found["paid_at"]
     assert log_lines[-3]["message"] == "cancelled order paid"
 
 
-def test_old_deliveries_can_be_forgotten(app: Flask, client: FlaskClient, order: str) -> None:
+def test_old_deliveries_can_be_deleted(app: Flask, client: FlaskClient, order: str) -> None:
     deliver(client, payment(order_id=order))
 
     prune = ["prune", "--only", "webhook_deliveries"]

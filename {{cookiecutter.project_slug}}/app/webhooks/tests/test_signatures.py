@@ -15,24 +15,24 @@ SECRET = signatures.DEVELOPMENT_SECRET
 BODY = '{"type": "é", "data": {}}'
 
 
-def test_what_we_sign_is_good_for_the_reference_library() -> None:
-    sent = signatures.headers([b"x" * 32, signatures.key(SECRET)], "msg_1", BODY.encode())
+def test_our_signature_is_valid_for_the_reference_library() -> None:
+    headers = signatures.headers([b"x" * 32, signatures.key(SECRET)], "msg_1", BODY.encode())
 
-    Webhook(SECRET).verify(BODY, sent)
+    Webhook(SECRET).verify(BODY, headers)
     with pytest.raises(WebhookVerificationError):
-        Webhook(SECRET).verify(BODY + " ", sent)
+        Webhook(SECRET).verify(BODY + " ", headers)
 
 
-def test_what_the_reference_library_signs_is_good_for_us() -> None:
+def test_a_signature_of_the_reference_library_is_valid_here() -> None:
     now = int(time.time())
-    sent = {
+    headers = {
         "webhook-id": "msg_1",
         "webhook-timestamp": str(now),
         "webhook-signature": Webhook(SECRET).sign("msg_1", datetime.fromtimestamp(now, UTC), BODY),
     }
 
     verifier = Verifier(Settings.model_validate({"app_env": "testing"}))
-    assert verifier.verify(Headers(sent), BODY.encode()) == "msg_1"
+    assert verifier.verify(Headers(headers), BODY.encode()) == "msg_1"
 
 
 def test_a_secret_that_nobody_can_use_is_refused_at_start(production: dict[str, str]) -> None:

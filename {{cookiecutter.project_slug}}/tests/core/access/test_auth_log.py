@@ -27,24 +27,24 @@ def test_each_try_is_a_line_with_its_outcome_and_whose_it_was(
 ) -> None:
     client = tried.test_client()
     client.post("/try/well")
-    answer = client.post("/try/refused")
+    response = client.post("/try/refused")
 
     well, _, refused, access = log_lines
     assert (well["level"], well["message"]) == ("INFO", "a try succeeded")
     assert (refused["level"], refused["message"]) == ("WARNING", "a try failed")
     assert (well["outcome"], refused["outcome"]) == ("success", "conflict")
     assert {line["user.id"] for line in log_lines} == {"7"}
-    assert refused["request_id"] == access["request_id"] == answer.headers["X-Request-ID"]
-    assert "account" not in answer.text
+    assert refused["request_id"] == access["request_id"] == response.headers["X-Request-ID"]
+    assert "account" not in response.text
 
 
-def test_a_bug_is_no_outcome_of_a_try(tried: Flask, log_lines: LogLines) -> None:
+def test_a_bug_is_not_an_outcome_of_a_login_attempt(tried: Flask, log_lines: LogLines) -> None:
     tried.test_client().post("/try/bug")
 
     assert [line["message"] for line in log_lines if "outcome" in line] == []
 
 
-def test_outside_a_request_nothing_is_said_of_whose_it_was(log_lines: LogLines) -> None:
+def test_outside_a_request_no_log_line_has_a_user_id(log_lines: LogLines) -> None:
     with auth_log.log_outcome("a try"):
         auth_log.bind("7")
 

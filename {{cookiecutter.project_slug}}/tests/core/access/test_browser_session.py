@@ -31,7 +31,7 @@ def app(make_app: MakeApp) -> Flask:
         return str(browser_session.principal())
 
     @app.get("/who")
-    def who() -> str:
+    def user_name() -> str:
         found = browser_session.user()
         return found.name if found else "nobody"
 
@@ -42,7 +42,7 @@ def app(make_app: MakeApp) -> Flask:
     @app.post("/call/<name>")
     def call(name: str) -> str:
         browser_session.rename(name)
-        return who()
+        return user_name()
 
     @app.get("/cookie")
     def cookie() -> str:
@@ -72,30 +72,30 @@ def later(monkeypatch: pytest.MonkeyPatch) -> RetryLater:
     return wait
 
 
-def who(client: FlaskClient) -> str:
+def user_name(client: FlaskClient) -> str:
     return client.get("/who").text
 
 
-def test_a_browser_is_somebodys_from_signing_in_to_signing_out(client: FlaskClient) -> None:
-    assert who(client) == "nobody"
+def test_a_browser_has_a_user_from_login_to_logout(client: FlaskClient) -> None:
+    assert user_name(client) == "nobody"
     assert client.post("/in/ann").text == "True"
-    assert who(client) == "ann"
+    assert user_name(client) == "ann"
     assert client.get("/may/notes:read").text == "True"
     assert client.post("/out").text == "None"
-    assert who(client) == "nobody"
+    assert user_name(client) == "nobody"
     assert client.get("/may/notes:read").text == "False"
 
 
-def test_whoever_is_logged_in_may_go_where_no_scope_is_needed(client: FlaskClient) -> None:
+def test_a_logged_in_user_may_open_a_page_without_a_scope(client: FlaskClient) -> None:
     assert client.get("/may").text == "False"
     client.post("/in/ann")
     assert client.get("/may").text == "True"
 
 
-def test_whoever_is_logged_in_may_be_called_otherwise(client: FlaskClient) -> None:
+def test_the_name_of_a_logged_in_user_can_change(client: FlaskClient) -> None:
     client.post("/in/ann")
     assert client.post("/call/beth").text == "beth"
-    assert who(client) == "beth"
+    assert user_name(client) == "beth"
 
 
 def test_the_name_in_the_cookie_is_known_for_as_long_as_the_session(
@@ -108,14 +108,14 @@ def test_the_name_in_the_cookie_is_known_for_as_long_as_the_session(
     assert client.get("/cookie").text == "None"
 
 
-def test_whoever_lacks_a_scope_is_refused(client: FlaskClient) -> None:
+def test_a_principal_without_the_scope_is_refused(client: FlaskClient) -> None:
     client.post("/in/ann")
 
     assert client.get("/may/admin").status_code == 403
 
 
 @pytest.mark.attack
-def test_nothing_from_before_is_kept_at_signing_in_and_out(
+def test_login_and_logout_clear_the_earlier_session(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     for path in ("/in/ann", "/out"):
@@ -129,25 +129,23 @@ def test_nothing_from_before_is_kept_at_signing_in_and_out(
 def test_a_session_ends_when_nothing_is_done(client: FlaskClient, later: RetryLater) -> None:
     client.post("/in/ann")
     later(600)
-    assert who(client) == "ann"
+    assert user_name(client) == "ann"
     later(600)
-    assert who(client) == "ann"  # it was used in between
+    assert user_name(client) == "ann"  # it was used in between
     later(601)
-    assert who(client) == "nobody"
+    assert user_name(client) == "nobody"
 
 
 def test_a_session_ends_however_much_it_is_used(client: FlaskClient, later: RetryLater) -> None:
     client.post("/in/ann")
     for _ in range(6):
         later(599)
-        assert who(client) == "ann"
+        assert user_name(client) == "ann"
     later(7)
-    assert who(client) == "nobody"
+    assert user_name(client) == "nobody"
 
 
-def test_a_cookie_is_not_written_anew_by_every_request(
-    client: FlaskClient, later: RetryLater
-) -> None:
+def test_a_cookie_is_not_rewritten_by_every_request(client: FlaskClient, later: RetryLater) -> None:
     client.post("/in/ann")
     assert "Set-Cookie" not in client.get("/who").headers
     later(browser_session.REFRESH_SECONDS)
@@ -155,15 +153,15 @@ def test_a_cookie_is_not_written_anew_by_every_request(
 
 
 @pytest.mark.attack
-def test_a_login_that_was_ended_elsewhere_counts_no_more(
+def test_a_session_that_was_ended_elsewhere_is_invalid(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.post("/in/ann")
     ended: set[UUID] = set()
     monkeypatch.setattr(session_policy.of(app), "is_open", lambda login: login not in ended)
-    assert who(client) == "ann"
+    assert user_name(client) == "ann"
     ended.add(UUID(int=2))
-    assert who(client) == "nobody"
+    assert user_name(client) == "nobody"
 
 
 @pytest.mark.attack
@@ -187,19 +185,21 @@ def test_a_cookie_that_this_service_did_not_write_is_nobodys(
         "another's signature": f"{forged.value.partition('.')[0]}.{rest}",
     }.items():
         with subtests.test(name):
-            stranger = app.test_client()
-            stranger.set_cookie("session", value)
-            assert who(stranger) == "nobody"
+            attacker = app.test_client()
+            attacker.set_cookie("session", value)
+            assert user_name(attacker) == "nobody"
 
 
-def test_log_lines_name_whoever_is_logged_in(client: FlaskClient, log_lines: LogLines) -> None:
+def test_log_lines_have_the_id_of_the_logged_in_user(
+    client: FlaskClient, log_lines: LogLines
+) -> None:
     client.post("/in/ann")
-    who(client)
+    user_name(client)
 
     assert log_lines[-1]["user.id"] == str(SOMEBODY.id)
 
 
-def test_a_path_of_this_site_may_be_gone_to() -> None:
+def test_a_path_of_this_site_is_a_safe_redirect_target() -> None:
     for target in ("/", "/notes/new", "/?cursor=a_b-c%3D", "/a//b", "/%C3%A9", "/a?next=//b"):
         assert browser_session.safe_redirect_target(target) == target
 

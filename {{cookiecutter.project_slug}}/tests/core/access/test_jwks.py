@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:1"  # nothing listens there
 PassTime = Callable[[float], None]
 
 
-def asking(realm: Realm) -> ProviderClient:
+def provider_client(realm: Realm) -> ProviderClient:
     return ProviderClient(realm.issuer, ALGORITHMS)
 
 
@@ -36,24 +36,24 @@ def realm(openid_provider: OpenIDProvider) -> Realm:
     return openid_provider.realm(KEY)
 
 
-def test_keys_are_asked_for_when_the_first_token_comes_and_kept(
+def test_keys_are_fetched_when_the_first_token_arrives_and_are_cached(
     realm: Realm, pass_time: PassTime
 ) -> None:
-    provider = asking(realm)
-    assert realm.asked(DISCOVERY) == realm.asked(KEYS) == 0
+    provider = provider_client(realm)
+    assert realm.request_count(DISCOVERY) == realm.request_count(KEYS) == 0
 
     for _ in range(3):
         assert provider.key("first").algorithms == {"ES256"}
-    assert realm.asked(DISCOVERY) == realm.asked(KEYS) == 1
+    assert realm.request_count(DISCOVERY) == realm.request_count(KEYS) == 1
 
     pass_time(core.FRESH_SECONDS)
     provider.key("first")
     provider.key("first")
-    assert realm.asked(DISCOVERY) == realm.asked(KEYS) == 2
+    assert realm.request_count(DISCOVERY) == realm.request_count(KEYS) == 2
 
 
 def test_a_change_of_keys_is_seen_by_the_first_token_of_the_new_one(realm: Realm) -> None:
-    provider = asking(realm)
+    provider = provider_client(realm)
     provider.key("first")
 
     realm.publish(OTHER)
@@ -61,13 +61,13 @@ def test_a_change_of_keys_is_seen_by_the_first_token_of_the_new_one(realm: Realm
     assert provider.key("other").algorithms == {"ES256"}
     with pytest.raises(KeyError):
         provider.key("first")
-    assert realm.asked(KEYS) == 1
+    assert realm.request_count(KEYS) == 1
 
 
-def test_a_key_that_the_provider_withdraws_is_believed_no_longer_than_keys_are_fresh(
+def test_a_withdrawn_key_is_accepted_no_longer_than_keys_are_fresh(
     realm: Realm, pass_time: PassTime
 ) -> None:
-    provider = asking(realm)
+    provider = provider_client(realm)
     provider.key("first")
     realm.publish(OTHER)
     provider.key("first")
@@ -79,64 +79,64 @@ def test_a_key_that_the_provider_withdraws_is_believed_no_longer_than_keys_are_f
 
 
 @pytest.mark.attack
-def test_a_flood_of_unknown_keys_asks_the_provider_once_in_a_while(
+def test_a_flood_of_unknown_keys_causes_one_request_to_the_provider_in_each_period(
     realm: Realm, pass_time: PassTime, subtests: pytest.Subtests
 ) -> None:
-    provider = asking(realm)
+    provider = provider_client(realm)
     provider.key("first")
 
-    def ask(number: int) -> bool:
+    def look_up(number: int) -> bool:
         with pytest.raises(KeyError):
             provider.key(f"invented {number}")
         return provider.key("first").key is not None
 
-    for questions in (2, 3):  # the first one was for a known key
-        with subtests.test(f"in {questions} periods"), ThreadPoolExecutor(8) as threads:
-            assert all(threads.map(ask, range(200)))
-            assert realm.asked(KEYS) == questions
+    for requests in (2, 3):  # the first one was for a known key
+        with subtests.test(f"in {requests} periods"), ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(look_up, range(200)))
+            assert realm.request_count(KEYS) == requests
         pass_time(core.PAUSE_SECONDS)
 
 
-def test_many_threads_that_need_keys_at_once_ask_for_them_once(realm: Realm) -> None:
-    realm.answer(KEYS, json.dumps({"keys": [KEY.as_dict(private=False)]}), seconds=0.05)
-    provider, together = asking(realm), threading.Barrier(8)
+def test_many_threads_that_need_keys_at_once_fetch_them_once(realm: Realm) -> None:
+    realm.set_response(KEYS, json.dumps({"keys": [KEY.as_dict(private=False)]}), seconds=0.05)
+    provider, together = provider_client(realm), threading.Barrier(8)
 
-    def ask(_: int) -> bool:
+    def look_up(_: int) -> bool:
         together.wait()
         return provider.key("first").key is not None
 
     with ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(ask, range(8)))
-    assert realm.asked(KEYS) == 1
+        assert all(threads.map(look_up, range(8)))
+    assert realm.request_count(KEYS) == 1
 
 
-def test_while_the_provider_is_away_known_keys_are_believed_for_some_hours(
+def test_without_the_provider_known_keys_are_accepted_for_some_hours(
     realm: Realm, pass_time: PassTime, log_lines: LogLines
 ) -> None:
-    provider = asking(realm)
+    provider = provider_client(realm)
     provider.key("first")
-    realm.answer(DISCOVERY, "", status=0)
+    realm.set_response(DISCOVERY, "", status=0)
 
     pass_time(core.FRESH_SECONDS)
     for _ in range(5):
         assert provider.key("first")
-    assert realm.asked(DISCOVERY) == 1
+    assert realm.request_count(DISCOVERY) == 1
     assert [line["message"] for line in log_lines] == ["OpenID provider keys unavailable"]
     assert log_lines[0]["error.type"] == "ConnectionError"
 
     with pytest.raises(ProviderUnavailable) as unavailable:
         provider.key("unknown")
     assert unavailable.value.headers == {"Retry-After": "10"}
-    assert realm.asked(DISCOVERY) == 1
+    assert realm.request_count(DISCOVERY) == 1
 
     pass_time(core.MAX_STALE_SECONDS)
     with pytest.raises(ProviderUnavailable):
         provider.key("first")
-    assert realm.asked(DISCOVERY) == 2
+    assert realm.request_count(DISCOVERY) == 2
 
     realm.describe()
     with pytest.raises(ProviderUnavailable):
-        provider.key("first")  # not asked again yet
+        provider.key("first")  # no new request yet
     pass_time(core.PAUSE_SECONDS)
     assert provider.key("first")
 
@@ -146,25 +146,27 @@ def test_nobody_waits_for_a_slow_provider_longer_than_the_limit(
 ) -> None:
     monkeypatch.setattr(core, "FETCH_SECONDS", 0.3)
     for path, pieces in ((DISCOVERY, ["{}"]), (KEYS, [" "] * 10_000)):
-        realm.answer(path, *pieces, seconds=0.1 if len(pieces) > 1 else 2 * HANG_TIMEOUT_SECONDS)
-        provider, began = asking(realm), time.monotonic()
+        realm.set_response(
+            path, *pieces, seconds=0.1 if len(pieces) > 1 else 2 * HANG_TIMEOUT_SECONDS
+        )
+        provider, began = provider_client(realm), time.monotonic()
         for _ in range(3):
             with pytest.raises(ProviderUnavailable):
                 provider.key("first")
         assert time.monotonic() - began < HANG_TIMEOUT_SECONDS
-        assert realm.asked(path) == 1
+        assert realm.request_count(path) == 1
         realm.describe()
         provider._threads.shutdown()  # noqa: SLF001  so that its line is in the log
     assert log_lines[-1]["exception.message"] == "its response takes too long"
 
 
 @pytest.mark.attack
-def test_an_answer_that_is_not_the_providers_teaches_nothing(
+def test_an_invalid_response_of_the_provider_is_not_used(
     realm: Realm, subtests: pytest.Subtests, log_lines: LogLines
 ) -> None:
     keys = json.dumps({"keys": [KEY.as_dict(private=False)]})
     elsewhere = {"Location": f"{realm.issuer}/elsewhere"}
-    realm.answer("/elsewhere", keys)
+    realm.set_response("/elsewhere", keys)
     unfit: dict[str, tuple[Callable[[], None], str]] = {
         "another issuer": (lambda: realm.describe(issuer="https://evil.example"), "another issuer"),
         "its issuer with a slash": (
@@ -176,21 +178,24 @@ def test_an_answer_that_is_not_the_providers_teaches_nothing(
         "keys in a file": (lambda: realm.describe(jwks_uri="file:///etc/passwd"), "not a URL"),
         "keys on the way": (lambda: realm.describe(jwks_uri="http://10.0.0.1/keys"), "not a URL"),
         "keys nowhere": (lambda: realm.describe(jwks_uri=NOWHERE), "refused"),
-        "an error": (lambda: realm.answer(KEYS, keys, status=500), "status 500"),
-        "elsewhere": (lambda: realm.answer(KEYS, "", status=302, headers=elsewhere), "status 302"),
-        "garbage": (lambda: realm.answer(KEYS, "<html>"), ""),
-        "a part": (lambda: realm.answer(KEYS, keys[:-2]), ""),
-        "a list": (lambda: realm.answer(KEYS, f"[{keys}]"), "not a JSON object"),
-        "too much": (lambda: realm.answer(KEYS, keys, *[" " * 65_536] * 5), "too large"),
-        "nesting": (lambda: realm.answer(KEYS, "[" * 100_000), ""),
-        "nothing": (lambda: realm.answer(KEYS, "", status=0), ""),
+        "an error": (lambda: realm.set_response(KEYS, keys, status=500), "status 500"),
+        "elsewhere": (
+            lambda: realm.set_response(KEYS, "", status=302, headers=elsewhere),
+            "status 302",
+        ),
+        "garbage": (lambda: realm.set_response(KEYS, "<html>"), ""),
+        "a part": (lambda: realm.set_response(KEYS, keys[:-2]), ""),
+        "a list": (lambda: realm.set_response(KEYS, f"[{keys}]"), "not a JSON object"),
+        "too much": (lambda: realm.set_response(KEYS, keys, *[" " * 65_536] * 5), "too large"),
+        "nesting": (lambda: realm.set_response(KEYS, "[" * 100_000), ""),
+        "nothing": (lambda: realm.set_response(KEYS, "", status=0), ""),
         "something packed": (
-            lambda: realm.answer(KEYS, "x", headers={"Content-Encoding": "gzip"}),
+            lambda: realm.set_response(KEYS, "x", headers={"Content-Encoding": "gzip"}),
             "",
         ),
         "no keys": (realm.publish, "no key of an accepted type"),
         "keys in no list": (
-            lambda: realm.answer(KEYS, '{"keys": "x"}'),
+            lambda: realm.set_response(KEYS, '{"keys": "x"}'),
             "no key of an accepted type",
         ),
     }
@@ -201,9 +206,9 @@ def test_an_answer_that_is_not_the_providers_teaches_nothing(
             change()
 
             with pytest.raises(ProviderUnavailable):
-                asking(realm).key("first")
+                provider_client(realm).key("first")
             assert reason in log_lines[-1]["exception.message"]
-    assert realm.asked("/elsewhere") == 0
+    assert realm.request_count("/elsewhere") == 0
 
 
 @pytest.mark.filterwarnings("ignore:Key size should be")
@@ -236,7 +241,7 @@ def test_only_keys_that_are_fit_for_signatures_are_used(realm: Realm) -> None:
         RSAKey.generate_key(1024).as_dict(private=False, kid="short"),
         {},
     )
-    provider = asking(realm)
+    provider = provider_client(realm)
 
     provider.key("first")
     known = provider._cached.keys  # noqa: SLF001  all of them

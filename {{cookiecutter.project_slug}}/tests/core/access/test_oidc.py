@@ -78,24 +78,34 @@ def verifier(realm: Realm) -> Verifier:
     return trusting(realm)
 
 
-def test_a_token_speaks_for_its_subject_whatever_signs_it(realm: Realm, verifier: Verifier) -> None:
-    said = claims(realm.issuer, "Ann")
+def test_a_token_identifies_its_subject_with_any_signing_key(
+    realm: Realm, verifier: Verifier
+) -> None:
+    payload = claims(realm.issuer, "Ann")
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "Ann")
     tokens: list[tuple[Key, dict[str, Any], dict[str, Any]]] = [
         (KEY, {}, {}),
         (CURVE, {}, {}),
         (MODULUS, {}, {}),
         (KEY, {"typ": "application/at+JWT"}, {}),
-        (KEY, {"typ": ""}, {}),  # the same as none, which the RFCs allow
+        (KEY, {"typ": ""}, {}),  # the same as without `typ`, which the RFCs allow
         (KEY, {"typ": "JWT"}, {"typ": "Bearer", "azp": "shop", "sid": "1"}),  # Keycloak
-        (KEY, {}, {"aud": ["another", said["aud"]], "nonce": "n"}),  # its header says what it is
-        (KEY, {"x5t": "t", "of their own": 1}, {"nbf": said["iat"] - 5, "exp": said["iat"] + 0.5}),
+        (
+            KEY,
+            {},
+            {"aud": ["another", payload["aud"]], "nonce": "n"},
+        ),  # its header identifies the kind of token
+        (
+            KEY,
+            {"x5t": "t", "of their own": 1},
+            {"nbf": payload["iat"] - 5, "exp": payload["iat"] + 0.5},
+        ),
     ]
     for key, header, others in tokens:
-        principal = verifier.verify(signed({**said, **others}, key, **header))
+        principal = verifier.verify(signed({**payload, **others}, key, **header))
 
         assert (principal.id, principal.scopes) == (ann, USER)
-    assert verifier.verify(signed({**said, "sub": "ann"})).id != ann
+    assert verifier.verify(signed({**payload, "sub": "ann"})).id != ann
 
 
 def test_the_old_name_of_a_signature_means_the_same(realm: Realm, verifier: Verifier) -> None:
@@ -105,11 +115,11 @@ def test_the_old_name_of_a_signature_means_the_same(realm: Realm, verifier: Veri
 
 
 @pytest.mark.attack
-def test_no_forged_token_is_believed(
+def test_no_forged_token_is_accepted(
     realm: Realm, verifier: Verifier, subtests: pytest.Subtests
 ) -> None:
-    said = claims(realm.issuer)
-    good = signed(said)
+    payload = claims(realm.issuer)
+    good = signed(payload)
     assert verifier.verify(good)
     head, body, signature = good.split(".")
     header: dict[str, Any] = {"alg": "ES256", "kid": "first", "typ": "at+jwt"}
@@ -128,26 +138,28 @@ def test_no_forged_token_is_believed(
         "alg None with the signature": f"{part({**header, 'alg': 'nOnE'})}.{body}.{signature}",
         "alg in a list": f"{part({**header, 'alg': ['ES256']})}.{body}.{signature}",
         **{
-            f"the public key as a secret: {form}": signed(said, secret, alg="HS256", kid="modulus")
+            f"the public key as a secret: {form}": signed(
+                payload, secret, alg="HS256", kid="modulus"
+            )
             for form, secret in confused.items()
         },
-        "another algorithm than the key's": signed(said, MODULUS, alg="PS256"),
-        "an algorithm that is not allowed": signed(said, MODULUS, alg="RS512"),
+        "another algorithm than the key's": signed(payload, MODULUS, alg="PS256"),
+        "an algorithm that is not allowed": signed(payload, MODULUS, alg="RS512"),
         "another kind of key": f"{part({**header, 'kid': 'modulus'})}.{body}.{signature}",
-        "another key of the same name": signed(said, OTHER),
-        "a key of its own": signed(said, OTHER, jwk=OTHER.as_dict(private=False)),
-        "a key from elsewhere": signed(said, OTHER, jku="https://evil.example/keys"),
-        "certificates of its own": signed(said, OTHER, x5c=certificates),
-        "certificates from elsewhere": signed(said, OTHER, x5u="https://evil.example/x5c"),
-        "an unknown key": signed(said, OTHER, kid="unknown"),
-        "a key with a path": signed(said, OTHER, kid="../../dev/null"),
+        "another key of the same name": signed(payload, OTHER),
+        "a key of its own": signed(payload, OTHER, jwk=OTHER.as_dict(private=False)),
+        "a key from elsewhere": signed(payload, OTHER, jku="https://evil.example/keys"),
+        "certificates of its own": signed(payload, OTHER, x5c=certificates),
+        "certificates from elsewhere": signed(payload, OTHER, x5u="https://evil.example/x5c"),
+        "an unknown key": signed(payload, OTHER, kid="unknown"),
+        "a key with a path": signed(payload, OTHER, kid="../../dev/null"),
         "a key by no text": f"{part({**header, 'kid': ['first']})}.{body}.{signature}",
         "no key": f"{part({'alg': 'ES256', 'typ': 'at+jwt'})}.{body}.{signature}",
-        "an extension that it demands": signed(said, crit=["exp"], exp=1),
-        "a body that is not encoded": signed(said, crit=["b64"], b64=False),
-        "another body": f"{head}.{part({**said, 'sub': 'admin'})}.{signature}",
+        "an extension that it demands": signed(payload, crit=["exp"], exp=1),
+        "a body that is not encoded": signed(payload, crit=["b64"], b64=False),
+        "another body": f"{head}.{part({**payload, 'sub': 'admin'})}.{signature}",
         "deep nesting": f"{encoded(b'[' * 5_000)}.{body}.{signature}",
-        "too long": signed({**said, "padding": "x" * 8_000}),
+        "too long": signed({**payload, "padding": "x" * 8_000}),
         "an encrypted one": "a.b.c.d.e",
         "two of them": f"{good}{good}",
         "nothing": "",
@@ -158,10 +170,10 @@ def test_no_forged_token_is_believed(
 
 
 @pytest.mark.attack
-def test_no_token_for_another_time_place_or_use_is_believed(
+def test_no_token_for_another_time_issuer_audience_or_use_is_accepted(
     realm: Realm, verifier: Verifier, subtests: pytest.Subtests
 ) -> None:
-    said = claims(realm.issuer)
+    payload = claims(realm.issuer)
     wrong: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "expired": ({}, {"exp": NOW - 60}),
         "expiring in words": ({}, {"exp": "tomorrow"}),
@@ -171,7 +183,7 @@ def test_no_token_for_another_time_place_or_use_is_believed(
         "of an issuer with a slash": ({}, {"iss": f"{realm.issuer}/"}),
         "of two issuers": ({}, {"iss": [realm.issuer]}),
         "for another audience": ({}, {"aud": "another service"}),
-        "for an audience that begins alike": ({}, {"aud": f"{said['aud']}.evil.example"}),
+        "for an audience that begins alike": ({}, {"aud": f"{payload['aud']}.evil.example"}),
         "for a list of others": ({}, {"aud": ["another service"]}),
         "for no audience": ({}, {"aud": []}),
         "for nobody": ({}, {"sub": ""}),
@@ -185,17 +197,19 @@ def test_no_token_for_another_time_place_or_use_is_believed(
         "a refresh token of Keycloak": ({"typ": "JWT"}, {"typ": "Refresh"}),
         "a logout token": ({"typ": "JWT"}, {"events": {}}),
         "bound to a key": ({}, {"cnf": {"jkt": "thumbprint"}}),
-        **{f"without {name}": ({}, {name: None}) for name in said if name != "iat"},
+        **{f"without {name}": ({}, {name: None}) for name in payload if name != "iat"},
     }
     for name, (header, changes) in wrong.items():
         with subtests.test(name):
-            changed = {key: each for key, each in {**said, **changes}.items() if each is not None}
+            changed = {
+                key: each for key, each in {**payload, **changes}.items() if each is not None
+            }
             with pytest.raises(InvalidToken):
                 verifier.verify(signed(changed, **header))
 
 
 @pytest.mark.attack
-def test_a_key_of_another_provider_is_not_believed(
+def test_a_key_of_another_provider_is_not_accepted(
     openid_provider: OpenIDProvider,
 ) -> None:
     other = openid_provider.realm(CURVE)
@@ -204,7 +218,7 @@ def test_a_key_of_another_provider_is_not_believed(
         trusting(other).verify(signed(claims(other.issuer)))  # signed with the key of another realm
 
 
-def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
+def test_the_claims_of_a_token_are_mapped_to_scopes(
     realm: Realm, subtests: pytest.Subtests
 ) -> None:
     auth0 = "https://shop.example/roles"
@@ -241,10 +255,12 @@ def test_what_a_token_says_is_mapped_to_what_its_caller_may_do(
             NOBODY,
         ),
     ]
-    for values, said, scopes in cases:
-        with subtests.test(f"{values} {said}"):
-            told = {"oidc_role_claim": "", "oidc_admin_requires": "", **values}
-            principal = trusting(realm, **told).verify(signed(claims(realm.issuer, **said)))
+    for values, payload, scopes in cases:
+        with subtests.test(f"{values} {payload}"):
+            all_values = {"oidc_role_claim": "", "oidc_admin_requires": "", **values}
+            principal = trusting(realm, **all_values).verify(
+                signed(claims(realm.issuer, **payload))
+            )
 
             assert principal.scopes == scopes
 
@@ -254,7 +270,7 @@ def test_nobody_becomes_an_administrator_by_what_only_looks_like_the_role(
     realm: Realm, subtests: pytest.Subtests
 ) -> None:
     verifier = trusting(realm)  # role:admin in realm_access.roles
-    for said in (
+    for payload in (
         {"scope": "admin role:admin"},
         {"roles": ["admin"]},
         {"realm_access.roles": ["admin"]},
@@ -270,8 +286,8 @@ def test_nobody_becomes_an_administrator_by_what_only_looks_like_the_role(
         {"realm_access": {"roles": {"admin": True}}},
         {"realm_access": {"roles": 7}},
     ):
-        with subtests.test(str(said)):
-            token = signed(claims(realm.issuer, **said))
+        with subtests.test(str(payload)):
+            token = signed(claims(realm.issuer, **payload))
 
             assert verifier.verify(token).scopes == USER
 
@@ -306,7 +322,7 @@ def test_a_wrong_setting_is_refused_at_start(
             Settings.model_validate({**production, **values})
 
 
-def test_in_development_the_provider_may_be_left_out_and_then_nobody_is_known(
+def test_in_development_the_provider_is_optional_and_without_it_no_token_is_accepted(
     make_app: MakeApp,
 ) -> None:
     settings = Settings.model_validate({"app_env": "development"})
@@ -315,20 +331,20 @@ def test_in_development_the_provider_may_be_left_out_and_then_nobody_is_known(
 
     app = make_app()
     oidc.init_app(app, settings)
-    shown = {"Authorization": f"Bearer {signed(claims(NOWHERE))}"}
-    with app.test_request_context(headers=shown), pytest.raises(InvalidToken):
+    headers = {"Authorization": f"Bearer {signed(claims(NOWHERE))}"}
+    with app.test_request_context(headers=headers), pytest.raises(InvalidToken):
         access.require_scope("notes:read")
 
 
-def test_each_application_asks_its_provider_when_the_first_token_comes(serving: Serving) -> None:
+def test_each_application_fetches_the_keys_when_the_first_token_arrives(serving: Serving) -> None:
     realm, one = serving()
     _, another = serving(realm)
-    shown = {"Authorization": f"Bearer {signed(claims(realm.issuer))}"}
-    assert realm.asked(KEYS) == 0
+    headers = {"Authorization": f"Bearer {signed(claims(realm.issuer))}"}
+    assert realm.request_count(KEYS) == 0
 
     for client in (one, one, another, another):
-        assert client.get(toy.URL, headers=shown).status_code == 200
-    assert realm.asked(DISCOVERY) == realm.asked(KEYS) == 2
+        assert client.get(toy.URL, headers=headers).status_code == 200
+    assert realm.request_count(DISCOVERY) == realm.request_count(KEYS) == 2
 
 
 def test_while_the_provider_is_away_only_those_wait_whose_keys_are_unknown(
@@ -340,13 +356,13 @@ def test_while_the_provider_is_away_only_those_wait_whose_keys_are_unknown(
         for kid in ("first", "unknown")
     )
     assert client.get(toy.URL, headers=known).status_code == 200
-    realm.answer(DISCOVERY, "", status=503)
+    realm.set_response(DISCOVERY, "", status=503)
 
-    answer = client.get(toy.URL, headers=unknown)
-    assert answer.status_code == 503
-    assert answer.json is not None
-    assert answer.json["code"] == "identity_provider_unavailable"
-    assert answer.headers["Retry-After"] == "10"
+    response = client.get(toy.URL, headers=unknown)
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["code"] == "identity_provider_unavailable"
+    assert response.headers["Retry-After"] == "10"
     assert client.get(toy.URL, headers=known).status_code == 200
     assert client.get(toy.URL, headers={"Authorization": ""}).status_code == 401
     assert client.get("/health/ready").status_code == 200

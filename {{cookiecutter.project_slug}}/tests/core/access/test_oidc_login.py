@@ -36,18 +36,18 @@ def flow(realm: Realm) -> OIDCLogin:
     return OIDCLogin(settings, ProviderClient(realm.issuer, settings.oidc_algorithms), GRANTED)
 
 
-def said(realm: Realm, **others: object) -> dict[str, Any]:
+def id_token_claims(realm: Realm, **others: object) -> dict[str, Any]:
     """Return the claims of an ID token."""
     found = {**claims(realm.issuer, "ann"), "aud": CLIENT["id"], "nonce": NONCE, **others}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def given(told: dict[str, Any], key: Key = KEY, **header: object) -> dict[str, str]:
+def token_response(payload: dict[str, Any], key: Key = KEY, **header: object) -> dict[str, str]:
     """Return the provider's token response."""
-    return {"id_token": signed(told, key, **{"typ": "JWT", **header}), "access_token": ACCESS}
+    return {"id_token": signed(payload, key, **{"typ": "JWT", **header}), "access_token": ACCESS}
 
 
-def test_id_tokens_of_many_providers_are_believed(
+def test_id_tokens_of_many_providers_are_accepted(
     flow: OIDCLogin, realm: Realm, subtests: pytest.Subtests
 ) -> None:
     half = encoded(sha256(ACCESS.encode()).digest()[:16])
@@ -63,13 +63,15 @@ def test_id_tokens_of_many_providers_are_believed(
     ann = uuid5(uuid5(NAMESPACE_URL, realm.issuer), "ann")
     for name, (key, header, others) in cases.items():
         with subtests.test(name):
-            principal, _ = flow.identify(given(said(realm, **others), key, **header), NONCE)
+            principal, _ = flow.identify(
+                token_response(id_token_claims(realm, **others), key, **header), NONCE
+            )
 
             assert (principal.id, principal.scopes) == (ann, USER)
 
 
 @pytest.mark.attack
-def test_no_id_token_that_is_not_the_answer_is_believed(
+def test_no_id_token_of_another_request_is_accepted(
     flow: OIDCLogin, realm: Realm, subtests: pytest.Subtests
 ) -> None:
     now = int(time.time())
@@ -102,26 +104,26 @@ def test_no_id_token_that_is_not_the_answer_is_believed(
         "too long": ({}, {"padding": "x" * 10_000}),
     }
     secret = OctKey.import_key(CLIENT["secret"])
-    good = said(realm)
+    good = id_token_claims(realm)
     unsigned = f"{part({'alg': 'none', 'kid': 'first'})}.{part(good)}."
-    answers: dict[str, dict[str, Any]] = {
+    responses: dict[str, dict[str, Any]] = {
         **{
-            name: given(said(realm, **changes), **header)
+            name: token_response(id_token_claims(realm, **changes), **header)
             for name, (header, changes) in wrong.items()
         },
-        "signed with the client's secret": given(good, secret, alg="HS256", kid="first"),
-        "signed with the key of somebody else": given(good, OTHER),
-        "not signed": {**given(good), "id_token": unsigned},
-        "no token": {**given(good), "id_token": "nothing"},
-        "no text": {**given(good), "id_token": 7},
+        "signed with the client's secret": token_response(good, secret, alg="HS256", kid="first"),
+        "signed with the key of somebody else": token_response(good, OTHER),
+        "not signed": {**token_response(good), "id_token": unsigned},
+        "no token": {**token_response(good), "id_token": "nothing"},
+        "no text": {**token_response(good), "id_token": 7},
         "none": {"access_token": ACCESS},
         "with the hash of an access token that is not there": {
-            "id_token": given(said(realm, at_hash="a"))["id_token"]
+            "id_token": token_response(id_token_claims(realm, at_hash="a"))["id_token"]
         },
     }
-    for name, answer in answers.items():
+    for name, response in responses.items():
         with subtests.test(name), pytest.raises(LoginFailed):
-            flow.identify(answer, NONCE)
+            flow.identify(response, NONCE)
 
 
 def test_roles_are_those_of_the_id_token(flow: OIDCLogin, realm: Realm) -> None:
@@ -131,7 +133,7 @@ def test_roles_are_those_of_the_id_token(flow: OIDCLogin, realm: Realm) -> None:
         ({}, USER),
     ]
     for others, scopes in cases:
-        principal, _ = flow.identify(given(said(realm, **others)), NONCE)
+        principal, _ = flow.identify(token_response(id_token_claims(realm, **others)), NONCE)
 
         assert principal.scopes == scopes
 
@@ -146,7 +148,7 @@ def test_people_are_called_what_the_provider_calls_them(flow: OIDCLogin, realm: 
         ({"preferred_username": "x" * 1_000}, "x" * MAX_NAME_LENGTH),
     ]
     for others, name in cases:
-        assert flow.identify(given(said(realm, **others)), NONCE)[1] == name
+        assert flow.identify(token_response(id_token_claims(realm, **others)), NONCE)[1] == name
 
 
 def test_a_wrong_setting_is_refused_at_start(production: dict[str, str]) -> None:

@@ -12,43 +12,45 @@ def guarded(make_app: MakeApp) -> FlaskClient:
     return toy.init_app(make_app()).test_client()
 
 
-def test_whoever_has_the_scope_is_let_in(guarded: FlaskClient) -> None:
+def test_a_principal_with_the_scope_is_admitted(guarded: FlaskClient) -> None:
     app = guarded.application
     for scheme in ("Bearer", "bearer"):  # RFC 9110: compared without case
         header = authorization(app, "admin").replace("Bearer", scheme)
-        answer = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
+        response = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
 
-        assert answer.status_code == 200
-        assert answer.json == {**toy.NOTE, "text": str(user_id(app, "admin"))}
+        assert response.status_code == 200
+        assert response.json == {**toy.NOTE, "text": str(user_id(app, "admin"))}
 
 
 @pytest.mark.attack
-def test_a_stranger_learns_nothing_of_what_a_route_takes(guarded: FlaskClient) -> None:
+def test_an_unauthenticated_client_gets_no_details_of_a_route(guarded: FlaskClient) -> None:
     for body in ({"json": {"unknown": 1}}, {"data": "{"}, {"data": b"x" * 2_000_000}, {}):
-        answer = guarded.put(toy.URL, headers={"Authorization": ""}, **body)
+        response = guarded.put(toy.URL, headers={"Authorization": ""}, **body)
 
-        assert answer.status_code == 401
-        assert answer.json is not None
-        assert answer.json["code"] == "unauthorized"
-        assert "errors" not in answer.json
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert response.status_code == 401
+        assert response.json is not None
+        assert response.json["code"] == "unauthorized"
+        assert "errors" not in response.json
+        assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.attack
-def test_a_caller_without_the_scope_is_told_which_one(guarded: FlaskClient) -> None:
-    answer = guarded.put(toy.URL, json={"unknown": 1})
+def test_a_principal_without_the_scope_gets_the_name_of_the_missing_one(
+    guarded: FlaskClient,
+) -> None:
+    response = guarded.put(toy.URL, json={"unknown": 1})
 
-    assert answer.status_code == 403
-    assert answer.json is not None
-    assert answer.json["code"] == "insufficient_scope"
+    assert response.status_code == 403
+    assert response.json is not None
+    assert response.json["code"] == "insufficient_scope"
     assert (
-        answer.headers["WWW-Authenticate"]
+        response.headers["WWW-Authenticate"]
         == 'Bearer error="insufficient_scope", scope="notes:write"'
     )
 
 
 @pytest.mark.attack
-def test_what_is_no_bearer_token_lets_nobody_in(
+def test_an_invalid_bearer_token_admits_nobody(
     guarded: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     good = authorization(guarded.application, "admin")
@@ -70,13 +72,13 @@ def test_what_is_no_bearer_token_lets_nobody_in(
         "Digest username=admin",
     ):
         with subtests.test(header[:40]):
-            answer = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
+            response = guarded.put(toy.URL, json=toy.NOTE, headers={"Authorization": header})
 
-            assert answer.status_code == 401
-            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            assert response.status_code == 401
+            assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_each_log_line_of_a_request_names_its_caller(
+def test_each_log_line_of_a_request_has_its_user_id(
     guarded: FlaskClient, log_lines: LogLines
 ) -> None:
     guarded.put(toy.URL, json={})
@@ -92,25 +94,25 @@ def test_each_log_line_of_a_request_names_its_caller(
 def test_a_scope_that_is_looked_up_ends_when_it_no_longer_holds(make_app: MakeApp) -> None:
     client = toy.init_app(make_app()).test_client()
     app = client.application
-    asked: list[access.Principal] = []
-    answers = [True, False]
+    checked: list[access.Principal] = []
+    results = [True, False]
 
     def still_holds(principal: access.Principal) -> bool:
-        asked.append(principal)
-        return answers[len(asked) - 1]
+        checked.append(principal)
+        return results[len(checked) - 1]
 
     access.check_on_each_request(app, "notes:read", still_holds)
 
-    assert [client.get(toy.URL).status_code for _ in answers] == [200, 403]
-    assert [principal.id for principal in asked] == [user_id(app)] * 2
+    assert [client.get(toy.URL).status_code for _ in results] == [200, 403]
+    assert [principal.id for principal in checked] == [user_id(app)] * 2
 
 
 def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
     app = make_app()
-    asked: list[access.Principal] = []
+    checked: list[access.Principal] = []
 
     def still_holds(principal: access.Principal) -> bool:
-        asked.append(principal)
+        checked.append(principal)
         return True
 
     @app.get("/twice")
@@ -122,11 +124,11 @@ def test_a_scope_is_looked_up_once_in_a_request(make_app: MakeApp) -> None:
     access.check_on_each_request(toy.init_app(app), "notes:read", still_holds)
 
     assert app.test_client().get("/twice").text == "admitted"
-    assert len(asked) == 1
+    assert len(checked) == 1
 
 
 # {% endif %}
-def test_the_document_says_what_a_route_requires(guarded: FlaskClient) -> None:
+def test_the_document_has_the_scopes_of_a_route(guarded: FlaskClient) -> None:
     document = guarded.get("/api/openapi.json").json
     assert document is not None
 

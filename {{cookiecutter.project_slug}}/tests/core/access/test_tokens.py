@@ -38,8 +38,8 @@ def key_set(*keys: Key, private: bool = True) -> str:
 
 
 def trusting(*keys: Key, **values: object) -> Tokens:
-    told = {"jwt_keys": key_set(*keys), "jwt_issuer": "issuer", "jwt_audience": "audience"}
-    return Tokens(Settings.model_validate({"app_env": "testing", **told, **values}))
+    jwt_values = {"jwt_keys": key_set(*keys), "jwt_issuer": "issuer", "jwt_audience": "audience"}
+    return Tokens(Settings.model_validate({"app_env": "testing", **jwt_values, **values}))
 
 
 def signed(header: dict[str, Any], claims: dict[str, Any], key: Key) -> str:
@@ -60,7 +60,7 @@ def part(value: object) -> str:
     ],
     ids=lambda key: key.key_type,
 )
-def test_a_token_speaks_for_its_caller_until_it_expires(
+def test_a_token_identifies_its_principal_until_it_expires(
     key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer = trusting(key, access_token_ttl_seconds=30)
@@ -74,7 +74,7 @@ def test_a_token_speaks_for_its_caller_until_it_expires(
         issuer.verify(token.value)
 
 
-def test_while_keys_are_changed_both_are_good_and_the_first_one_signs() -> None:
+def test_during_a_rotation_both_keys_are_valid_and_the_first_one_signs() -> None:
     old, changing, new = trusting(SECRET), trusting(CURVE, SECRET), trusting(CURVE)
 
     of_the_old, of_the_new = old.issue(CALLER).value, changing.issue(CALLER).value
@@ -85,7 +85,7 @@ def test_while_keys_are_changed_both_are_good_and_the_first_one_signs() -> None:
         new.verify(of_the_old)
 
 
-def test_a_caller_without_a_session_has_a_token_too() -> None:
+def test_a_principal_without_a_session_has_a_token_too() -> None:
     issuer = trusting(SECRET)
     principal = Principal(UUID(int=1), frozenset())
 
@@ -93,7 +93,7 @@ def test_a_caller_without_a_session_has_a_token_too() -> None:
 
 
 @pytest.mark.attack
-def test_no_forged_token_is_believed(subtests: pytest.Subtests) -> None:
+def test_no_forged_token_is_accepted(subtests: pytest.Subtests) -> None:
     issuer = trusting(SECRET, CURVE)
     good = signed(HEADER, CLAIMS, SECRET)
     assert issuer.verify(good).id == CALLER.id
@@ -137,7 +137,9 @@ def test_no_forged_token_is_believed(subtests: pytest.Subtests) -> None:
 
 
 @pytest.mark.attack
-def test_no_token_for_another_time_place_or_use_is_believed(subtests: pytest.Subtests) -> None:
+def test_no_token_for_another_time_issuer_audience_or_use_is_accepted(
+    subtests: pytest.Subtests,
+) -> None:
     issuer = trusting(SECRET)
     wrong: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "expired": ({}, {"exp": NOW - 60}),
@@ -159,9 +161,9 @@ def test_no_token_for_another_time_place_or_use_is_believed(subtests: pytest.Sub
     for name, (header, claims) in wrong.items():
         with subtests.test(name):
             changed = {key: each for key, each in {**HEADER, **header}.items() if each is not None}
-            said = {key: each for key, each in {**CLAIMS, **claims}.items() if each is not None}
+            payload = {key: each for key, each in {**CLAIMS, **claims}.items() if each is not None}
             with pytest.raises(InvalidToken):
-                issuer.verify(signed(changed, said, SECRET))
+                issuer.verify(signed(changed, payload, SECRET))
 
 
 @pytest.mark.filterwarnings("ignore:Key size should be")
@@ -192,7 +194,7 @@ def test_an_unfit_key_set_is_refused_at_start_and_not_repeated(production: dict[
         assert "canary" not in str(refused.value)
 
 
-def test_a_public_key_may_follow_to_believe_others() -> None:
+def test_a_public_key_may_follow_to_verify_tokens_of_others() -> None:
     assert trusting(SECRET).verify(trusting(SECRET).issue(CALLER).value) == CALLER
     both = json.dumps({"keys": [SECRET.as_dict(), CURVE.as_dict(private=False)]})
 

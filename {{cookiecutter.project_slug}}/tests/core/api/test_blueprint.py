@@ -80,12 +80,12 @@ def test_one_switch_closes_the_page_and_its_document(make_app: MakeApp) -> None:
         assert client.get(path).status_code == 404
 
 
-def test_the_document_says_below_which_path_the_service_is(make_app: MakeApp, app: Flask) -> None:
+def test_the_document_has_the_url_prefix(make_app: MakeApp, app: Flask) -> None:
     assert api.document(make_app(url_prefix="/shop"))["servers"] == [{"url": "/shop"}]
     assert api.document(app)["servers"] == [{"url": "/"}]
 
 
-def test_the_document_says_who_may_use_it_how(app: Flask) -> None:
+def test_the_document_has_a_license_and_a_contact(app: Flask) -> None:
     info = api.document(app)["info"]
 
     assert info["license"]["name"]
@@ -107,40 +107,40 @@ def test_an_operation_without_a_token_is_documented_as_open(make_app: MakeApp) -
     assert all("security" in each for each in openapi.operations(document))
 
 
-def test_every_answer_is_documented_with_the_headers_it_has(app: Flask) -> None:
+def test_every_response_is_documented_with_its_headers(app: Flask) -> None:
     document = api.document(app)
     known = document["components"]["responses"]
-    answers = [
-        (status, known[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer)
+    responses = [
+        (status, known[response["$ref"].rpartition("/")[2]] if "$ref" in response else response)
         for each in openapi.operations(document)
-        for status, answer in each["responses"].items()
+        for status, response in each["responses"].items()
     ]
 
-    for status, answer in answers:
+    for status, response in responses:
         wanted = openapi.EVERYWHERE | openapi.BY_STATUS.get(status, set())
-        assert wanted <= answer["headers"].keys()
+        assert wanted <= response["headers"].keys()
     assert document["components"]["headers"].keys() == openapi.HEADERS.keys()
 
 
 def test_every_code_of_a_problem_is_listed_and_shown(app: Flask) -> None:
     components = api.document(app)["components"]
-    shown = {
+    documented = {
         code
-        for answer in components["responses"].values()
-        for code in answer["content"][errors.MEDIA_TYPE]["examples"]
+        for response in components["responses"].values()
+        for code in response["content"][errors.MEDIA_TYPE]["examples"]
     }
     schema = {**components["schemas"]["Problem"], "components": components}
     validator = jsonschema_rs.Draft202012Validator(schema)
 
     listed = components["schemas"]["ProblemCode"]["enum"]
-    assert {"validation_failed", "unreadable_url"} <= shown <= set(listed)
-    for answer in components["responses"].values():
-        for example in answer["content"][errors.MEDIA_TYPE]["examples"].values():
+    assert {"validation_failed", "unreadable_url"} <= documented <= set(listed)
+    for response in components["responses"].values():
+        for example in response["content"][errors.MEDIA_TYPE]["examples"].values():
             validator.validate(example["value"])
 
 
 def test_no_page_fills_in_a_header(app: Flask) -> None:
-    # Swagger UI sends examples and defaults along: every try would have the same Idempotency-Key.
+    # Swagger UI sends examples and defaults: every request would have the same Idempotency-Key.
     for operation in openapi.operations(api.document(app)):
         for each in operation.get("parameters", []):
             if each["in"] == "header":
@@ -149,28 +149,28 @@ def test_no_page_fills_in_a_header(app: Flask) -> None:
 
 
 def test_no_page_makes_up_a_text_of_a_body(app: Flask) -> None:
-    # Swagger UI fills a text without an example with random characters: each try of them as the
-    # current password counts as a wrong one.
+    # Swagger UI fills a text without an example with random characters. As the current password,
+    # they count as a failed attempt.
     document = api.document(app)
     for operation in openapi.operations(document):
         if "requestBody" not in operation:
             continue
         body = operation["requestBody"]["content"]["application/json"]["schema"]
         if "$ref" not in body:
-            continue  # an event, which is signed: no page can send one
+            continue  # an event: it needs a signature, so no page can send one
         schema = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
         for name, each in schema["properties"].items():
             assert each.get("type") != "string" or {"example", "enum"} & each.keys(), name
 
 
 def test_no_schema_is_called_like_one_of_its_properties(app: Flask) -> None:
-    # Generators make a class of each, and one name for two of them breaks typed clients.
+    # Generators make a class of each. Two classes with one name break typed clients.
     for name, schema in api.document(app)["components"]["schemas"].items():
         assert name.lower() not in schema.get("properties", {})
 
 
-def test_an_integer_that_needs_64_bits_says_so(make_app: MakeApp) -> None:
-    # Clients in Java, Go and C# otherwise make a number of 32 bits of it, and fail on a larger one.
+def test_an_integer_of_64_bits_has_its_format_in_the_document(make_app: MakeApp) -> None:
+    # Otherwise clients in Java, Go and C# use 32 bits and fail on a larger number.
     schemas = api.document(toy.init_app(make_app()))["components"]["schemas"]
 
     assert schemas["Note"]["properties"]["size"]["format"] == "int64"
@@ -179,7 +179,7 @@ def test_an_integer_that_needs_64_bits_says_so(make_app: MakeApp) -> None:
 
 def test_every_pattern_compiles_without_lookaround(app: Flask) -> None:
     schemas = api.document(app)["components"]["schemas"]
-    # The syntax of RE2, which Go, Rust and many gateways have.
+    # This engine has the syntax of RE2, as Go, Rust and many gateways do.
     engine = jsonschema_rs.RegexOptions()
 
     jsonschema_rs.Draft202012Validator(

@@ -16,24 +16,24 @@ def app(make_app: MakeApp) -> Flask:
     return toy.init_app(make_app())
 
 
-def test_an_answer_names_its_version_and_may_be_kept_but_not_compressed(
+def test_a_response_names_its_version_and_may_be_cached_but_not_compressed(
     client: FlaskClient,
 ) -> None:
-    answer = client.get(PATH)
+    response = client.get(PATH)
 
-    assert (answer.status_code, body(answer)["text"]) == (200, str(SOME_ID))
-    assert answer.headers["ETag"] == '"3"'
-    assert answer.headers["Cache-Control"] == "private, no-cache, no-transform"
-    assert answer.headers["Content-Encoding"] == "identity"
+    assert (response.status_code, body(response)["text"]) == (200, str(SOME_ID))
+    assert response.headers["ETag"] == '"3"'
+    assert response.headers["Cache-Control"] == "private, no-cache, no-transform"
+    assert response.headers["Content-Encoding"] == "identity"
 
 
-def test_what_a_client_holds_is_not_sent_again(client: FlaskClient) -> None:
+def test_a_current_representation_is_not_sent_again(client: FlaskClient) -> None:
     for held in ('"3"', 'W/"3"', '"2", "3"', '"3-gzip"', "*"):
-        answer = client.get(PATH, headers={"If-None-Match": held})
+        response = client.get(PATH, headers={"If-None-Match": held})
 
-        assert (answer.status_code, answer.data) == (304, b""), held
-        assert answer.headers["ETag"] == '"3"'
-        assert "Content-Type" not in answer.headers
+        assert (response.status_code, response.data) == (304, b""), held
+        assert response.headers["ETag"] == '"3"'
+        assert "Content-Type" not in response.headers
     for other in ('"2"', '"4-gzip"'):
         assert client.get(PATH, headers={"If-None-Match": other}).status_code == 200, other
 
@@ -47,6 +47,6 @@ def test_a_version_that_was_seen_is_compared_strongly(client: FlaskClient) -> No
         ("nonsense", 412, "precondition_failed"),
         ('W/"3"', 412, "weak_etag"),
     ):
-        answer = client.get(PATH, headers={"If-Match": seen})
+        response = client.get(PATH, headers={"If-Match": seen})
 
-        assert (answer.status_code, body(answer).get("code")) == (status, code), seen
+        assert (response.status_code, body(response).get("code")) == (status, code), seen

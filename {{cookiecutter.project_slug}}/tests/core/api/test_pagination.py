@@ -28,7 +28,7 @@ LIST, OTHER_LIST = "/api/docs", "/api/openapi.json"
 
 
 def test_pages_follow_each_other_without_a_gap(app: Flask) -> None:
-    # Two of one moment, so that the id decides.
+    # Pairs have the same time, so that the id determines their order.
     kept = [Note(id=UUID(int=n), created_at=WHEN + timedelta(seconds=n // 2)) for n in range(5)]
     with app.app_context(), writing() as session:
         session.add_all(kept)

@@ -38,35 +38,35 @@ class Unreliable(InProcessStore):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
-        self.asked = 0
+        self.calls = 0
         self.kept_for: list[int] = []
 
-    def _answer(self) -> None:
-        self.asked += 1
+    def _count_call(self) -> None:
+        self.calls += 1
         if self.away:
             raise ConnectionError
 
     def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        self._answer()
+        self._count_call()
         return super().get_or_lease(key, schema, lease)
 
     def fill(self, entry_key: bytes, lease: bytes, entry: bytes, milliseconds: int) -> None:
-        self._answer()
+        self._count_call()
         self.kept_for.append(milliseconds)
         super().fill(entry_key, lease, entry, milliseconds)
 
     def invalidate(self, keys: list[str]) -> None:
-        self._answer()
+        self._count_call()
         super().invalidate(keys)
 
 
 class Counting(RedisStore):
     """A Redis that counts the reads of entries."""
 
-    asked = 0
+    calls = 0
 
     def get_or_lease(self, key: str, schema: bytes, lease: bytes) -> tuple[bytes, bytes]:
-        self.asked += 1
+        self.calls += 1
         return super().get_or_lease(key, schema, lease)
 
 
@@ -85,7 +85,7 @@ redis = pytest.param(
 
 @pytest.fixture(params=[InProcessStore, redis])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
-    # However busy the machine is.
+    # A busy machine must not exceed the timeout.
     monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     made: Store = request.param()
     return made
@@ -102,16 +102,16 @@ class Source:
 
     def __init__(self) -> None:
         self.version = 1
-        self.answers: list[int] = []
+        self.versions: list[int] = []
 
     def __call__(self) -> Representation:
-        self.answers.append(self.version)
+        self.versions.append(self.version)
         return Representation(self.version, b'{"made of": "several words"}')
 
     @property
     def times(self) -> int:
         """The number of calls."""
-        return len(self.answers)
+        return len(self.versions)
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -119,7 +119,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: now)
 
 
-def test_an_answer_is_made_once_and_then_read(store: Store, key: str) -> None:
+def test_a_value_is_computed_once_and_then_read(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
 
     first, second = (cache.read(key, SCHEMA, source) for _ in range(2))
@@ -128,7 +128,7 @@ def test_an_answer_is_made_once_and_then_read(store: Store, key: str) -> None:
     assert source.times == 1
 
 
-def test_what_is_forgotten_is_made_again(store: Store, key: str) -> None:
+def test_an_invalidated_entry_is_computed_again(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
     cache.read(key, SCHEMA, source)
     source.version = 2
@@ -138,7 +138,7 @@ def test_what_is_forgotten_is_made_again(store: Store, key: str) -> None:
     assert cache.read(key, SCHEMA, source).version == 2
 
 
-def test_an_answer_that_a_change_overtook_is_not_stored(store: Store, key: str) -> None:
+def test_a_value_that_a_change_overtook_is_not_stored(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
 
     def overtaken() -> Representation:
@@ -151,7 +151,7 @@ def test_an_answer_that_a_change_overtook_is_not_stored(store: Store, key: str) 
     assert cache.read(key, SCHEMA, source).version == 2
 
 
-def test_an_overtaken_answer_does_not_replace_the_one_made_after_the_change(
+def test_an_overtaken_value_does_not_replace_the_one_computed_after_the_change(
     store: Store, key: str
 ) -> None:
     cache, source = Cache(store, SECONDS), Source()
@@ -180,9 +180,7 @@ def test_an_exception_is_not_kept(store: Store, key: str) -> None:
     assert cache.read(key, SCHEMA, Source()).version == 1
 
 
-def test_another_form_of_an_answer_is_not_read_but_forgotten_like_one(
-    store: Store, key: str
-) -> None:
+def test_an_entry_of_another_schema_is_not_read_but_is_invalidated(store: Store, key: str) -> None:
     cache, source = Cache(store, SECONDS), Source()
     cache.read(key, b"another", source)
     assert cache.read(key, SCHEMA, source).version == 1
@@ -194,7 +192,7 @@ def test_another_form_of_an_answer_is_not_read_but_forgotten_like_one(
     assert cache.read(key, b"another", source).version == 2
 
 
-def test_whoever_finds_a_lease_waits_for_the_answer(
+def test_a_reader_that_finds_a_lease_waits_for_the_value(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, source = Cache(store, SECONDS), Source()
@@ -223,7 +221,7 @@ def test_nobody_waits_longer_than_the_limit(
     assert cache.read(key, SCHEMA, source).version == 7
 
 
-def test_what_a_killed_process_left_holds_a_reader_up_for_less_than_half_a_second(
+def test_the_lease_of_a_killed_process_delays_a_reader_for_less_than_half_a_second(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = clock = time.monotonic()
@@ -260,7 +258,7 @@ def test_a_new_generation_finds_nothing_of_the_one_before(store: Store, key: str
     assert source.times == 2
 
 
-def test_an_answer_ends_after_its_time_and_not_together_with_others(
+def test_entries_expire_after_their_ttl_at_different_times(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, source = Unreliable(), Source()
@@ -276,7 +274,7 @@ def test_an_answer_ends_after_its_time_and_not_together_with_others(
     assert source.times == 21
 
 
-def test_a_process_keeps_a_limited_number_of_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_keeps_a_limited_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "MAX_ENTRIES", 2)
     cache, source = Cache(InProcessStore(), SECONDS), Source()
 
@@ -288,7 +286,7 @@ def test_a_process_keeps_a_limited_number_of_answers(monkeypatch: pytest.MonkeyP
     assert source.times == 4
 
 
-def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
+def test_without_redis_every_value_is_computed_and_one_line_is_logged(
     key: str, log_lines: LogLines
 ) -> None:
     store, source = Counting(NOWHERE), Source()
@@ -299,23 +297,23 @@ def test_while_redis_is_away_every_answer_is_made_and_one_line_says_so(
         cache.invalidate([key])
 
     assert source.times == 3
-    assert store.asked == 1, "asked again at every read"
+    assert store.calls == 1, "Redis was tried again at every read"
     (line,) = log_lines
     assert line["message"] == "Redis unavailable"
     assert line["fallback"] == "reads go to the database"
 
 
-def test_every_question_to_redis_that_is_not_answered_raises_one_kind_of_error(key: str) -> None:
+def test_every_failed_redis_command_raises_one_kind_of_error(key: str) -> None:
     store = RedisStore(NOWHERE)
 
-    for question in (
+    for request in (
         lambda: store.get_or_lease(key, SCHEMA, OTHERS),
         lambda: store.fill(b"place", OTHERS, b"", 1),
         lambda: store.invalidate([key]),
         store.start_generation,
     ):
         with pytest.raises(store.errors):
-            question()
+            request()
 
 
 def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
@@ -330,9 +328,9 @@ def test_a_change_while_redis_is_away_is_not_forgotten_when_it_returns(
     cache.invalidate([key])
     store.away = False
 
-    asked = store.asked
+    calls_before = store.calls
     assert cache.read(key, SCHEMA, source).version == 2
-    assert store.asked == asked, "left alone for a while"
+    assert store.calls == calls_before, "left alone for a while"
     later(monkeypatch, redis_server.PAUSE_SECONDS)
     assert cache.read(key, SCHEMA, source).version == 2
     assert cache.read(key, SCHEMA, source).version == 2
@@ -353,7 +351,7 @@ def test_a_failover_of_redis_is_noticed_by_its_first_refusal(
 
 
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
-def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_from_a_replica_are_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
     store, client = in_redis(), Redis.from_url(os.environ["TEST_REDIS_URL"])
     entry_key, _ = store.get_or_lease(key, SCHEMA, OTHERS)
@@ -361,14 +359,14 @@ def test_a_replica_is_not_believed(key: str, monkeypatch: pytest.MonkeyPatch) ->
     prefix, generation = entry_key.decode().split(f"/{key}/")
     assert client.get(f"{prefix}/generation") == generation.encode()
 
-    # As on a replica, every write is refused.
+    # A replica refuses every write.
     with pytest.raises(ResponseError, match="Write commands are not allowed"):
         client.eval_ro(
             store.GET_OR_LEASE, 2, f"{prefix}/generation", f"{prefix}/{key}/", SCHEMA, OTHERS, 5_000
         )
 
 
-def test_a_change_is_told_even_while_redis_is_left_alone(key: str) -> None:
+def test_a_change_is_sent_to_redis_even_during_the_pause(key: str) -> None:
     store, source = Unreliable(), Source()
     ours, others = Cache(store, SECONDS), Cache(store, SECONDS)
     store.away = True
@@ -382,7 +380,7 @@ def test_a_change_is_told_even_while_redis_is_left_alone(key: str) -> None:
     assert others.read(key, SCHEMA, source).version == 2
 
 
-def test_an_answer_that_cannot_be_stored_is_given_all_the_same(key: str) -> None:
+def test_a_value_that_cannot_be_stored_is_returned_nevertheless(key: str) -> None:
     store, source = Unreliable(), Source()
 
     def meanwhile_away() -> Representation:
@@ -392,7 +390,7 @@ def test_an_answer_that_cannot_be_stored_is_given_all_the_same(key: str) -> None
     assert Cache(store, SECONDS).read(key, SCHEMA, meanwhile_away).version == 1
 
 
-def test_a_form_changes_with_the_fields_of_what_is_shown() -> None:
+def test_a_schema_digest_changes_with_the_fields_of_the_schema() -> None:
     assert schema_digest(Representation) == schema_digest(Representation)
     assert schema_digest(Representation) != schema_digest(Representation, Representation)
 
@@ -405,10 +403,10 @@ def test_production_needs_redis(production: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_who_miss_at_once_make_one_answer(
+def test_a_hundred_misses_at_once_compute_one_value(
     store: Store, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # However busy the machine is.
+    # A busy machine must not exceed these.
     monkeypatch.setattr(caching, "LEASE_SECONDS", 60)
     monkeypatch.setattr(caching, "WAIT_SECONDS", 60)
     cache, source = Cache(store, SECONDS), Source()
@@ -423,13 +421,13 @@ def test_a_hundred_who_miss_at_once_make_one_answer(
         return cache.read(key, SCHEMA, slowly)
 
     with ThreadPoolExecutor(100) as threads:
-        answers = list(threads.map(read, range(100)))
+        values = list(threads.map(read, range(100)))
 
-    assert {answer.version for answer in answers} == {1}
+    assert {value.version for value in values} == {1}
     assert source.times == 1
 
 
-# Reads one key four times at the same moment in all processes.
+# Each process reads one key in four threads, at the same moment.
 READER = """
 import os, sys, time
 from concurrent.futures import ThreadPoolExecutor
@@ -438,7 +436,7 @@ from app.core.caching import cache as caching
 from app.core.config.secret_url import SecretURL
 from app.core.http import redis_server
 
-# However busy the machine is.
+# A busy machine must not exceed these.
 caching.LEASE_SECONDS = caching.WAIT_SECONDS = redis_server.REDIS_TIMEOUT_SECONDS = 60
 
 def make():
@@ -451,21 +449,21 @@ cache = caching.Cache(caching.RedisStore(SecretURL(os.environ["TEST_REDIS_URL"])
 cache.read("another", b"form", lambda: Representation(1, b"{}"))
 time.sleep(max(0, moment - time.time()))
 with ThreadPoolExecutor(4) as threads:
-    answers = list(threads.map(lambda _: cache.read("one", b"form", make), range(4)))
-assert all(answer == Representation(1, b"{}") for answer in answers)
+    values = list(threads.map(lambda _: cache.read("one", b"form", make), range(4)))
+assert all(value == Representation(1, b"{}") for value in values)
 print("read", flush=True)
 """
 
 
 @pytest.mark.process
 @pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis")
-def test_processes_that_miss_at_once_make_one_answer() -> None:
+def test_processes_that_miss_at_once_compute_one_value() -> None:
     command = [sys.executable, "-c", READER, f"tests/{uuid4()}", str(time.time() + 4)]
     readers = [
         subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
 
-    said = [reader.communicate(timeout=HANG_TIMEOUT_SECONDS)[0].split() for reader in readers]
+    outputs = [reader.communicate(timeout=HANG_TIMEOUT_SECONDS)[0].split() for reader in readers]
 
     assert [reader.returncode for reader in readers] == [0, 0, 0]
-    assert sorted(word for words in said for word in words) == ["made", "read", "read", "read"]
+    assert sorted(word for output in outputs for word in output) == ["made", "read", "read", "read"]

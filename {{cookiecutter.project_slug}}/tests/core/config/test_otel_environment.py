@@ -3,7 +3,7 @@ import pytest
 from app.core.config import otel_environment
 
 
-def test_a_number_that_is_none_is_taken_away_and_told() -> None:
+def test_an_invalid_number_is_removed_with_a_warning() -> None:
     environment = {
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many",
         "OTEL_SPAN_EVENT_COUNT_LIMIT": "-1",
@@ -45,7 +45,7 @@ def test_a_batch_is_no_larger_than_its_queue(queue: str, batch: str | None, kept
     assert environment["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] == kept
 
 
-def test_variables_for_traces_alone_are_taken_away_and_told() -> None:
+def test_variables_for_traces_alone_are_removed_with_a_warning() -> None:
     environment = {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces",
         "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "hush",

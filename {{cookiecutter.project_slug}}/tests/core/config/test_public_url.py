@@ -28,7 +28,7 @@ def test_urls_lead_to_one_place_by_https_in_production(production: dict[str, str
 
 
 def test_urls_have_the_prefix_of_the_service_once() -> None:
-    told = {"app_env": "testing", "url_prefix": "/shop"}
+    values = {"app_env": "testing", "url_prefix": "/shop"}
     for url, place in {
         "": "http://127.0.0.1:8000/shop",
         "https://a.example": "https://a.example/shop",
@@ -36,11 +36,11 @@ def test_urls_have_the_prefix_of_the_service_once() -> None:
         "https://a.example/shop": "https://a.example/shop",
         "https://a.example/shop/": "https://a.example/shop",
     }.items():
-        assert Settings.model_validate({**told, "public_url": url}).public_url == place
+        assert Settings.model_validate({**values, "public_url": url}).public_url == place
     for prefix, url in (
         ("/shop", "https://a.example/other"),
         ("/shop", "https://a.example/shop/shop"),
         ("", "https://a.example/shop"),
     ):
         with pytest.raises(ValidationError, match="must have no path other than URL_PREFIX"):
-            Settings.model_validate({**told, "url_prefix": prefix, "public_url": url})
+            Settings.model_validate({**values, "url_prefix": prefix, "public_url": url})

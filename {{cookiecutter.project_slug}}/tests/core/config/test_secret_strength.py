@@ -27,7 +27,7 @@ def test_a_secret_that_was_not_drawn_at_random_is_guessable(what: str) -> None:
     assert is_guessable(WEAK[what])
 
 
-def test_a_random_secret_is_not() -> None:
+def test_a_random_secret_is_accepted() -> None:
     for _ in range(100):
         assert not is_guessable(secrets.token_bytes(24))
         assert not is_guessable(secrets.token_hex(32).encode())

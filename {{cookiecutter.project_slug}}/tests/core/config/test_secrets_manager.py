@@ -22,10 +22,12 @@ def _named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, production: dict[str
     monkeypatch.chdir(tmp_path)
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, answer: Callable[[], dict[str, Any]]) -> None:
+def stand_in(
+    monkeypatch: pytest.MonkeyPatch, get_secret_value: Callable[[], dict[str, Any]]
+) -> None:
     def source(_cls: type, secret_id: str, *, case_sensitive: bool) -> Callable[[], dict[str, Any]]:
         assert (secret_id, case_sensitive) == ("shop/production", False)
-        return answer
+        return get_secret_value
 
     monkeypatch.setattr(secrets_manager, "AWSSecretsManagerSettingsSource", source)
 
@@ -41,10 +43,10 @@ def test_a_secret_fills_in_what_the_environment_leaves_out(monkeypatch: pytest.M
 
 
 @pytest.mark.attack
-def test_whatever_is_wrong_with_it_is_one_sentence_without_the_secret(
+def test_every_failure_of_the_secrets_manager_is_one_sentence_without_the_secret(
     monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    for error, words in (
+    for error, message in (
         (ImportError(SECRET), "needs boto3"),
         (RuntimeError(SECRET), "cannot be read (RuntimeError)"),
         (ValueError(SECRET), "cannot be read (ValueError)"),
@@ -54,7 +56,7 @@ def test_whatever_is_wrong_with_it_is_one_sentence_without_the_secret(
             raise error
 
         stand_in(monkeypatch, fail)
-        with subtests.test(words), pytest.raises(InvalidSettings) as stopped:
+        with subtests.test(message), pytest.raises(InvalidSettings) as stopped:
             Settings.load()
-        assert words in stopped.value.problems["AWS_SECRETS_MANAGER_ID"]
+        assert message in stopped.value.problems["AWS_SECRETS_MANAGER_ID"]
         assert SECRET not in str(stopped.value)

@@ -26,7 +26,7 @@ def test_tls_verifies_unless_it_is_switched_off_by_name() -> None:
         assert server.verified is (verification in ({}, VERIFIED) or "ssl_ca_certs" in url)
 
 
-def test_what_a_url_says_about_other_things_is_kept() -> None:
+def test_unrelated_parameters_of_a_url_are_kept() -> None:
     url = SecretURL("rediss://:a%2Fb@h:6380/1?ssl_cert_reqs=required&timeout=3")
 
     server = server_url.read(url, Path("/ca.pem"))
@@ -40,7 +40,7 @@ def test_a_scheme_is_read_in_any_case() -> None:
     assert server_url.read(SecretURL("AMQPS://h//")).url == "amqps://h//"
 
 
-def test_a_url_that_would_mean_something_else_is_refused() -> None:
+def test_an_ambiguous_url_is_refused() -> None:
     for url, sentence in (
         ("redis://h/shop", "number of a Redis database"),
         ("rediss://h/0/1", "number of a Redis database"),

@@ -26,19 +26,19 @@ def failing(make_app: MakeApp) -> FlaskClient:
 
 
 def test_a_row_that_was_changed_meanwhile_is_a_conflict(failing: FlaskClient) -> None:
-    answer = failing.get("/stale")
+    response = failing.get("/stale")
 
-    assert answer.status_code == 409
-    assert body(answer)["code"] == "conflict"
+    assert response.status_code == 409
+    assert body(response)["code"] == "conflict"
 
 
 def test_a_database_that_is_away_is_a_503_and_a_log_line(
     failing: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = failing.get("/away")
+    response = failing.get("/away")
 
-    assert answer.status_code == 503
-    assert body(answer)["code"] == "database_unavailable"
-    assert answer.headers["Retry-After"] == availability.RETRY_AFTER_SECONDS
+    assert response.status_code == 503
+    assert body(response)["code"] == "database_unavailable"
+    assert response.headers["Retry-After"] == availability.RETRY_AFTER_SECONDS
     (line,) = [line for line in log_lines if line["message"] == "database unavailable"]
     assert line["exception.message"] == "gone away"

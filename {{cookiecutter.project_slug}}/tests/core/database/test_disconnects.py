@@ -94,8 +94,8 @@ def test_one_refusal_replaces_every_pooled_connection(view: View, refusing: Refu
     assert not [connection for connection in after if any(connection is old for old in before)]
 
 
-def unavailable(answer: TestResponse) -> bool:
-    return (answer.status_code, body(answer)["code"], answer.headers["Retry-After"]) == (
+def unavailable(response: TestResponse) -> bool:
+    return (response.status_code, body(response)["code"], response.headers["Retry-After"]) == (
         503,
         "database_unavailable",
         "2",
@@ -125,7 +125,7 @@ def test_a_request_that_has_committed_something_does_not_run_again(
     assert view.runs == 1
 
 
-def test_a_code_that_has_other_meanings_counts_only_with_its_word(
+def test_an_ambiguous_code_counts_only_with_its_message(
     view: View, refusing: Refusing, log_lines: LogLines
 ) -> None:
     for code in (code for code, word in disconnects.REFUSALS.items() if word):
@@ -201,9 +201,9 @@ def test_a_column_widened_under_warm_connections_fails_no_request(own: View) -> 
     warm(own.app)
     do(own.app, "ALTER TABLE notes ALTER COLUMN text TYPE varchar(32)")
 
-    answers = [own.post(list_texts, list_texts) for _ in range(6)]
+    responses = [own.post(list_texts, list_texts) for _ in range(6)]
 
-    assert [answer.status_code for answer in answers] == [200] * 6
+    assert [response.status_code for response in responses] == [200] * 6
 
 
 def test_a_database_made_read_only_is_a_503_until_it_takes_writes_again(own: View) -> None:
@@ -228,7 +228,7 @@ def test_a_database_made_read_only_is_a_503_until_it_takes_writes_again(own: Vie
 
 def test_prepared_statements_that_a_pooler_lost_or_has_twice_fail_no_request(own: View) -> None:
     on_a_server(own.app, "postgresql")
-    # Out of the driver's sight, as when a pooler hands over another session.
+    # The driver does not notice this, as when a pooler assigns another session.
     warm(own.app, "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
     assert own.post(list_texts, list_texts).status_code == 200
     assert own.runs == 2
@@ -252,7 +252,7 @@ def test_every_code_of_postgresql_is_met_on_a_server(own: View, subtests: pytest
         with reading() as connection:
             connection.exec_driver_sql(raising)
 
-    # Raised by the test, 0A000 has another function of the server than a changed query has.
+    # 0A000 raised here has another source function in the server than after a schema change.
     for code in (code for code in disconnects.REFUSALS if isinstance(code, str)):
         if code == "0A000":
             continue
@@ -327,7 +327,7 @@ def test_a_session_that_the_server_kills_is_replaced(own: View) -> None:
 
 
 # {% endif %}
-def test_what_is_no_error_of_the_database_is_left_alone(view: View, refusing: Refusing) -> None:
+def test_an_error_of_another_kind_is_left_unchanged(view: View, refusing: Refusing) -> None:
     refusing.next = [RuntimeError()]
 
     assert view.post(read, read).status_code == 500

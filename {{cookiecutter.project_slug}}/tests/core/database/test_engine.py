@@ -37,7 +37,7 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("toy_tables")
 
-# A URL with a parameter for which we have a default of our own, or the driver one.
+# Each URL sets a parameter for which we or the driver have a default.
 PARAMETERS = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql+psycopg://h/x?connect_timeout=7": "connect_timeout",
@@ -144,7 +144,7 @@ def test_a_parameter_that_the_driver_does_not_know_is_refused_by_name() -> None:
             settings(database_url=url)
 
 
-def test_a_port_that_there_cannot_be_is_refused(production: dict[str, str]) -> None:
+def test_an_impossible_port_is_refused(production: dict[str, str]) -> None:
     scheme = production["database_url"].partition(":")[0]
     for port in (0, 65_536):
         with pytest.raises(ValidationError, match="has a port that is not from 1 to 65535"):
@@ -159,7 +159,7 @@ def test_a_parameter_whose_value_does_not_fit_is_refused_without_repeating_it() 
         assert "soon" not in str(refused.value)
 
 
-def test_a_parameter_that_is_given_twice_is_refused() -> None:
+def test_a_repeated_parameter_is_refused() -> None:
     with pytest.raises(ValidationError, match="has the parameter timeout more than once"):
         settings(database_url="sqlite:///x.db?timeout=1&timeout=2")
 
@@ -178,7 +178,7 @@ def test_an_init_command_that_cannot_be_joined_is_refused() -> None:
 
 
 # {% endif %}
-def test_nothing_is_said_about_the_url_when_the_environment_is_unknown() -> None:
+def test_no_warning_about_the_url_when_the_environment_is_unknown() -> None:
     with pytest.raises(ValidationError) as refused:
         settings(app_env="staging")
 
@@ -186,10 +186,10 @@ def test_nothing_is_said_about_the_url_when_the_environment_is_unknown() -> None
 
 
 def test_user_and_password_never_print(production: dict[str, str]) -> None:
-    shown = str(Settings.model_validate(production))
+    text = str(Settings.model_validate(production))
 
-    assert "pass-word" not in shown
-    assert "service:" not in shown
+    assert "pass-word" not in text
+    assert "service:" not in text
 
 
 def test_fewer_connections_than_threads_are_warned_about() -> None:
@@ -202,7 +202,7 @@ def test_fewer_connections_than_threads_are_warned_about() -> None:
     assert "POOL" not in str(settings(**scarce, web_threads=3).warnings())
 
 
-def test_the_pool_is_made_as_the_settings_say() -> None:
+def test_the_pool_follows_the_settings() -> None:
     options = engine_options(
         settings(
             database_url="sqlite:///x.db",
@@ -221,35 +221,35 @@ def test_the_pool_is_made_as_the_settings_say() -> None:
 
 
 # {% if cookiecutter.database == "postgresql" %}
-def test_postgresql_is_given_time_limits_and_utc() -> None:
+def test_postgresql_gets_time_limits_and_utc() -> None:
     made = settings(
         database_url="postgresql://host/x",
         database_statement_timeout_ms=250,
         database_connect_timeout_seconds=3,
     )
 
-    given = engine_options(made)["connect_args"]
+    connect_args = engine_options(made)["connect_args"]
 
-    assert given["connect_timeout"] == 3
-    assert given["options"] == "-c statement_timeout=250 -c timezone=UTC"
-    assert given["tcp_user_timeout"] == 3250
-    assert given["fallback_application_name"] == made.service_name
+    assert connect_args["connect_timeout"] == 3
+    assert connect_args["options"] == "-c statement_timeout=250 -c timezone=UTC"
+    assert connect_args["tcp_user_timeout"] == 3250
+    assert connect_args["fallback_application_name"] == made.service_name
 
 
 # {% endif %}
 # {% if cookiecutter.database == "mysql" %}
-def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> None:
+def test_mysql_and_mariadb_get_time_limits_and_utc_in_one_statement() -> None:
     made = settings(
         database_url="mysql://host/x",
         database_statement_timeout_ms=250,
         database_connect_timeout_seconds=3,
     )
 
-    given = engine_options(made)["connect_args"]
+    connect_args = engine_options(made)["connect_args"]
 
-    assert given["connect_timeout"] == 3
-    assert given["read_timeout"] == given["write_timeout"] == 3.25
-    assert given["init_command"] == (
+    assert connect_args["connect_timeout"] == 3
+    assert connect_args["read_timeout"] == connect_args["write_timeout"] == 3.25
+    assert connect_args["init_command"] == (
         "SET time_zone = '+00:00', innodb_lock_wait_timeout = 1"
         "/*!80000 , max_execution_time = 250 */"
         "/*M! , max_statement_time = 0.25 */"
@@ -257,15 +257,15 @@ def test_mysql_and_mariadb_are_given_time_limits_and_utc_in_one_statement() -> N
 
 
 # {% endif %}
-def test_what_the_url_says_counts_and_nothing_of_it_is_dropped() -> None:
+def test_the_parameters_of_the_url_take_precedence_and_none_is_dropped() -> None:
     for url, name in PARAMETERS.items():
         made = settings(database_url=url)
-        given = engine_options(made)["connect_args"]
+        connect_args = engine_options(made)["connect_args"]
         dialect = make_url(url).get_dialect()()
         _, parsed = dialect.create_connect_args(made.url)
 
-        # SQLAlchemy takes what the URL says, and then what `connect_args` says instead.
-        assert name not in given
+        # In SQLAlchemy, `connect_args` overrides the parameters of the URL.
+        assert name not in connect_args
         assert str(parsed[name]) in url, url
 
 
@@ -273,17 +273,17 @@ def test_what_the_url_says_counts_and_nothing_of_it_is_dropped() -> None:
 def test_options_of_a_postgresql_url_are_joined_with_ours_and_count() -> None:
     made = settings(database_url="postgresql://h/x?options=-csearch_path%3Dshop")
 
-    given = engine_options(made)["connect_args"]["options"]
+    options = engine_options(made)["connect_args"]["options"]
 
-    assert given == "-c statement_timeout=10000 -c timezone=UTC -csearch_path=shop"
+    assert options == "-c statement_timeout=10000 -c timezone=UTC -csearch_path=shop"
 
 
 def test_in_transaction_pooling_nothing_is_sent_that_a_session_would_keep() -> None:
     pooled = settings(database_url="postgresql://h/x", database_transaction_pooling=True)
-    given = engine_options(pooled)["connect_args"]
+    connect_args = engine_options(pooled)["connect_args"]
 
-    assert "options" not in given
-    assert given["prepare_threshold"] is None
+    assert "options" not in connect_args
+    assert connect_args["prepare_threshold"] is None
     (warning,) = [warning for warning in pooled.warnings() if "POOLING" in warning]
     assert "DATABASE_MIGRATION_URL" in warning
 
@@ -296,9 +296,9 @@ def test_prepared_statements_can_be_switched_by_themselves() -> None:
             database_prepared_statements=prepared,
         )
 
-        given = engine_options(made)["connect_args"]
+        connect_args = engine_options(made)["connect_args"]
 
-        assert ("prepare_threshold" in given) is not prepared
+        assert ("prepare_threshold" in connect_args) is not prepared
 
 
 # {% endif %}
@@ -306,10 +306,10 @@ def test_prepared_statements_can_be_switched_by_themselves() -> None:
 def test_an_init_command_of_a_mysql_url_is_joined_with_ours_and_counts() -> None:
     made = settings(database_url="mysql://h/x?init_command=set%20sql_mode%3D'ANSI'")
 
-    given = engine_options(made)["connect_args"]["init_command"]
+    init_command = engine_options(made)["connect_args"]["init_command"]
 
-    assert given.startswith("SET time_zone = '+00:00', ")
-    assert given.endswith(", sql_mode='ANSI'")
+    assert init_command.startswith("SET time_zone = '+00:00', ")
+    assert init_command.endswith(", sql_mode='ANSI'")
 
 
 # {% endif %}
@@ -317,14 +317,14 @@ def test_an_init_command_of_a_mysql_url_is_joined_with_ours_and_counts() -> None
 def test_options_of_the_environment_are_joined_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c search_path=shop")
 
-    given = engine_options(settings(database_url="postgresql://h/x"))["connect_args"]["options"]
+    options = engine_options(settings(database_url="postgresql://h/x"))["connect_args"]["options"]
 
-    assert given.startswith("-c search_path=shop -c statement_timeout=10000 ")
+    assert options.startswith("-c search_path=shop -c statement_timeout=10000 ")
 
 
 # {% endif %}
-# By kind of database: what is added to the URL, the query for a session, and its expected result
-# to requests and to migrations.
+# By dialect: the parameters added to the URL, a query of session settings, and its expected result
+# in requests and in migrations.
 SESSIONS = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": (
@@ -349,16 +349,16 @@ SESSIONS = {
 }
 
 
-def test_requests_and_migrations_are_given_what_the_url_says_and_our_own(
+def test_requests_and_migrations_get_the_options_of_the_url_and_ours(
     make_app: MakeApp, new_database: NewDatabase
 ) -> None:
     url = new_database()
     more, query, *expected = SESSIONS[make_url(url).get_backend_name()]
     app = make_app(database_url=f"{url}?{more}")
 
-    for engine, said in zip((reading_engine.of(app), migration_engine(app)), expected, strict=True):
+    for engine, row in zip((reading_engine.of(app), migration_engine(app)), expected, strict=True):
         with engine.connect() as connection:
-            assert tuple(connection.exec_driver_sql(query).one()) == said
+            assert tuple(connection.exec_driver_sql(query).one()) == row
         engine.dispose()
 
 
@@ -368,14 +368,14 @@ def test_every_engine_is_made_by_the_one_recipe() -> None:
     for path in (*root.glob("app/**/*.py"), root / "migrations" / "env.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and "create_engine" in ast.unparse(node.func):
-                given = {keyword.arg for keyword in node.keywords}
-                assert "connect_args" in given, f"{path}:{node.lineno}"
+                arguments = {keyword.arg for keyword in node.keywords}
+                assert "connect_args" in arguments, f"{path}:{node.lineno}"
 
 
 DIALECTS: list[Dialect] = [mysql.dialect(), postgresql.dialect(), sqlite.dialect()]  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
-def test_a_moment_goes_in_and_comes_out_in_utc() -> None:
+def test_a_time_is_stored_and_read_in_utc() -> None:
     berlin = timezone(timedelta(hours=1))
     column = UTCDateTime()
     for dialect in DIALECTS:
@@ -396,7 +396,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
         UTCDateTime().process_bind_param(datetime(2026, 11, 22), sqlite.dialect())  # noqa: DTZ001
 
 
-def test_a_moment_keeps_its_microseconds(app: Flask) -> None:
+def test_a_time_keeps_its_microseconds(app: Flask) -> None:
     moment = NOON + timedelta(microseconds=123_457)
     with app.app_context():
         with writing() as session:
@@ -405,15 +405,15 @@ def test_a_moment_keeps_its_microseconds(app: Flask) -> None:
             assert connection.execute(select(Note.created_at)).scalar_one() == moment
 
 
-def test_what_is_written_is_committed_at_the_end(app: Flask) -> None:
+def test_changes_are_committed_at_the_end(app: Flask) -> None:
     with app.app_context():
         with writing() as session:
             session.add(Note())
         assert stored_notes() == 1
 
 
-def test_an_exception_takes_everything_back(app: Flask) -> None:
-    def change_my_mind() -> None:
+def test_an_exception_rolls_everything_back(app: Flask) -> None:
+    def add_and_roll_back() -> None:
         with writing() as session:
             session.add(Note())
             session.flush()
@@ -421,7 +421,7 @@ def test_an_exception_takes_everything_back(app: Flask) -> None:
 
     with app.app_context():
         with pytest.raises(KeyError):
-            change_my_mind()
+            add_and_roll_back()
         assert stored_notes() == 0
 
 
@@ -444,7 +444,7 @@ def test_reading_sees_what_is_committed_meanwhile(app: Flask) -> None:
     assert (before, after) == (0, 1)
 
 
-def test_both_doors_share_one_pool_and_leave_its_connections_as_they_were(app: Flask) -> None:
+def test_reading_and_writing_share_one_pool_and_leave_its_connections_unchanged(app: Flask) -> None:
     with app.app_context():
         with writing() as session:
             session.add(Note())
@@ -502,19 +502,19 @@ def counting(app: Flask) -> Flask:
     return app
 
 
-def held_to_503(client: FlaskClient) -> None:
-    answer = client.get("/stored")
+def assert_unavailable(client: FlaskClient) -> None:
+    response = client.get("/stored")
 
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "2"
-    assert answer.json is not None
-    assert answer.json["code"] == "database_unavailable"
-    assert set(answer.json) == {"type", "title", "status", "code", "detail", "request_id"}
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"
+    assert response.json is not None
+    assert response.json["code"] == "database_unavailable"
+    assert set(response.json) == {"type", "title", "status", "code", "detail", "request_id"}
 
 
 @pytest.fixture(scope="module")
 def away(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """Return an application whose database does not answer."""
+    """Return an application whose database does not respond."""
     file = tmp_path_factory.getbasetemp() / "missing" / "x.db"
     return counting(make_app(database_url=f"sqlite:///{file}"))
 
@@ -522,7 +522,7 @@ def away(make_app: MakeApp, tmp_path_factory: pytest.TempPathFactory) -> Flask:
 def test_a_database_that_is_away_is_a_503_and_one_line_in_the_log(
     away: Flask, log_lines: LogLines
 ) -> None:
-    held_to_503(away.test_client())
+    assert_unavailable(away.test_client())
 
     (line,) = [line for line in log_lines if line["message"] == "database unavailable"]
     assert line["exception.message"] == "unable to open database file"
@@ -531,11 +531,11 @@ def test_a_database_that_is_away_is_a_503_and_one_line_in_the_log(
 def test_a_database_that_is_away_makes_the_service_unready(
     away: Flask, client: FlaskClient
 ) -> None:
-    answer = away.test_client().get("/health/ready")
+    response = away.test_client().get("/health/ready")
 
-    assert answer.status_code == 503
-    assert answer.json is not None
-    assert answer.json["checks"]["database"] == "down"
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["checks"]["database"] == "down"
     ready = client.get("/health/ready")
     assert ready.json is not None
     assert ready.json["checks"]["database"] == "ok"
@@ -570,9 +570,9 @@ def test_readiness_notices_a_database_that_takes_no_writes_until_it_does(
 
     event.listen(engine, "connect", open_read_only)
     engine.dispose()
-    answer = client.get("/health/ready")
-    assert answer.status_code == 503
-    assert body(answer)["checks"]["database"] == "down"
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert body(response)["checks"]["database"] == "down"
     assert "database read-only" in {line["message"] for line in log_lines}
     event.remove(engine, "connect", open_read_only)
 
@@ -605,10 +605,10 @@ def test_a_pool_without_a_free_connection_is_a_503(make_app: MakeApp) -> None:
     )
 
     with app.app_context(), reading():
-        held_to_503(app.test_client())
+        assert_unavailable(app.test_client())
 
 
-# What takes long, unless the time limit for statements stops it.
+# Statements that run for long unless the statement timeout stops them.
 SLOW = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": "SELECT pg_sleep(600)",
@@ -622,15 +622,15 @@ SLOW = {
 
 
 # {% if cookiecutter.background_tasks %}
-def test_what_waits_for_a_commit_is_done_after_it_and_never_without(app: Flask) -> None:
+def test_work_that_waits_for_a_commit_runs_after_it_and_never_without(app: Flask) -> None:
     stored: list[int] = []
 
-    def note_what_is_stored() -> None:
+    def record_stored_notes() -> None:
         stored.append(stored_notes())
 
     def store_nothing() -> None:
         with writing() as session:
-            session.info[AFTER_COMMIT] = [note_what_is_stored]
+            session.info[AFTER_COMMIT] = [record_stored_notes]
             session.add(Remark(note_id=uuid4()))
 
     with app.app_context():
@@ -639,7 +639,7 @@ def test_what_waits_for_a_commit_is_done_after_it_and_never_without(app: Flask) 
         assert stored == []
 
         with writing() as session:
-            session.info[AFTER_COMMIT] = [note_what_is_stored]
+            session.info[AFTER_COMMIT] = [record_stored_notes]
             session.add(Note())
 
     assert stored == [1]

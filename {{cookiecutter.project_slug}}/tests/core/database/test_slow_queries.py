@@ -27,7 +27,7 @@ def _query(app: Flask, statement: str = "SELECT :value") -> None:
         connection.execute(text(statement), {"value": "HUSH"})
 
 
-def test_a_slow_query_is_told_of_without_its_values(
+def test_a_slow_query_is_logged_without_its_values(
     app: Flask, log_lines: LogLines, passing_time: list[float]
 ) -> None:
     passing_time[:] = [1.0, 1.199, 2.0, 2.2]
@@ -43,7 +43,9 @@ def test_a_slow_query_is_told_of_without_its_values(
     assert "HUSH" not in str(line)
 
 
-def test_so_is_one_that_fails(app: Flask, log_lines: LogLines, passing_time: list[float]) -> None:
+def test_a_slow_query_that_fails_is_logged_too(
+    app: Flask, log_lines: LogLines, passing_time: list[float]
+) -> None:
     passing_time[:] = [1.0, 1.3]
     with pytest.raises(Exception, match="nowhere"):
         _query(app, "SELECT :value FROM nowhere")
@@ -60,7 +62,7 @@ def test_failing_to_connect_is_no_query(make_app: MakeApp, log_lines: LogLines) 
     assert [line for line in log_lines if line["message"] == "slow query"] == []
 
 
-def test_zero_means_never(
+def test_zero_disables_slow_query_lines(
     make_app: MakeApp, log_lines: LogLines, passing_time: list[float]
 ) -> None:
     passing_time[:] = [1.0, 9.0]

@@ -36,15 +36,17 @@ def test_files_of_tls_are_read_at_start(
     good.write_text(AUTHORITY)
     text.write_text("neither a certificate nor a key")
 
-    def told(**files: Path) -> Settings:
+    def make_settings(**files: Path) -> Settings:
         query = "&".join(f"{name}={path}" for name, path in files.items())
         url = f"{scheme}://db.example/shop?{query}"
         return Settings.model_validate({"app_env": "testing", "database_url": url})
 
-    assert told(**{authorities: good, certificate: good}).url.query[certificate] == str(good)
+    assert make_settings(**{authorities: good, certificate: good}).url.query[certificate] == str(
+        good
+    )
     for name, path in ((authorities, text), (authorities, missing), (certificate, missing)):
         with pytest.raises(ValidationError, match=f"has the parameter {name}, which names a file"):
-            told(**{name: path})
+            make_settings(**{name: path})
 
 
 # {% if cookiecutter.database == "postgresql" %}

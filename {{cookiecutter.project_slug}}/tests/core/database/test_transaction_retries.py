@@ -54,15 +54,15 @@ def refuse(code: object) -> None:
     raise Refused(code).thrown()
 
 
-collide = partial(refuse, next(iter(transaction_retries.CODES)))
+fail_to_serialize = partial(refuse, next(iter(transaction_retries.CODES)))
 
 
-def commit_and_collide() -> None:
+def commit_and_fail() -> None:
     commit()
-    collide()
+    fail_to_serialize()
 
 
-def test_a_view_that_collides_runs_once_more(
+def test_a_view_with_a_serialization_failure_runs_once_more(
     view: View, log_lines: LogLines, subtests: pytest.Subtests
 ) -> None:
     for code in transaction_retries.CODES:
@@ -74,26 +74,26 @@ def test_a_view_that_collides_runs_once_more(
             log_lines.clear()
 
 
-def test_a_view_that_collides_twice_is_a_503(view: View) -> None:
-    answer = view.post(collide, collide)
+def test_a_view_with_two_serialization_failures_is_a_503(view: View) -> None:
+    response = view.post(fail_to_serialize, fail_to_serialize)
 
-    assert (answer.status_code, view.runs) == (503, 2)
-    assert answer.headers["Retry-After"] == "1"
-    assert body(answer)["code"] == "transaction_conflict"
+    assert (response.status_code, view.runs) == (503, 2)
+    assert response.headers["Retry-After"] == "1"
+    assert body(response)["code"] == "transaction_conflict"
 
 
 def test_a_view_that_has_committed_something_does_not_run_again(view: View) -> None:
-    answer = view.post(commit_and_collide)
+    response = view.post(commit_and_fail)
 
-    assert (answer.status_code, view.runs) == (503, 1)
-    assert body(answer)["code"] == "transaction_conflict"
+    assert (response.status_code, view.runs) == (503, 1)
+    assert body(response)["code"] == "transaction_conflict"
 
 
 def test_other_errors_of_the_database_are_not_tried_again(view: View) -> None:
-    answer = view.post(partial(refuse, "57P01"))  # the server is shutting down
+    response = view.post(partial(refuse, "57P01"))  # the server is shutting down
 
-    assert (answer.status_code, view.runs) == (503, 1)
-    assert body(answer)["code"] == "database_unavailable"
+    assert (response.status_code, view.runs) == (503, 1)
+    assert body(response)["code"] == "database_unavailable"
 
 
 def stored(app: Flask, number: int) -> list[UUID]:
@@ -104,7 +104,7 @@ def stored(app: Flask, number: int) -> list[UUID]:
 
 
 def wait_until_the_view_waits(app: Flask) -> None:
-    """Let the view wait first: PostgreSQL ends the transaction that looks for deadlocks first."""
+    """Wait for the view: PostgreSQL aborts the transaction that first checks for deadlocks."""
     with reading_engine.of(app).connect() as connection:
         wait_until(lambda: connection.exec_driver_sql(WAITING[connection.dialect.name]).first())
     time.sleep(0.3)
@@ -113,13 +113,13 @@ def wait_until_the_view_waits(app: Flask) -> None:
 @pytest.mark.process
 def test_a_deadlock_on_a_server_is_tried_again(view: View) -> None:
     on_a_server(view.app, *WAITING)
-    # PostgreSQL looks for a deadlock once, a second after the wait began. A busy machine may close the
-    # circle later than the view has looked; then ours is ended, and the deadlock is staged again.
+    # PostgreSQL checks for a deadlock once, a second after a wait began. On a busy machine the deadlock
+    # may arise after the view's check. Our transaction is then aborted, and the test tries again.
     assert any(the_view_is_ended_and_runs_again(view) for _ in range(20))
 
 
 def the_view_is_ended_and_runs_again(view: View) -> bool:
-    """Make a view and a transaction wait for each other; return whether the server ended the view's."""
+    """Make a view and a transaction deadlock; return whether the server aborted the view's."""
     first, second, *more = stored(view.app, 5)
     holds_first = threading.Event()
 
@@ -133,12 +133,12 @@ def the_view_is_ended_and_runs_again(view: View) -> bool:
         copies = update(Note).where(Note.id == note_id).values(copies=1)
         connection.execute(copies)
 
-    answers: list[TestResponse] = []
+    responses: list[TestResponse] = []
     with view.app.app_context(), db.engine.connect() as connection:
         # MySQL ends the transaction that has changed less.
         for each in (second, *more):
             change(each)
-        request = threading.Thread(target=lambda: answers.append(view.post(lock_both, lock_both)))
+        request = threading.Thread(target=lambda: responses.append(view.post(lock_both, lock_both)))
         request.start()
         assert holds_first.wait(HANG_TIMEOUT_SECONDS)
         wait_until_the_view_waits(view.app)
@@ -152,7 +152,7 @@ def the_view_is_ended_and_runs_again(view: View) -> bool:
             runs = 2
         request.join(HANG_TIMEOUT_SECONDS)
 
-    assert [answer.status_code for answer in answers] == [200]
+    assert [response.status_code for response in responses] == [200]
     assert view.runs == runs
     return runs == 2
 
@@ -180,6 +180,6 @@ def test_a_serialization_failure_on_a_server_is_tried_again(view: View) -> None:
 
 
 # {% endif %}
-def test_outside_a_request_there_is_nothing_to_begin_anew(app: Flask) -> None:
+def test_outside_a_request_there_is_no_session_to_renew(app: Flask) -> None:
     with app.app_context():
         commit()

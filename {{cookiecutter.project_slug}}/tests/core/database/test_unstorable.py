@@ -58,7 +58,7 @@ NOTES = Table(
     Column("details", JSON),
 )
 Index("ix_toy_notes_text", NOTES.c.text).ddl_if(dialect="postgresql")
-LONG = secrets.token_hex(10_000)  # hardly to be compressed, so beyond a page of that index
+LONG = secrets.token_hex(10_000)  # random, so even compressed it exceeds an index page
 BEFORE_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 
 
@@ -135,7 +135,7 @@ def notes(make_app: MakeApp) -> Iterator[FlaskClient]:
 def test_no_value_in_a_body_is_the_servers_fault(
     notes: FlaskClient, subtests: pytest.Subtests
 ) -> None:
-    for sent in (
+    for payload in (
         {"text": "a\0b"},
         {"text": LONG},
         {"title": "\0"},
@@ -162,13 +162,13 @@ def test_no_value_in_a_body_is_the_servers_fault(
         {"moment": "9999-12-31T23:59:59-14:00"},
         {"moment": "9999-12-31T23:59:59.999999Z"},
     ):
-        with subtests.test(str(sent)[:40]):
-            # Python's own JSON, because orjson writes no such integers.
-            text = json.dumps(sent)
-            answer = notes.post("/api/v1/notes", data=text, content_type="application/json")
+        with subtests.test(str(payload)[:40]):
+            # Python's json module, because orjson cannot write such integers.
+            text = json.dumps(payload)
+            response = notes.post("/api/v1/notes", data=text, content_type="application/json")
 
-            assert answer.status_code in {204, 422}
-            assert answer.status_code == 204 or body(answer)["code"] in {
+            assert response.status_code in {204, 422}
+            assert response.status_code == 204 or body(response)["code"] in {
                 "unstorable_value",
                 "validation_failed",
             }
@@ -191,21 +191,21 @@ def test_no_number_in_a_url_is_the_servers_fault(
 
 
 @pytest.mark.attack
-def test_what_the_database_refuses_is_said_without_the_value(
+def test_a_value_that_the_database_refuses_is_reported_without_it(
     notes: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = notes.post("/api/v1/notes", json={"moment": BEFORE_TIME.isoformat()})
+    response = notes.post("/api/v1/notes", json={"moment": BEFORE_TIME.isoformat()})
 
-    assert answer.status_code == 422
-    assert body(answer)["code"] == "unstorable_value"
-    told = [line for line in log_lines if line["message"] == "database rejected value"]
-    assert [line["error.type"] for line in told] == ["OverflowError"]
-    assert "0001-01-01" not in str(told)
-    assert "0001-01-01" not in answer.text
+    assert response.status_code == 422
+    assert body(response)["code"] == "unstorable_value"
+    rejections = [line for line in log_lines if line["message"] == "database rejected value"]
+    assert [line["error.type"] for line in rejections] == ["OverflowError"]
+    assert "0001-01-01" not in str(rejections)
+    assert "0001-01-01" not in response.text
 
 
 # {% if cookiecutter.database != "sqlite" %}
-# What each server says of it, which SQLite does not.
+# The error messages of each server. SQLite raises none of them.
 REFUSED: dict[str, dict[str, object]] = {
     # {% if cookiecutter.database == "postgresql" %}
     "postgresql": {
@@ -236,10 +236,10 @@ def test_each_server_refuses_what_its_columns_do_not_hold(
         pytest.skip("SQLite has no such limits: set TEST_DATABASE_URL to a server")
     for name, value in REFUSED[server].items():
         with subtests.test(name):
-            answer = notes.post("/api/v1/notes", json={name: value})
+            response = notes.post("/api/v1/notes", json={name: value})
 
-            assert answer.status_code == 422
-            assert body(answer)["code"] == "unstorable_value"
+            assert response.status_code == 422
+            assert body(response)["code"] == "unstorable_value"
 
 
 class Refused(Exception):  # noqa: N818  stands for a driver's own
@@ -247,11 +247,11 @@ class Refused(Exception):  # noqa: N818  stands for a driver's own
 
     def __init__(self, code: object) -> None:
         super().__init__(code)
-        # PyMySQL gives both: its number, and a SQLSTATE that says less.
+        # PyMySQL has both: its number, and a less specific SQLSTATE.
         self.sqlstate = code if isinstance(code, str) else "HY000"
 
 
-def test_codes_that_drivers_file_elsewhere_are_known(
+def test_database_codes_of_other_exception_classes_are_recognised(
     notes: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     for code in unstorable.CODES:

@@ -13,7 +13,7 @@ PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "content-type",
 }
-# What browsers send along with the requests of pages that are none of ours.
+# The headers of browsers in requests from pages of other sites.
 FOREIGN = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
@@ -43,37 +43,37 @@ def shop(make_app: MakeApp) -> FlaskClient:
 
 
 def test_without_a_list_no_page_is_let_in(client: FlaskClient) -> None:
-    answer = client.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
+    response = client.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
 
-    assert not [name for name in answer.headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
-    assert "Vary" not in answer.headers
+    assert not [name for name in response.headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
+    assert "Vary" not in response.headers
 
 
-def test_a_listed_page_may_ask_send_and_read(shop: FlaskClient) -> None:
-    asked = shop.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
-    assert asked.status_code == 200
-    assert asked.headers["Access-Control-Allow-Origin"] == SHOP
-    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
-    assert "Content-Type" in asked.headers["Access-Control-Allow-Headers"]
+def test_a_listed_origin_may_preflight_send_and_read(shop: FlaskClient) -> None:
+    preflight = shop.options(URL, headers={"Origin": SHOP, **PREFLIGHT})
+    assert preflight.status_code == 200
+    assert preflight.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
 
-    for answer in (
+    for response in (
         shop.post(URL, json={}, headers={"Origin": SHOP}),
         shop.get(f"{URL}/nowhere", headers={"Origin": "http://localhost:3000"}),
     ):
-        assert answer.headers["Vary"] == "Origin"
-        assert "Access-Control-Allow-Credentials" not in answer.headers
-        assert "Access-Control-Allow-Methods" not in answer.headers
+        assert response.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert "Access-Control-Allow-Methods" not in response.headers
     for method, path, status in (
         ("GET", "/api/v1/nowhere", 404),
         ("POST", "/api/v1/nowhere", 404),
         ("DELETE", URL, 405),
     ):
-        answer = shop.open(path, method=method, headers={"Origin": SHOP})
-        assert answer.status_code == status
-        assert answer.headers["Access-Control-Allow-Origin"] == SHOP
-    sent = shop.post(URL, json={}, headers={"Origin": SHOP})
-    assert sent.headers["Access-Control-Allow-Origin"] == SHOP
-    assert "X-Request-ID" in sent.headers["Access-Control-Expose-Headers"]
+        response = shop.open(path, method=method, headers={"Origin": SHOP})
+        assert response.status_code == status
+        assert response.headers["Access-Control-Allow-Origin"] == SHOP
+    response = shop.post(URL, json={}, headers={"Origin": SHOP})
+    assert response.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "X-Request-ID" in response.headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.attack
@@ -93,12 +93,12 @@ def test_no_other_page_is_let_in(shop: FlaskClient, subtests: pytest.Subtests) -
         "",
     ):
         with subtests.test(origin):
-            for answer in (
+            for response in (
                 shop.options(URL, headers={"Origin": origin, **PREFLIGHT}),
                 shop.post(URL, json={}, headers={"Origin": origin}),
             ):
-                assert "Access-Control-Allow-Origin" not in answer.headers
-                assert answer.headers["Vary"] == "Origin"
+                assert "Access-Control-Allow-Origin" not in response.headers
+                assert response.headers["Vary"] == "Origin"
     outside_the_api = shop.get("/health/live", headers={"Origin": SHOP})
     assert "Access-Control-Allow-Origin" not in outside_the_api.headers
 
@@ -110,16 +110,16 @@ def test_a_page_of_another_site_changes_nothing(
     for headers in FOREIGN:
         for name, tried in {"no list": client, "a list": shop}.items():
             with subtests.test(f"{name}: {headers}"):
-                # Before authentication, and before the body is read.
-                answer = tried.post(URL, data="{", headers={"Authorization": "", **headers})
+                # Refused before authentication, and before the body is read.
+                response = tried.post(URL, data="{", headers={"Authorization": "", **headers})
 
-                assert answer.status_code == 403
-                assert answer.json is not None
-                assert answer.json["code"] == "cross_origin_request"
+                assert response.status_code == 403
+                assert response.json is not None
+                assert response.json["code"] == "cross_origin_request"
     for method in ("PUT", "PATCH", "DELETE", "PROPFIND"):
         with subtests.test(method):
-            answer = client.open("/nowhere", method=method, headers=FOREIGN[0])
-            assert answer.status_code == 403
+            response = client.open("/nowhere", method=method, headers=FOREIGN[0])
+            assert response.status_code == 403
     with subtests.test("a listed page, outside the API"):
         listed = {"Sec-Fetch-Site": "cross-site", "Origin": SHOP}
         assert shop.post("/nowhere", headers=listed).status_code == 403
@@ -128,8 +128,8 @@ def test_a_page_of_another_site_changes_nothing(
 def test_a_page_of_another_site_may_lead_here(client: FlaskClient) -> None:
     for headers in FOREIGN:
         for method in ("GET", "HEAD", "OPTIONS"):
-            answer = client.open("/api/openapi.json", method=method, headers=headers)
-            assert answer.status_code == 200, f"{method}: {headers}"
+            response = client.open("/api/openapi.json", method=method, headers=headers)
+            assert response.status_code == 200, f"{method}: {headers}"
 
 
 def test_our_pages_listed_ones_and_other_clients_may_change_something(
@@ -141,7 +141,7 @@ def test_our_pages_listed_ones_and_other_clients_may_change_something(
         {"Sec-Fetch-Site": "none"},
         {"Origin": "http://localhost"},
         {"Origin": "https://localhost"},
-        # A proxy may have changed Host; what the browser says of itself counts.
+        # A proxy may have changed Host, so Sec-Fetch-Site takes precedence.
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://before-the-proxy.example"},
     ):
         assert client.post(URL, json={}, headers=headers).status_code == 422, headers
@@ -160,7 +160,7 @@ def test_behind_a_proxy_the_host_is_the_one_that_it_keeps(make_app: MakeApp) -> 
         assert client.post(URL, json={}, headers={**written, **headers}).status_code == status
 
 
-def test_an_origin_that_lets_in_more_than_it_says_is_refused_at_start(
+def test_an_origin_that_admits_more_than_it_names_is_refused_at_start(
     production: dict[str, str],
 ) -> None:
     for wrong in (

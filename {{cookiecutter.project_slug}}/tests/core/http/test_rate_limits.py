@@ -45,7 +45,7 @@ def client(app: Flask) -> FlaskClient:
     return client
 
 
-def test_every_answer_says_what_is_left(client: FlaskClient) -> None:
+def test_every_response_has_the_remaining_limit(client: FlaskClient) -> None:
     headers = client.get(PATH).headers
 
     assert headers["RateLimit-Limit"] == "2"
@@ -55,7 +55,7 @@ def test_every_answer_says_what_is_left(client: FlaskClient) -> None:
     assert "Retry-After" not in headers
 
 
-def test_a_client_beyond_its_share_is_told_when_to_come_back(
+def test_a_client_over_its_limit_gets_the_time_to_retry(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statuses = [client.get(PATH).status_code for _ in range(3)]
@@ -82,10 +82,10 @@ def test_clients_are_counted_apart_and_cannot_choose_who_they_are(client: FlaskC
 
 
 def test_probes_are_never_limited(client: FlaskClient) -> None:
-    answers = [client.get("/health/live") for _ in range(5)]
+    responses = [client.get("/health/live") for _ in range(5)]
 
-    assert {answer.status_code for answer in answers} == {200}
-    assert "RateLimit-Limit" not in answers[0].headers
+    assert {response.status_code for response in responses} == {200}
+    assert "RateLimit-Limit" not in responses[0].headers
 
 
 def test_a_route_can_have_a_limit_of_its_own(client: FlaskClient) -> None:
@@ -95,7 +95,7 @@ def test_a_route_can_have_a_limit_of_its_own(client: FlaskClient) -> None:
     assert first.headers["RateLimit-Remaining"] == "0"
 
 
-def test_of_two_limits_that_are_used_up_the_longer_one_says_when_to_come_back(
+def test_of_two_exhausted_limits_the_longer_one_sets_the_time_to_retry(
     client: FlaskClient,
 ) -> None:
     for _ in range(3):
@@ -113,7 +113,7 @@ def test_a_limit_for_a_route_that_does_not_exist_stops_the_start(make_app: MakeA
         make_app(rate_limit_routes={"GET /api/dosc": "1/hour"})
 
 
-def test_what_is_not_a_limit_is_refused() -> None:
+def test_an_invalid_limit_is_refused() -> None:
     for limit in ("lots", "", "5/fortnight", "5/minute;1/second", "5 per minute, 1 per second"):
         with pytest.raises(ValidationError, match="is not a limit such as"):
             Settings.model_validate({"app_env": "testing", "rate_limit": limit})
@@ -135,12 +135,12 @@ def test_a_client_cannot_become_another_one_by_its_port_or_spelling(
     ):
         with subtests.test(f"{first} and {again}"):
             spellings = ({"X-Forwarded-For": value} for value in (first, again))
-            answers = [client.get(PATH, headers=headers) for headers in spellings]
-            assert [answer.status_code for answer in answers] == [200, 429]
+            responses = [client.get(PATH, headers=headers) for headers in spellings]
+            assert [response.status_code for response in responses] == [200, 429]
 
 
 @pytest.mark.attack
-def test_head_uses_up_the_share_of_get(make_app: MakeApp) -> None:
+def test_head_counts_towards_the_limit_of_get(make_app: MakeApp) -> None:
     client = make_app(rate_limit_routes=f"GET {PATH}=2/hour").test_client()
 
     statuses = [client.open(PATH, method=method).status_code for method in ("HEAD", "GET", "HEAD")]
@@ -150,7 +150,7 @@ def test_head_uses_up_the_share_of_get(make_app: MakeApp) -> None:
         make_app(rate_limit_routes=f"HEAD {PATH}=2/hour")
 
 
-def test_what_this_process_counts_is_forgotten_when_its_window_is_over(
+def test_counts_of_this_process_expire_with_their_window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [1_000.0]
@@ -171,8 +171,8 @@ def test_without_redis_the_service_keeps_answering_and_counts_by_itself(
     client = make_app(rate_limit="2/minute", redis_url=NOWHERE).test_client()
 
     assert [client.get(PATH).status_code for _ in range(3)] == [200, 200, 429]
-    said = [line for line in log_lines if line["message"] == "Redis unavailable"]
-    assert len(said) == 1, "asked again at every request"
+    warnings = [line for line in log_lines if line["message"] == "Redis unavailable"]
+    assert len(warnings) == 1, "Redis was tried again at every request"
 
     resumed = time.monotonic() + redis_server.PAUSE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: resumed)
@@ -207,10 +207,10 @@ def test_processes_share_their_counts_in_redis(
     assert second.get(PATH, environ_base=principal).status_code == 429
 
 
-def test_production_says_that_counts_are_not_shared(production: dict[str, str]) -> None:
-    told = {name: production[name] for name in ("app_env", "secret_key")}
-    alone = RateLimitSettings.model_validate(told)
-    together = RateLimitSettings.model_validate({**told, "redis_url": NOWHERE})
+def test_production_warns_that_counts_are_not_shared(production: dict[str, str]) -> None:
+    values = {name: production[name] for name in ("app_env", "secret_key")}
+    alone = RateLimitSettings.model_validate(values)
+    together = RateLimitSettings.model_validate({**values, "redis_url": NOWHERE})
 
     assert any("REDIS_URL" in sentence for sentence in alone.warnings())
     assert not any("REDIS_URL" in sentence for sentence in together.warnings())

@@ -24,7 +24,7 @@ def test_requests_that_fail_together_are_one_line(log_lines: LogLines) -> None:
     assert (line["error.type"], line["retry_seconds"]) == ("ConnectionError", 5.0)
 
 
-def test_after_a_pause_redis_is_asked_again(
+def test_after_a_pause_redis_is_tried_again(
     log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaker = CircuitBreaker("and so on")
@@ -41,11 +41,11 @@ def test_after_a_pause_redis_is_asked_again(
 
 
 @pytest.mark.attack
-def test_redis_is_believed_only_with_a_certificate_that_proves_its_name(
+def test_redis_is_trusted_only_with_a_certificate_for_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", 60)
-    for name, known, parameters, believed in (
+    for name, known, parameters, accepted in (
         ("127.0.0.1", False, "", False),
         ("127.0.0.1", True, "", True),
         ("redis.example", True, "", False),
@@ -55,10 +55,10 @@ def test_redis_is_believed_only_with_a_certificate_that_proves_its_name(
         with tls_server(tmp_path, name) as server:
             url = SecretURL(f"rediss://127.0.0.1:{server.port}/0{parameters}")
             pool = redis_server.pool(url, server.ca_file if known else None)
-            with pytest.raises(RedisError):  # it hangs up in any case
+            with pytest.raises(RedisError):  # the server closes the connection in any case
                 Redis(connection_pool=pool).ping()
 
-        assert server.believed == [believed]
+        assert server.accepted == [accepted]
 
 
 def test_a_url_that_leads_to_no_redis_is_refused_at_start() -> None:
@@ -89,7 +89,7 @@ def test_certificates_need_an_encrypted_connection(tmp_path: Path) -> None:
     assert encrypted.redis_ca_file == server.ca_file
 
 
-def test_whoever_switches_the_check_off_is_warned() -> None:
+def test_disabling_the_check_logs_a_warning() -> None:
     for parameters, warned in (("", False), ("?ssl_cert_reqs=none", True)):
         url = f"rediss://redis.example/0{parameters}"
         settings = RedisSettings.model_validate({"app_env": "testing", "redis_url": url})

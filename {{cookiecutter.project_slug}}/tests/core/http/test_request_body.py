@@ -65,14 +65,17 @@ def test_a_body_that_breaks_is_the_mistake_of_its_sender(
     ):
         for size in sizes:
             with subtests.test(f"{path}: after {size} bytes"):
-                answer = client.post(
+                response = client.post(
                     path,
                     input_stream=_Breaking(b"x" * size, error),
                     content_type=content_type,
                     headers={"Transfer-Encoding": "chunked"},
                     environ_overrides={"wsgi.input_terminated": True},  # as Gunicorn does
                 )
-                assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+                assert (response.status_code, response.mimetype) == (
+                    400,
+                    "application/problem+json",
+                )
     assert not [line for line in log_lines if line["level"] == "ERROR"]
 
 

@@ -35,7 +35,7 @@ def test_a_host_that_is_not_ours_is_refused(make_app: MakeApp) -> None:
     refused = client.get("/api/docs", base_url="http://evil.example")
     assert refused.status_code == 400
     assert "evil" not in refused.text
-    # Probes call an address and not a name.
+    # Probes send an IP address as Host.
     assert client.get("/health/live", base_url="http://10.0.0.7:8000").status_code == 200
 
 
@@ -51,13 +51,13 @@ def test_the_name_of_a_host_is_the_same_in_capitals(make_app: MakeApp) -> None:
         assert client.get("/api/docs", headers={"Host": host}).status_code == status, host
 
 
-def test_what_could_be_the_name_of_no_host_is_refused() -> None:
+def test_an_impossible_host_name_is_refused() -> None:
     for wrong in ("https://shop.example", "shop.example/", "[::1]", "::1", "a@shop.example", "a b"):
         with pytest.raises(ValidationError, match="must be host names such as"):
             Settings.model_validate({"app_env": "testing", "allowed_hosts": wrong})
 
 
-def test_a_star_allows_every_host(make_app: MakeApp) -> None:
+def test_an_asterisk_allows_every_host(make_app: MakeApp) -> None:
     client = make_app(allowed_hosts=("*",)).test_client()
 
     assert client.get("/api/docs", base_url="http://any.example").status_code == 200
@@ -76,7 +76,7 @@ def test_every_response_has_the_security_headers(client: FlaskClient) -> None:
         assert "camera=()" in headers["Permissions-Policy"]
 
 
-def test_no_answer_moves_its_base_or_loads_a_plug_in(client: FlaskClient) -> None:
+def test_no_response_allows_a_base_url_or_a_plug_in(client: FlaskClient) -> None:
     for path in (
         "/health/live",
         "/nowhere",
@@ -94,7 +94,7 @@ def test_no_answer_moves_its_base_or_loads_a_plug_in(client: FlaskClient) -> Non
             assert directives.count(directive) == 1, path
 
 
-def test_an_answer_is_stored_nowhere_unless_its_view_says_so(client: FlaskClient) -> None:
+def test_a_response_is_stored_nowhere_unless_its_view_allows_it(client: FlaskClient) -> None:
     stored = {
         path: client.get(path).headers["Cache-Control"]
         for path in ("/health/live", "/nowhere", "/api/openapi.json", "/api/docs/start.js")
@@ -126,11 +126,11 @@ def test_flask_debug_means_nothing_in_production(
 
 
 def test_an_operator_decides_how_long_browsers_insist_on_https(production: dict[str, str]) -> None:
-    def said(**values: object) -> list[tuple[str, str]]:
+    def hsts(**values: object) -> list[tuple[str, str]]:
         return Settings.model_validate({**production, **values}).hsts
 
-    assert said(hsts_max_age_seconds=0) == []
-    (header,) = said(hsts_preload=True)
+    assert hsts(hsts_max_age_seconds=0) == []
+    (header,) = hsts(hsts_preload=True)
     assert header[1] == "max-age=31536000; includeSubDomains; preload"
     with pytest.raises(ValidationError, match="requires HSTS_MAX_AGE_SECONDS of 31536000 or more"):
-        said(hsts_max_age_seconds=60, hsts_preload=True)
+        hsts(hsts_max_age_seconds=60, hsts_preload=True)

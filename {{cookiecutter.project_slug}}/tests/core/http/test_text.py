@@ -54,21 +54,21 @@ def notes(make_app: MakeApp) -> FlaskClient:
 @pytest.mark.attack
 def test_half_a_surrogate_is_no_text(notes: FlaskClient) -> None:
     for half in (b"\\ud800", b"\\udfff", b"\xed\xa0\x80", b"\xff"):
-        answer = notes.post(
+        response = notes.post(
             "/v2/notes", data=b'{"text": "%b"}' % half, content_type="application/json"
         )
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
 
 
 def test_each_nul_of_a_body_is_pointed_at(notes: FlaskClient) -> None:
-    sent = {"text": "a\0b", "details": {"fine": ["", "\0", 1], "\0": 1}}
+    payload = {"text": "a\0b", "details": {"fine": ["", "\0", 1], "\0": 1}}
 
-    answer = body(notes.post("/v2/notes", json=sent))
+    response = body(notes.post("/v2/notes", json=payload))
 
-    places = [each["pointer"] for each in answer["errors"]]
+    places = [each["pointer"] for each in response["errors"]]
     assert places == ["#/text", "#/details/fine/1", "#/details"]
-    assert {each["detail"] for each in answer["errors"]} == {"Must not contain NUL (U+0000)."}
+    assert {each["detail"] for each in response["errors"]} == {"Must not contain NUL (U+0000)."}
 
 
 def test_a_text_about_a_nul_holds_none(notes: FlaskClient) -> None:
@@ -86,20 +86,20 @@ def test_a_url_is_text(notes: FlaskClient, subtests: pytest.Subtests) -> None:
         "/v2/nowhere/%00",
     ):
         with subtests.test(path):
-            answer = notes.get(path)
+            response = notes.get(path)
 
-            assert answer.status_code == 400
-            assert body(answer)["code"] == "unreadable_url"
+            assert response.status_code == 400
+            assert body(response)["code"] == "unreadable_url"
     for path in ("/v2/notes/a\xffb/copies", "/\xff", "/\xed\xa0\x80"):
         with subtests.test(repr(path)):
-            # As WSGI hands it out; Werkzeug's client sends no such bytes.
-            answer = notes.get("/", environ_overrides={"PATH_INFO": path})
+            # Set in the WSGI environment: Werkzeug's client cannot send such bytes.
+            response = notes.get("/", environ_overrides={"PATH_INFO": path})
 
-            assert answer.status_code == 400
-            assert body(answer)["code"] == "unreadable_url"
+            assert response.status_code == 400
+            assert body(response)["code"] == "unreadable_url"
 
 
-def test_text_beyond_ascii_is_no_trouble(notes: FlaskClient) -> None:
+def test_non_ascii_text_is_accepted(notes: FlaskClient) -> None:
     text = "aé注\U0001f680/%"
 
     written = notes.post("/v2/notes", json={"text": text})

@@ -17,7 +17,7 @@ def box() -> EmailQueue:
     return EmailQueue(Settings.model_validate(settings), lambda *_: nullcontext())
 
 
-def test_an_email_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
+def test_a_delivered_email_has_the_message_id_of_its_key(
     box: EmailQueue,
 ) -> None:
     box.deliver("ada@mail.example", EMAIL, "notice.1")
@@ -27,25 +27,25 @@ def test_an_email_that_waits_for_its_answer_has_the_name_that_its_key_gives_it(
     assert email["Message-ID"] == "<notice.1@shop.example>"
 
 
-def test_what_a_server_never_takes_is_told_from_what_it_does_not_take_now(
+def test_a_permanent_refusal_is_distinguished_from_a_temporary_one(
     box: EmailQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers: dict[Exception, type[Exception]] = {
+    errors: dict[Exception, type[Exception]] = {
         smtplib.SMTPDataError(550, b"no such user"): mail.EmailRejected,
         smtplib.SMTPDataError(451, b"busy"): smtplib.SMTPDataError,
         smtplib.SMTPRecipientsRefused({"ada": (550, b"gone")}): mail.EmailRejected,
         smtplib.SMTPRecipientsRefused({"ada": (450, b"busy")}): smtplib.SMTPRecipientsRefused,
-        # The email is not to blame for our password.
+        # A wrong password is no fault of the email.
         smtplib.SMTPAuthenticationError(535, b"wrong"): smtplib.SMTPAuthenticationError,
         ConnectionRefusedError(): ConnectionRefusedError,
     }
-    for answer, told in answers.items():
+    for error, expected in errors.items():
 
-        def refuse(_: object, answer: Exception = answer) -> None:
-            raise answer
+        def refuse(_: object, error: Exception = error) -> None:
+            raise error
 
         monkeypatch.setattr(box, "_transport", refuse)
-        with pytest.raises(told):
+        with pytest.raises(expected):
             box.deliver("ada@mail.example", EMAIL, "notice.1")
 
 
@@ -62,8 +62,10 @@ def test_an_email_beyond_the_limit_of_its_recipient_is_not_sent(
 ) -> None:
     with make_app(email_recipient_limit=1).app_context():
         box = email_queue.current
-        sent = [box.deliver("ada@mail.example", EMAIL, f"notice.{number}") for number in range(2)]
+        delivered = [
+            box.deliver("ada@mail.example", EMAIL, f"notice.{number}") for number in range(2)
+        ]
 
-    assert sent == [True, False]
+    assert delivered == [True, False]
     assert len(box.captured) == 1
     assert [line["message"] for line in log_lines] == ["email suppressed"]

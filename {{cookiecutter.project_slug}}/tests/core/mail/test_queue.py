@@ -30,7 +30,7 @@ LOGIN = base64.b64encode(b"\0user@shop\0pass:word").decode()
 
 
 @dataclass
-class Heard:
+class Received:
     """The commands that a mail server received."""
 
     lines: list[str] = field(default_factory=list)
@@ -38,41 +38,41 @@ class Heard:
     encrypted: bool = False
 
 
-def speaking(
-    heard: Heard, context: ssl.SSLContext, *, offers: tuple[str, ...], encrypted: bool
+def smtp_handler(
+    received: Received, context: ssl.SSLContext, *, offers: tuple[str, ...], encrypted: bool
 ) -> type[socketserver.BaseRequestHandler]:
-    """Run a mail server with a minimal RFC 5321."""
+    """Return the handler of a minimal mail server (RFC 5321)."""
 
-    class Speaker(socketserver.BaseRequestHandler):
+    class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             connection = self.request
             if encrypted:
                 connection = context.wrap_socket(connection, server_side=True)
-            heard.encrypted = encrypted
-            words = connection.makefile("rb")
+            received.encrypted = encrypted
+            stream = connection.makefile("rb")
             connection.sendall(b"220 ready\r\n")
-            while line := words.readline().decode().rstrip("\r\n"):
-                heard.lines.append(line)
+            while line := stream.readline().decode().rstrip("\r\n"):
+                received.lines.append(line)
                 match line.partition(" ")[0].upper():
                     case "EHLO":
                         lines = [
                             "at your service",
-                            *(() if heard.encrypted else offers),
+                            *(() if received.encrypted else offers),
                             "AUTH PLAIN",
                         ]
-                        said = [f"250-{each}" for each in lines[:-1]] + [f"250 {lines[-1]}"]
-                        connection.sendall("\r\n".join([*said, ""]).encode())
+                        reply = [f"250-{each}" for each in lines[:-1]] + [f"250 {lines[-1]}"]
+                        connection.sendall("\r\n".join([*reply, ""]).encode())
                     case "STARTTLS":
                         connection.sendall(b"220 go ahead\r\n")
                         connection = context.wrap_socket(connection, server_side=True)
-                        words = connection.makefile("rb")
-                        heard.encrypted = True
+                        stream = connection.makefile("rb")
+                        received.encrypted = True
                     case "AUTH":
                         connection.sendall(b"235 welcome\r\n")
                     case "DATA":
                         connection.sendall(b"354 go ahead\r\n")
-                        while (part := words.readline()) != b".\r\n":
-                            heard.email += part.decode()
+                        while (part := stream.readline()) != b".\r\n":
+                            received.email += part.decode()
                         connection.sendall(b"250 taken\r\n")
                     case "QUIT":
                         connection.sendall(b"221 bye\r\n")
@@ -81,19 +81,19 @@ def speaking(
                     case _:
                         connection.sendall(b"250 fine\r\n")
 
-    return Speaker
+    return Handler
 
 
 @contextmanager
 def server(
     context: ssl.SSLContext, *, offers: tuple[str, ...] = (), encrypted: bool = False
-) -> Iterator[tuple[Heard, int]]:
-    heard = Heard()
-    handler = speaking(heard, context, offers=offers, encrypted=encrypted)
+) -> Iterator[tuple[Received, int]]:
+    received = Received()
+    handler = smtp_handler(received, context, offers=offers, encrypted=encrypted)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as listening:
         Thread(target=listening.serve_forever, args=(0.01,)).start()
         try:
-            yield heard, listening.server_address[1]
+            yield received, listening.server_address[1]
         finally:
             listening.shutdown()
 
@@ -109,11 +109,11 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext
 
 
 def make_queue(**values: object) -> EmailQueue:
-    given = {"app_env": "testing", "mail_from": "service@shop.example", **values}
-    return EmailQueue(Settings.model_validate(given), lambda *_: nullcontext())
+    values = {"app_env": "testing", "mail_from": "service@shop.example", **values}
+    return EmailQueue(Settings.model_validate(values), lambda *_: nullcontext())
 
 
-def sent(box: EmailQueue, *emails: Email) -> None:
+def send_all(box: EmailQueue, *emails: Email) -> None:
     for email in emails:
         box.send(email)
     box.executor.shutdown()  # waits
@@ -126,26 +126,26 @@ def test_an_email_reaches_the_mail_server(certified: ssl.SSLContext, log_lines: 
         ("smtp", "", ("STARTTLS",)),
         ("smtp", "", ()),
     ):
-        with server(certified, offers=offers, encrypted=scheme == "smtps") as (heard, port):
-            sent(make_queue(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), EMAIL)
+        with server(certified, offers=offers, encrypted=scheme == "smtps") as (received, port):
+            send_all(make_queue(mail_url=f"{scheme}://{user}127.0.0.1:{port}"), EMAIL)
 
         assert log_lines == []
-        # Commands have no case (RFC 5321, 2.4), and Python has changed its own.
-        commands = [line.lower() for line in heard.lines]
+        # Commands are case-insensitive (RFC 5321, 2.4), and Python versions differ.
+        commands = [line.lower() for line in received.lines]
         assert "rcpt to:<ada@mail.example>" in commands
         assert any(line.startswith("mail from:<service@shop.example>") for line in commands)
-        assert heard.encrypted is (scheme == "smtps" or bool(offers))
-        assert (f"AUTH PLAIN {LOGIN}" in heard.lines) is bool(user)
-        assert "To: ada@mail.example\r\n" in heard.email
-        assert "Auto-Submitted: auto-generated\r\n" in heard.email
-        assert "<service@shop.example>\r\n" in heard.email
-        assert "@shop.example>\r\n" in heard.email.partition("Message-ID:")[2]
+        assert received.encrypted is (scheme == "smtps" or bool(offers))
+        assert (f"AUTH PLAIN {LOGIN}" in received.lines) is bool(user)
+        assert "To: ada@mail.example\r\n" in received.email
+        assert "Auto-Submitted: auto-generated\r\n" in received.email
+        assert "<service@shop.example>\r\n" in received.email
+        assert "@shop.example>\r\n" in received.email.partition("Message-ID:")[2]
 
 
 def test_an_email_is_ascii_for_servers_that_take_nothing_else() -> None:
     box = make_queue()
 
-    sent(box, Email("ada@mail.example", "Größe", "Größe\n"))
+    send_all(box, Email("ada@mail.example", "Größe", "Größe\n"))
 
     (email,) = box.captured
     assert email.as_bytes().isascii()
@@ -155,14 +155,14 @@ def test_an_email_is_ascii_for_servers_that_take_nothing_else() -> None:
 def test_certificates_are_read_once_and_only_where_they_are_needed(
     certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Only as the module sees it: drivers of databases read certificates whenever they connect.
+    # Patched in this module only: database drivers read certificates on every connection.
     seen = Mock(wraps=ssl)
     monkeypatch.setattr(smtp, "ssl", seen)
     for offers, times in (((), 0), (("STARTTLS",), 1)):
-        with server(certified, offers=offers) as (heard, port):
-            sent(make_queue(mail_url=f"smtp://127.0.0.1:{port}"), EMAIL, EMAIL)
+        with server(certified, offers=offers) as (received, port):
+            send_all(make_queue(mail_url=f"smtp://127.0.0.1:{port}"), EMAIL, EMAIL)
 
-        assert heard.email.count("Message-ID:") == 2
+        assert received.email.count("Message-ID:") == 2
         assert seen.create_default_context.call_count == times
 
 
@@ -170,11 +170,11 @@ def test_certificates_are_read_once_and_only_where_they_are_needed(
 def test_a_password_is_never_sent_in_the_clear(
     certified: ssl.SSLContext, log_lines: LogLines
 ) -> None:
-    with server(certified) as (heard, port):
-        sent(make_queue(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
+    with server(certified) as (received, port):
+        send_all(make_queue(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
 
-    assert not [line for line in heard.lines if line.startswith("AUTH")]
-    assert heard.email == ""
+    assert not [line for line in received.lines if line.startswith("AUTH")]
+    assert received.email == ""
     assert log_lines[-1]["error.type"] == "SMTPNotSupportedError"
 
 
@@ -183,19 +183,19 @@ def test_a_server_that_cannot_prove_its_name_gets_nothing(
     certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    with server(certified, offers=("STARTTLS",)) as (heard, port):
-        # Its thread meets the refusal too.
+    with server(certified, offers=("STARTTLS",)) as (received, port):
+        # The server's thread gets the failed handshake too.
         monkeypatch.setattr(socketserver.BaseServer, "handle_error", lambda *_: None)
-        sent(make_queue(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
+        send_all(make_queue(mail_url=f"smtp://user:pass-word@127.0.0.1:{port}"), EMAIL)
 
-    assert heard.email == ""
+    assert received.email == ""
     assert log_lines[-1]["error.type"] == "SSLCertVerificationError"
 
 
 def test_a_server_that_is_away_is_logged_without_the_address(log_lines: LogLines) -> None:
     box = make_queue(mail_url="smtp://127.0.0.1:1")
 
-    sent(box, EMAIL, EMAIL)
+    send_all(box, EMAIL, EMAIL)
 
     assert [line["message"] for line in log_lines] == ["email delivery failed"] * 2
     assert log_lines[0]["error.type"] == "ConnectionRefusedError"
@@ -216,24 +216,24 @@ def test_no_request_waits_for_a_slow_server_and_emails_beyond_the_bound_are_drop
     assert len(box.captured) == 0
     assert [line["message"] for line in log_lines] == ["email queue full"] * 2
     barrier.wait()
-    sent(box)
+    send_all(box)
     assert len(box.captured) == 2
 
 
 def test_an_email_to_nobody_goes_nowhere() -> None:
     box = make_queue()
 
-    sent(box, Email(None, "", ""))
+    send_all(box, Email(None, "", ""))
 
     assert not box.captured
 
 
 def test_development_shows_emails_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    sent(make_queue(app_env="development"), EMAIL)
+    send_all(make_queue(app_env="development"), EMAIL)
 
-    shown = capsys.readouterr().err
-    assert "ada@mail.example" in shown
-    assert "\u00e4 \u4e0a" in shown
+    output = capsys.readouterr().err
+    assert "ada@mail.example" in output
+    assert "\u00e4 \u4e0a" in output
 
 
 @pytest.mark.attack
@@ -284,12 +284,12 @@ def test_nobody_writes_a_header_of_their_own(
         with subtests.test(text[:40]):
             assert mail.normalised(text) is None
 
-    # And what would get past that is not sent.
+    # Addresses that pass this check can still be refused before sending.
     for to, subject in (
         ("a@b", "Hello\r\nBcc: eve@evil.example"),
         ("=?utf-8?q?eve=40evil.example?=@mail.example", "Hello"),  # stored by an older version
     ):
-        sent(box := make_queue(), Email(to, subject, ""))
+        send_all(box := make_queue(), Email(to, subject, ""))
         assert not box.captured
         assert log_lines[-1]["message"] == "email rejected"
         assert log_lines[-1]["error.type"] == "ValueError"
@@ -297,7 +297,7 @@ def test_nobody_writes_a_header_of_their_own(
 
 
 @pytest.mark.attack
-def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
+def test_each_accepted_address_is_the_recipient_of_the_email(
     certified: ssl.SSLContext, subtests: pytest.Subtests
 ) -> None:
     for address in (
@@ -309,13 +309,13 @@ def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
         f"{'a' * 64}@mail.example",
         f"{'a.' * 31}a@{'b' * 63}.{'c' * 63}.{'d' * 54}.example",
     ):
-        with subtests.test(address[:40]), server(certified) as (heard, port):
+        with subtests.test(address[:40]), server(certified) as (received, port):
             assert mail.normalised(address) == address
-            sent(make_queue(mail_url=f"smtp://127.0.0.1:{port}"), Email(address, "Hello", ""))
+            send_all(make_queue(mail_url=f"smtp://127.0.0.1:{port}"), Email(address, "Hello", ""))
 
-            (rcpt,) = [line for line in heard.lines if line.lower().startswith("rcpt")]
+            (rcpt,) = [line for line in received.lines if line.lower().startswith("rcpt")]
             assert rcpt.partition(":")[2] == f"<{address}>"
-            header = message_from_string(heard.email, policy=policy.SMTP)["To"]
+            header = message_from_string(received.email, policy=policy.SMTP)["To"]
             assert [each.addr_spec for each in header.addresses] == [address]
 
 
@@ -330,7 +330,7 @@ def test_each_address_that_is_let_in_is_the_one_that_is_written_to(
         (SMTPSenderRefused(553, b"no", "service@shop.example"), "email rejected", 553),
         (SMTPDataError(554, b"no such user ada@"), "email rejected", 554),
         (SMTPDataError(451, b"ada@ has to wait"), "email delivery failed", None),
-        # The email is not to blame for our password.
+        # A wrong password is no fault of the email.
         (SMTPAuthenticationError(535, b"wrong"), "email delivery failed", None),
     ],
 )
@@ -344,7 +344,7 @@ def test_a_permanent_refusal_is_a_log_line_of_its_own(
     box = make_queue()
     monkeypatch.setattr(box, "_transport", Mock(side_effect=error))
 
-    sent(box, EMAIL)
+    send_all(box, EMAIL)
 
     (line,) = log_lines
     assert (line["message"], line.get("smtp_code")) == (message, code)
@@ -384,15 +384,15 @@ def test_a_mail_server_may_have_an_authority_of_its_own(
 ) -> None:
     ca_file = os.environ["SSL_CERT_FILE"]
     monkeypatch.delenv("SSL_CERT_FILE")
-    for offers, told, delivered in (
+    for offers, values, delivered in (
         (("STARTTLS",), {}, False),
         (("STARTTLS",), {"mail_ca_file": ca_file}, True),
         ((), {"mail_ca_file": ca_file}, False),  # it would be sent in the clear
     ):
-        with server(certified, offers=offers) as (heard, port):
-            sent(make_queue(mail_url=f"smtp://127.0.0.1:{port}", **told), EMAIL)
+        with server(certified, offers=offers) as (received, port):
+            send_all(make_queue(mail_url=f"smtp://127.0.0.1:{port}", **values), EMAIL)
 
-        assert bool(heard.email) is delivered
+        assert bool(received.email) is delivered
         assert (
             any(line["message"] == "email delivery failed" for line in log_lines) is not delivered
         )

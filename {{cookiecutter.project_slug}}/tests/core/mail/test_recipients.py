@@ -13,7 +13,7 @@ def recipients(app: Flask) -> RecipientLimits:
     return RecipientLimits(app, Settings.model_validate(settings))
 
 
-def hand_over(recipients: RecipientLimits, to: str, category: EmailCategory, names: str) -> str:
+def deliver_all(recipients: RecipientLimits, to: str, category: EmailCategory, names: str) -> str:
     """Deliver these emails; return those within the limit."""
     done = ""
     for name in names:
@@ -29,10 +29,10 @@ def hand_over(recipients: RecipientLimits, to: str, category: EmailCategory, nam
 def test_a_recipient_gets_so_many_emails_of_each_share(recipients: RecipientLimits) -> None:
     notices, resets = EmailCategory("notice"), EmailCategory("reset", max_emails=3)
 
-    assert hand_over(recipients, ADA, notices, "abcd") == "ab"
-    assert hand_over(recipients, ADA, notices, "ef") == ""
-    assert hand_over(recipients, ADA, resets, "abcd") == "abc"
-    assert hand_over(recipients, "bob@mail.example", notices, "abc") == "ab"
+    assert deliver_all(recipients, ADA, notices, "abcd") == "ab"
+    assert deliver_all(recipients, ADA, notices, "ef") == ""
+    assert deliver_all(recipients, ADA, resets, "abcd") == "abc"
+    assert deliver_all(recipients, "bob@mail.example", notices, "abc") == "ab"
 
 
 @pytest.mark.attack
@@ -40,11 +40,11 @@ def test_spellings_of_one_mailbox_are_counted_together(recipients: RecipientLimi
     notices = EmailCategory("notices")
 
     for spelling in ("ada+1@mail.example", "ada+2+x@mail.example"):
-        assert hand_over(recipients, spelling, notices, "a") == "a"
+        assert deliver_all(recipients, spelling, notices, "a") == "a"
     for spelling in (ADA, "ada+3@mail.example", "a.d.a@mail.example", "ad.a+4@mail.example"):
-        assert hand_over(recipients, spelling, notices, "a") == ""
+        assert deliver_all(recipients, spelling, notices, "a") == ""
     for other in ("ada@other.example", "+ada@mail.example", "+bob@mail.example"):
-        assert hand_over(recipients, other, notices, "a") == "a"
+        assert deliver_all(recipients, other, notices, "a") == "a"
 
 
 def test_an_email_that_is_tried_again_counts_once(recipients: RecipientLimits) -> None:
@@ -55,4 +55,4 @@ def test_an_email_that_is_tried_again_counts_once(recipients: RecipientLimits) -
 
     with recipients.enforce(category, ADA, "<a@shop>"):
         pass
-    assert hand_over(recipients, ADA, category, "bc") == "b"
+    assert deliver_all(recipients, ADA, category, "bc") == "b"

@@ -26,7 +26,7 @@ def later(seconds: float) -> None:
 
 
 @pytest.mark.attack
-def test_many_emails_at_once_are_not_each_the_first(app: Flask) -> None:
+def test_concurrent_emails_are_all_counted(app: Flask) -> None:
     barrier = Barrier(8)
 
     def add(number: int) -> int:
@@ -41,7 +41,7 @@ def test_many_emails_at_once_are_not_each_the_first(app: Flask) -> None:
     assert sum(count <= 3 for count in counts) <= 3
 
 
-def test_emails_that_count_no_more_are_forgotten(app: Flask) -> None:
+def test_old_counts_of_emails_are_deleted(app: Flask) -> None:
     invoke = app.test_cli_runner().invoke
     with app.app_context():
         DatabaseCounter().add("category", "ada", "<a>", 60)

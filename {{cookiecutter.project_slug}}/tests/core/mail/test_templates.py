@@ -32,6 +32,6 @@ def test_the_first_line_is_the_subject_and_the_text_is_not_escaped(app: Flask) -
     assert text == f"<a>\nb\n\nSent by {queue.PROJECT_NAME}.\n"
 
 
-def test_a_value_that_is_not_given_is_an_error(app: Flask) -> None:
+def test_a_missing_value_is_an_error(app: Flask) -> None:
     with app.app_context(), pytest.raises(UndefinedError, match="lines"):
         templates.render("list.txt", thing="tea")

@@ -55,14 +55,14 @@ def test_a_bucket_shows_the_last_recorded_trace_in_it(client: FlaskClient) -> No
     assert "trace_id" not in client.get("/metrics").text
 
 
-def test_switched_off_there_are_none(make_app: MakeApp) -> None:
+def test_with_tracing_off_there_are_no_exemplars(make_app: MakeApp) -> None:
     client = make_app(otel_sdk_disabled=True).test_client()
     _trace(client, TRACES[0])
 
     assert _exemplars(client.get("/metrics", headers=OPENMETRICS).text) == []
 
 
-def test_workers_leave_theirs_in_files_now_and_then(
+def test_workers_write_their_exemplars_to_files_periodically(
     client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(multiprocess.FOLDER, str(tmp_path))
@@ -78,7 +78,7 @@ def test_workers_leave_theirs_in_files_now_and_then(
     assert client.get("/metrics", headers=OPENMETRICS).status_code == 200
 
 
-def test_what_cannot_be_written_fails_no_request_and_makes_none_wait(
+def test_a_failed_write_of_exemplars_neither_fails_nor_delays_a_request(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.setenv(multiprocess.FOLDER, str(tmp_path / "gone"))
@@ -95,14 +95,14 @@ def test_what_cannot_be_written_fails_no_request_and_makes_none_wait(
 
 
 @pytest.mark.process
-def test_under_gunicorn_whichever_worker_is_asked_shows_those_of_all(tmp_path: Path) -> None:
+def test_under_gunicorn_every_worker_exposes_the_exemplars_of_all(tmp_path: Path) -> None:
     with gunicorn(tmp_path, WEB_CONCURRENCY="2") as server:
         for _ in range(20):
             server.get("/api/docs", traceparent=f"00-{TRACES[0]}-00f067aa0ba902b7-01")
         server.wait_for("/metrics", lambda text: re.search("_count.* 20.0$", text, re.MULTILINE))
-        shown = [server.get("/metrics", **OPENMETRICS) for _ in range(12)]
+        texts = [server.get("/metrics", **OPENMETRICS) for _ in range(12)]
 
-    for text in shown:
+    for text in texts:
         found = _exemplars(text)
         assert found
         assert {exemplar.labels["trace_id"] for _, exemplar in found} == {TRACES[0]}

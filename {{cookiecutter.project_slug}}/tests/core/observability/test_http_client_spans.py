@@ -62,7 +62,7 @@ def _id(span: ReadableSpan) -> int:
     return int(span.context.span_id)
 
 
-def test_asking_the_provider_is_part_of_the_request_that_needs_it(
+def test_a_request_to_the_provider_is_a_child_span_of_the_request(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
     client.get("/key")
@@ -81,16 +81,16 @@ def test_asking_the_provider_is_part_of_the_request_that_needs_it(
         assert call.attributes["server.address"] == "127.0.0.1"
 
 
-def test_the_other_side_learns_of_the_trace_and_a_4xx_is_an_error(
+def test_the_server_gets_the_trace_context_and_a_4xx_is_an_error(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
-    realm.answer("/odd?token=HUSH", "no", status=403)
+    realm.set_response("/odd?token=HUSH", "no", status=403)
 
-    sent = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-01"}).json
+    headers = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-01"}).json
 
     call, _ = spans.get_finished_spans()
-    assert sent is not None
-    assert sent["traceparent"] == f"00-{TRACE}-{_id(call):016x}-01"
+    assert headers is not None
+    assert headers["traceparent"] == f"00-{TRACE}-{_id(call):016x}-01"
     assert call.status.status_code is StatusCode.ERROR
     assert call.attributes
     assert call.attributes["error.type"] == "403"
@@ -98,7 +98,7 @@ def test_the_other_side_learns_of_the_trace_and_a_4xx_is_an_error(
     assert "HUSH" not in str(dict(call.attributes))
 
 
-def test_who_does_not_answer_is_an_error_too(
+def test_a_server_that_does_not_respond_is_an_error_too(
     client: FlaskClient, spans: InMemorySpanExporter, log_lines: LogLines
 ) -> None:
     assert client.get("/down").status_code == 500
@@ -114,12 +114,12 @@ def test_who_does_not_answer_is_an_error_too(
 def test_without_a_recorded_request_there_is_no_span(
     client: FlaskClient, spans: InMemorySpanExporter, realm: Realm
 ) -> None:
-    realm.answer("/odd?token=HUSH", "no", status=403)
-    sent = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-00"}).json
+    realm.set_response("/odd?token=HUSH", "no", status=403)
+    headers = client.get("/call", headers={"traceparent": f"00-{TRACE}-{'b' * 16}-00"}).json
 
     assert spans.get_finished_spans() == ()
-    assert sent is not None
-    assert sent["traceparent"].endswith("-00"), "the other side would record its part alone"
+    assert headers is not None
+    assert headers["traceparent"].endswith("-00"), "the other side would record its part alone"
 
     ProviderClient(realm.issuer, ALGORITHMS).key("first")
     assert spans.get_finished_spans() == ()

@@ -21,8 +21,8 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 
 HERE = Path(__file__).parents[3]
 PROCESSES, LINES = 4, 60
-# Forked as Gunicorn's and Celery's processes are, with a handler that logs as the service does, into the
-# standard output that all share. Every second traceback takes 7 kB.
+# Processes forked as by Gunicorn and Celery log with the service's handler to one shared standard
+# output. Every second traceback takes 7 kB.
 WRITER = """
 import logging, os, sys
 from app.core.config import CoreSettings
@@ -70,10 +70,10 @@ def test_no_line_is_torn_when_processes_share_a_pipe() -> None:
 
 
 @pytest.mark.process
-def test_nor_are_the_lines_for_people() -> None:
-    told = _written_by_many("console").decode()
+def test_no_console_line_is_torn_when_processes_share_a_pipe() -> None:
+    output = _written_by_many("console").decode()
 
-    events = told.split("ERROR   failed number=")[1:]
+    events = output.split("ERROR   failed number=")[1:]
     assert len(events) == PROCESSES * LINES
     for event in events:
         assert len(event.encode()) < LINE_BYTES
@@ -96,7 +96,7 @@ def test_a_pipe_and_a_socket_have_a_limit_and_files_and_terminals_none(tmp_path:
     assert max_line_bytes(io.StringIO()) is None
 
 
-def test_a_pipe_that_must_not_be_waited_for_is_waited_for_all_the_same() -> None:
+def test_a_non_blocking_pipe_is_waited_for_nevertheless() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     text = "x" * (LINE_BYTES - 1) + "\n"
@@ -117,7 +117,7 @@ def test_a_pipe_that_must_not_be_waited_for_is_waited_for_all_the_same() -> None
     assert found == [text * 40]
 
 
-def test_what_others_have_printed_comes_first(tmp_path: Path) -> None:
+def test_earlier_output_of_others_stays_first(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w+") as file:
         file.write("printed\n")
         write(file, "logged\n")
@@ -157,7 +157,7 @@ def test_the_longest_values_are_shortened_and_the_others_stay() -> None:
 
 
 @pytest.mark.attack
-def test_whatever_a_line_holds_it_fits_and_is_json(subtests: pytest.Subtests) -> None:
+def test_any_line_is_valid_json_within_the_limit(subtests: pytest.Subtests) -> None:
     many: dict[str, object] = {f"value {number}": "x" * 90 for number in range(200)}
     cases: dict[str, dict[str, object]] = {
         "quotation marks": {"message": '"' * 9_000},
@@ -178,7 +178,7 @@ def test_whatever_a_line_holds_it_fits_and_is_json(subtests: pytest.Subtests) ->
     assert fit({"a": 1}, LINE_BYTES) == b'{"a":1}'
 
 
-def test_a_line_is_written_whatever_json_lacks() -> None:
+def test_a_line_is_written_with_values_that_json_does_not_support() -> None:
     held: dict[str, object] = {"text": "a\ud800b", "large": [1 << 64, None, 1.5], "key": object()}
 
     found = orjson.loads(log_lines.dumps(held))

@@ -43,14 +43,14 @@ def untouched_root() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-def test_a_request_is_one_line_with_all_that_an_operator_asks(
+def test_a_request_is_one_log_line_with_all_its_fields(
     client: FlaskClient, log_lines: LogLines
 ) -> None:
-    answer = client.delete("/api/docs?card=4111111111111111", headers={"User-Agent": "curl/8"})
+    response = client.delete("/api/docs?card=4111111111111111", headers={"User-Agent": "curl/8"})
 
     (line,) = [line for line in log_lines if line["logger"] == "app.access"]
     assert line["level"] == "INFO"
-    assert line["request_id"] == answer.headers["X-Request-ID"]
+    assert line["request_id"] == response.headers["X-Request-ID"]
     assert line["http.request.method"] == "DELETE"
     assert line["http.response.status_code"] == 405
     assert line["client.address"] == "127.0.0.1"
@@ -58,7 +58,7 @@ def test_a_request_is_one_line_with_all_that_an_operator_asks(
     assert line["service.version"] == "test"
     assert line["process.pid"] == os.getpid()
     assert line["duration"] > 0
-    assert line["http.response.body.size"] == len(answer.data)
+    assert line["http.response.body.size"] == len(response.data)
     assert "4111111111111111" not in str(line)
 
 
@@ -170,15 +170,15 @@ def test_a_value_of_any_type_can_be_logged() -> None:
     assert line["thing"].startswith("<object")
 
 
-class Unspeakable:
-    """Has no text."""
+class WithoutText:
+    """An object whose conversion to text fails."""
 
     def __str__(self) -> str:
         raise ValueError("HUSH")
 
 
-class Unreadable(dict[str, object]):
-    """Cannot be walked through."""
+class WithoutItems(dict[str, object]):
+    """A dictionary whose iteration fails."""
 
     def items(self) -> Any:  # noqa: ANN401
         raise ValueError("HUSH")
@@ -186,7 +186,7 @@ class Unreadable(dict[str, object]):
 
 @pytest.fixture
 def written() -> io.StringIO:
-    """Return the output of `alone`."""
+    """Return the output of the logger `alone`."""
     return io.StringIO()
 
 
@@ -205,17 +205,17 @@ def test_a_line_whose_values_fail_is_written_all_the_same(
     alone: logging.Logger, written: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     alone.warning("note %d", "password=HUSH")
-    alone.warning("note %s", Unspeakable())
-    alone.warning(Unspeakable())
-    alone.warning("placed", extra={"note": Unspeakable(), "by": {Unspeakable(): 7}})
-    alone.warning("placed", extra={"note": Unreadable()})
+    alone.warning("note %s", WithoutText())
+    alone.warning(WithoutText())
+    alone.warning("placed", extra={"note": WithoutText(), "by": {WithoutText(): 7}})
+    alone.warning("placed", extra={"note": WithoutItems()})
 
     number, text, message, values, last = map(orjson.loads, written.getvalue().splitlines())
     assert number["message"] == "note %d (values left out: TypeError)"
     assert text["message"] == "note %s (values left out: ValueError)"
-    assert message["message"] == "<Unspeakable without text> (values left out: ValueError)"
-    assert values["note"] == "<Unspeakable without text>"
-    assert values["by"] == {"<Unspeakable without text>": 7}
+    assert message["message"] == "<WithoutText without text> (values left out: ValueError)"
+    assert values["note"] == "<WithoutText without text>"
+    assert values["by"] == {"<WithoutText without text>": 7}
     assert last["message"] == "log line could not be formatted"
     assert (last["level"], last["logger"], last["error.type"]) == (
         "WARNING",
@@ -240,7 +240,7 @@ def test_a_value_cannot_replace_what_every_line_has(
     assert "forged" not in line.values()
 
 
-def test_a_line_that_cannot_be_written_ends_nothing_and_says_nothing_elsewhere(
+def test_a_line_that_cannot_be_written_fails_nothing_and_prints_nothing_elsewhere(
     alone: logging.Logger, written: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handler = alone.handlers[0]
@@ -270,7 +270,9 @@ def test_production_writes_json_and_further_applications_no_second_line(
     logger.info("once")
 
     *at_start, line = map(orjson.loads, capsys.readouterr().out.splitlines())
-    assert any("ALLOWED_HOSTS" in said["message"] for said in at_start), "unwise, and not told"
+    assert any("ALLOWED_HOSTS" in line["message"] for line in at_start), (
+        "no warning about an unwise setting"
+    )
     assert line["message"] == "once"
     assert line["service.version"] == "1.2.3"
     assert len([known for known in root.handlers if isinstance(known, ServiceHandler)]) == 1
@@ -301,7 +303,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_what_python_would_print_is_logged(log_lines: LogLines) -> None:
+def test_warnings_and_uncaught_exceptions_are_logged(log_lines: LogLines) -> None:
     def fail() -> None:
         raise ValueError("password=HUSH")
 
@@ -349,14 +351,14 @@ def test_a_commands_lines_name_it_and_leave_standard_output_alone(
             sys.excepthook(ValueError, error, error.__traceback__)
     make_app(log_format="console")
 
-    said, told = capsys.readouterr()
-    *_, pruned, failed = map(orjson.loads, told.splitlines())
-    assert said == ""
+    out, err = capsys.readouterr()
+    *_, pruned, failed = map(orjson.loads, err.splitlines())
+    assert out == ""
     assert pruned["message"] == "pruned"
     assert pruned["command"] == failed["command"] == "flask prune"
     assert failed["level"] == "CRITICAL"
     assert "ValueError" in failed["exception.stacktrace"]
-    assert "HUSH" not in told
+    assert "HUSH" not in err
 
 
 @pytest.mark.usefixtures("untouched_root")
@@ -382,7 +384,7 @@ def test_the_development_server_does_not_write_access_lines_of_its_own(
 
 
 @pytest.mark.process
-def test_a_command_prints_its_own_words_alone_and_its_lines_are_like_all_others() -> None:
+def test_a_command_prints_only_its_result_and_logs_like_the_service() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", "check"],
         cwd=Path(__file__).parents[3],
@@ -394,10 +396,10 @@ def test_a_command_prints_its_own_words_alone_and_its_lines_are_like_all_others(
     )
 
     assert all(re.match(r"[A-Z0-9_]+=", line) for line in done.stdout.splitlines())
-    told = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
-    for line in map(orjson.loads, told):
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    for line in map(orjson.loads, lines):
         assert line["command"].startswith("python -m flask")
-    assert "ALLOWED_HOSTS" in told[0]
+    assert "ALLOWED_HOSTS" in lines[0]
 
 
 def _for_people(client: FlaskClient, *paths: str, coloured: bool) -> list[str]:
@@ -422,14 +424,14 @@ def test_a_request_is_one_short_line_for_people(client: FlaskClient) -> None:
     assert r"/a\nb\x1b 404" in escaped
 
 
-def test_colours_tell_how_a_request_went(client: FlaskClient) -> None:
+def test_colours_show_the_outcome_of_a_request(client: FlaskClient) -> None:
     found, missing = _for_people(client, "/api/docs", "/nowhere", coloured=True)
 
     assert "\x1b[32m200\x1b[0m" in found
     assert "\x1b[33m404\x1b[0m" in missing
 
 
-def test_a_slow_request_says_so_to_people(
+def test_a_slow_request_is_marked_on_the_console(
     make_app: MakeApp, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = make_app(slow_request_ms=1)
@@ -467,11 +469,11 @@ def _run_context(**params: object) -> click.Context:
 
 
 @pytest.mark.usefixtures("untouched_root")
-def test_the_url_is_said_once_by_the_process_that_serves(
+def test_the_url_is_printed_once_by_the_process_that_serves(
     make_app: MakeApp, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unwise = {"allowed_hosts": ("*",)}
-    for params, reloaded, said in (
+    for params, reloaded, urls in (
         ({"reload": True}, False, []),  # starts the one that serves
         ({"reload": True}, True, ["http://127.0.0.1:8000/"]),
         ({"host": "::1", "cert": "adhoc"}, False, ["https://[::1]:8000/"]),
@@ -479,9 +481,9 @@ def test_the_url_is_said_once_by_the_process_that_serves(
         monkeypatch.setenv("WERKZEUG_RUN_MAIN", str(reloaded).lower())
         with _run_context(**params):
             make_app(**unwise)
-        told = capsys.readouterr().out
-        assert re.findall(r"^\s+(http\S+)$", told, re.MULTILINE) == said
-        assert ("any Host header are accepted" in told) == bool(said)
+        output = capsys.readouterr().out
+        assert re.findall(r"^\s+(http\S+)$", output, re.MULTILINE) == urls
+        assert ("any Host header are accepted" in output) == bool(urls)
     with _run_context():
         make_app(log_format="json")
     assert (
@@ -507,14 +509,14 @@ def test_in_a_terminal_the_development_server_shows_its_url_and_short_lines() ->
         start_new_session=True,  # its reloader starts another process
     )
     os.close(terminal)
-    shown, asked = "", False
+    output, requested = "", False
     try:
         deadline = time.monotonic() + HANG_TIMEOUT_SECONDS
-        while "GET    /nowhere" not in shown and time.monotonic() < deadline:
+        while "GET    /nowhere" not in output and time.monotonic() < deadline:
             if select.select([master], [], [], HANG_TIMEOUT_SECONDS)[0]:
-                shown += os.read(master, 65_536).decode()
-            if url in shown and not asked:
-                asked = True
+                output += os.read(master, 65_536).decode()
+            if url in output and not requested:
+                requested = True
                 with pytest.raises(HTTPError, match="404"):
                     urlopen(f"{url}nowhere?password=HUSH", timeout=HANG_TIMEOUT_SECONDS)  # noqa: S310  our own
     finally:
@@ -522,9 +524,9 @@ def test_in_a_terminal_the_development_server_shows_its_url_and_short_lines() ->
         server.wait(timeout=HANG_TIMEOUT_SECONDS)
         os.close(master)
 
-    lines = [click.unstyle(line) for line in shown.splitlines()]
+    lines = [click.unstyle(line) for line in output.splitlines()]
     assert f"  {url}" in lines
     assert any(re.fullmatch(r"\d\d:\d\d:\d\d GET    /nowhere 404 \d+ ms", line) for line in lines)
-    assert "\x1b[33m404\x1b[0m" in shown
+    assert "\x1b[33m404\x1b[0m" in output
     for unwanted in ("\\x1b", "\\n", "request_id", "development server", "HUSH"):
-        assert unwanted not in shown
+        assert unwanted not in output

@@ -18,10 +18,10 @@ def app(make_app: MakeApp) -> Flask:
 
     @app.get("/watch")
     def watch() -> dict[str, float | str]:
-        # From elsewhere, as Prometheus does.
+        # In another thread, as a request of Prometheus is.
         with ThreadPoolExecutor() as elsewhere:
-            asked = elsewhere.submit(_value, app.test_client(), "http_server_active_requests")
-        return {"active": asked.result(), "padding": "x" * 300}
+            reading = elsewhere.submit(_value, app.test_client(), "http_server_active_requests")
+        return {"active": reading.result(), "padding": "x" * 300}
 
     @app.get("/bug")
     def bug() -> str:
@@ -48,11 +48,11 @@ def test_each_application_counts_its_requests_by_route_template_and_status(
     client.open("/made-up-3", method="BREW")
     client.get("/health/live")
 
-    answer = client.get("/metrics")
+    response = client.get("/metrics")
 
-    assert answer.status_code == 200
-    assert answer.content_type.startswith("text/plain; version=")
-    assert _counts(answer.text) == {
+    assert response.status_code == 200
+    assert response.content_type.startswith("text/plain; version=")
+    assert _counts(response.text) == {
         'http_request_method="GET",http_response_status_code="200",http_route="/api/docs"': 2,
         'http_request_method="GET",http_response_status_code="404",http_route="_unmatched"': 2,
         'http_request_method="_OTHER",http_response_status_code="404",http_route="_unmatched"': 1,
@@ -60,7 +60,7 @@ def test_each_application_counts_its_requests_by_route_template_and_status(
     assert _counts(other.get("/metrics").text) == before
 
 
-def test_to_the_outside_there_is_nothing(client: FlaskClient) -> None:
+def test_from_outside_the_route_does_not_exist(client: FlaskClient) -> None:
     principals: list[tuple[str, dict[str, str]]] = [
         ("8.8.8.8", {}),
         ("127.0.0.1", {"X-Forwarded-For": "10.0.0.1"}),
@@ -69,10 +69,10 @@ def test_to_the_outside_there_is_nothing(client: FlaskClient) -> None:
         ("", {}),
     ]
     for address, headers in principals:
-        answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
+        response = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
 
-        assert answer.status_code == 404, (address, headers)
-        assert answer.mimetype == "application/problem+json"
+        assert response.status_code == 404, (address, headers)
+        assert response.mimetype == "application/problem+json"
 
 
 def _value(client: FlaskClient, series: str) -> float:
@@ -91,7 +91,7 @@ def test_requests_being_answered_and_their_sizes_are_known(client: FlaskClient) 
     assert [_value(client, size % most) for most in ("256.0", "1024.0")] == [0, 1]
 
 
-def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(client: FlaskClient) -> None:
+def test_a_bug_is_counted_by_its_type_and_a_refusal_is_not(client: FlaskClient) -> None:
     client.get("/bug")
     client.get("/nowhere")
 
@@ -103,7 +103,7 @@ def test_a_bug_is_counted_by_its_kind_and_a_refusal_is_none(client: FlaskClient)
     ]
 
 
-def test_what_runs_here_is_shown(client: FlaskClient) -> None:
+def test_the_build_is_shown(client: FlaskClient) -> None:
     assert _value(client, 'service_build_info{commit="abc",version="1.2.3"}') == 1
 
 
@@ -126,16 +126,16 @@ def test_signals_are_counted_for_the_application_that_sends_them(
     assert _value(other.test_client(), "baked_total") == 0
 
 
-def test_scrapers_that_ask_for_openmetrics_get_it(client: FlaskClient) -> None:
-    answer = client.get(
+def test_scrapers_that_accept_openmetrics_get_it(client: FlaskClient) -> None:
+    response = client.get(
         "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}
     )
 
-    assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
-    assert answer.text.endswith("# EOF\n")
+    assert response.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert response.text.endswith("# EOF\n")
 
 
-def test_the_number_of_series_is_bounded_by_what_the_service_can_answer(app: Flask) -> None:
+def test_the_number_of_series_is_bounded(app: Flask) -> None:
     client = app.test_client()
 
     def series() -> int:

@@ -77,7 +77,7 @@ def test_without_memory_the_temporary_folder_serves(
     assert [str(folder) for folder in tmp_path.iterdir()] == [os.environ[FOLDER]]
 
 
-def test_what_workers_counted_stays_in_the_sum_when_they_are_gone(
+def test_counts_of_workers_remain_in_the_sum_after_their_exit(
     client: FlaskClient, folder: Path
 ) -> None:
     for pid in (11, 12, 13):
@@ -109,7 +109,7 @@ def test_a_file_that_a_worker_is_just_making_counts_nothing(
     assert 'what_counter_total{a="b"} 1.0' in client.get("/metrics").text
 
 
-def test_a_merge_waits_for_nobody_and_is_made_up_for(folder: Path) -> None:
+def test_a_merge_does_not_wait_for_a_lock_and_is_repeated_later(folder: Path) -> None:
     _write(folder, "counter", 11, 1)
     with multiprocess.readable(folder):
         child_exit(_server(), Mock(pid=11))
@@ -120,7 +120,7 @@ def test_a_merge_waits_for_nobody_and_is_made_up_for(folder: Path) -> None:
     assert _names(folder) == {"counter_gone.db"}
 
 
-def test_a_process_that_is_forked_during_a_look_locks_nobody_out(
+def test_a_process_that_is_forked_during_a_read_does_not_keep_the_lock(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inherited: list[int] = []
@@ -139,7 +139,7 @@ def test_a_process_that_is_forked_during_a_look_locks_nobody_out(
         os.close(file)
 
 
-def test_what_only_the_living_mean_goes_with_a_merge(client: FlaskClient, folder: Path) -> None:
+def test_gauges_of_live_processes_end_with_a_merge(client: FlaskClient, folder: Path) -> None:
     for pid in (11, 12):
         _write(folder, "gauge_livesum", pid, pid)
 
@@ -164,20 +164,20 @@ def _workers_that_answered(server: Server) -> set[int]:
 
 
 @pytest.mark.process
-def test_under_gunicorn_every_worker_answers_for_all(tmp_path: Path) -> None:
+def test_under_gunicorn_every_worker_exposes_the_metrics_of_all(tmp_path: Path) -> None:
     with gunicorn(tmp_path, WEB_CONCURRENCY="3") as server:
-        sent = 0
+        total = 0
         with ThreadPoolExecutor(12) as principals:
             while len(_workers_that_answered(server)) < 2:
                 list(principals.map(server.get, ["/api/docs"] * 24))
-                sent += 24
-                assert sent < 10_000, "one worker answers everything: nothing is added up"
-        server.wait_for("/metrics", lambda text: _total(text) == sent)
+                total += 24
+                assert total < 10_000, "one worker serves everything: nothing is added up"
+        server.wait_for("/metrics", lambda text: _total(text) == total)
         totals = {_total(server.get("/metrics")) for _ in range(12)}
         # The third worker may still be starting.
         server.wait_for("/metrics", lambda text: f"\nhttp_server_threads {3 * 4:.1f}\n" in text)
 
-    assert totals == {sent}
+    assert totals == {total}
 
 
 @pytest.mark.process
@@ -189,7 +189,7 @@ def test_restarts_lose_no_count_and_leave_no_files(tmp_path: Path) -> None:
         tried, answered, totals, most = 0, 0, [0.0], 0
         while len(_started(server)) < 8:
             tried += 1
-            # A worker that is ending may drop a connection; whether it counted is then not known.
+            # An exiting worker may drop a connection, with or without counting it.
             with contextlib.suppress(ConnectionError):
                 server.get("/api/docs")
                 answered += 1
@@ -197,7 +197,7 @@ def test_restarts_lose_no_count_and_leave_no_files(tmp_path: Path) -> None:
             most = max(most, len(_names(folder)))
             if tried % 40 == 0:
                 server.wait_for("/metrics", lambda text: _total(text) >= answered)  # noqa: B023  now
-                # It may have ended by itself just now.
+                # It may just have exited.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(_started(server)[-1], signal.SIGKILL)
             assert tried < 2_000, "workers do not restart"

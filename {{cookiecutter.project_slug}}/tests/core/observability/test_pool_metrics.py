@@ -32,7 +32,7 @@ def test_connections_are_counted_while_they_are_open_and_while_they_are_used(app
         assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 0, "used": 2}
         with db.engine.connect():
             assert _pool(app)["used"] == 3
-    # What was opened beyond the size is not kept.
+    # Overflow connections are closed, not kept.
     assert _pool(app) == {"idle_max": 2, "max": 3, "idle": 2, "used": 0}
 
     reading_engine.of(app).dispose()

@@ -90,7 +90,7 @@ SPELLED = (
     f"private_key='{PEM.format('EC ')}'",
     f"key: {PEM.format('ENCRYPTED ')}",
 )
-# What has no end, up to where it may go.
+# A secret without a delimiter: everything up to the end of the text is redacted.
 TO_THE_END = (
     "passphrase: correct HUSH battery HUSH",
     "passphrase=correct HUSH battery HUSH",
@@ -132,7 +132,7 @@ def test_secrets_in_a_message_are_masked(subtests: pytest.Subtests) -> None:
             assert masked.startswith("before ")
 
 
-def test_what_is_no_secret_stays_readable() -> None:
+def test_text_without_secrets_stays_readable() -> None:
     for text in HARMLESS:
         assert redact(text) == text
 
@@ -189,7 +189,7 @@ def test_values_of_any_kind_are_masked(log_lines: LogLines) -> None:
 
 @pytest.mark.slow
 @pytest.mark.attack
-def test_no_text_takes_long_to_mask(subtests: pytest.Subtests) -> None:
+def test_masking_takes_linear_time(subtests: pytest.Subtests) -> None:
     for text in (
         *("x", "-", "=", "a:", "'", "\\", "\n"),
         *(
@@ -233,5 +233,5 @@ def test_no_text_takes_long_to_mask(subtests: pytest.Subtests) -> None:
         with subtests.test(text):
             began = time.process_time()
             redact(text * 5_000)
-            # A tenth of it here; what reads a text more than once takes minutes.
+            # It takes a tenth of this; a pattern that backtracks takes minutes.
             assert time.process_time() - began < 2

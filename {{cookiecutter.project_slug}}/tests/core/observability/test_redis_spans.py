@@ -19,29 +19,29 @@ NOWHERE = "redis://127.0.0.1:1/3"
 with_redis = pytest.mark.skipif(
     "TEST_REDIS_URL" not in os.environ, reason="TEST_REDIS_URL names no Redis"
 )
-Ask = Callable[..., tuple[ReadableSpan, ...]]
+RunCommand = Callable[..., tuple[ReadableSpan, ...]]
 
 
 @pytest.fixture
-def ask(make_app: MakeApp) -> Iterator[Ask]:
+def run(make_app: MakeApp) -> Iterator[RunCommand]:
     """Send a command to Redis in a request, and return its spans."""
     app = make_app()
     exporter = InMemorySpanExporter()
     request_tracing.of(app).provider().add_span_processor(SimpleSpanProcessor(exporter))
 
-    def ask_in_a_request(url: str, *command: str) -> tuple[ReadableSpan, ...]:
+    def run_in_a_request(url: str, *command: str) -> tuple[ReadableSpan, ...]:
         client = Redis(connection_pool=redis_server.pool(SecretURL(url)))
         send = redis_spans.traced(client, command[0], client.execute_command)
-        app.add_url_rule("/ask", view_func=lambda: repr(send(*command)))
-        app.test_client().get("/ask")
+        app.add_url_rule("/run", view_func=lambda: repr(send(*command)))
+        app.test_client().get("/run")
         return exporter.get_finished_spans()
 
-    yield ask_in_a_request
+    yield run_in_a_request
     request_tracing.of(app).shut_down()
 
 
-def test_a_redis_that_is_away_is_seen_in_the_trace(ask: Ask) -> None:
-    command, request = ask(NOWHERE, "PING")
+def test_a_redis_that_is_away_is_seen_in_the_trace(run: RunCommand) -> None:
+    command, request = run(NOWHERE, "PING")
 
     assert command.kind is SpanKind.CLIENT
     assert command.status.status_code is StatusCode.ERROR
@@ -58,10 +58,12 @@ def test_a_redis_that_is_away_is_seen_in_the_trace(ask: Ask) -> None:
 
 
 @with_redis
-def test_a_command_is_one_span_and_shows_no_key(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_is_one_span_and_shows_no_key(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redis_server, "REDIS_TIMEOUT_SECONDS", HANG_TIMEOUT_SECONDS)
-    command, request = ask(os.environ["TEST_REDIS_URL"], "GET", "of-somebody")
+    command, request = run(os.environ["TEST_REDIS_URL"], "GET", "of-somebody")
 
-    assert [command.name, request.name] == ["GET", "GET /ask"]
+    assert [command.name, request.name] == ["GET", "GET /run"]
     assert command.status.status_code is StatusCode.UNSET
     assert "of-somebody" not in command.to_json()

@@ -155,7 +155,7 @@ def test_a_request_becomes_a_span_at_the_collector(
     assert collector.authorization == "Bearer abc"
 
 
-def test_the_callers_trace_goes_on_into_logs_and_outgoing_requests(
+def test_the_trace_of_the_client_continues_in_logs_and_outgoing_requests(
     app: Flask, client: FlaskClient, collector: Collector, log_lines: LogLines
 ) -> None:
     called = client.get(
@@ -200,8 +200,8 @@ def test_a_request_that_is_not_sampled_has_ids_all_the_same(
 
 
 def test_opentelemetrys_names_come_before_our_own() -> None:
-    told = {"app_env": "testing", "service_name": "ours", "service_version": "1"}
-    for said, name, version in (
+    values = {"app_env": "testing", "service_name": "ours", "service_version": "1"}
+    for overrides, name, version in (
         ({}, "ours", "1"),
         ({"otel_resource_attributes": "service.name=r,service.version=2%2B1"}, "r", "2+1"),
         (
@@ -210,7 +210,7 @@ def test_opentelemetrys_names_come_before_our_own() -> None:
             "1",
         ),
     ):
-        settings = Settings.model_validate({**told, **said})
+        settings = Settings.model_validate({**values, **overrides})
 
         resource = tracing.start(settings).resource.attributes
         record = logging.makeLogRecord({"msg": "x"})
@@ -222,7 +222,7 @@ def test_opentelemetrys_names_come_before_our_own() -> None:
         assert (line["service.name"], line["service.version"]) == (name, version)
 
 
-def test_what_is_not_known_of_opentelemetry_is_ignored_with_a_warning(
+def test_an_unknown_opentelemetry_variable_is_ignored_with_a_warning(
     subtests: pytest.Subtests,
 ) -> None:
     for name, value in (
@@ -264,7 +264,7 @@ def test_where_tracing_is_switched_off_nothing_about_it_stops_the_start(
 
 @pytest.mark.process
 def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: Path) -> None:
-    told = {
+    environment = {
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "many",
         "OTEL_SPAN_EVENT_COUNT_LIMIT": "-1",
         "OTEL_BSP_MAX_QUEUE_SIZE": "100",
@@ -273,7 +273,7 @@ def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: P
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
         "WEB_CONCURRENCY": "1",
     }
-    with gunicorn(tmp_path, **told) as server:
+    with gunicorn(tmp_path, **environment) as server:
         server.get("/api/docs")
 
     warned = {line["message"].split()[0] for line in server.lines()}
@@ -286,17 +286,17 @@ def test_a_number_that_is_none_stops_neither_the_start_nor_a_request(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.attack
-def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
+def test_a_collector_is_trusted_only_with_a_certificate_for_its_name(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, known, believed in (
+    for name, known, accepted in (
         ("127.0.0.1", False, False),
         ("127.0.0.1", True, True),
         ("collector.example", True, False),
     ):
         # A refused exporter retries until its timeout.
-        monkeypatch.setattr(tracing, "EXPORT_SECONDS", 60 if believed else 1)
-        with tls_server(tmp_path, name, answer=HTTP_OK) as server:
+        monkeypatch.setattr(tracing, "EXPORT_SECONDS", 60 if accepted else 1)
+        with tls_server(tmp_path, name, response=HTTP_OK) as server:
             app = make_app(
                 otel_exporter_otlp_endpoint=f"https://127.0.0.1:{server.port}",
                 otel_exporter_otlp_certificate=server.ca_file if known else None,
@@ -304,11 +304,11 @@ def test_a_collector_is_believed_only_with_a_certificate_that_proves_its_name(
             app.test_client().get("/api/docs")
             _flush(app)
 
-        assert set(server.believed) == {believed}
+        assert set(server.accepted) == {accepted}
 
 
 @pytest.mark.attack
-def test_no_log_line_holds_what_the_collector_is_told(
+def test_no_log_line_contains_the_headers_of_the_collector(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     monkeypatch.setattr(tracing, "EXPORT_SECONDS", 0.1)
@@ -353,18 +353,18 @@ def test_a_host_may_be_written_in_any_way(
     ] == [*hosts.values()]
 
 
-def test_a_call_is_a_span_below_its_request_and_tells_how_it_ended(
+def test_a_call_is_a_child_span_of_its_request_with_its_outcome(
     app: Flask, client: FlaskClient, collector: Collector
 ) -> None:
     for status in (200, 404, 0):
         client.get(f"/calls/{status}")
     _flush(app)
 
-    asked, above, refused, _, broken, _ = collector.spans()
-    assert asked.name == "ASK"
-    assert asked.kind == Span.SPAN_KIND_CLIENT
-    assert asked.parent_span_id == above.span_id
-    assert asked.status.code == Status.STATUS_CODE_UNSET
+    call, above, refused, _, broken, _ = collector.spans()
+    assert call.name == "ASK"
+    assert call.kind == Span.SPAN_KIND_CLIENT
+    assert call.parent_span_id == above.span_id
+    assert call.status.code == Status.STATUS_CODE_UNSET
     for span, why in ((refused, "404"), (broken, "ConnectionError")):
         assert span.status.code == Status.STATUS_CODE_ERROR
         assert _values(span.attributes) == {"server.address": "stock.example", "error.type": why}
@@ -399,7 +399,7 @@ def test_one_request_leaves_nothing_to_the_next(app: Flask, client: FlaskClient)
     _flush(app)
 
 
-def test_a_collector_that_is_down_changes_no_answer(
+def test_a_collector_that_is_down_changes_no_response(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracing, "EXPORT_SECONDS", 0.1)
@@ -409,7 +409,7 @@ def test_a_collector_that_is_down_changes_no_answer(
     _flush(app)
 
 
-def test_sampling_follows_the_settings_and_the_caller() -> None:
+def test_sampling_follows_the_settings_and_the_client() -> None:
     for sampler, ratio, parent, recorded in (
         ("always_on", 0, "00", True),
         ("always_off", 1, "01", False),
@@ -459,8 +459,8 @@ def test_an_endpoint_that_is_no_url_is_refused() -> None:
 def test_workers_send_what_is_left_when_the_service_is_stopped(
     collector: Collector, tmp_path: Path
 ) -> None:
-    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "WEB_CONCURRENCY": "2"}
-    with gunicorn(tmp_path, **told) as server:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "WEB_CONCURRENCY": "2"}
+    with gunicorn(tmp_path, **environment) as server:
         for _ in range(5):
             server.get("/api/docs", traceparent=f"00-{TRACE}-{PARENT}-01")
         assert collector.spans() == [], "sent at once: nothing is left to be lost"

@@ -29,14 +29,16 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def probe(port: int, path: str = liveness.PATH, method: str = "GET") -> tuple[int, bytes, str]:
-    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
-    with contextlib.closing(asked):
-        asked.request(method, path)
-        answer = asked.getresponse()
-        return answer.status, answer.read(), str(answer.headers)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
+    with contextlib.closing(connection):
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read(), str(response.headers)
 
 
-def test_a_live_process_says_so(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_live_process_reports_that_it_is_alive(
+    port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     status, body, headers = probe(port)
 
     assert (status, body) == (200, liveness.BODY)
@@ -93,15 +95,15 @@ def test_a_restart_comes_after_gunicorns_own_repair_and_never_before_a_start() -
 
 
 @pytest.mark.process
-def test_it_answers_while_every_thread_waits_and_after_a_reload(tmp_path: Path) -> None:
+def test_it_responds_while_every_thread_waits_and_after_a_reload(tmp_path: Path) -> None:
     own = free_port()
     settings = {"LIVENESS_PORT": str(own), "WEB_CONCURRENCY": "1", "WEB_THREADS": "1"}
     with gunicorn(tmp_path, **settings) as server:
         with connection(server.port) as slow:
-            slow.send(b"GET /")  # the only thread waits for the rest
+            slow.send(b"GET /")  # the only thread waits for the rest of the request
             assert probe(own)[0] == 200
             slow.send(b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            slow.answer()
+            slow.read_response()
         (before,) = server.workers()
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: server.workers() and before not in server.workers())

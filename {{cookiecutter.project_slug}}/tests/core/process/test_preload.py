@@ -24,12 +24,12 @@ print("packages:", *{name.partition(".")[0] for name in sys.modules} - before)
 @pytest.mark.process
 def test_an_application_is_made_of_what_the_master_has_loaded() -> None:
     kept = {name: value for name, value in os.environ.items() if name in KEPT}
-    told = {name.upper(): value for name, value in environments.PRODUCTION.items()}
+    environment = {name.upper(): value for name, value in environments.PRODUCTION.items()}
 
     made = subprocess.run(
         [sys.executable, "-c", MAKE],
         cwd=PROJECT,
-        env=kept | told,
+        env=kept | environment,
         capture_output=True,
         text=True,
         check=True,

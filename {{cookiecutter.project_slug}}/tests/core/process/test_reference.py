@@ -11,7 +11,7 @@ from app.settings import Settings
 from tests import environments
 
 
-def test_the_pages_say_what_the_code_declares(app: Flask) -> None:
+def test_the_generated_pages_match_the_code(app: Flask) -> None:
     for page in reference.pages(app, Settings):
         text = page.file.read_text(encoding="utf-8")
 
@@ -26,7 +26,7 @@ def test_each_setting_is_described_in_one_sentence() -> None:
 
 
 def test_production_has_the_defaults_of_development() -> None:
-    """Otherwise the page would list two."""
+    """The page lists one default for each setting."""
     production = Settings.model_validate(environments.PRODUCTION)
     development = Settings.model_validate({**environments.PRODUCTION, "app_env": "development"})
 
@@ -69,7 +69,7 @@ def test_order_and_prose_are_kept() -> None:
     assert page.rewritten(text) == "| `B` | new |\nProse.\n| `A` | new |\n"
 
 
-def test_what_the_code_does_not_have_is_removed_and_what_it_has_is_added_to_its_group() -> None:
+def test_unknown_entries_are_removed_and_new_ones_are_added_to_their_group() -> None:
     text = "| `A` | old |\n| `GONE` | old |\nProse.\n"
     page = described(Entry("A", "| `A` | old |\n", "H"), Entry("B", "| `B` | new |\n", "H"))
 

@@ -135,7 +135,7 @@ def test_a_worker_runs_what_has_arrived(app: Flask) -> None:
     assert waiting(app, "broker-tests.dead") == []
 
 
-def test_what_cannot_be_done_becomes_a_dead_letter(app: Flask) -> None:
+def test_a_message_that_cannot_be_processed_becomes_a_dead_letter(app: Flask) -> None:
     for values in ({"text": "permanent"}, {"txt": ""}, {}):
         with pytest.raises(Reject):
             run(app, values)
@@ -145,20 +145,20 @@ def test_what_cannot_be_done_becomes_a_dead_letter(app: Flask) -> None:
     assert {email["task"] for email in emails} == {"note"}
 
 
-def test_what_is_to_be_done_later_goes_back_to_the_broker(app: Flask) -> None:
+def test_a_postponed_run_goes_back_to_the_broker(app: Flask) -> None:
     with pytest.raises(Retry):
         run(app, {"text": "later"})
 
     (message,) = waiting(app, "broker-tests.tasks")
     eta = datetime.fromisoformat(message.headers["eta"])
-    # Redis would deliver a message that waits for longer to another worker as well.
+    # Redis would redeliver a message that waits longer than the visibility timeout.
     longest = timedelta(seconds=tasks.of(app).settings.task_max_backoff_seconds)
     assert longest - timedelta(seconds=60) < eta - datetime.now(UTC) <= longest
-    # To be put off is no failed attempt.
+    # A postponed run does not count as a failed attempt.
     assert message.headers["retries"] == 0
 
 
-def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> None:
+def test_a_failed_run_goes_back_to_the_broker_as_another_attempt(app: Flask) -> None:
     with pytest.raises(Retry):
         run(app, {"text": "failing"})
 
@@ -166,19 +166,19 @@ def test_what_failed_goes_back_to_the_broker_as_another_attempt(app: Flask) -> N
     assert message.headers["retries"] == 1
 
 
-def test_what_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
+def test_a_message_that_celery_cannot_read_becomes_a_dead_letter(app: Flask) -> None:
     strange = Delivered(body=b"{", headers={"task": "unknown"})
-    told: list[Mapping[str, object]] = []
+    runs: list[Mapping[str, object]] = []
 
-    def hear(_: Flask, **said: object) -> None:
-        told.append(said)
+    def record(_: Flask, **fields: object) -> None:
+        runs.append(fields)
 
-    with runner.run_finished.connected_to(hear, app):
+    with runner.run_finished.connected_to(record, app):
         signals.task_unknown.send(sender=None, message=strange)
 
     (email,) = waiting(app, "broker-tests.dead")
     assert email.payload["headers"] == {"task": "unknown"}
-    assert told == [{"task": runner.UNKNOWN, "outcome": "dead", "seconds": 0}]
+    assert runs == [{"task": runner.UNKNOWN, "outcome": "dead", "seconds": 0}]
 
 
 @pytest.mark.usefixtures("app")
@@ -229,23 +229,23 @@ def test_redis_gives_a_message_back_when_its_worker_is_silent_for_long(make_app:
 def test_a_list_of_redis_keeps_the_newest_dead_letters_for_a_while(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[object, ...]] = []
+    commands: list[tuple[object, ...]] = []
 
     class Client:
         def ltrim(self, *arguments: object) -> None:
-            asked.append(arguments)
+            commands.append(arguments)
 
         def expire(self, *arguments: object) -> None:
-            asked.append(arguments)
+            commands.append(arguments)
 
     with broker.of(app).connect() as connection:
         monkeypatch.setattr(type(connection.default_channel), "client", Client(), raising=False)
     broker.of(app).dead_letter({})
 
-    assert asked == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
+    assert commands == [("broker-tests.dead", 0, 9_999), ("broker-tests.dead", 1_209_600)]
 
 
-def test_a_worker_that_lost_its_places_connects_anew(
+def test_a_stalled_consumer_reconnects(
     app: Flask, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[Callable[[], object]] = []
@@ -269,7 +269,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
     )
     in_memory: Any = SimpleNamespace(app=broker.of(app).celery)
     step = celery_app.StalledConsumer(consumer)
-    step.stop(consumer)  # before it began, as when connecting fails
+    step.stop(consumer)  # before its start, as when connecting fails
     step.start(consumer)
     look = looks[0]
 
@@ -278,7 +278,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
     in_hand.add("a task that runs")
     look()
     in_hand.clear()
-    look()  # it may have ended just now
+    look()  # it may just have ended
     with pytest.raises(ConnectionError):
         look()
     step.stop(consumer)
@@ -290,7 +290,7 @@ def test_a_worker_that_lost_its_places_connects_anew(
     assert celery_app.StalledConsumer in broker.of(app).celery.steps["consumer"]
 
 
-def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
+def test_an_unavailable_broker_is_reported_in_time(make_app: MakeApp) -> None:
     own = tasks.of(make_app(broker_url=AWAY))
 
     with pytest.raises(BrokerUnavailable):
@@ -298,7 +298,7 @@ def test_a_broker_that_is_away_is_told_in_time(make_app: MakeApp) -> None:
 
 
 # {% if cookiecutter.database == "none" %}
-def test_in_redis_the_runs_are_counted_that_did_not_live_to_tell(
+def test_in_redis_runs_whose_worker_died_are_counted(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: dict[str, int] = {}
@@ -330,14 +330,14 @@ def test_in_redis_the_runs_are_counted_that_did_not_live_to_tell(
     assert limits == [1_209_600] * 2
 
 
-def test_what_cannot_be_counted_is_run(app: Flask) -> None:
-    # The memory of this process is no Redis.
+def test_a_message_that_cannot_be_counted_is_run(app: Flask) -> None:
+    # The broker in memory has no Redis client that could count.
     run(app, {"text": "x"}, delivery_info={"redelivered": True})
 
     assert ran == [{"text": "x"}]
 
 
-def test_rabbitmq_says_how_many_runs_did_not_live_to_tell(
+def test_rabbitmq_counts_runs_whose_worker_died(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Broker, "is_rabbitmq", True)
@@ -352,11 +352,11 @@ def test_rabbitmq_says_how_many_runs_did_not_live_to_tell(
 def test_without_a_database_the_broker_decides_whether_the_service_is_ready(
     make_app: MakeApp,
 ) -> None:
-    answer = make_app(broker_url=AWAY).test_client().get("/health/ready")
+    response = make_app(broker_url=AWAY).test_client().get("/health/ready")
 
-    assert answer.status_code == 503
-    assert answer.json is not None
-    assert answer.json["checks"]["broker"] == "down"
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["checks"]["broker"] == "down"
 
 
 # {% endif %}
@@ -430,11 +430,11 @@ def test_a_broken_connection_is_not_used_again(app: Flask) -> None:
 
 @pytest.mark.slow
 @pytest.mark.attack
-def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
+def test_a_broker_is_trusted_only_with_a_certificate_for_its_name(
     tmp_path: Path, make_app: MakeApp, subtests: pytest.Subtests
 ) -> None:
     for scheme in ("amqps", "rediss"):
-        for name, known, parameters, believed in (
+        for name, known, parameters, accepted in (
             ("127.0.0.1", False, "", False),
             ("127.0.0.1", True, "", True),
             ("broker.example", True, "", False),
@@ -452,7 +452,7 @@ def test_a_broker_is_believed_only_with_a_certificate_that_proves_its_name(
                 )
                 with pytest.raises(Exception):  # noqa: B017, PT011  each transport has its own
                     broker.of(app).connect()
-            assert server.believed[:1] == [believed]
+            assert server.accepted[:1] == [accepted]
 
 
 def test_a_url_that_leads_to_no_broker_is_refused_at_start(make_app: MakeApp) -> None:
@@ -473,10 +473,10 @@ def test_a_url_that_leads_to_no_broker_is_refused_at_start(make_app: MakeApp) ->
 
 def test_a_brokers_certificates_need_an_encrypted_connection(tmp_path: Path) -> None:
     ca_file, _ = certify(tmp_path, "broker.example")
-    told = {"app_env": "testing", "broker_ca_file": ca_file}
+    values = {"app_env": "testing", "broker_ca_file": ca_file}
     with pytest.raises(ValidationError, match="BROKER_URL must begin with amqps:// or rediss://"):
-        TaskSettings.model_validate({**told, "broker_url": "amqp://broker.example//"})
+        TaskSettings.model_validate({**values, "broker_url": "amqp://broker.example//"})
 
     for url, warned in (("amqps://b//", False), ("amqps://b//?ssl_cert_reqs=none", True)):
-        settings = TaskSettings.model_validate({**told, "broker_url": url})
+        settings = TaskSettings.model_validate({**values, "broker_url": url})
         assert any("BROKER_URL disables" in each for each in settings.warnings()) is warned

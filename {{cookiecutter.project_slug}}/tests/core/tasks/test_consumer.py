@@ -50,14 +50,14 @@ def lose(_: Message, *__: object) -> None:
 @pytest.fixture
 def rejected() -> Iterator[list[object]]:
     """Return the messages that Celery's signal reports as rejected."""
-    told: list[object] = []
+    messages: list[object] = []
 
-    def hear(message: object, **_: object) -> None:
-        told.append(message)
+    def record(message: object, **_: object) -> None:
+        messages.append(message)
 
     before = list(signals.task_rejected.receivers)
-    signals.task_rejected.connect(hear)
-    yield told
+    signals.task_rejected.connect(record)
+    yield messages
     signals.task_rejected.receivers[:] = before
 
 
@@ -68,7 +68,7 @@ def handle() -> Callable[[Message], object]:
     parts: dict[str, object] = {
         "app": None,
         "channel_errors": (),
-        "connection_errors": (Lost, KeyError),  # as those of Redis
+        "connection_errors": (Lost, KeyError),  # as Redis' transport has
         "on_task_message": set(),
         "strategies": {
             "failing": fail,
@@ -96,7 +96,7 @@ def delivered(headers: object, body: str = TASK) -> Message:
     return message
 
 
-def test_what_is_no_task_is_rejected_and_not_logged(
+def test_a_message_that_is_not_a_task_is_rejected_and_not_logged(
     handle: Callable[[Message], object], rejected: list[object], log_lines: LogLines
 ) -> None:
     for headers, body, reason in (
@@ -136,12 +136,12 @@ def test_a_message_is_rejected_once(
     assert rejected == [message]
 
 
-def test_a_lost_connection_is_for_celery_to_mend(handle: Callable[[Message], object]) -> None:
+def test_a_lost_connection_is_left_to_celery(handle: Callable[[Message], object]) -> None:
     with pytest.raises(Lost):
         handle(delivered({"task": "losing"}))
 
 
-def test_an_entry_that_is_no_message_is_told_without_its_text(log_lines: LogLines) -> None:
+def test_an_entry_that_is_no_message_is_logged_without_its_text(log_lines: LogLines) -> None:
     transport = object.__new__(Transport)
     found: list[int] = []
 
@@ -159,7 +159,9 @@ def test_an_entry_that_is_no_message_is_told_without_its_text(log_lines: LogLine
     transport.on_readable(1)
     with pytest.raises(transport.connection_errors[0]):
         transport.on_readable(2)
-    with pytest.raises(Empty):  # nothing has arrived: for Celery's loop, and no line
+    with pytest.raises(
+        Empty
+    ):  # nothing has arrived: Celery's loop expects this error, and nothing is logged
         transport.on_readable(3)
 
     assert found == [0, 1, 2, 3]
@@ -182,7 +184,9 @@ def test_an_entry_that_lacks_something_is_not_taken_for_a_lost_connection() -> N
             RedisMessage(payload)
 
 
-def test_what_is_no_message_in_hand_is_dropped_and_the_rest_comes_back(log_lines: LogLines) -> None:
+def test_malformed_unacknowledged_messages_are_dropped_and_the_others_requeued(
+    log_lines: LogLines,
+) -> None:
     whole: dict[str, object] = {"headers": {}, "properties": {"delivery_info": {}}}
     kept: dict[str, bytes] = {
         "not JSON": b"CANARY",
@@ -207,6 +211,6 @@ def test_what_is_no_message_in_hand_is_dropped_and_the_rest_comes_back(log_lines
         qos.restore_by_tag(tag)
 
     assert dropped == list(kept)[:-1]
-    assert len(restored) == 2  # kombu itself drops what is gone
+    assert len(restored) == 2  # kombu itself drops a missing message
     assert {line["message"] for line in log_lines} == {"malformed message discarded"}
     assert "CANARY" not in str(log_lines)

@@ -40,13 +40,13 @@ class Broker:
     """A broker that accepts messages, or is unavailable."""
 
     def __init__(self) -> None:
-        self.sent: list[Message] = []
+        self.published: list[Message] = []
         self.away = False
 
     def __call__(self, message: Message) -> None:
         if self.away:
             raise BrokerUnavailable
-        self.sent.append(message)
+        self.published.append(message)
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
     with writing() as session:
         outbox.current.add(session, NOTE, {"text": "x"})
         session.flush()
-        assert broker.sent == []
-    (message,) = broker.sent
+        assert broker.published == []
+    (message,) = broker.published
     (row,) = rows()
     assert str(row.id) == message.id
     assert row.due_at > datetime.now(UTC)
@@ -92,28 +92,28 @@ def test_a_message_is_sent_once_its_transaction_is_committed_and_kept_until_it_i
     assert (ran, rows()) == (["x"], [])
 
 
-def test_what_is_taken_back_is_never_sent(broker: Broker) -> None:
-    def change_my_mind() -> None:
+def test_a_rolled_back_message_is_never_sent(broker: Broker) -> None:
+    def add_and_roll_back() -> None:
         with writing() as session:
             outbox.current.add(session, NOTE, {"text": "x"})
             raise KeyError
 
     with pytest.raises(KeyError):
-        change_my_mind()
+        add_and_roll_back()
 
-    assert (broker.sent, rows()) == ([], [])
+    assert (broker.published, rows()) == ([], [])
 
 
 def test_a_message_that_comes_twice_is_done_once(broker: Broker) -> None:
     write("x")
 
     for _ in range(2):
-        assert tasks.current.process(broker.sent[0]) == runner.DONE
+        assert tasks.current.process(broker.published[0]) == runner.DONE
 
     assert ran == ["x"]
 
 
-def test_what_a_broker_was_away_for_follows_when_it_is_back(broker: Broker) -> None:
+def test_messages_are_sent_when_the_broker_is_available_again(broker: Broker) -> None:
     broker.away = True
     write("x")
     assert outbox.current.relay() == 0
@@ -121,7 +121,7 @@ def test_what_a_broker_was_away_for_follows_when_it_is_back(broker: Broker) -> N
     broker.away = False
     assert outbox.current.relay() == 1
 
-    (message,) = broker.sent
+    (message,) = broker.published
     assert message.values == {"text": "x"}
     assert outbox.current.relay() == 0
 
@@ -144,27 +144,27 @@ def test_a_relay_leaves_what_another_one_has_claimed(
     monkeypatch.setattr(outbox.current, "_claim", lambda *_: False)
 
     assert outbox.current.relay() == 0
-    assert len(broker.sent) == 1
+    assert len(broker.published) == 1
 
 
-def test_what_is_to_be_done_later_is_sent_again_when_it_is_due(broker: Broker) -> None:
+def test_a_postponed_message_is_sent_again_when_it_is_due(broker: Broker) -> None:
     write("later")
 
-    assert tasks.current.process(broker.sent[0]) == runner.DONE
+    assert tasks.current.process(broker.published[0]) == runner.DONE
 
     (row,) = rows()
     assert row.attempts == 0
     assert 3_600 - HANG_TIMEOUT_SECONDS < (row.due_at - datetime.now(UTC)).total_seconds() < 3_601
     make_due()
     assert outbox.current.relay() == 1
-    assert broker.sent[1].id == broker.sent[0].id
+    assert broker.published[1].id == broker.published[0].id
 
 
 def test_copies_of_a_message_that_are_put_off_do_not_use_up_its_attempts(broker: Broker) -> None:
     write("later")
 
     for _ in range(tasks.current.settings.task_max_attempts + 1):
-        assert tasks.current.process(broker.sent[0]) == runner.DONE
+        assert tasks.current.process(broker.published[0]) == runner.DONE
 
     (row,) = rows()
     assert (row.attempts, row.died_at) == (0, None)
@@ -177,19 +177,19 @@ def test_a_dead_letter_is_kept_and_can_be_tried_again(app: Flask, broker: Broker
             update(OutboxMessage).values(attempts=tasks.current.settings.task_max_attempts - 1)
         )
 
-    assert tasks.current.process(broker.sent[0]) == runner.DEAD
-    assert tasks.current.process(broker.sent[0]) == runner.DONE
+    assert tasks.current.process(broker.published[0]) == runner.DEAD
+    assert tasks.current.process(broker.published[0]) == runner.DONE
     assert outbox.current.relay() == 0
     assert ran == ["broken"]
 
     commands = app.test_cli_runner()
     assert "1 messages are due again" in commands.invoke(args=["outbox", "retry"]).output
     assert "1 messages sent" in commands.invoke(args=["outbox", "relay"]).output
-    assert len(broker.sent) == 2
+    assert len(broker.published) == 2
 
 
 @pytest.mark.usefixtures("broker")
-def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
+def test_a_message_that_is_not_in_the_outbox_changes_nothing() -> None:
     write("x")
 
     for message in (
@@ -202,7 +202,7 @@ def test_what_somebody_else_has_sent_leaves_no_trace() -> None:
     assert (ran, len(rows())) == ([], 1)
 
 
-def test_dead_letters_are_forgotten_in_the_end(app: Flask, broker: Broker) -> None:
+def test_old_dead_letters_are_deleted(app: Flask, broker: Broker) -> None:
     for days in (13, 15):
         write("x")
         died_at = datetime.now(UTC) - timedelta(days=days)
@@ -212,10 +212,10 @@ def test_dead_letters_are_forgotten_in_the_end(app: Flask, broker: Broker) -> No
 
     (job,) = [job for job in periodic_jobs.of(app) if job.name == "outbox.delete_dead"]
     assert job.claim_and_run()
-    assert len(rows()) == len(broker.sent) - 1
+    assert len(rows()) == len(broker.published) - 1
 
 
-def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
+def test_a_database_that_fails_after_the_commit_changes_no_response(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     broker.away = True
@@ -232,7 +232,7 @@ def test_a_database_that_goes_away_after_the_commit_changes_no_answer(
     assert len(rows()) == 1
 
 
-def test_each_turn_is_taken_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_scheduled_run_happens_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     job = Job(app, "count", 10, lambda: done.append(1))
 
@@ -250,12 +250,12 @@ def test_each_turn_is_taken_once(app: Flask, monkeypatch: pytest.MonkeyPatch) ->
     assert len(done) == 4
 
 
-def test_of_two_who_take_the_first_turn_at_once_one_does(
+def test_of_two_workers_that_start_the_first_scheduled_run_at_once_one_runs_it(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Callable[[], object]] = [writing, writing]
 
-    def second_look() -> object:
+    def writing_after_another_run() -> object:
         made = calls.pop()()
         if not calls:
             with writing() as session:
@@ -263,11 +263,11 @@ def test_of_two_who_take_the_first_turn_at_once_one_does(
         return made
 
     with app.app_context():
-        monkeypatch.setattr("app.core.tasks.schedule.writing", second_look)
+        monkeypatch.setattr("app.core.tasks.schedule.writing", writing_after_another_run)
         assert claim("count", 7) is False
 
 
-def test_workers_look_after_the_outbox(app: Flask) -> None:
+def test_workers_relay_the_outbox(app: Flask) -> None:
     jobs = {job.name: job.seconds for job in periodic_jobs.of(app)}
 
     assert jobs["outbox.relay"] == 2

@@ -13,13 +13,13 @@ from tests.waiting import HANG_TIMEOUT_SECONDS
 SERIES = r'^outbox_(\w+)(?:{state="(\w+)"})? (\S+)$'
 
 
-def shown(client: FlaskClient) -> dict[str, float]:
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    assert "http_server_threads" in answer.text
+def read_metrics(client: FlaskClient) -> dict[str, float]:
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert "http_server_threads" in response.text
     return {
         state or name: float(value)
-        for name, state, value in re.findall(SERIES, answer.text, re.MULTILINE)
+        for name, state, value in re.findall(SERIES, response.text, re.MULTILINE)
     }
 
 
@@ -39,16 +39,16 @@ def store(minutes: int, died_at: datetime | None = None) -> None:
         )
 
 
-def test_what_waits_and_what_is_dead_is_read_from_the_outbox(
+def test_waiting_and_dead_messages_are_counted_from_the_outbox(
     app: Flask, client: FlaskClient
 ) -> None:
-    assert shown(client) == {"waiting": 0, "oldest_age_seconds": 0, "dead": 0}
+    assert read_metrics(client) == {"waiting": 0, "oldest_age_seconds": 0, "dead": 0}
 
     with app.app_context():
         store(1)
         store(3)
         store(60, died_at=datetime.now(UTC))
-    found = shown(client)
+    found = read_metrics(client)
 
     assert 180 <= found["oldest_age_seconds"] < 180 + HANG_TIMEOUT_SECONDS
     assert (found["waiting"], found["dead"]) == (2, 1)
@@ -58,7 +58,7 @@ def test_a_dead_letter_that_is_retried_begins_to_wait(app: Flask, client: FlaskC
     with app.app_context():
         store(60, died_at=datetime.now(UTC))
         retry_dead_letters()
-    found = shown(client)
+    found = read_metrics(client)
 
     assert (found["waiting"], found["dead"]) == (1, 0)
     assert found["oldest_age_seconds"] < HANG_TIMEOUT_SECONDS
@@ -78,7 +78,7 @@ def test_while_the_database_is_away_the_other_numbers_are_shown(
     # {% endif %}
     app = make_app(database_url=away)
 
-    assert shown(app.test_client()) == {}
+    assert read_metrics(app.test_client()) == {}
 
     (line,) = [line for line in log_lines if line["message"] == "outbox metrics unavailable"]
     assert line["error.type"] == "OperationalError"
@@ -93,4 +93,4 @@ def test_nobody_waits_for_a_connection_of_the_pool(make_app: MakeApp, database_u
     )
     with app.app_context(), writing() as session:
         session.connection()
-        assert shown(app.test_client())["waiting"] == 0
+        assert read_metrics(app.test_client())["waiting"] == 0

@@ -13,20 +13,20 @@ from conftest import LogLines, MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
 
-def shown(client: FlaskClient) -> dict[str, float]:
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    assert "http_server_threads" in answer.text
+def read_metrics(client: FlaskClient) -> dict[str, float]:
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert "http_server_threads" in response.text
     return {
         state: float(value)
         for state, value in re.findall(
-            r'^queue_messages.state="(\w+)". (\S+)$', answer.text, re.MULTILINE
+            r'^queue_messages.state="(\w+)". (\S+)$', response.text, re.MULTILINE
         )
     }
 
 
 def test_without_a_broker_nothing_waits(client: FlaskClient) -> None:
-    assert shown(client) == {"waiting": 0, "dead": 0}
+    assert read_metrics(client) == {"waiting": 0, "dead": 0}
 
 
 @pytest.mark.parametrize(
@@ -44,20 +44,20 @@ def test_without_a_broker_nothing_waits(client: FlaskClient) -> None:
         ),
     ],
 )
-def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) -> None:
+def test_the_broker_reports_the_length_of_its_queues(make_app: MakeApp, url: str) -> None:
     app = make_app(
         broker_url=url, service_name=f"depths-{uuid4()}", task_publish_timeout_seconds=10
     )
     client, own = app.test_client(), broker.of(app)
 
-    assert shown(client) == {"waiting": 0, "dead": 0}
+    assert read_metrics(client) == {"waiting": 0, "dead": 0}
     own.send(Message("note", {}))
     own.send(Message("note", {}))
     own.dead_letter({"task": "note"})
 
     buried = 0 if own.is_rabbitmq else 1
     try:
-        _until_shown(client, {"waiting": 2, "dead": buried})
+        _wait_for_metrics(client, {"waiting": 2, "dead": buried})
     finally:
         with own.connect() as connection:
             for queue in (*own.celery.conf.task_queues, own._dead_letter_queue()):  # noqa: SLF001  to be removed
@@ -65,9 +65,9 @@ def test_the_broker_tells_how_much_its_queues_hold(make_app: MakeApp, url: str) 
         own.shut_down()
 
 
-def _until_shown(client: FlaskClient, expected: dict[str, float]) -> None:
-    # RabbitMQ counts what a quorum queue holds a moment later.
-    wait_until(lambda: shown(client) == expected)
+def _wait_for_metrics(client: FlaskClient, expected: dict[str, float]) -> None:
+    # RabbitMQ updates the length of a quorum queue with a delay.
+    wait_until(lambda: read_metrics(client) == expected)
 
 
 def test_while_the_broker_is_away_the_other_numbers_are_shown(
@@ -75,20 +75,20 @@ def test_while_the_broker_is_away_the_other_numbers_are_shown(
 ) -> None:
     app = make_app(broker_url="amqp://guest:guest@127.0.0.1:1//")
 
-    assert shown(app.test_client()) == {}
+    assert read_metrics(app.test_client()) == {}
 
     (line,) = [line for line in log_lines if line["message"] == "queue metrics unavailable"]
     assert line["error.type"]
 
 
-def test_a_broker_that_says_nothing_holds_nobody_up() -> None:
-    said = Event()
+def test_a_silent_broker_delays_no_request() -> None:
+    released = Event()
 
     def depths() -> tuple[int, int]:
-        said.wait(HANG_TIMEOUT_SECONDS)
+        released.wait(HANG_TIMEOUT_SECONDS)
         return 0, 0
 
     metrics = QueueMetrics(depths, 0.01)
 
     assert [*metrics.collect(), *metrics.collect()] == []
-    said.set()
+    released.set()

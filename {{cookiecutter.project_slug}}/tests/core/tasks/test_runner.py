@@ -17,7 +17,7 @@ from app.settings import Settings
 from conftest import LogLines
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
-SECRET = "somebody's own words"
+SECRET = "a private text"
 
 
 class NoteSchema(Schema):
@@ -122,7 +122,7 @@ def test_log_lines_of_a_run_carry_the_request_it_comes_from(
     assert log_lines[-1]["request_id"] == "the-request"
 
 
-def test_what_no_task_can_read_is_dead_and_its_text_stays_out_of_the_log(
+def test_a_payload_that_no_task_accepts_is_dead_and_is_not_logged(
     app: Flask, log_lines: LogLines
 ) -> None:
     for message in (
@@ -184,11 +184,11 @@ class Follower:
 def test_observers_follow_a_message_from_where_it_is_made_to_its_end(app: Flask) -> None:
     made = own(app, raising(OSError()))
     made.observers.append(follower := Follower())
-    sent: list[Message] = []
-    made.publisher = Publisher(sent.append, 5)
+    published: list[Message] = []
+    made.publisher = Publisher(published.append, 5)
 
     made.publish(made.create_message(Task("note", NoteSchema(), print), {"text": "x"}))
-    made.process(sent[0])
+    made.process(published[0])
 
     assert follower.saw == ["made", "sent", "OSError"]
 
@@ -211,7 +211,7 @@ def test_no_wait_is_longer_than_the_setting(app: Flask) -> None:
     assert 1.5 <= (outcome.retry_seconds or 0) <= 3
 
 
-def test_a_task_may_ask_to_be_run_later(app: Flask) -> None:
+def test_a_task_can_postpone_itself(app: Flask) -> None:
     outcome = own(app, raising(RetryLater(7))).process(note())
 
     assert outcome == TaskOutcome("postponed", 7)
@@ -236,16 +236,16 @@ def test_with_a_message_store_what_is_done_is_not_run_again(app: Flask) -> None:
 
 
 @contextmanager
-def told(app: Flask) -> Iterator[list[tuple[str, str]]]:
+def recording(app: Flask) -> Iterator[list[tuple[str, str]]]:
     """Record the task and outcome of each `run_finished` signal."""
-    heard: list[tuple[str, str]] = []
+    runs: list[tuple[str, str]] = []
 
-    def hear(_: Flask, *, task: str, outcome: str, seconds: float) -> None:
+    def record(_: Flask, *, task: str, outcome: str, seconds: float) -> None:
         assert 0 < seconds < 60
-        heard.append((task, outcome))
+        runs.append((task, outcome))
 
-    with runner.run_finished.connected_to(hear, app):
-        yield heard
+    with runner.run_finished.connected_to(record, app):
+        yield runs
 
 
 RUNS: list[tuple[Exception | None, str]] = [
@@ -258,32 +258,32 @@ RUNS: list[tuple[Exception | None, str]] = [
 
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize(("error", "outcome"), RUNS, ids=[outcome for _, outcome in RUNS])
-def test_each_run_is_told_with_what_it_came_to(
+def test_each_run_is_signalled_with_its_outcome(
     app: Flask, error: Exception | None, outcome: str, *, stored: bool
 ) -> None:
     made = own(app, raising(error) if error else lambda _: None)
     made.message_store = MemoryStore(1) if stored else None
 
-    with told(app) as heard:
+    with recording(app) as runs:
         made.process(note())
 
-    assert heard == [("note", outcome)]
+    assert runs == [("note", outcome)]
     assert outcome in runner.OUTCOMES
 
 
-def test_what_is_not_run_is_told_as_what_becomes_of_it(app: Flask) -> None:
+def test_a_message_that_is_not_run_is_signalled_with_its_outcome(app: Flask) -> None:
     made = own(app)
-    with told(app) as heard:
-        made.process(Message("made up by anybody", {}))
+    with recording(app) as runs:
+        made.process(Message("an invented task", {}))
         made.message_store = MemoryStore(4, None)
         made.process(note())  # its workers died
         made.process(note())  # done already
         made.process(note())  # the message store is unavailable
 
-    assert heard == [(runner.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
+    assert runs == [(runner.UNKNOWN, "dead"), ("note", "dead"), ("note", "failed")]
 
 
-def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
+def test_a_run_that_cannot_be_recorded_is_signalled_once(app: Flask) -> None:
     class Lost(MemoryStore):
         def record_outcome(self, _: str, outcome: TaskOutcome) -> None:
             raise ConnectionError(outcome)
@@ -291,10 +291,10 @@ def test_a_run_that_cannot_be_noted_is_told_once(app: Flask) -> None:
     made = own(app)
     made.message_store = Lost(1)
 
-    with told(app) as heard:
+    with recording(app) as runs:
         made.process(note())
 
-    assert heard == [("note", "failed")]
+    assert runs == [("note", "failed")]
 
 
 def test_a_message_that_kills_its_workers_is_given_up(app: Flask, log_lines: LogLines) -> None:
@@ -327,15 +327,15 @@ def test_while_the_message_store_is_unavailable_the_broker_keeps_the_message(
     assert log_lines[-1]["message"] == "message store unavailable"
 
 
-def test_a_broker_that_hangs_holds_nobody_up_and_is_left_alone_for_a_while(
+def test_a_broker_that_hangs_delays_no_request_and_is_not_used_for_a_while(
     monkeypatch: pytest.MonkeyPatch, log_lines: LogLines
 ) -> None:
     tried: list[Message] = []
-    answer = threading.Event()
+    released = threading.Event()
 
     def hang(message: Message) -> None:
         tried.append(message)
-        answer.wait(HANG_TIMEOUT_SECONDS)
+        released.wait(HANG_TIMEOUT_SECONDS)
 
     publish = Publisher(hang, 0.02)
     started = time.monotonic()
@@ -344,7 +344,7 @@ def test_a_broker_that_hangs_holds_nobody_up_and_is_left_alone_for_a_while(
             publish(note())
         assert refused.value.headers == {"Retry-After": "2"}
     assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
-    answer.set()
+    released.set()
     assert len(tried) == 1
     assert [line["error.type"] for line in log_lines] == ["TimeoutError"]
 

@@ -43,7 +43,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def sent(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+def published(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
     """Return the messages sent to the broker."""
     found: list[Message] = []
     monkeypatch.setattr(tasks.of(app), "publisher", found.append)
@@ -65,10 +65,10 @@ def by_kind(spans: InMemorySpanExporter) -> dict[SpanKind, ReadableSpan]:
 
 
 def test_request_sending_and_run_are_one_trace(
-    app: Flask, spans: InMemorySpanExporter, sent: list[Message], log_lines: LogLines
+    app: Flask, spans: InMemorySpanExporter, published: list[Message], log_lines: LogLines
 ) -> None:
     app.test_client().post("/note/x")
-    (message,) = sent
+    (message,) = published
     tasks.of(app).process(message)
 
     found = by_kind(spans)
@@ -97,11 +97,11 @@ def test_request_sending_and_run_are_one_trace(
     assert done["request_id"] == access["request_id"]
 
 
-def test_what_is_sent_long_after_its_request_is_still_in_its_trace(
-    app: Flask, spans: InMemorySpanExporter, sent: list[Message]
+def test_a_message_sent_long_after_its_request_is_still_in_its_trace(
+    app: Flask, spans: InMemorySpanExporter, published: list[Message]
 ) -> None:
     app.test_client().post("/note/x")
-    (message,) = sent
+    (message,) = published
     spans.clear()
 
     tasks.of(app).publish(message)
@@ -112,10 +112,10 @@ def test_what_is_sent_long_after_its_request_is_still_in_its_trace(
 
 
 def test_a_task_that_fails_marks_its_span(
-    app: Flask, spans: InMemorySpanExporter, sent: list[Message]
+    app: Flask, spans: InMemorySpanExporter, published: list[Message]
 ) -> None:
     app.test_client().post("/note/broken")
-    tasks.of(app).process(sent[0])
+    tasks.of(app).process(published[0])
 
     run = by_kind(spans)[SpanKind.CONSUMER]
     assert run.status.status_code is StatusCode.ERROR

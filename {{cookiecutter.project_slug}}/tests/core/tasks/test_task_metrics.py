@@ -52,14 +52,14 @@ def own_tasks(make_app: MakeApp, run: Callable[[dict[str, str]], None] = act) ->
     return app
 
 
-def shown(client: FlaskClient, name: str) -> dict[str, float]:
+def samples(client: FlaskClient, name: str) -> dict[str, float]:
     """Return the series of a name, by their labels."""
     series = re.compile(name + r"(?:\{(.*)\})? (\S+)")
     found = filter(None, map(series.fullmatch, client.get("/metrics").text.splitlines()))
     return {each[1] or "": float(each[2]) for each in found}
 
 
-def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) -> None:
+def test_runs_are_counted_by_task_and_outcome(make_app: MakeApp) -> None:
     app = own_tasks(make_app)
     process = tasks.of(app).process
 
@@ -68,7 +68,7 @@ def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) ->
     process(Message("made up 1", {}))
     process(Message("made up 2", {}))
 
-    runs = shown(app.test_client(), "task_runs_total")
+    runs = samples(app.test_client(), "task_runs_total")
     assert {labels: count for labels, count in runs.items() if count} == {
         'outcome="done",task_name="note"': 2,
         'outcome="postponed",task_name="note"': 1,
@@ -76,14 +76,17 @@ def test_runs_are_counted_by_task_and_by_what_they_came_to(make_app: MakeApp) ->
         'outcome="dead",task_name="note"': 1,
         'outcome="dead",task_name="_unknown"': 2,
     }
-    assert shown(app.test_client(), "task_run_duration_seconds_count")['task_name="note"'] == 5
+    assert samples(app.test_client(), "task_run_duration_seconds_count")['task_name="note"'] == 5
 
 
 def test_each_task_is_there_from_the_start_with_every_outcome(make_app: MakeApp) -> None:
     app = own_tasks(make_app)
     client = app.test_client()
 
-    runs, took = shown(client, "task_runs_total"), shown(client, "task_run_duration_seconds_count")
+    runs, took = (
+        samples(client, "task_runs_total"),
+        samples(client, "task_run_duration_seconds_count"),
+    )
 
     for name in tasks.of(app):
         assert took[f'task_name="{name}"'] == 0
@@ -96,7 +99,7 @@ def test_a_run_lies_in_the_bucket_of_its_seconds(make_app: MakeApp) -> None:
 
     runner.run_finished.send(app, task="note", outcome="done", seconds=20)
 
-    buckets = shown(app.test_client(), "task_run_duration_seconds_bucket")
+    buckets = samples(app.test_client(), "task_run_duration_seconds_bucket")
     assert [buckets[f'le="{least}",task_name="note"'] for least in ("10.0", "30.0")] == [0, 1]
 
 
@@ -104,10 +107,10 @@ def test_a_run_is_active_as_long_as_it_lasts(make_app: MakeApp) -> None:
     seen: list[float] = []
 
     def watch(_: object) -> None:
-        # From elsewhere, as Prometheus does.
-        asking = Thread(target=lambda: seen.extend(shown(client, "task_runs_active").values()))
-        asking.start()
-        asking.join()
+        # In another thread, as a request of Prometheus is.
+        reader = Thread(target=lambda: seen.extend(samples(client, "task_runs_active").values()))
+        reader.start()
+        reader.join()
 
     app = own_tasks(make_app, watch)
     client, own = app.test_client(), tasks.of(app)
@@ -115,14 +118,14 @@ def test_a_run_is_active_as_long_as_it_lasts(make_app: MakeApp) -> None:
     own.publish(own.create_message(Task("note", NoteSchema(), print), {"text": "x"}))
 
     assert seen == [1]
-    assert shown(client, "task_runs_active") == {"": 0}
+    assert samples(client, "task_runs_active") == {"": 0}
 
 
 def settings(port: int | None = 1) -> TaskMetricsSettings:
     return TaskMetricsSettings.model_validate({"app_env": "testing", "worker_metrics_port": port})
 
 
-def test_a_port_is_one_that_exists() -> None:
+def test_a_port_is_within_its_range() -> None:
     for port in (0, 65536):
         with pytest.raises(ValidationError):
             settings(port)
@@ -141,7 +144,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     ((remove, values),) = kept
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(os, "getpid", lambda: 1)
-        remove(*values)  # what a fork does when it ends
+        remove(*values)  # as a forked process does at its exit
     assert made.exists()
     remove(*values)
     assert not made.exists()
@@ -175,24 +178,22 @@ def gone() -> int:
     return ended.pid
 
 
-def ask(app: Flask, path: str = "/metrics", **environ: str) -> tuple[str, dict[str, str], str]:
+def call(app: Flask, path: str = "/metrics", **environ: str) -> tuple[str, dict[str, str], str]:
     """Call a worker's WSGI application; return status, headers and body."""
-    asked: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1", **environ}
-    setup_testing_defaults(asked)
+    request_environ: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1", **environ}
+    setup_testing_defaults(request_environ)
     start = Mock()
-    body = task_metrics.make_wsgi_app(metrics.of(app), settings())(asked, start)
+    body = task_metrics.make_wsgi_app(metrics.of(app), settings())(request_environ, start)
     status, headers = start.call_args.args
     return status, dict(headers), b"".join(body).decode()
 
 
-def test_what_processes_counted_stays_when_they_are_gone(
-    app: Flask, folder: Path, gone: int
-) -> None:
+def test_counts_of_processes_remain_after_their_exit(app: Flask, folder: Path, gone: int) -> None:
     for pid in (os.getpid(), gone):
         leave(folder, "counter", pid, "task_runs_total", 2)
         leave(folder, "gauge_livesum", pid, "task_runs_active", 1)
 
-    texts = {ask(app)[2] for _ in range(3)}
+    texts = {call(app)[2] for _ in range(3)}
 
     assert len(texts) == 1
     assert 'task_runs_total{task_name="a"} 4.0\n' in texts.pop()
@@ -203,30 +204,32 @@ def test_what_processes_counted_stays_when_they_are_gone(
     }
 
 
-def test_only_the_living_are_active(app: Flask, folder: Path, gone: int) -> None:
+def test_only_live_processes_count_as_active(app: Flask, folder: Path, gone: int) -> None:
     for pid in (os.getpid(), gone):
         leave(folder, "gauge_livesum", pid, "task_runs_active", 1)
 
-    assert 'task_runs_active{task_name="a"} 1.0\n' in ask(app)[2]
+    assert 'task_runs_active{task_name="a"} 1.0\n' in call(app)[2]
     assert os.getpid() in RunningProcesses()
     assert gone not in RunningProcesses()
 
 
-def test_two_may_look_at_once(app: Flask, folder: Path, gone: int, log_lines: LogLines) -> None:
+def test_two_reads_of_the_folder_run_at_once(
+    app: Flask, folder: Path, gone: int, log_lines: LogLines
+) -> None:
     leave(folder, "counter", gone, "task_runs_total", 2)
 
     with multiprocess.readable(folder):
-        assert 'task_runs_total{task_name="a"} 2.0\n' in ask(app)[2]
+        assert 'task_runs_total{task_name="a"} 2.0\n' in call(app)[2]
 
     assert (folder / f"counter_{gone}.db").exists()
     assert log_lines == []
 
 
-def test_a_worker_tells_of_tasks_and_of_what_runs_there(make_app: MakeApp) -> None:
+def test_a_worker_exposes_metrics_of_tasks_and_of_its_build(make_app: MakeApp) -> None:
     app = make_app(service_version="1.2.3")
     app.test_client().get("/api/docs")
 
-    status, headers, text = ask(app)
+    status, headers, text = call(app)
 
     assert (status, headers["Content-Type"][:19]) == ("200 OK", "text/plain; version")
     assert 'service_build_info{commit="unknown",version="1.2.3"} 1.0\n' in text
@@ -238,11 +241,11 @@ def test_a_worker_tells_of_tasks_and_of_what_runs_there(make_app: MakeApp) -> No
         "task_runs_total",
     }
     accepts = {"HTTP_ACCEPT": "application/openmetrics-text;version=1.0.0"}
-    assert ask(app, **accepts)[2].endswith("# EOF\n")
+    assert call(app, **accepts)[2].endswith("# EOF\n")
 
 
 @pytest.mark.attack
-def test_to_the_outside_a_worker_has_nothing(app: Flask, subtests: pytest.Subtests) -> None:
+def test_a_worker_exposes_nothing_to_the_outside(app: Flask, subtests: pytest.Subtests) -> None:
     tries = [
         {"REMOTE_ADDR": "8.8.8.8"},
         {"REMOTE_ADDR": ""},
@@ -252,7 +255,7 @@ def test_to_the_outside_a_worker_has_nothing(app: Flask, subtests: pytest.Subtes
     ]
     for each in tries:
         with subtests.test(str(each)):
-            status, headers, body = ask(app, **each)
+            status, headers, body = call(app, **each)
 
             assert (status, body) == ("404 Not Found", "")
             assert headers["Server"] == "worker"
@@ -263,7 +266,7 @@ def test_files_that_cannot_be_read_are_a_500_and_a_line(
 ) -> None:
     (folder / f"counter_{gone}.db").write_bytes(b"broken")
 
-    status, _, body = ask(app)
+    status, _, body = call(app)
 
     assert (status, body) == ("500 Internal Server Error", "")
     assert [line["message"] for line in log_lines] == [
@@ -286,42 +289,44 @@ def listening(app: Flask, host: str = "127.0.0.1") -> Iterator[task_metrics.Serv
             serving.join()
 
 
-def said(server: task_metrics.Server, words: bytes) -> bytes:
+def send_and_read(server: task_metrics.Server, request: bytes) -> bytes:
     """Send bytes to a server; return its whole response."""
     with socket.create_connection(
         ("127.0.0.1", server.server_port), timeout=HANG_TIMEOUT_SECONDS
     ) as connection:
-        connection.sendall(words)
-        answer = b""
+        connection.sendall(request)
+        response = b""
         while part := connection.recv(65536):
-            answer += part
-        return answer
+            response += part
+        return response
 
 
-def test_a_worker_answers_and_writes_nothing(
+def test_a_worker_responds_and_writes_nothing(
     app: Flask, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = task_metrics._Handler  # noqa: SLF001
     assert handler.timeout == task_metrics.CLIENT_TIMEOUT_SECONDS
-    monkeypatch.setattr(socket, "getfqdn", Mock(side_effect=LookupError))  # it may take long
+    monkeypatch.setattr(
+        socket, "getfqdn", Mock(side_effect=LookupError)
+    )  # a name lookup may take long
     with listening(app) as server:
-        fine = said(server, b"GET /metrics HTTP/1.1\r\nHost: worker\r\n\r\n")
-        strange = said(server, b"GET /metrics HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n")
-        # Not before: a busy machine may keep the others waiting for longer.
+        fine = send_and_read(server, b"GET /metrics HTTP/1.1\r\nHost: worker\r\n\r\n")
+        strange = send_and_read(server, b"GET /metrics HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n")
+        # Set only now: on a busy machine the requests above may take longer.
         monkeypatch.setattr(handler, "timeout", 0.05)
-        silent = said(server, b"GET /metr")
+        silent = send_and_read(server, b"GET /metr")
 
     assert fine.startswith(b"HTTP/1.0 200 OK\r\n")
     assert b"task_runs_active 0.0\n" in fine
     assert strange.startswith(b"HTTP/1.0 431 ")
     assert silent == b""
-    for answer in (fine, strange):
-        assert b"Python" not in answer
+    for response in (fine, strange):
+        assert b"Python" not in response
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_worker_listens_at_addresses_of_either_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    for step in ("server_bind", "server_activate"):  # not every machine has addresses of both
+    for step in ("server_bind", "server_activate"):  # not every machine has IPv6 and IPv4
         monkeypatch.setattr(task_metrics.Server, step, lambda _: None)
 
     for host, family in (("::1", socket.AF_INET6), ("127.0.0.1", socket.AF_INET)):
@@ -358,7 +363,7 @@ def test_a_worker_serves_once_it_takes_tasks_and_its_children_let_go(
     wait_until(lambda: made)
 
     (server,) = made
-    assert b" 200 OK" in said(server, b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert b" 200 OK" in send_and_read(server, b"GET /metrics HTTP/1.0\r\n\r\n")
     server.shutdown()
     signals.worker_process_init.send(sender=app)
     assert server.socket.fileno() == -1
@@ -395,20 +400,20 @@ def test_a_real_worker_counts_for_its_processes_when_they_are_gone_too(service: 
     done = '\ntask_runs_total{outcome="done",task_name="' + toy_task.TASK.name + '"} %.1f\n'
 
     with service.start(WORKER_METRICS_PORT=str(port)) as working:
-        shown = servers.Server(port, working.process, working.log)
-        service.ask()
-        shown.wait_for("/metrics", lambda text: done % 1 in text)
+        metrics_server = servers.Server(port, working.process, working.log)
+        service.request_email()
+        metrics_server.wait_for("/metrics", lambda text: done % 1 in text)
         folder = folder_of(working.process.pid)
         (before,) = working.children()
         working.kill_tasks()
         wait_until(lambda: working.children() not in ([], [before]))
-        assert done % 1 in shown.get("/metrics")
+        assert done % 1 in metrics_server.get("/metrics")
         assert folder is not None
         assert not [*folder.glob(f"*_{before}.db")]
-        service.ask()
-        shown.wait_for("/metrics", lambda text: done % 2 in text)
-        shown.wait_for("/metrics", lambda text: "\ntask_runs_active 0.0\n" in text)
-        assert "http_server" not in shown.get("/metrics")
+        service.request_email()
+        metrics_server.wait_for("/metrics", lambda text: done % 2 in text)
+        metrics_server.wait_for("/metrics", lambda text: "\ntask_runs_active 0.0\n" in text)
+        assert "http_server" not in metrics_server.get("/metrics")
         assert working.stop() == 0
 
     assert not folder.exists()

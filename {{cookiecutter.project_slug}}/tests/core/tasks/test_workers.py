@@ -50,10 +50,8 @@ def dead_letters(service: Service) -> int:
         )
 
 
-def test_an_email_is_sent_by_a_worker_that_ends_when_it_is_told(
-    service: Service, working: Worker
-) -> None:
-    answer = service.ask()
+def test_a_worker_sends_an_email_and_stops_on_a_signal(service: Service, working: Worker) -> None:
+    response = service.request_email()
 
     assert service.emails_after(0.5) == 1
     wait_until(lambda: any(line["message"] == "task done" for line in working.lines()))
@@ -61,15 +59,15 @@ def test_an_email_is_sent_by_a_worker_that_ends_when_it_is_told(
     (stopped,) = [line for line in working.lines() if line["message"] == "worker stopping"]
     assert (stopped["signal"], stopped["how"]) == ("SIGTERM", "Warm")
     (done,) = [line for line in working.lines() if line["message"] == "task done"]
-    assert done["request_id"] == answer.headers["X-Request-ID"]
+    assert done["request_id"] == response.headers["X-Request-ID"]
     assert done["task.name"] == TASK
     assert "ada@" not in working.log.read_text()
 
 
-def test_a_worker_that_is_told_to_end_finishes_its_task(service: Service, working: Worker) -> None:
+def test_a_worker_that_is_stopped_finishes_its_task(service: Service, working: Worker) -> None:
     box = service.mail.box
     box.go.clear()
-    service.ask()
+    service.request_email()
     wait_until(box.reached.is_set)
 
     working.process.terminate()
@@ -86,7 +84,7 @@ def test_a_process_that_is_killed_midway_leaves_one_email(
 ) -> None:
     box = service.mail.box
     box.go.clear()
-    service.ask()
+    service.request_email()
     wait_until(box.reached.is_set)
 
     working.kill_tasks()
@@ -100,7 +98,7 @@ def test_a_worker_that_is_killed_midway_leaves_one_email(service: Service) -> No
     box = service.mail.box
     box.go.clear()
     with service.start() as first:
-        service.ask()
+        service.request_email()
         wait_until(box.reached.is_set)
         first.kill()
     box.go.set()
@@ -109,17 +107,17 @@ def test_a_worker_that_is_killed_midway_leaves_one_email(service: Service) -> No
         assert service.emails_after() == 1
 
 
-def test_a_mail_server_that_is_busy_is_asked_again(service: Service) -> None:
+def test_a_busy_mail_server_is_tried_again(service: Service) -> None:
     service.mail.box.busy = 2
 
     with service.start("--beat"):
-        service.ask()
+        service.request_email()
         assert service.emails_after() == 1
 
     assert service.mail.box.busy == 0
 
 
-def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: Worker) -> None:
+def test_an_unreadable_message_becomes_a_dead_letter(service: Service, working: Worker) -> None:
     send = broker.of(service.app).send
 
     send(Message(TASK, {"nonsense": "canary"}))
@@ -128,7 +126,7 @@ def test_what_nobody_can_read_becomes_a_dead_letter(service: Service, working: W
     wait_until(lambda: dead_letters(service) == 2)
     refused = [line for line in working.lines() if line["message"] == "task failed permanently"]
     assert len(refused) == 1
-    service.ask()
+    service.request_email()
     assert service.emails_after(0.5) == 1
 
 
@@ -158,7 +156,9 @@ HEADERS_OF_OTHERS: tuple[dict[str, object], ...] = (
 BODIES_OF_OTHERS = (b"CANARY", b'[[{"nonsense": "CANARY"}], {}, {"chain": "CANARY"}]')
 
 
-def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: Worker) -> None:
+def test_malformed_messages_neither_stop_a_worker_nor_reach_its_log(
+    service: Service, working: Worker
+) -> None:
     own = broker.of(service.app)
     queue = f"{own.name}.tasks"
     own.send(Message("unknown.task", {"nonsense": "CANARY"}))  # also makes the queues
@@ -169,9 +169,9 @@ def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: 
         producer = own.celery.amqp.Producer(connection, auto_declare=False)
         kinds = ("application/json", "application/x-python-serialize")
         for headers in HEADERS_OF_OTHERS:
-            for sent, kind in product(BODIES_OF_OTHERS, kinds):
+            for body, kind in product(BODIES_OF_OTHERS, kinds):
                 producer.publish(
-                    sent,
+                    body,
                     exchange=own.name,
                     routing_key=queue,
                     headers=headers,
@@ -180,7 +180,7 @@ def test_no_garbage_ends_a_worker_or_reaches_its_log(service: Service, working: 
                 )
     wait_until(lambda: dead_letters(service) >= 4 * len(HEADERS_OF_OTHERS))
 
-    service.ask()
+    service.request_email()
 
     assert service.emails_after(0.5) == 1
     assert working.process.poll() is None
@@ -205,7 +205,7 @@ def test_a_message_that_kills_its_workers_becomes_a_dead_letter(service: Service
                 started.kill_tasks()
             return dead_letters(service)
 
-        service.ask()
+        service.request_email()
         wait_until(killed_for_good)
     box.go.set()
 
@@ -224,7 +224,7 @@ def test_a_message_that_is_delivered_several_times_leaves_one_email(
             send(message)
 
     monkeypatch.setattr(own, "publisher", send_thrice)
-    service.ask()
+    service.request_email()
 
     with service.start("--concurrency", "3") as started:
         assert service.emails_after() == 1
@@ -238,13 +238,13 @@ def test_a_request_is_accepted_without_a_broker_and_its_email_follows(
     away = toy_task.init_app(make_app(database_url=database_url, broker_url="amqp://127.0.0.1:1"))
     started = time.monotonic()
 
-    answer = away.test_client().post(toy_task.URL, json=toy_task.NOTE)
+    response = away.test_client().post(toy_task.URL, json=toy_task.NOTE)
 
     assert time.monotonic() - started < HANG_TIMEOUT_SECONDS
-    assert answer.status_code == 202
+    assert response.status_code == 202
     with service.start("--beat"), service.start("--beat"):
         assert service.emails_after() == 1
-    assert service.mail.box.taken == [f"<note.{body(answer)['id']}@shop.example>"]
+    assert service.mail.box.taken == [f"<note.{body(response)['id']}@shop.example>"]
 
 
 # {% endif %}
