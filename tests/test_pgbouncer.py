@@ -66,12 +66,12 @@ def visit(port: int) -> Counter[str]:
     for _ in range(ROUNDS):
         headers = {"Content-Type": "application/json", "Idempotency-Key": secrets.token_hex(16)}
         asked = urllib.request.Request(base, json.dumps(BASKET).encode(), headers)
-        with urllib.request.urlopen(asked, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
-            counted[f"placed {answer.status}"] += 1
-            order = json.load(answer)["id"]
+        with urllib.request.urlopen(asked, timeout=HANG_TIMEOUT_SECONDS) as response:  # noqa: S310  our own
+            counted[f"placed {response.status}"] += 1
+            order = json.load(response)["id"]
         for url in (f"{base}/{order}", f"{base}?limit=20"):
-            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
-                counted[f"read {answer.status}"] += 1
+            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as response:  # noqa: S310  our own
+                counted[f"read {response.status}"] += 1
     return counted
 
 
