@@ -1,13 +1,13 @@
 # `make` without arguments lists the commands. Each one first installs its dependencies.
 
 TREE := {{cookiecutter.project_slug}}
-# Another Python and a folder of its own for it: make test PYTHON=python3.13 VENV=.cache/venv-3.13
+# Another Python, in its own environment: make test PYTHON=python3.13 VENV=.cache/venv-3.13
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The same from any folder
+# BIN as an absolute path, for commands in other folders
 TOOLS := $(if $(filter /%,$(BIN)),,$(CURDIR)/)$(BIN)
-# Two stages, because a first service should not wait for the tools that test the template.
+# Two stages: `make service` does not install the tools that test the template.
 GENERATOR := $(VENV)/.generator-ready
 READY := $(VENV)/.ready
 
@@ -18,7 +18,7 @@ OUT ?= ..
 SHARD ?=
 # make test WHOLE=1 runs all tests of every combination; it takes hours
 WHOLE ?=
-# How many tests at once: many wait, so two more than there are CPUs
+# Parallel tests: many of them wait, so two more than CPUs
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # More arguments for pytest: make test ARGS="-k cruft"
 ARGS ?=
@@ -66,7 +66,7 @@ lint: $(READY) ## Check style and types, of the template and of the tree as it s
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-# A cache of its own: under other settings mypy would start from scratch each time.
+# A separate cache: mypy discards a cache that was written with other settings.
 	cd '$(TREE)' && "$(TOOLS)/ruff" check . && "$(TOOLS)/ruff" format --check . \
 		&& "$(TOOLS)/mypy" --cache-dir "$(MYPY_CACHE_DIR)-tree" && "$(TOOLS)/lint-imports" --no-cache
 
@@ -82,13 +82,13 @@ lock: $(READY) ## Pin the dependencies of both pyproject.toml; keep pinned versi
 
 .PHONY: upgrade
 upgrade: NEWEST := --upgrade
-upgrade: lock ## Pin the newest versions instead
+upgrade: lock ## Pin the newest versions of the dependencies
 
 .PHONY: bench
 bench: $(READY) ## Print the figures that the documentation quotes
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
-# make drills ONLY="SIGTERM deadlock" runs those whose names have one of the words
+# make drills ONLY="SIGTERM deadlock" runs the drills whose name has one of these words
 ONLY ?=
 
 .PHONY: drills
@@ -99,8 +99,8 @@ drills: $(READY) ## Make dependencies fail under load, and print the outcome of 
 screenshots: $(READY) ## Take the screenshots of the documentation (needs Chromium)
 	@$(BIN)/python tools/screenshots.py
 
-# uv when it is there, otherwise pip; both install exactly what is pinned and compare its hashes.
-# $(1) is what to install, $(2) says so, $(3) is a package that can be imported then.
+# uv if it is installed, otherwise pip; both install the pinned versions and verify their hashes.
+# $(1) are the arguments of the installer, $(2) names the packages in a message, $(3) is a module to import as a check.
 define INSTALL
 	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11) none; do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
@@ -118,7 +118,7 @@ define INSTALL
 		$(BIN)/python -m pip install --disable-pip-version-check --no-user --require-hashes $(1); \
 	fi
 	@$(BIN)/python -c 'import $(3)' || { \
-		echo "The packages are not in $(VENV): look for target, prefix or root in 'pip config list'." >&2; \
+		echo "The packages are not in $(VENV): remove target, prefix and root from pip's configuration (pip config list)." >&2; \
 		exit 1; \
 	}
 	@touch $@ && echo "Installed."
@@ -127,7 +127,7 @@ endef
 $(GENERATOR): requirements.txt
 	$(call INSTALL,-r requirements.txt,cookiecutter,cookiecutter)
 
-# The services' test suites run here too, with exactly the versions that services get.
+# The services' test suites run in this environment too, with the pinned versions of services.
 $(READY): requirements.txt requirements-dev.txt $(TREE)/requirements.txt $(TREE)/requirements-dev.txt $(TREE)/requirements-audit.txt
 	$(call INSTALL,-r requirements-dev.txt -r '$(TREE)/requirements-dev.txt' -r '$(TREE)/requirements-audit.txt',cookiecutter and the tools that test the template,pytest)
 	@touch $(GENERATOR)

@@ -1,7 +1,7 @@
-"""The cost of authentication: a route that requires a scope against the same route without.
+"""Measure the cost of authentication: a route that requires a scope, compared with one that does not.
 
-Both are served by one application in this process, in turn, without a server or a socket. The best
-of several rounds counts, since other work on the machine only ever adds time.
+Both are called alternately in this process, without a server. The best of several rounds counts,
+because other load on the machine only adds time.
 """
 
 import importlib
@@ -16,11 +16,11 @@ from uuid import uuid4
 TREE = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}"
 REQUESTS = 1_000
 ROUNDS = 9
-MOST_MICROSECONDS = 120
+MAX_MICROSECONDS = 120
 
 
-def application() -> Any:  # noqa: ANN401 - the tree is no package of the template
-    """Make the tree's application, with two routes that differ in one line."""
+def application() -> Any:  # noqa: ANN401 - the tree has no types here
+    """Create the tree's application with two routes that differ in one line."""
     sys.path.insert(0, str(TREE))
     app_package, api, access, access_tokens, settings = map(
         importlib.import_module,
@@ -32,8 +32,8 @@ def application() -> Any:  # noqa: ANN401 - the tree is no package of the templa
             "app.settings",
         ),
     )
-    told = {"app_env": "testing", "log_level": "ERROR", "rate_limit": "1000000000/minute"}
-    app = app_package.create_app(settings.Settings.model_validate(told))
+    values = {"app_env": "testing", "log_level": "ERROR", "rate_limit": "1000000000/minute"}
+    app = app_package.create_app(settings.Settings.model_validate(values))
     logging.getLogger().setLevel(logging.ERROR)
     blueprint = api.Blueprint("bench", __name__, description="Two routes that differ in one line")
 
@@ -57,7 +57,7 @@ def seconds(serve: Callable[[], None]) -> float:
 
 
 def measure() -> tuple[float, float, int]:
-    """Return the CPU seconds of a request to the guarded route and to the open one, and its queries."""
+    """Return the CPU seconds of a request to the guarded and to the open route, and the number of queries."""
     app = application()
     test = importlib.import_module("werkzeug.test")
 
@@ -65,9 +65,9 @@ def measure() -> tuple[float, float, int]:
         environ = test.EnvironBuilder(path=path, headers=headers).get_environ()
 
         def serve() -> None:
-            answer = test.run_wsgi_app(app, dict(environ), buffered=True)
-            if answer[1] != "200 OK":
-                sys.exit(f"{path} answered {answer[1]}")
+            response = test.run_wsgi_app(app, dict(environ), buffered=True)
+            if response[1] != "200 OK":
+                sys.exit(f"{path} answered {response[1]}")
 
         return serve
 
@@ -85,15 +85,15 @@ def measure() -> tuple[float, float, int]:
 
 
 def main() -> None:
-    """Print the figures; end with an error when they are worse than promised."""
+    """Print the figures; exit with an error if they exceed a limit."""
     guarded, unguarded, queries = measure()
     cost = (guarded - unguarded) * 1e6
     print(
         f"authenticating a principal by an access token (HS256): {cost:.0f} µs of CPU and {queries} queries a "
         f"request, {guarded / unguarded:.2f} times the same route without ({unguarded * 1e6:.0f} µs)"
     )
-    if cost > MOST_MICROSECONDS or queries:
-        sys.exit(f"promised: at most {MOST_MICROSECONDS} µs and no query")
+    if cost > MAX_MICROSECONDS or queries:
+        sys.exit(f"The limit is {MAX_MICROSECONDS} µs and no query")
 
 
 if __name__ == "__main__":

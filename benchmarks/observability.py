@@ -1,10 +1,9 @@
-"""What logs, metrics, traces, rate limits and security headers cost, together and each one alone.
+"""Measure the cost of logs, metrics, traces, rate limits and security headers, together and separately.
 
-Two services are generated, the default one and the same without metrics, tracing and rate limiting,
-and served by Gunicorn, one worker each, on loopback. Logs and headers are no answers, so they are
-switched off inside. All variants take turns on the same requests, quotes and lists of 20 orders, and
-what counts is all CPU time of the worker, its exporter's included, read from the kernel: it is what
-limits throughput. Turns are short, so that other work on the machine disturbs all variants alike.
+A service is generated for each variant and served on loopback by Gunicorn with one worker. Logs and
+headers are not answers, so the benchmark switches them off in the application. All variants serve the
+same requests alternately: quotes, and lists of 20 orders. The measure is the CPU time of the worker and
+its exporter, because it limits throughput. Turns are short, so that other load affects all variants equally.
 """
 
 import http.client
@@ -27,11 +26,11 @@ from cookiecutter.main import cookiecutter
 ROOT = Path(__file__).parents[1]
 PARTS = ("logs", "metrics", "tracing", "rate_limiting", "headers")
 ANSWERS = ("metrics", "tracing", "rate_limiting")
-REQUESTS = 25  # in one turn
+REQUESTS = 25  # per turn
 ROUNDS = 60
 HANG_TIMEOUT_SECONDS = 120
-EXPORT_MS = 500  # how often spans are sent
-MOST_LOST = 0.25  # of the throughput, for all parts together
+EXPORT_MS = 500  # the interval between exports of spans
+MAX_LOSS = 0.25  # of the throughput, with all parts
 BODY = json.dumps(
     {"currency": "EUR", "lines": [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}]}
 )
@@ -39,7 +38,7 @@ KINDS: dict[str, tuple[str, str, str | None]] = {
     "a quote": ("POST", "/api/v1/quotes", BODY),
     "a list of 20 orders": ("GET", "/api/v1/orders?limit=20", None),
 }
-# Gunicorn serves this module, beside the generated service.
+# The module that Gunicorn serves, in the folder of the generated service.
 SERVED = """
 import os
 from pathlib import Path
@@ -55,7 +54,7 @@ from app.orders import service
 app = create_app()
 around = request_pipeline.of(app)
 if "logs" not in os.environ["BENCH_PARTS"]:
-    # The access log is the first that is called.
+    # The access log is the first callable.
     assert isinstance(around.on_finish.pop(0).__self__, logs.AccessLog)
 if "headers" not in os.environ["BENCH_PARTS"]:
     around.static_headers.clear()
@@ -70,20 +69,20 @@ Path(os.environ["BENCH_TOKEN"]).write_text(tokens.of(app).issue(principal).value
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes what traces are sent; a collector that is away would cost more."""
+    """Accepts traces, because retries to an unavailable collector would cost CPU time."""
 
     def do_POST(self) -> None:
-        """Take them."""
+        """Accept spans."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.end_headers()
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Keep quiet."""
+        """Log no requests."""
 
 
 def generate(folder: Path, parts: tuple[str, ...]) -> Path:
-    """Generate the default service with these parts of it that are answers."""
+    """Generate the default service with those of the parts that are answers."""
     output = folder / "-".join(parts or ("bare",))
     config = folder / "config.yaml"
     config.write_text(f"replay_dir: {folder}/replay\ncookiecutters_dir: {folder}/cookiecutters\n")
@@ -108,7 +107,7 @@ def generate(folder: Path, parts: tuple[str, ...]) -> Path:
 
 
 class Server:
-    """A Gunicorn with one worker that serves one variant."""
+    """A Gunicorn with one worker, which serves one variant."""
 
     def __init__(self, port: int, process: subprocess.Popen[bytes], token: Path) -> None:
         self.process = process
@@ -117,8 +116,8 @@ class Server:
             "127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS
         )
 
-    def ask(self, method: str, path: str, body: str | None = None) -> None:
-        """Send a request, over a connection that is kept, as a proxy keeps it."""
+    def send(self, method: str, path: str, body: str | None = None) -> None:
+        """Send a request over a persistent connection, as a proxy does."""
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Mozilla/5.0 (X11; Linux x86_64)",
@@ -126,12 +125,12 @@ class Server:
         if self.token.exists():
             headers["Authorization"] = f"Bearer {self.token.read_text()}"
         self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        answer.read()
-        if answer.status != http.client.OK:
-            sys.exit(f"{method} {path} was answered with {answer.status}")
+        response = self.connection.getresponse()
+        response.read()
+        if response.status != http.client.OK:
+            sys.exit(f"{method} {path} was answered with {response.status}")
 
-    def spent(self) -> float:
+    def cpu_seconds(self) -> float:
         """Return the CPU seconds of the worker's threads, as the kernel's scheduler counts them."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         (worker,) = children.split()
@@ -139,14 +138,14 @@ class Server:
         return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
     def turn(self, method: str, path: str, body: str | None) -> None:
-        """Send some requests."""
+        """Send the requests of one turn."""
         for _ in range(REQUESTS):
-            self.ask(method, path, body)
+            self.send(method, path, body)
 
 
 @contextmanager
 def served(project: Path, parts: tuple[str, ...], collector: str) -> Iterator[Server]:
-    """Serve a variant."""
+    """Serve a variant with Gunicorn."""
     token = project / "token"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -168,7 +167,7 @@ def served(project: Path, parts: tuple[str, ...], collector: str) -> Iterator[Se
     }
     command = [sys.executable, "-m", "gunicorn", "--max-requests", "0", "served:app"]
     with (project / f"log-{len(parts)}").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - this very service
+        process = subprocess.Popen(  # noqa: S603 - the generated service
             command, cwd=project, env=environment, stdout=log, stderr=log
         )
         try:
@@ -181,11 +180,11 @@ def served(project: Path, parts: tuple[str, ...], collector: str) -> Iterator[Se
 
 
 def wait_for(server: Server) -> None:
-    """Wait until a server answers."""
+    """Wait until a server responds."""
     deadline = time.monotonic() + HANG_TIMEOUT_SECONDS
     while True:
         try:
-            return server.ask("GET", "/health/live")
+            return server.send("GET", "/health/live")
         except OSError:
             server.connection.close()
             if time.monotonic() > deadline:
@@ -194,13 +193,13 @@ def wait_for(server: Server) -> None:
 
 
 def variants() -> list[tuple[str, ...]]:
-    """List what is compared: nothing, each part alone, and everything."""
+    """List the variants: no part, each part alone, and all parts."""
     return [(), *((part,) for part in PARTS), PARTS]
 
 
 @contextmanager
 def collecting() -> Iterator[str]:
-    """Run a collector and give its URL."""
+    """Run a collector; yield its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -221,23 +220,23 @@ def measure() -> dict[str, dict[tuple[str, ...], float]]:
 def compare(
     servers: dict[tuple[str, ...], Server], method: str, path: str, body: str | None
 ) -> dict[tuple[str, ...], float]:
-    """Return the CPU seconds of one request to each server, in turn."""
+    """Return the CPU seconds of a request to each server, measured in alternating turns."""
     for each in servers.values():
-        each.turn(method, path, body)  # what is only done once is done now
+        each.turn(method, path, body)  # warm-up
     time.sleep(2 * EXPORT_MS / 1e3)
-    before = {parts: each.spent() for parts, each in servers.items()}
+    before = {parts: each.cpu_seconds() for parts, each in servers.items()}
     order = list(servers.values())
     for number in range(ROUNDS):
-        # Nobody is always the first.
+        # The order rotates.
         for each in order[number % len(order) :] + order[: number % len(order)]:
             each.turn(method, path, body)
     time.sleep(2 * EXPORT_MS / 1e3)
     sent = ROUNDS * REQUESTS
-    return {parts: (each.spent() - before[parts]) / sent for parts, each in servers.items()}
+    return {parts: (each.cpu_seconds() - before[parts]) / sent for parts, each in servers.items()}
 
 
 def main() -> None:
-    """Print the figures; end with an error when they are worse than promised."""
+    """Print the figures; exit with an error if they exceed a limit."""
     found = measure()
     lost = {}
     for kind, costs in found.items():
@@ -248,8 +247,8 @@ def main() -> None:
             cost = costs[parts]
             print(f"  {name}: {(cost - bare) * 1e6:+.0f} µs, {bare / cost:.2f} of the throughput")
         lost[kind] = 1 - bare / costs[PARTS]
-    if worst := [f"{kind}: {each:.0%}" for kind, each in lost.items() if each > MOST_LOST]:
-        sys.exit(f"promised: at most {MOST_LOST:.0%} of the throughput; lost: {', '.join(worst)}")
+    if worst := [f"{kind}: {each:.0%}" for kind, each in lost.items() if each > MAX_LOSS]:
+        sys.exit(f"The limit is {MAX_LOSS:.0%} of the throughput. Lost: {', '.join(worst)}")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Failure drills: a generated service under load, while what it depends on fails for real."""
+"""Failure drills: a generated service under load while its real dependencies fail."""

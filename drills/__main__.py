@@ -1,7 +1,7 @@
-"""Run the drills: `python -m drills`, or some of them by words of their names.
+"""Run the drills: `python -m drills`, or those whose names contain one of the given words.
 
-`python -m drills --mariadb deadlock` runs them on that database alone. With `--untimed`, times are
-printed, and only what hangs breaks a promise: for machines that do other things as well.
+`python -m drills --mariadb deadlock` runs them on that database only. `--untimed` prints times without
+enforcing limits, except for hangs: for machines with other load.
 """
 
 import sys
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import drills.clients
-import drills.receipts  # noqa: F401  their drills list themselves
+import drills.receipts  # noqa: F401  the import registers its drills
 from drills.scenarios import DRILLS, Drill
 from drills.servers import Database, MariaDB, MissingServerError, PostgreSQL
 from drills.service import temporary_folder
@@ -19,7 +19,7 @@ from drills.stage import Report, Stage
 
 
 def say(text: str) -> None:
-    """Print at once."""
+    """Print without buffering."""
     print(text, flush=True)
 
 
@@ -29,14 +29,14 @@ KINDS: list[type[Database]] = [PostgreSQL, MariaDB]
 def run(
     chosen: list[Drill], kinds: list[type[Database]], folder: Path, *, timed: bool
 ) -> Iterator[Report | str]:
-    """Run drills, each on the databases that it is about; give a sentence for what is skipped."""
+    """Run each drill on its databases; yield its report, or a message if it is skipped."""
     for kind in kinds:
         mine = [each for each in chosen if kind.name in each.databases]
         if not mine:
             continue
-        say(f"… a service, {kind.name}, Redis and a collector are being made")
+        say(f"… starting a service, {kind.name}, Redis and a collector")
         try:
-            with Stage.built(folder, kind) as stage:
+            with Stage.running(folder, kind) as stage:
                 for each in mine:
                     yield perform(each, stage, timed=timed)
         except MissingServerError as missing:
@@ -44,7 +44,7 @@ def run(
 
 
 def perform(drill: Drill, stage: Stage, *, timed: bool) -> Report | str:
-    """Run one drill; whatever goes wrong with it breaks its promise."""
+    """Run one drill; an exception in it breaks its promise."""
     report = Report(f"{drill.name} ({stage.database.name})", drill.promise, timed)
     say(f"… {report.drill}")
     began = time.monotonic()
@@ -52,7 +52,7 @@ def perform(drill: Drill, stage: Stage, *, timed: bool) -> Report | str:
         drill.run(stage, report)
     except MissingServerError as missing:
         return f"{report.drill} skipped: {missing}"
-    except Exception as error:  # noqa: BLE001  the others go on
+    except Exception as error:  # noqa: BLE001  the other drills still run
         traceback.print_exc()
         report.broken.append(f"{type(error).__name__}: {error}")
         stage.service.stop()
@@ -62,13 +62,13 @@ def perform(drill: Drill, stage: Stage, *, timed: bool) -> Report | str:
 
 
 def main(words: list[str]) -> int:
-    """Run what is asked for and sum up; return the exit code."""
+    """Run the chosen drills and print the totals; return the exit code."""
     timed = "--untimed" not in words
     named = [kind for kind in KINDS if f"--{kind.name}" in words]
     words = [word for word in words if not word.startswith("--")]
     chosen = [each for each in DRILLS if not words or any(word in each.name for word in words)]
     if not chosen:
-        say(f"no drill is called so; there are: {', '.join(each.name for each in DRILLS)}")
+        say(f"No drill has such a name. The drills are: {', '.join(each.name for each in DRILLS)}")
         return 2
     began = time.monotonic()
     with temporary_folder() as folder:
@@ -83,7 +83,7 @@ def main(words: list[str]) -> int:
     say(
         f"{len(reports) - len(broken)} of {len(reports)} drills kept their promise, {len(skipped)} groups"
         f" skipped; {sum(each.sent for each in reports)} requests, {lost} of {acknowledged} acknowledged"
-        f" writes lost, {sum(each.wrong.total() for each in reports)} wrong answers, in"
+        f" writes lost, {sum(each.incorrect.total() for each in reports)} incorrect responses, in"
         f" {time.monotonic() - began:.0f} s"
     )
     return 1 if broken or not reports else 0

@@ -1,6 +1,6 @@
-"""The drills of clients that hold others up: slow ones, and such as do odd things with a connection.
+"""The drills of clients that could delay others: slow clients, and unusual sequences of requests.
 
-All of them go through the proxy that the service ships, while the load's clients place orders.
+All requests go through the proxy that the service ships, while the clients of the load place orders.
 """
 
 import contextlib
@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from drills.load import Load
-from drills.scenarios import AWAY_SECONDS, LONGEST_SECONDS, drill
+from drills.scenarios import MAX_RESPONSE_SECONDS, OUTAGE_SECONDS, drill
 from drills.stage import Fault, Report, Stage, under_load
 from drills.waiting import HANG_TIMEOUT_SECONDS
 
 SLOW = 200
 SLOW_SECONDS = 15  # longer than nginx waits for all headers
-ODD_SECONDS = 6.0
-EARLY_SECONDS = 0.2  # for an answer to headers alone
-ODD = 4  # clients at once
+RAW_SECONDS = 6.0
+EARLY_SECONDS = 0.2  # the wait for a response before the body is sent
+RAW_CLIENTS = 4  # parallel clients
 
 HOST = b"Host: 127.0.0.1\r\n"
 GET = b"GET /api/v1/orders?limit=1 HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -34,22 +34,22 @@ HEAD = (
     + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 )
 POST = HEAD % len(BODY)
-# What a slow client sends, a byte a second: all of it would take minutes.
+# Sent at a byte a second, so that the request would take minutes.
 SLOW_HEADERS = GET[:-2] + b"X-Slow: " + b"a" * 200 + b"\r\n\r\n"
 SLOW_BODY = HEAD % 4_000
 
 
 class SlowClients:
-    """Connections that send a byte a second; a new one for each that is closed."""
+    """Connections that send a byte a second; each closed one is replaced."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.closed: Counter[str] = Counter()
-        """Connections that were ended by the other side, by kind."""
+        """Connections closed by the server, by kind."""
         self._open: list[tuple[str, socket.socket, Iterator[bytes]]] = []
 
     def run(self, seconds: float) -> None:
-        """Send for a while, then hang up."""
+        """Send for this time, then close all connections."""
         with contextlib.ExitStack() as stack:
             self._open = [self._connect(stack, number) for number in range(SLOW)]
             for _second in range(round(seconds)):
@@ -85,7 +85,7 @@ class SlowClients:
 
 
 def _readable(client: socket.socket, within: float = 0.0) -> bool:
-    """Tell whether something came: an answer, or the end of the connection."""
+    """Return whether a response or the end of the connection has arrived."""
     with selectors.DefaultSelector() as selector:
         selector.register(client, selectors.EVENT_READ)
         return bool(selector.select(within))
@@ -96,7 +96,7 @@ def _readable(client: socket.socket, within: float = 0.0) -> bool:
     "no other client waits for a second while clients send one byte a second",
 )
 def slow_connections(stage: Stage, report: Report) -> None:
-    """Open many connections, and send hardly anything over them."""
+    """Open many connections that send a byte a second."""
     stage.serve()
     slow = SlowClients(stage.port)
 
@@ -104,16 +104,18 @@ def slow_connections(stage: Stage, report: Report) -> None:
         slow.run(SLOW_SECONDS)
         return Fault()
 
-    under_load(stage, report, fault, after=1.0, longest=LONGEST_SECONDS, refusing=False)
+    under_load(
+        stage, report, fault, after=1.0, max_seconds=MAX_RESPONSE_SECONDS, refusals_allowed=False
+    )
     report.notes.append(
         f"{SLOW} connections for {SLOW_SECONDS} s, {slow.closed['headers']} of headers and"
         f" {slow.closed['bodies']} of bodies closed by nginx"
     )
-    report.hold(slow.closed["headers"] > 0, "no connection with slow headers was closed")
+    report.require(slow.closed["headers"] > 0, "no connection with slow headers was closed")
 
 
-class OddClient:
-    """One connection, and what it got for what it sent."""
+class RawClient:
+    """A client that sends raw bytes over one connection and reads the statuses of the responses."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), HANG_TIMEOUT_SECONDS)
@@ -123,16 +125,16 @@ class OddClient:
         self.socket.sendall(data)
 
     def statuses(self, number: int) -> list[int]:
-        """Read so many answers.
+        """Read this number of responses; return their statuses.
 
         Raises:
-            OSError, http.client.HTTPException: when the connection ends first.
+            OSError, http.client.HTTPException: if the connection ends first.
 
         """
         return [self._status() for _ in range(number)]
 
     def _status(self) -> int:
-        # One answer at a time: nothing of the next one may be read ahead.
+        # Byte by byte, so that nothing of the next response is consumed.
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += self._exactly(1)
@@ -150,22 +152,22 @@ class OddClient:
         return received
 
 
-def pipelined(client: OddClient) -> list[int]:
+def pipelined(client: RawClient) -> list[int]:
     """Send three requests in one segment, one of them with a body."""
     client.send(GET + POST + BODY + GET)
     return client.statuses(3)
 
 
-def trailing(client: OddClient) -> list[int]:
-    """Send a line end too many behind a body (RFC 9112, 2.2), and the next request later."""
+def trailing(client: RawClient) -> list[int]:
+    """Send a superfluous line end after a body (RFC 9112, 2.2), then the next request."""
     client.send(POST + BODY + b"\r\n")
     first = client.statuses(1)
     client.send(GET)
     return first + client.statuses(1)
 
 
-def unread(client: OddClient) -> list[int]:
-    """Send headers, wait whether they are refused already, then body and next request in one segment."""
+def unread(client: RawClient) -> list[int]:
+    """Send headers, wait for an early response, then send the body and the next request in one segment."""
     client.send(POST)
     early = client.statuses(1) if _readable(client.socket, EARLY_SECONDS) else []
     client.send(BODY + GET)
@@ -173,13 +175,13 @@ def unread(client: OddClient) -> list[int]:
 
 
 @contextmanager
-def at_once(does: Callable[[], None], number: int) -> Iterator[None]:
-    """Do something again and again in several threads, until the block ends."""
+def in_parallel(function: Callable[[], None], number: int) -> Iterator[None]:
+    """Call a function repeatedly in several threads until the block ends."""
     over = threading.Event()
 
     def work() -> None:
         while not over.is_set():
-            does()
+            function()
 
     threads = [threading.Thread(target=work) for _ in range(number)]
     for thread in threads:
@@ -192,10 +194,10 @@ def at_once(does: Callable[[], None], number: int) -> Iterator[None]:
             thread.join()
 
 
-def odd_clients(
-    stage: Stage, report: Report, does: Callable[[OddClient], list[int]], expected: list[int]
+def raw_requests(
+    stage: Stage, report: Report, requests: Callable[[RawClient], list[int]], expected: list[int]
 ) -> None:
-    """Let clients do something odd all the time, and hold the report to the promise."""
+    """Repeat a sequence of raw requests in parallel under load, and check their statuses."""
     stage.serve()
     got: Counter[str] = Counter()
     longest = [0.0]
@@ -203,25 +205,27 @@ def odd_clients(
     def once() -> None:
         began = time.monotonic()
         try:
-            client = OddClient(stage.port)
+            client = RawClient(stage.port)
             with client.socket:
-                got[str([*does(client), *does(client)])] += 1
+                got[str([*requests(client), *requests(client)])] += 1
         except (OSError, http.client.HTTPException) as error:
             got[f"{type(error).__name__}: {error}"] += 1
         longest[0] = max(longest[0], time.monotonic() - began)
 
     def fault(_load: Load) -> Fault:
-        with at_once(once, ODD):
-            time.sleep(ODD_SECONDS)
+        with in_parallel(once, RAW_CLIENTS):
+            time.sleep(RAW_SECONDS)
         return Fault()
 
-    under_load(stage, report, fault, after=1.0, longest=LONGEST_SECONDS, refusing=False)
+    under_load(
+        stage, report, fault, after=1.0, max_seconds=MAX_RESPONSE_SECONDS, refusals_allowed=False
+    )
     good = got.pop(str(expected * 2), 0)
     report.notes.append(
         f"{good} such connections answered {expected} twice in {longest[0]:.2f} s at most,"
         f" {got.total()} otherwise"
     )
-    report.hold(good > 0 and not got, f"answered otherwise: {dict(got)}")
+    report.require(good > 0 and not got, f"other statuses: {dict(got)}")
 
 
 PROMISE = "each of these requests gets a response, and no other client waits for a second"
@@ -230,22 +234,22 @@ PROMISE = "each of these requests gets a response, and no other client waits for
 @drill("pipelined requests", PROMISE)
 def pipelining(stage: Stage, report: Report) -> None:
     """Send several requests in one segment."""
-    odd_clients(stage, report, pipelined, [401, 401, 401])
+    raw_requests(stage, report, pipelined, [401, 401, 401])
 
 
 @drill("line ends behind a body", PROMISE)
 def line_ends(stage: Stage, report: Report) -> None:
-    """Send a line end that belongs to nothing."""
-    odd_clients(stage, report, trailing, [401, 401])
+    """Send a superfluous line end after each body."""
+    raw_requests(stage, report, trailing, [401, 401])
 
 
 @drill("unread bodies", PROMISE)
 def bodies(stage: Stage, report: Report) -> None:
-    """Send bodies of requests that are refused by their headers."""
-    odd_clients(stage, report, unread, [401, 401])
+    """Send the body of a request after its headers were refused."""
+    raw_requests(stage, report, unread, [401, 401])
 
 
-CROWD = 40
+EXTRA_CLIENTS = 40
 STATEMENT_SECONDS = 1.0
 
 
@@ -260,41 +264,45 @@ def liveness(stage: Stage, report: Report) -> None:
         "WEB_THREADS": "2",
     }
     stage.serve(**settings)
-    answered: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
     late = [0.0]
 
     def fault(load: Load) -> Fault:
         headers = {"Authorization": f"Bearer {load.login.token}"}
 
-        def ask() -> None:
-            answered[_status_of(stage.port, "/api/v1/orders?limit=1", headers)] += 1
+        def list_orders() -> None:
+            statuses[_status_of(stage.port, "/api/v1/orders?limit=1", headers)] += 1
 
         def probe_at_port() -> None:
             began = time.monotonic()
             _status_of(stage.service.port, "/health/live", {})
             late[0] = max(late[0], time.monotonic() - began)
 
-        with stage.database.locked(), at_once(ask, CROWD), at_once(probe_at_port, 1):
-            time.sleep(2 * AWAY_SECONDS)
+        with (
+            stage.database.locked(),
+            in_parallel(list_orders, EXTRA_CLIENTS),
+            in_parallel(probe_at_port, 1),
+        ):
+            time.sleep(2 * OUTAGE_SECONDS)
         return Fault(time.monotonic())
 
-    # All of the crowd may be in the line, and each may wait for two statements.
-    longest = 2 * STATEMENT_SECONDS * CROWD
-    under_load(stage, report, fault, longest=longest)
+    # A request may wait for all others, and each of them for two statements.
+    longest = 2 * STATEMENT_SECONDS * EXTRA_CLIENTS
+    under_load(stage, report, fault, max_seconds=longest)
     report.notes.append(
-        f"{CROWD} more clients at 4 threads got {dict(answered)}; a probe at PORT would have waited"
+        f"{EXTRA_CLIENTS} more clients at 4 threads got {dict(statuses)}; a probe at PORT would have waited"
         f" {late[0]:.2f} s"
     )
-    report.hold(
-        report.refused + answered[503] > 0, "nothing was refused, so the fault was not felt"
+    report.require(
+        report.refused + statuses[503] > 0, "no request was refused: the fault had no effect"
     )
-    report.hold(set(answered) <= {200, 503}, f"the crowd got {dict(answered)}")
+    report.require(set(statuses) <= {200, 503}, f"the additional clients got {dict(statuses)}")
 
 
 def _status_of(port: int, path: str, headers: dict[str, str]) -> int:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_TIMEOUT_SECONDS)
     with contextlib.closing(client):
         client.request("GET", path, headers=headers)
-        answer = client.getresponse()
-        answer.read()
-        return answer.status
+        response = client.getresponse()
+        response.read()
+        return response.status

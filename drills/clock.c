@@ -1,8 +1,8 @@
-/* The wall clock of one process and its children, some seconds off: an LD_PRELOAD for a drill.
+/* Shifts the wall clock of a process and its children: an LD_PRELOAD library for a drill.
  *
- * The file that DRILL_CLOCK names holds the seconds as one 64-bit integer and is mapped, so that
- * writing to it sets every clock at once. Clocks that a jump leaves alone (CLOCK_MONOTONIC)
- * and sleeps are left alone here too.
+ * The file named by DRILL_CLOCK holds the shift in seconds as one 64-bit integer. It is mapped into
+ * memory, so a write to it sets the clocks of all processes at once. CLOCK_MONOTONIC and sleeps are
+ * not changed, as in a real jump of the clock.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

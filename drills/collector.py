@@ -1,6 +1,6 @@
-"""A stand-in for the OpenTelemetry collector: `python collector.py <port>`.
+"""A simulated OpenTelemetry collector: `python collector.py <port>`.
 
-It takes `POST /v1/traces` (OTLP over HTTP, protobuf) and answers any GET with the number of spans.
+It accepts `POST /v1/traces` (OTLP over HTTP, protobuf) and responds to GET with the number of spans.
 """
 
 import gzip
@@ -13,30 +13,30 @@ spans = 0
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Counts what it is sent."""
+    """Counts the spans that it receives."""
 
     def do_POST(self) -> None:
-        """Take spans."""
-        global spans  # noqa: PLW0603  the process has nothing else
+        """Count spans."""
+        global spans  # noqa: PLW0603  the only state of this process
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         sent = ExportTraceServiceRequest.FromString(body)
         spans += sum(len(s.spans) for r in sent.resource_spans for s in r.scope_spans)
-        self._answer(b"")
+        self._respond(b"")
 
     def do_GET(self) -> None:
-        """Say how many there were."""
-        self._answer(str(spans).encode())
+        """Return the number of spans."""
+        self._respond(str(spans).encode())
 
-    def _answer(self, body: bytes) -> None:
+    def _respond(self, body: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its own name
-        """Say nothing of each request."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name in the base class
+        """Log no requests."""
 
 
 if __name__ == "__main__":

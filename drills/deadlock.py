@@ -1,4 +1,4 @@
-"""The other side of a deadlock: a transaction of ours that wants what a payment has."""
+"""A transaction that causes a deadlock with a payment."""
 
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ from drills.servers import PostgreSQL
 from drills.stage import Stage
 from drills.waiting import wait_until
 
-# How a server shows that a session waits for a lock.
+# Queries that find sessions waiting for a lock.
 WAITING = {
     "postgresql": "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
     "mariadb": "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
@@ -22,12 +22,12 @@ WAITING = {
 
 
 @contextmanager
-def holding(stage: Stage, order_id: str, delivery: str) -> Iterator[Callable[[], None]]:
-    """Hold an order in a transaction; the function that is given closes the circle.
+def locked_order(stage: Stage, order_id: str, delivery: str) -> Iterator[Callable[[], None]]:
+    """Lock an order in a transaction; yield the function that completes the deadlock.
 
-    It waits until the payment has stored its delivery and waits for the order, then asks for a row
-    with the same key as that delivery: each waits for the other. Ours has changed more rows, and has
-    waited less, so both kinds of server end the payment's transaction.
+    The function waits until the payment has stored its delivery and waits for the order. It then inserts a
+    row with the key of that delivery, so each transaction waits for the other. The drill's transaction has
+    changed more rows and waited for less time, so both database servers abort that of the payment.
     """
     database = stage.database
     digest = hashlib.sha256(delivery.encode()).hexdigest()
@@ -46,21 +46,21 @@ def holding(stage: Stage, order_id: str, delivery: str) -> Iterator[Callable[[],
             if other != digest:
                 _insert(cursor, other)
 
-        def close_the_circle() -> None:
-            wait_until(lambda: bool(database.rows(WAITING[database.name])), "the payment waits")
-            time.sleep(0.3)  # PostgreSQL ends the transaction that has waited longest
-            # PostgreSQL looks for deadlocks once, a second after a wait began; a busy machine may have
-            # closed the circle later than that, and ours is ended. The drill counts those it met.
+        def complete_deadlock() -> None:
+            wait_until(lambda: bool(database.query(WAITING[database.name])), "the payment waits")
+            time.sleep(0.3)  # PostgreSQL aborts the transaction that has waited longest
+            # PostgreSQL checks for a deadlock once, a second after a wait began. On a busy machine the
+            # deadlock may complete later, and this transaction is aborted. The drill then repeats it.
             with contextlib.suppress(psycopg.errors.DeadlockDetected):
                 _insert(cursor, digest)
 
         try:
-            yield close_the_circle
+            yield complete_deadlock
         finally:
             connection.rollback()
 
 
-def _insert(cursor: Any, digest: str) -> None:  # noqa: ANN401  either driver's
+def _insert(cursor: Any, digest: str) -> None:  # noqa: ANN401  the cursor of either driver
     cursor.execute(
         "INSERT INTO webhook_deliveries (digest, received_at) VALUES (%s, '2026-01-01')", (digest,)
     )

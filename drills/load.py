@@ -1,4 +1,4 @@
-"""Clients that place orders and read them while something fails, and what became of each request."""
+"""Clients that place and read orders during a fault, and the counts of their responses."""
 
 import http.client
 import json
@@ -17,19 +17,19 @@ from drills.waiting import HANG_TIMEOUT_SECONDS
 CLIENTS = 4
 PAUSE_SECONDS = 0.02  # between two requests of a client
 RECEIPT_PAUSE_SECONDS = (
-    0.12  # when each order asks for a receipt, as fast as two processes send them
+    0.12  # when each order requests a receipt: as fast as two worker processes send them
 )
 PROBE_SECONDS = 0.1  # between two liveness probes
 TOKENS = "/api/v1/auth"
 ORDERS = "/api/v1/orders"
 
 OK, CREATED, UNAUTHORIZED, UNAVAILABLE = 200, 201, 401, 503
-OF_THE_PROXY = (502, 504)
+GATEWAY_ERRORS = (502, 504)
 
 
 @dataclass
-class Answer:
-    """What came back, or that nothing did."""
+class Response:
+    """An HTTP response, or the error in its place."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Answer:
 
 
 class Client:
-    """One connection, kept open or not, that remembers nothing but its token."""
+    """An HTTP client with one connection, persistent or not."""
 
     def __init__(self, port: int, *, keep_alive: bool = False) -> None:
         self.port = port
@@ -49,21 +49,21 @@ class Client:
 
     def send(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> Response:
         """Send a request.
 
-        A kept connection may be closed by the server between two requests, which is no failure: like
-        every HTTP client, this one sends the request again on a new connection (RFC 9112, 9.3.1).
+        A server may close a persistent connection between two requests. That is no failure: like other
+        HTTP clients, this one resends the request on a new connection (RFC 9112, 9.3.1).
         """
         reused = self.connection is not None
-        answer = self._send(method, path, body, headers or {})
-        silent = not answer.status and not answer.refused_to_connect
-        if reused and silent and "timed out" not in answer.error:
+        response = self._send(method, path, body, headers or {})
+        silent = not response.status and not response.refused_to_connect
+        if reused and silent and "timed out" not in response.error:
             self.reconnected += 1
-            answer = self._send(method, path, body, headers or {})
-        return answer
+            response = self._send(method, path, body, headers or {})
+        return response
 
-    def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> Answer:
+    def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> Response:
         connection = self.connection or http.client.HTTPConnection(
             "127.0.0.1", self.port, timeout=HANG_TIMEOUT_SECONDS
         )
@@ -83,7 +83,7 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             refused = connecting and isinstance(error, ConnectionRefusedError)
-            return Answer(
+            return Response(
                 error=f"{type(error).__name__}: {error}".strip(": "), refused_to_connect=refused
             )
         if self.keep_alive and not response.will_close:
@@ -92,10 +92,10 @@ class Client:
             connection.close()
         found = {name.lower(): value for name, value in response.getheaders()}
         parsed = json.loads(raw) if "json" in found.get("content-type", "") else raw
-        return Answer(response.status, found, parsed)
+        return Response(response.status, found, parsed)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self.connection:
             self.connection.close()
             self.connection = None
@@ -112,19 +112,19 @@ class Login:
             self._client.send("POST", f"{TOKENS}/login", {"email": EMAIL, "password": PASSWORD})
         )
 
-    def _take(self, answer: Answer) -> bool:
-        if answer.status != OK:
+    def _take(self, response: Response) -> bool:
+        if response.status != OK:
             return False
-        self._access, self._refresh = answer.body["access_token"], answer.body["refresh_token"]
+        self._access, self._refresh = response.body["access_token"], response.body["refresh_token"]
         return True
 
     @property
     def token(self) -> str:
-        """The access token that is good now."""
+        """The current access token."""
         return str(self._access)
 
     def renew(self, refused: str) -> bool:
-        """Get another token in place of one that was refused; say whether that went well."""
+        """Replace a refused access token; return whether a valid one is available."""
         with self._lock:
             if self._access != refused:
                 return True
@@ -134,42 +134,42 @@ class Login:
 
 
 @dataclass
-class Tally:
-    """What became of the requests of a drill."""
+class RequestCounts:
+    """The requests of a drill, counted by outcome."""
 
     sent: int = 0
-    right: int = 0
+    correct: int = 0
     refused: int = 0
-    """503 with Retry-After: clear, and safe to send again."""
-    not_accepted: int = 0
+    """503 with Retry-After: not processed, so the client can retry."""
+    connection_refused: int = 0
     """The connection was refused, so no server has received the request."""
-    unsure: int = 0
-    """502 or 504 of the proxy with Retry-After: what came of the request is not known; with its key it is
-    safe to send again."""
+    gateway_errors: int = 0
+    """502 or 504 of the proxy with Retry-After: whether the request was processed is unknown, so clients
+    retry with the same idempotency key."""
     failed: Counter[str] = field(default_factory=Counter)
-    """Anything else: no answer, an answer without Retry-After, another status."""
-    wrong: Counter[str] = field(default_factory=Counter)
-    """Answers that say something untrue."""
-    longest: float = 0.0
-    last_not_right: float = 0.0
+    """Anything else: no response, no Retry-After, another status."""
+    incorrect: Counter[str] = field(default_factory=Counter)
+    """Responses with incorrect content."""
+    slowest: float = 0.0
+    last_failure: float = 0.0
     resent: int = 0
-    """A kept connection was closed before the answer; sent again with the same key, as clients do."""
+    """Requests resent with the same key because their persistent connection was closed."""
     probes: int = 0
-    dead: Counter[str] = field(default_factory=Counter)
+    failed_probes: Counter[str] = field(default_factory=Counter)
     """Liveness probes that failed."""
     slowest_probe: float = 0.0
 
 
 @dataclass(frozen=True)
-class Placed:
-    """An order that was answered with 201."""
+class PlacedOrder:
+    """An acknowledged order: its creation got a 201."""
 
     id: str
     total_cents: int
 
 
 class Load:
-    """Four clients, two of which keep their connection, and a liveness probe."""
+    """Four clients, two with persistent connections, and a liveness probe."""
 
     def __init__(
         self,
@@ -177,20 +177,20 @@ class Load:
         login: Login,
         *,
         email: str = "",
-        probed: Callable[[], int] | None = None,
+        liveness_port: Callable[[], int] | None = None,
     ) -> None:
         self.port = port
-        self.probed = probed
-        """Where liveness is asked for at the moment; None: nowhere."""
+        self.liveness_port = liveness_port
+        """Returns the current port of the liveness probe; None disables the probe."""
         self.login = login
         self.email = email
-        """The address for receipts; without it none is requested."""
-        self.tally = Tally()
-        self.placed: dict[str, Placed] = {}
-        self.open: dict[str, dict[str, Any]] = {}
-        """Orders of which is not known whether they were stored."""
-        self.alive_is_expected = True
-        self._ends = threading.Event()
+        """The recipient of receipts; empty: none are requested."""
+        self.counts = RequestCounts()
+        self.placed: dict[str, PlacedOrder] = {}
+        self.unconfirmed: dict[str, dict[str, Any]] = {}
+        """Unconfirmed orders: sent, and not acknowledged."""
+        self.expects_liveness = True
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, args=(Client(port, keep_alive=number % 2 == 0),))
@@ -198,26 +198,26 @@ class Load:
         ] + [threading.Thread(target=self._probe)]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads of all clients."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End, when every client has its answer."""
-        self._ends.set()
+        """Stop the clients after their current requests."""
+        self._stopping.set()
         for thread in self._threads:
             thread.join()
 
     def send_again(self) -> None:
-        """Send orders again whose fate is not known, with the keys that they had."""
+        """Resend unconfirmed orders with their idempotency keys."""
         client = Client(self.port)
-        for key, basket in list(self.open.items()):
+        for key, basket in list(self.unconfirmed.items()):
             self._place(client, key, basket)
 
     def _work(self, client: Client) -> None:
-        chance = random.Random(id(client))  # noqa: S311  which article is ordered
+        chance = random.Random(id(client))  # noqa: S311  only chooses orders
         pause = RECEIPT_PAUSE_SECONDS if self.email else PAUSE_SECONDS
-        while not self._ends.is_set():
+        while not self._stopping.is_set():
             quantity = chance.randint(1, 9)
             line = {"sku": "TEA-100", "quantity": quantity, "unit_price_cents": 450}
             basket = {"currency": "EUR", "lines": [line]}
@@ -233,94 +233,101 @@ class Load:
                 self._list(client)
             time.sleep(pause)
         with self._lock:
-            self.tally.resent += client.reconnected
+            self.counts.resent += client.reconnected
         client.close()
 
     def _place(self, client: Client, key: str, basket: dict[str, Any]) -> None:
         total = sum(line["quantity"] * line["unit_price_cents"] for line in basket["lines"])
-        self.open[key] = basket
+        self.unconfirmed[key] = basket
 
-        def right(answer: Answer) -> str:
-            if answer.status != CREATED:
+        def difference(response: Response) -> str:
+            if response.status != CREATED:
                 return ""
             with self._lock:
-                self.placed[key] = Placed(answer.body["id"], answer.body["total_cents"])
-                self.open.pop(key, None)
-            return "" if answer.body["total_cents"] == total else "another total"
+                self.placed[key] = PlacedOrder(response.body["id"], response.body["total_cents"])
+                self.unconfirmed.pop(key, None)
+            return "" if response.body["total_cents"] == total else "another total"
 
-        self._count(client, CREATED, right, "POST", ORDERS, basket, {"Idempotency-Key": key})
+        self._count(client, CREATED, difference, "POST", ORDERS, basket, {"Idempotency-Key": key})
 
-    def _read(self, client: Client, order: Placed) -> None:
-        def right(answer: Answer) -> str:
-            if answer.status == OK:
-                same = (answer.body["id"], answer.body["total_cents"]) == (
+    def _read(self, client: Client, order: PlacedOrder) -> None:
+        def difference(response: Response) -> str:
+            if response.status == OK:
+                same = (response.body["id"], response.body["total_cents"]) == (
                     order.id,
                     order.total_cents,
                 )
                 return "" if same else "another order"
-            return "an acknowledged order is not found" if answer.status == 404 else ""
+            return "an acknowledged order is not found" if response.status == 404 else ""
 
-        self._count(client, OK, right, "GET", f"{ORDERS}/{order.id}")
+        self._count(client, OK, difference, "GET", f"{ORDERS}/{order.id}")
 
     def _list(self, client: Client) -> None:
-        def right(answer: Answer) -> str:
-            if answer.status != OK:
+        def difference(response: Response) -> str:
+            if response.status != OK:
                 return ""
-            return "" if 0 < len(answer.body["items"]) <= 5 else "another number of orders"
+            return "" if 0 < len(response.body["items"]) <= 5 else "another number of orders"
 
-        self._count(client, OK, right, "GET", f"{ORDERS}?limit=5")
+        self._count(client, OK, difference, "GET", f"{ORDERS}?limit=5")
 
     def _count(  # noqa: PLR0913, PLR0917
         self,
         client: Client,
         expected: int,
-        wrong: Callable[[Answer], str],
+        compare: Callable[[Response], str],
         method: str,
         path: str,
         body: object = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         began = time.monotonic()
-        answer = self._authorized(client, method, path, body, headers or {})
+        response = self._authorized(client, method, path, body, headers or {})
         ended = time.monotonic()
-        said = wrong(answer)
+        difference = compare(response)
         with self._lock:
-            tally = self.tally
-            tally.sent += 1
-            tally.longest = max(tally.longest, ended - began)
-            if said:
-                tally.wrong[said] += 1
-            elif answer.status == expected:
-                tally.right += 1
+            counts = self.counts
+            counts.sent += 1
+            counts.slowest = max(counts.slowest, ended - began)
+            if difference:
+                counts.incorrect[difference] += 1
+            elif response.status == expected:
+                counts.correct += 1
                 return
-            elif answer.status == UNAVAILABLE and answer.headers.get("retry-after", "").isdigit():
-                tally.refused += 1
-            elif answer.status in OF_THE_PROXY and answer.headers.get("retry-after", "").isdigit():
-                tally.unsure += 1
-            elif answer.refused_to_connect:
-                tally.not_accepted += 1
+            elif (
+                response.status == UNAVAILABLE and response.headers.get("retry-after", "").isdigit()
+            ):
+                counts.refused += 1
+            elif (
+                response.status in GATEWAY_ERRORS
+                and response.headers.get("retry-after", "").isdigit()
+            ):
+                counts.gateway_errors += 1
+            elif response.refused_to_connect:
+                counts.connection_refused += 1
             else:
-                tally.failed[answer.error or f"status {answer.status}"] += 1
-            tally.last_not_right = ended
+                counts.failed[response.error or f"status {response.status}"] += 1
+            counts.last_failure = ended
 
     def _authorized(
         self, client: Client, method: str, path: str, body: object, headers: dict[str, str]
-    ) -> Answer:
-        """Send a request with the token; an expired one is renewed once, as clients do."""
+    ) -> Response:
+        """Send a request with the access token; refresh an expired one once."""
         token = self.login.token
-        answer = client.send(method, path, body, headers | {"Authorization": f"Bearer {token}"})
-        if answer.status == UNAUTHORIZED and self.login.renew(token):
+        response = client.send(method, path, body, headers | {"Authorization": f"Bearer {token}"})
+        if response.status == UNAUTHORIZED and self.login.renew(token):
             token = self.login.token
-            answer = client.send(method, path, body, headers | {"Authorization": f"Bearer {token}"})
-        return answer
+            response = client.send(
+                method, path, body, headers | {"Authorization": f"Bearer {token}"}
+            )
+        return response
 
     def _probe(self) -> None:
-        while self.probed and not self._ends.is_set():
+        while self.liveness_port and not self._stopping.is_set():
             began = time.monotonic()
-            answer = Client(self.probed()).send("GET", "/health/live")
-            if self.alive_is_expected:
-                self.tally.probes += 1
-                if answer.status != OK:
-                    self.tally.dead[answer.error or f"status {answer.status}"] += 1
-                self.tally.slowest_probe = max(self.tally.slowest_probe, time.monotonic() - began)
+            response = Client(self.liveness_port()).send("GET", "/health/live")
+            if self.expects_liveness:
+                self.counts.probes += 1
+                if response.status != OK:
+                    self.counts.failed_probes[response.error or f"status {response.status}"] += 1
+                self.counts.slowest_probe = max(self.counts.slowest_probe, time.monotonic() - began)
             time.sleep(PROBE_SECONDS)

@@ -1,4 +1,4 @@
-"""The drills: each one states its promise, lets something fail under load, and reports."""
+"""The drills: each states its promise, causes a fault under load, and reports the outcome."""
 
 import json
 import os
@@ -22,23 +22,23 @@ from uuid import uuid4
 
 from standardwebhooks import Webhook
 
-from drills.deadlock import holding
-from drills.load import CLIENTS, UNAUTHORIZED, Answer, Client, Load
+from drills.deadlock import locked_order
+from drills.load import CLIENTS, UNAUTHORIZED, Client, Load, Response
 from drills.servers import MariaDB, PostgreSQL, Server, program
 from drills.stage import RECOVERY_SECONDS, Fault, Report, Stage, under_load
 from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
-AWAY_SECONDS = 3.0
+OUTAGE_SECONDS = 3.0
 STATEMENT_SECONDS = 1.0
 POOL_SECONDS = 1.0
-LONGEST_SECONDS = 1.0  # for which a client may wait when nothing is away
-# A machine that is busy with other things answers late.
+MAX_RESPONSE_SECONDS = 1.0  # the slowest response while all dependencies are available
+# Added to limits, for a busy machine.
 MARGIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A drill, by name."""
+    """A drill: its name, its promise, its function and the databases it runs on."""
 
     name: str
     promise: str
@@ -53,21 +53,21 @@ BOTH = (PostgreSQL.name, MariaDB.name)
 def drill(
     name: str, promise: str, databases: tuple[str, ...] = (PostgreSQL.name,)
 ) -> Callable[[Callable[[Stage, Report], None]], Callable[[Stage, Report], None]]:
-    """List a function as a drill."""
+    """Register a function as a drill."""
 
-    def listed(run: Callable[[Stage, Report], None]) -> Callable[[Stage, Report], None]:
+    def register(run: Callable[[Stage, Report], None]) -> Callable[[Stage, Report], None]:
         DRILLS.append(Drill(name, promise, run, databases))
         return run
 
-    return listed
+    return register
 
 
-def away(server: Server) -> Callable[[Load], Fault]:
-    """Stop a server for a while."""
+def outage(server: Server) -> Callable[[Load], Fault]:
+    """Return a fault: the server is stopped and started again."""
 
     def fault(_load: Load) -> Fault:
         server.stop()
-        time.sleep(AWAY_SECONDS)
+        time.sleep(OUTAGE_SECONDS)
         server.start()
         return Fault(time.monotonic())
 
@@ -80,10 +80,10 @@ def away(server: Server) -> Callable[[Load], Fault]:
     BOTH,
 )
 def database_stopped(stage: Stage, report: Report) -> None:
-    """Take the database away."""
+    """Stop the database and start it again."""
     stage.serve()
-    under_load(stage, report, away(stage.database), longest=MARGIN_SECONDS)
-    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+    under_load(stage, report, outage(stage.database), max_seconds=MARGIN_SECONDS)
+    report.require(report.refused > 0, "no request was refused: the fault had no effect")
 
 
 @drill(
@@ -92,57 +92,59 @@ def database_stopped(stage: Stage, report: Report) -> None:
     BOTH,
 )
 def database_read_only(stage: Stage, report: Report) -> None:
-    """Let every session become one of a standby, and come back with the pools full of those."""
+    """Make every session read-only, as on a standby; then allow writes while the pools hold read-only sessions."""
     stage.serve()
     ready: list[int] = []
 
     def fault(load: Load) -> Fault:
         with stage.database.read_only():
-            time.sleep(AWAY_SECONDS / 2)
-            right, ready[:] = load.tally.right, [readiness(stage)]
-            time.sleep(AWAY_SECONDS / 2)
-            report.hold(load.tally.right > right, "nothing could be read meanwhile")
+            time.sleep(OUTAGE_SECONDS / 2)
+            before, ready[:] = load.counts.correct, [readiness(stage)]
+            time.sleep(OUTAGE_SECONDS / 2)
+            report.require(load.counts.correct > before, "no read succeeded during the fault")
         over = time.monotonic()
         ready.append(readiness(stage))
         return Fault(over)
 
-    # One request is cut off together with its session, without harm: it is answered with 503.
-    under_load(stage, report, fault, longest=MARGIN_SECONDS)
-    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
-    report.hold(ready == [503, 200], f"readiness answered {ready}, not 503 and then 200")
+    # A request whose session is ended gets a 503.
+    under_load(stage, report, fault, max_seconds=MARGIN_SECONDS)
+    report.require(report.refused > 0, "no request was refused: the fault had no effect")
+    report.require(ready == [503, 200], f"readiness answered {ready}, not 503 and then 200")
     report.notes.append(f"readiness {ready[0]} meanwhile, {ready[1]} afterwards")
 
 
 @drill("columns widened", "no request is refused, though every prepared statement is outdated")
 def columns_widened(stage: Stage, report: Report) -> None:
-    """Change the type of a column again and again, under prepared statements that return it."""
+    """Change the type of a column repeatedly, under prepared statements that return it."""
     stage.serve()
     before = pools_replaced(stage)
 
     def fault(_load: Load) -> Fault:
         for length in (8, 16, 24, 32):
-            stage.database.do(f"ALTER TABLE orders ALTER COLUMN currency TYPE varchar({length})")
-            time.sleep(AWAY_SECONDS / 4)
+            stage.database.execute_all(
+                f"ALTER TABLE orders ALTER COLUMN currency TYPE varchar({length})"
+            )
+            time.sleep(OUTAGE_SECONDS / 4)
         return Fault()
 
-    under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
-    report.hold(not report.failed, "a request failed")
+    under_load(stage, report, fault, after=0.5, max_seconds=MARGIN_SECONDS, refusals_allowed=False)
+    report.require(not report.failed, "a request failed")
     replaced = pools_replaced(stage) - before
-    report.hold(replaced > 0, "no connection was replaced, so the fault was not felt")
+    report.require(replaced > 0, "no connection was replaced: the fault had no effect")
     report.notes.append(f"widened 4 times, pools replaced {replaced} times")
 
 
 def pools_replaced(stage: Stage) -> int:
-    """Count in the log how often connections no longer served."""
+    """Count the replacements of pooled connections in the log."""
     return stage.service.log.read_text(errors="replace").count("database connections replaced")
 
 
 def readiness(stage: Stage) -> int:
-    """Return the status with which the service answers whether it is ready."""
+    """Return the status of the readiness check."""
     try:
         url = f"http://127.0.0.1:{stage.service.port}/health/ready"
-        with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as answer:
-            return int(answer.status)
+        with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
 
@@ -153,7 +155,7 @@ def readiness(stage: Stage) -> int:
     BOTH,
 )
 def pool_exhausted(stage: Stage, report: Report) -> None:
-    """Let the only connection of each process wait for a lock."""
+    """Make the only connection of each process wait for a lock."""
     stage.serve(
         DATABASE_POOL_SIZE="1",
         DATABASE_MAX_OVERFLOW="0",
@@ -163,12 +165,12 @@ def pool_exhausted(stage: Stage, report: Report) -> None:
 
     def fault(_load: Load) -> Fault:
         with stage.database.locked():
-            time.sleep(AWAY_SECONDS)
+            time.sleep(OUTAGE_SECONDS)
         return Fault(time.monotonic())
 
-    # The holder of the connection waits for as long as the lock is held.
-    under_load(stage, report, fault, longest=AWAY_SECONDS + MARGIN_SECONDS)
-    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+    # The request with the connection waits until the lock is released.
+    under_load(stage, report, fault, max_seconds=OUTAGE_SECONDS + MARGIN_SECONDS)
+    report.require(report.refused > 0, "no request was refused: the fault had no effect")
 
 
 @drill(
@@ -177,37 +179,37 @@ def pool_exhausted(stage: Stage, report: Report) -> None:
     BOTH,
 )
 def slow_queries(stage: Stage, report: Report) -> None:
-    """Make every statement take longer than it may."""
+    """Make every statement exceed its timeout."""
     stage.serve(
         DATABASE_STATEMENT_TIMEOUT_MS=str(round(STATEMENT_SECONDS * 1_000)), WEB_THREADS="2"
     )
 
     def fault(_load: Load) -> Fault:
         with stage.database.locked():
-            time.sleep(2 * AWAY_SECONDS)
+            time.sleep(2 * OUTAGE_SECONDS)
         return Fault(time.monotonic())
 
-    # An order that waits in vain is two statements that were cut off at most.
-    under_load(stage, report, fault, longest=2 * STATEMENT_SECONDS + MARGIN_SECONDS)
-    report.hold(report.refused > 0, "nothing was refused, so the fault was not felt")
+    # A request has at most two statements that time out.
+    under_load(stage, report, fault, max_seconds=2 * STATEMENT_SECONDS + MARGIN_SECONDS)
+    report.require(report.refused > 0, "no request was refused: the fault had no effect")
 
 
 @drill("Redis stopped", "every request gets its usual response; counted in Redis again within 10 s")
 def redis_stopped(stage: Stage, report: Report) -> None:
-    """Take away where rate limits are counted."""
+    """Stop the Redis that counts rate limits."""
     stage.serve()
     under_load(
         stage,
         report,
-        away(stage.redis),
+        outage(stage.redis),
         after=10.0,
-        longest=MARGIN_SECONDS,
-        refusing=False,
+        max_seconds=MARGIN_SECONDS,
+        refusals_allowed=False,
     )
-    report.hold(not report.failed, "a request failed")
+    report.require(not report.failed, "a request failed")
     counted = stage.redis.keys()
     report.notes.append(f"{counted} counters in Redis afterwards")
-    report.hold(counted > 0, "nothing is counted in Redis after its return")
+    report.require(counted > 0, "nothing is counted in Redis after its return")
 
 
 @drill(
@@ -215,60 +217,62 @@ def redis_stopped(stage: Stage, report: Report) -> None:
     "every read shows the present state of the order",
 )
 def cancelled_meanwhile(stage: Stage, report: Report) -> None:
-    """Let Redis return with answers that are outdated."""
-    keep_redis(stage, keeps=True)
+    """Start Redis again with outdated cached responses."""
+    restart_redis(stage, persistent=True)
     stage.serve()
 
     def fault(load: Load) -> Fault:
-        shop = Shop(stage, load)
+        client = OrderClient(stage, load)
         hits = cache_hits(stage)
-        orders = [shop.place() for _ in range(40)]
+        orders = [client.place() for _ in range(40)]
         for _ in range(2):
-            shop.read_all(orders)
+            client.read_all(orders)
         stage.redis.stop()
         for order in orders[:20]:
-            shop.cancel(order)
-        shop.read_all(orders)
-        time.sleep(AWAY_SECONDS)
+            client.cancel(order)
+        client.read_all(orders)
+        time.sleep(OUTAGE_SECONDS)
         stage.redis.start()
         over = time.monotonic()
         outdated = stage.redis.keys("*/cache/orders/*")
-        report.hold(outdated >= len(orders), f"Redis returned with {outdated} answers only")
+        report.require(outdated >= len(orders), f"Redis returned with {outdated} answers only")
         during = cache_hits(stage) - hits
         while time.monotonic() < over + 10:
             if time.monotonic() > over + 2:
-                shop.cancel(orders[30])
-            shop.read_all(orders)
+                client.cancel(orders[30])
+            client.read_all(orders)
         after = cache_hits(stage) - hits - during
-        report.hold(after > 0, "nothing is read from Redis after its return")
+        report.require(after > 0, "nothing is read from Redis after its return")
         report.notes.append(
-            f"21 of 40 orders cancelled, {shop.reads} reads of them; {outdated} answers from before"
+            f"21 of 40 orders cancelled, {client.reads} reads of them; {outdated} answers from before"
             f" in Redis at its return; {during} reads from Redis before, {after} afterwards"
         )
         return Fault(over)
 
     try:
-        under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
+        under_load(
+            stage, report, fault, after=0.5, max_seconds=MARGIN_SECONDS, refusals_allowed=False
+        )
     finally:
-        keep_redis(stage, keeps=False)
-    report.hold(not report.failed, "a request failed")
+        restart_redis(stage, persistent=False)
+    report.require(not report.failed, "a request failed")
 
 
-def keep_redis(stage: Stage, *, keeps: bool) -> None:
-    """Start Redis again, with a disk or without one."""
+def restart_redis(stage: Stage, *, persistent: bool) -> None:
+    """Restart Redis without its data, with persistence or without."""
     stage.redis.stop()
-    stage.redis.keeps = keeps
+    stage.redis.persistent = persistent
     (stage.redis.folder / "dump.rdb").unlink(missing_ok=True)
     stage.redis.start()
 
 
 def cache_hits(stage: Stage) -> int:
-    """Count in the log how many reads were answered from Redis."""
+    """Count the cache hits in the log."""
     return len(re.findall(r'"cache": ?"hit"', stage.service.log.read_text(errors="replace")))
 
 
-class Shop:
-    """A client that knows what has become of its orders."""
+class OrderClient:
+    """A client that records the expected status of its orders."""
 
     def __init__(self, stage: Stage, load: Load) -> None:
         self.load = load
@@ -276,62 +280,64 @@ class Shop:
         self.cancelled: set[str] = set()
         self.reads = 0
 
-    def _send(self, method: str, path: str, body: object = None, key: str = "") -> Answer:
+    def _send(self, method: str, path: str, body: object = None, key: str = "") -> Response:
         headers = {"Authorization": f"Bearer {self.load.login.token}"}
         if key:
             headers["Idempotency-Key"] = key
         return self.client.send(method, f"/api/v1/orders{path}", body, headers)
 
     def place(self, email: str = "") -> str:
-        """Place an order, and return its id; it is counted with those of the load."""
+        """Place an order and return its id; it counts as an order of the load."""
         key = str(uuid4())
         line = {"sku": "CUP", "quantity": 1, "unit_price_cents": 9}
         basket: dict[str, Any] = {"currency": "EUR", "lines": [line]}
         if email:
             basket["email"] = email
-        self.load.open[key] = basket
-        answer = self._send("POST", "", basket, key)
-        if answer.status != 201:
-            message = f"an order was answered {answer.status}"
+        self.load.unconfirmed[key] = basket
+        response = self._send("POST", "", basket, key)
+        if response.status != 201:
+            message = f"an order was answered {response.status}"
             raise RuntimeError(message)
-        return str(answer.body["id"])
+        return str(response.body["id"])
 
     def cancel(self, order: str) -> None:
         """Cancel an order that is not cancelled yet."""
         if order in self.cancelled:
             return
-        answer = self._send("POST", f"/{order}/cancel")
-        if answer.status != 200:
-            self.load.tally.failed[f"a cancellation was answered {answer.status}"] += 1
+        response = self._send("POST", f"/{order}/cancel")
+        if response.status != 200:
+            self.load.counts.failed[f"a cancellation was answered {response.status}"] += 1
         self.cancelled.add(order)
 
     def read_all(self, orders: list[str]) -> None:
-        """Read orders, and compare each with what it must be."""
+        """Read orders, and compare each status with the expected one."""
         for order in orders:
             self.reads += 1
-            answer = self._send("GET", f"/{order}")
+            response = self._send("GET", f"/{order}")
             expected = "cancelled" if order in self.cancelled else "placed"
-            if answer.status != 200:
-                self.load.tally.failed[f"a read was answered {answer.status}"] += 1
-            elif answer.body["status"] != expected:
-                self.load.tally.wrong[f"shown as {answer.body['status']}, not {expected}"] += 1
+            if response.status != 200:
+                self.load.counts.failed[f"a read was answered {response.status}"] += 1
+            elif response.body["status"] != expected:
+                self.load.counts.incorrect[
+                    f"shown as {response.body['status']}, not {expected}"
+                ] += 1
 
 
 @drill("collector stopped", "every request gets its usual response; spans arrive again within 15 s")
 def collector_stopped(stage: Stage, report: Report) -> None:
-    """Take away where spans go."""
+    """Stop the collector of traces."""
     stage.serve()
     under_load(
         stage,
         report,
-        away(stage.collector),
+        outage(stage.collector),
         after=15.0,
-        longest=MARGIN_SECONDS,
-        refusing=False,
+        max_seconds=MARGIN_SECONDS,
+        refusals_allowed=False,
     )
     spans = stage.collector.spans()
     report.notes.append(f"{spans} spans after its return")
-    report.hold(spans > 0, "no span arrives after its return")
+    report.require(spans > 0, "no span arrives after its return")
 
 
 @drill(
@@ -351,12 +357,12 @@ def worker_killed(stage: Stage, report: Report) -> None:
             "a new worker",
         )
         report.notes.append(f"new worker after {time.monotonic() - over:.2f} s")
-        report.hold_time(time.monotonic() - over, RECOVERY_SECONDS, "a new worker came")
+        report.require_within(time.monotonic() - over, RECOVERY_SECONDS, "a new worker came")
         return Fault(over)
 
-    load = under_load(stage, report, fault, longest=LONGEST_SECONDS, unsure=4)
-    # The probe may have been with that worker too; it is no dependency.
-    if load.tally.dead.total() == 1:
+    load = under_load(stage, report, fault, max_seconds=MAX_RESPONSE_SECONDS, max_gateway_errors=4)
+    # One probe may have been sent to the killed worker.
+    if load.counts.failed_probes.total() == 1:
         report.broken = [each for each in report.broken if each != "a liveness probe failed"]
 
 
@@ -365,7 +371,7 @@ def worker_killed(stage: Stage, report: Report) -> None:
     "no request fails; lines are written again when there is room",
 )
 def disk_full(stage: Stage, report: Report) -> None:
-    """Write the log to a file system that fills up, or to one that always is full."""
+    """Write the log to a file system that fills up, or to /dev/full."""
     with small_disk(stage.folder / "disk") as log:
         stage.service.stop()
         stage.serves = None
@@ -374,21 +380,21 @@ def disk_full(stage: Stage, report: Report) -> None:
         def fault(_load: Load) -> Fault:
             if log == FULL:
                 report.notes.append("written to /dev/full throughout, as mounting needs root")
-                time.sleep(AWAY_SECONDS)
+                time.sleep(OUTAGE_SECONDS)
                 return Fault()
             wait_until(lambda: full(log), "the disk is full")
-            time.sleep(AWAY_SECONDS)
+            time.sleep(OUTAGE_SECONDS)
             with log.open("r+b") as lines:
                 lines.truncate(0)
             report.notes.append("a disk of 64 KiB")
             return Fault(time.monotonic())
 
-        under_load(stage, report, fault, longest=MARGIN_SECONDS, refusing=False)
+        under_load(stage, report, fault, max_seconds=MARGIN_SECONDS, refusals_allowed=False)
         if log != FULL:
             written = [line for line in log.read_text(errors="replace").splitlines() if line]
             good = sum(map(is_json, written))
             report.notes.append(f"{good} lines written afterwards")
-            report.hold(good > 0, "no line is written afterwards")
+            report.require(good > 0, "no line is written afterwards")
         stage.service.stop()
 
 
@@ -397,7 +403,7 @@ FULL = Path("/dev/full")
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """Mount a tiny file system and return a file on it; without being allowed to, /dev/full."""
+    """Mount a small file system and yield a file on it; without the permission to mount, /dev/full."""
     folder.mkdir()
     command = [program("mount"), "-t", "tmpfs", "-o", "size=64k", "drill", str(folder)]
     if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
@@ -410,12 +416,12 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def full(log: Path) -> bool:
-    """Tell whether nothing more fits beside a file."""
+    """Return whether the file system of a file is full."""
     return log.exists() and os.statvfs(log).f_bfree == 0
 
 
 def is_json(line: str) -> bool:
-    """Tell whether a log line is whole."""
+    """Return whether a log line is a complete JSON object."""
     try:
         return isinstance(json.loads(line), dict)
     except ValueError:
@@ -428,23 +434,30 @@ def is_json(line: str) -> bool:
     " most; exit code 0",
 )
 def sigterm(stage: Stage, report: Report) -> None:
-    """Stop the service while clients go on."""
+    """Stop the service while clients send requests."""
     stage.serve()
 
     def fault(load: Load) -> Fault:
-        load.alive_is_expected = False
+        load.expects_liveness = False
         process = stage.service.process
         seconds = stage.service.stop()
         report.notes.append(f"stopped in {seconds:.2f} s")
-        report.hold_time(seconds, 25, "it stopped")
-        report.hold(process is not None and process.returncode == 0, "it ended with an error")
+        report.require_within(seconds, 25, "it stopped")
+        report.require(process is not None and process.returncode == 0, "it ended with an error")
         time.sleep(1)
         stage.serves = None
         stage.serve()
         return Fault(time.monotonic())
 
-    # Until it runs again nginx answers alone.
-    under_load(stage, report, fault, after=2.0, longest=LONGEST_SECONDS, unsure=sys.maxsize)
+    # While the service is stopped, nginx responds with 502.
+    under_load(
+        stage,
+        report,
+        fault,
+        after=2.0,
+        max_seconds=MAX_RESPONSE_SECONDS,
+        max_gateway_errors=sys.maxsize,
+    )
 
 
 @drill(
@@ -452,16 +465,16 @@ def sigterm(stage: Stage, report: Report) -> None:
     "workers with the new settings replace the old ones; no request fails or waits for a second",
 )
 def hup(stage: Stage, report: Report) -> None:
-    """Let Gunicorn reload, twice."""
+    """Make Gunicorn reload, twice."""
     stage.serve()
 
     def fault(_load: Load) -> Fault:
         for _ in range(2):
             before = set(stage.service.workers())
-            os.kill(stage.service.process.pid, signal.SIGHUP)  # type: ignore[union-attr]  # it runs
+            os.kill(stage.service.process.pid, signal.SIGHUP)  # type: ignore[union-attr]  # the service runs
             wait_until(
                 lambda before=before: (
-                    len(set(stage.service.workers()) - before) == 2  # type: ignore[misc]  # as a default
+                    len(set(stage.service.workers()) - before) == 2  # type: ignore[misc]  # binds the value of this round
                     and not before & set(stage.service.workers())
                 ),
                 "the workers are replaced",
@@ -469,7 +482,9 @@ def hup(stage: Stage, report: Report) -> None:
             time.sleep(1)
         return Fault(time.monotonic())
 
-    under_load(stage, report, fault, after=1.0, longest=LONGEST_SECONDS, refusing=False)
+    under_load(
+        stage, report, fault, after=1.0, max_seconds=MAX_RESPONSE_SECONDS, refusals_allowed=False
+    )
 
 
 @drill(
@@ -477,21 +492,23 @@ def hup(stage: Stage, report: Report) -> None:
     "nginx reloads with a second Gunicorn, then the first one stops: no request fails or waits for a second",
 )
 def replacement(stage: Stage, report: Report) -> None:
-    """Deploy as a platform does: start the new one, let requests go there, stop the old one."""
+    """Deploy as a platform does: start a new instance, switch the proxy to it, stop the old one."""
     stage.serve()
 
     def fault(_load: Load) -> Fault:
         for _ in range(2):
-            old, new = stage.service, stage.service.beside()
+            old, new = stage.service, stage.service.second_instance()
             new.start(stage.serves)
-            stage.proxy.point(new.port)
+            stage.proxy.switch_upstream(new.port)
             stage.service = new
             seconds = old.stop()
             report.notes.append(f"the old one stopped in {seconds:.2f} s")
-            report.hold_time(seconds, 25, "the old one stopped")
+            report.require_within(seconds, 25, "the old one stopped")
         return Fault(time.monotonic())
 
-    under_load(stage, report, fault, after=1.0, longest=LONGEST_SECONDS, refusing=False)
+    under_load(
+        stage, report, fault, after=1.0, max_seconds=MAX_RESPONSE_SECONDS, refusals_allowed=False
+    )
 
 
 @drill(
@@ -500,46 +517,46 @@ def replacement(stage: Stage, report: Report) -> None:
     BOTH,
 )
 def deadlock(stage: Stage, report: Report) -> None:
-    """Wait for each other: a payment has its delivery and wants the order, we the other way round."""
+    """Deadlock: a payment holds its delivery and waits for the order; a transaction of the drill holds the order."""
     stage.serve()
 
     def fault(load: Load) -> Fault:
-        while (met := collisions(stage) - before) < 3 and report.sent < 20:
-            answer = collide(stage, load)
+        while (met := transaction_retries(stage) - before) < 3 and report.sent < 20:
+            response = pay_in_deadlock(stage, load)
             report.sent += 1
-            report.hold(
-                answer.status == 204, f"a payment was answered {answer.status} {answer.body}"
+            report.require(
+                response.status == 204, f"a payment was answered {response.status} {response.body}"
             )
         report.notes.append(f"{met} deadlocks met by {report.sent} payments, all paid once")
-        report.hold(met >= 3, "fewer deadlocks than were staged")
+        report.require(met >= 3, "fewer deadlocks than expected")
         return Fault()
 
-    before = collisions(stage)
-    under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
+    before = transaction_retries(stage)
+    under_load(stage, report, fault, after=0.5, max_seconds=MARGIN_SECONDS, refusals_allowed=False)
 
 
-def collisions(stage: Stage) -> int:
-    """Count in the log how often the service met a deadlock or a serialization failure."""
+def transaction_retries(stage: Stage) -> int:
+    """Count the transaction retries in the log."""
     return stage.service.log.read_text(errors="replace").count("transactions collided")
 
 
-def collide(stage: Stage, load: Load) -> Answer:
-    """Deliver a payment into a deadlock with a transaction of ours, which gives up afterwards."""
+def pay_in_deadlock(stage: Stage, load: Load) -> Response:
+    """Deliver a payment that gets into a deadlock with a transaction of the drill, which is then rolled back."""
     order = random.choice(list(load.placed.values()))  # noqa: S311
     delivery = f"msg_{uuid4().hex}"
-    answers: list[Answer] = []
-    with holding(stage, order.id, delivery) as close_the_circle:
+    answers: list[Response] = []
+    with locked_order(stage, order.id, delivery) as complete_deadlock:
         request = threading.Thread(
             target=lambda: answers.append(deliver(stage, delivery, order.id, order.total_cents))
         )
         request.start()
-        close_the_circle()
+        complete_deadlock()
     request.join()
     return answers[0]
 
 
-def deliver(stage: Stage, delivery: str, order_id: str, cents: int) -> Answer:
-    """Send a signed webhook that tells of a payment."""
+def deliver(stage: Stage, delivery: str, order_id: str, cents: int) -> Response:
+    """Send a signed webhook about a payment."""
     now = datetime.now(UTC)
     event = {
         "type": "payment.succeeded",
@@ -563,31 +580,34 @@ def deliver(stage: Stage, delivery: str, order_id: str, cents: int) -> Answer:
     BOTH,
 )
 def serialization(stage: Stage, report: Report) -> None:
-    """Refuse inserts of orders as a server does that cannot serialize: in a trigger."""
+    """Make inserts of orders fail with a serialization failure, raised by a trigger."""
     stage.serve()
     database = stage.database
 
     def fault(load: Load) -> Fault:
-        # So rarely that no client meets it twice.
-        database.order_refusals(every=20)
-        time.sleep(AWAY_SECONDS)
-        report.hold(not load.tally.refused, "refused, although the second try would have succeeded")
-        database.order_refusals(every=1)
+        # Seldom enough that no request fails twice.
+        database.fail_order_inserts(every=20)
+        time.sleep(OUTAGE_SECONDS)
+        report.require(not load.counts.refused, "refused, although a retry would have succeeded")
+        database.fail_order_inserts(every=1)
         time.sleep(0.5)
-        met, tries = collisions(stage), database.order_tries()
-        time.sleep(AWAY_SECONDS)
-        met, tries = collisions(stage) - met, database.order_tries() - tries
-        database.do(
+        met, tries = transaction_retries(stage), database.order_insert_attempts()
+        time.sleep(OUTAGE_SECONDS)
+        met, tries = transaction_retries(stage) - met, database.order_insert_attempts() - tries
+        database.execute_all(
             f"DROP TRIGGER refuse{' ON orders' if database.name == PostgreSQL.name else ''}"
         )
         over = time.monotonic()
         report.notes.append(f"{met} requests in {tries} tries while all fail")
-        # Each client may be between its two tries at either end.
-        report.hold(met > 0 and abs(tries - 2 * met) <= 2 * CLIENTS, "not tried twice each")
+        # Each client may be between its two attempts when counting begins and ends.
+        report.require(
+            met > 0 and abs(tries - 2 * met) <= 2 * CLIENTS,
+            "the requests were not tried twice each",
+        )
         return Fault(over)
 
-    under_load(stage, report, fault, after=1.0, longest=MARGIN_SECONDS)
-    report.hold(report.refused > 0, "nothing was refused while every try failed")
+    under_load(stage, report, fault, after=1.0, max_seconds=MARGIN_SECONDS)
+    report.require(report.refused > 0, "no request was refused while every insert failed")
 
 
 @drill(
@@ -596,7 +616,7 @@ def serialization(stage: Stage, report: Report) -> None:
     BOTH,
 )
 def duplicates(stage: Stage, report: Report) -> None:
-    """Send one webhook and one order many times at once."""
+    """Send one webhook and one order many times in parallel."""
     stage.serve()
 
     def fault(load: Load) -> Fault:
@@ -606,10 +626,10 @@ def duplicates(stage: Stage, report: Report) -> None:
             "currency": "EUR",
             "lines": [{"sku": "CUP", "quantity": 1, "unit_price_cents": 7}],
         }
-        load.open[key] = basket
+        load.unconfirmed[key] = basket
         authorization = {"Authorization": f"Bearer {load.login.token}"}
 
-        def place() -> Answer:
+        def place() -> Response:
             headers = authorization | {"Idempotency-Key": key}
             return Client(stage.port).send("POST", "/api/v1/orders", basket, headers)
 
@@ -621,37 +641,40 @@ def duplicates(stage: Stage, report: Report) -> None:
             placed = [senders.submit(place) for _ in range(40)]
             delivered = [each.result() for each in paid]
             answers = [each.result() for each in placed]
-        report.hold(
-            {answer.status for answer in delivered} == {204},
-            f"deliveries were answered {sorted({answer.status for answer in delivered})}",
+        report.require(
+            {response.status for response in delivered} == {204},
+            f"deliveries were answered {sorted({response.status for response in delivered})}",
         )
-        ids = {answer.body["id"] if answer.status == 201 else answer.status for answer in answers}
-        report.hold(len(ids) == 1, f"one key gave {len(ids)} answers")
-        stored = stage.database.rows("SELECT COUNT(*) FROM orders WHERE total_cents = 7")
-        report.hold(stored[0][0] == 1, f"{stored[0][0]} orders of one key")
-        deliveries = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
+        ids = {
+            response.body["id"] if response.status == 201 else response.status
+            for response in answers
+        }
+        report.require(len(ids) == 1, f"one key gave {len(ids)} answers")
+        stored = stage.database.query("SELECT COUNT(*) FROM orders WHERE total_cents = 7")
+        report.require(stored[0][0] == 1, f"{stored[0][0]} orders of one key")
+        deliveries = stage.database.query("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
         again = stage.service.log.read_text(errors="replace").count("order paid twice")
-        report.hold(again == 0, "an order was paid twice")
+        report.require(again == 0, "an order was paid twice")
         report.notes.append(
             f"40 copies of a payment and of an order, {deliveries} deliveries stored in all"
         )
         return Fault()
 
-    before = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
-    stage.database.do("DELETE FROM order_lines", "DELETE FROM orders")
-    under_load(stage, report, fault, after=0.5, longest=MARGIN_SECONDS, refusing=False)
-    after = stage.database.rows("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
-    report.hold(after - before == 1, f"{after - before} deliveries stored")
+    before = stage.database.query("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
+    stage.database.execute_all("DELETE FROM order_lines", "DELETE FROM orders")
+    under_load(stage, report, fault, after=0.5, max_seconds=MARGIN_SECONDS, refusals_allowed=False)
+    after = stage.database.query("SELECT COUNT(*) FROM webhook_deliveries")[0][0]
+    report.require(after - before == 1, f"{after - before} deliveries stored")
 
 
-LOCK_SECONDS = 900  # for which too many wrong passwords keep an account from one network
+LOCK_SECONDS = 900  # how long an account is locked out for one network
 HOUR = 3_600
 
 
 def clock_settings(folder: Path, clock: Path) -> dict[str, str]:
-    """Return what puts the service's wall clock, and nothing else of its time, in our hands.
+    """Return the environment in which the drill controls the service's wall clock, and no other clock.
 
-    libfaketime would do, but the version that Debian 12 has breaks Python's `time.sleep`.
+    libfaketime is not used: its version in Debian 12 breaks Python's `time.sleep`.
     """
     library = folder / "clock.so"
     source = Path(__file__).with_name("clock.c")
@@ -665,7 +688,7 @@ def clock_settings(folder: Path, clock: Path) -> dict[str, str]:
 
 
 def set_clock(clock: Path, seconds: int) -> None:
-    """Set the service's clock so many seconds ahead."""
+    """Set the service's clock this many seconds ahead."""
     with clock.open("r+b" if clock.exists() else "wb") as offset:
         offset.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
@@ -676,7 +699,7 @@ def set_clock(clock: Path, seconds: int) -> None:
     " lasts longer than specified",
 )
 def clock_jumps(stage: Stage, report: Report) -> None:
-    """Set the service's clock an hour ahead and back again; the databases keep theirs."""
+    """Set the service's clock an hour ahead and back; the clocks of the databases do not change."""
     clock = stage.folder / "clock"
     set_clock(clock, 0)
     stage.serve(**clock_settings(stage.folder, clock))
@@ -685,63 +708,63 @@ def clock_jumps(stage: Stage, report: Report) -> None:
         client = Client(stage.port)
         for seconds in (HOUR, 0):
             set_clock(clock, seconds)
-            time.sleep(AWAY_SECONDS / 2)
-            shown = limited(client, load)
-            report.hold(0 < shown <= 60, f"a rate limit of a minute lasts {shown} s")
-            shown = locked_out(client)
-            report.hold(0 < shown <= LOCK_SECONDS, f"a lock of {LOCK_SECONDS} s lasts {shown} s")
+            time.sleep(OUTAGE_SECONDS / 2)
+            shown = exceed_rate_limit(client, load)
+            report.require(0 < shown <= 60, f"a rate limit of a minute lasts {shown} s")
+            shown = lock_account(client)
+            report.require(0 < shown <= LOCK_SECONDS, f"a lock of {LOCK_SECONDS} s lasts {shown} s")
             report.notes.append(f"at {seconds:+d} s a locked account waits {shown} s")
-            time.sleep(AWAY_SECONDS / 2)
+            time.sleep(OUTAGE_SECONDS / 2)
         report.notes.append(f"{load.login.renewals} renewals of the token")
         set_clock(clock, LOCK_SECONDS + 1)
-        wrong = {"email": "nobody@example.com", "password": "wrong"}
-        status = client.send("POST", "/api/v1/auth/login", wrong).status
-        report.hold(
+        credentials = {"email": "nobody@example.com", "password": "wrong"}
+        status = client.send("POST", "/api/v1/auth/login", credentials).status
+        report.require(
             status == UNAUTHORIZED, f"after the time of the lock a login is answered {status}"
         )
         report.notes.append(f"after {LOCK_SECONDS} s it can log in again")
         return Fault(time.monotonic())
 
-    load = under_load(stage, report, fault, longest=MARGIN_SECONDS, refusing=False)
-    report.hold(load.login.renewals > 0, "no token expired, so the jump was not felt")
+    load = under_load(stage, report, fault, max_seconds=MARGIN_SECONDS, refusals_allowed=False)
+    report.require(load.login.renewals > 0, "no token expired: the jump had no effect")
     listed = all_listed(stage, load)
     missing = {placed.id for placed in load.placed.values()} - set(listed)
-    report.hold(not missing, f"{len(missing)} orders are on no page")
-    report.hold(len(listed) == len(set(listed)), "an order is on two pages")
+    report.require(not missing, f"{len(missing)} orders are on no page")
+    report.require(len(listed) == len(set(listed)), "an order is on two pages")
 
 
-def limited(client: Client, load: Load) -> int:
-    """Use up a rate limit, and return the seconds until the next request is allowed."""
+def exceed_rate_limit(client: Client, load: Load) -> int:
+    """Exceed a rate limit; return the Retry-After of the response."""
     for _ in range(8):
         headers = {"Authorization": f"Bearer {load.login.token}"}
-        answer = client.send("GET", "/api/v1/users/me", None, headers)
-        if answer.status == 429:
-            return int(answer.headers["retry-after"])
+        response = client.send("GET", "/api/v1/users/me", None, headers)
+        if response.status == 429:
+            return int(response.headers["retry-after"])
     return 0
 
 
-def locked_out(client: Client) -> int:
-    """Try wrong passwords for one account; return the seconds until it may be tried again."""
+def lock_account(client: Client) -> int:
+    """Try wrong passwords until the account is locked; return the Retry-After of the response."""
     for _ in range(8):
-        wrong = {"email": "nobody@example.com", "password": "wrong"}
-        answer = client.send("POST", "/api/v1/auth/login", wrong)
-        if answer.status == 429:
-            return int(answer.headers["retry-after"])
+        credentials = {"email": "nobody@example.com", "password": "wrong"}
+        response = client.send("POST", "/api/v1/auth/login", credentials)
+        if response.status == 429:
+            return int(response.headers["retry-after"])
     return 0
 
 
 def all_listed(stage: Stage, load: Load) -> list[str]:
-    """Return the ids on all pages."""
+    """Return the ids of the orders on all pages."""
     client = Client(stage.port)
     found: list[str] = []
     cursor = ""
     while True:
         token = load.login.token
         path = f"/api/v1/orders?limit=100{cursor}"
-        answer = client.send("GET", path, None, {"Authorization": f"Bearer {token}"})
-        if answer.status == 401 and load.login.renew(token):
+        response = client.send("GET", path, None, {"Authorization": f"Bearer {token}"})
+        if response.status == 401 and load.login.renew(token):
             continue
-        found += [order["id"] for order in answer.body["items"]]
-        if not answer.body["next_cursor"]:
+        found += [order["id"] for order in response.body["items"]]
+        if not response.body["next_cursor"]:
             return found
-        cursor = f"&cursor={answer.body['next_cursor']}"
+        cursor = f"&cursor={response.body['next_cursor']}"

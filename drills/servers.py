@@ -1,7 +1,7 @@
-"""Private servers for the drills: on loopback, in a temporary folder, stopped by their own id.
+"""Private servers for the drills: on loopback, in a temporary folder, stopped by process id.
 
-Nothing here touches a server that runs on the machine already. What is not installed skips the
-drills that need it, with a sentence.
+Servers that already run on the machine are not touched. If a server is not installed, the drills that
+need it are skipped with a message.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ import redis
 
 from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
 
-PLACES = os.pathsep.join(
+SEARCH_PATH = os.pathsep.join(
     [
         os.environ.get("PATH", ""),
         *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)),
@@ -34,12 +34,12 @@ PLACES = os.pathsep.join(
 
 
 class MissingServerError(Exception):
-    """A server that is not installed here; the message says which program was looked for."""
+    """A server is not installed; the message names its program."""
 
 
 def program(name: str) -> str:
-    """Return where a program is."""
-    found = shutil.which(name, path=PLACES)
+    """Return the path of a program."""
+    found = shutil.which(name, path=SEARCH_PATH)
     if not found:
         message = f"{name} is not installed"
         raise MissingServerError(message)
@@ -55,11 +55,11 @@ def free_port() -> int:
 
 
 class Server:
-    """A process of ours that can be stopped and started again on its port."""
+    """A private server process that can be stopped and started again on its port."""
 
     name: ClassVar[str]
     account: ClassVar[str | None] = None
-    """Whom it runs as when we are root; some refuse to be root."""
+    """The user it runs as if the drills run as root: some servers refuse to run as root."""
     stop_signal: ClassVar[int] = signal.SIGTERM
 
     def __init__(self, folder: Path) -> None:
@@ -73,22 +73,22 @@ class Server:
         self.prepare()
 
     def prepare(self) -> None:
-        """Make what it needs before the first start."""
+        """Create the files it needs before the first start."""
 
     def command(self) -> list[str]:
-        """Say how it is started."""
+        """Return the command that starts it."""
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """Return the environment of its processes."""
-        return {"PATH": PLACES, "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        return {"PATH": SEARCH_PATH, "HOME": str(self.folder), "LANG": "C.UTF-8"}
 
-    def answers(self) -> bool:
-        """Tell whether it serves."""
+    def is_ready(self) -> bool:
+        """Return whether it accepts requests."""
         raise NotImplementedError
 
     def run(self, *command: str) -> None:
-        """Run a command as the server's user; its output is shown only when it fails."""
+        """Run a command as the server's user; raise with its output if it fails."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -104,7 +104,7 @@ class Server:
             raise RuntimeError(message)
 
     def start(self) -> None:
-        """Start it, and wait until it serves."""
+        """Start it, and wait until it is ready."""
         with (self.folder / "output.txt").open("ab") as output:
             self.process = subprocess.Popen(
                 self.command(),
@@ -116,10 +116,10 @@ class Server:
                 stdout=output,
                 stderr=output,
             )
-        wait_until(self.answers, f"{self.name} starts")
+        wait_until(self.is_ready, f"{self.name} starts")
 
     def stop(self) -> None:
-        """Stop it, and wait until it is gone."""
+        """Stop it, and wait until its process has ended."""
         if self.process:
             self.process.send_signal(self.stop_signal)
             try:
@@ -131,10 +131,10 @@ class Server:
 
 
 class Database(Server):
-    """A database server, as the drills use it."""
+    """A database server, with the operations that drills need."""
 
     answer: ClassVar[str]
-    """What the question `database` is answered with."""
+    """The answer to the question `database`."""
 
     @property
     def url(self) -> str:
@@ -142,43 +142,43 @@ class Database(Server):
         raise NotImplementedError
 
     def connect(self) -> "Connection":
-        """Open a connection of the drill's own, without a transaction around each statement."""
+        """Open a connection in autocommit mode."""
         raise NotImplementedError
 
-    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Return what a query finds."""
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall())
 
-    def do(self, *statements: str) -> None:
-        """Run statements that return nothing, each one a transaction."""
+    def execute_all(self, *statements: str) -> None:
+        """Run statements without results, each in its own transaction."""
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Lock the table of orders against all others."""
+        """Lock the table of orders against all other sessions."""
         raise NotImplementedError
 
     def read_only(self) -> contextlib.AbstractContextManager[None]:
-        """Give all clients read-only sessions, as a failover to a standby does.
+        """Make all sessions read-only, as after a failover to a standby.
 
-        Who got one keeps it afterwards.
+        Sessions opened in the block stay read-only after it.
         """
         raise NotImplementedError
 
-    def order_refusals(self, *, every: int) -> None:
-        """Let one in `every` inserts of an order end like a serialization failure."""
+    def fail_order_inserts(self, *, every: int) -> None:
+        """Make one in `every` inserts of an order fail with a serialization failure."""
         raise NotImplementedError
 
-    def order_tries(self) -> int:
-        """Return how many inserts of orders were tried since `order_refusals`."""
+    def order_insert_attempts(self) -> int:
+        """Return the number of attempted inserts since `fail_order_inserts`."""
         raise NotImplementedError
 
 
 class Cursor(Protocol):
-    """What both drivers offer."""
+    """The part of a database driver that drills use."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
@@ -187,29 +187,29 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """What both drivers offer."""
+    """The part of a database driver that drills use."""
 
     def cursor(self) -> Cursor: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 
 class PostgreSQL(Database):
-    """A cluster of its own."""
+    """A private PostgreSQL cluster."""
 
     name = "postgresql"
     answer = "postgresql"
     account = "postgres"
-    stop_signal = signal.SIGINT  # its fast shutdown: open transactions are cut off
+    stop_signal = signal.SIGINT  # the fast shutdown: open transactions are aborted
 
     def prepare(self) -> None:
-        """Make the cluster."""
+        """Create the cluster."""
         self.run(
             *(program("initdb"), "--pgdata=data", "--auth=trust", "--username=drill"),
             *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
         )
 
     def command(self) -> list[str]:
-        """Listen on loopback alone."""
+        """Return the command; the server listens on loopback only."""
         return [
             *(program("postgres"), "-D", "data", "-p", str(self.port), "-k", str(self.folder)),
             *("-c", "listen_addresses=127.0.0.1"),
@@ -221,11 +221,11 @@ class PostgreSQL(Database):
         return f"postgresql://drill@127.0.0.1:{self.port}/postgres"
 
     def connect(self) -> Connection:
-        """Open a connection."""
-        return psycopg.connect(self.url, autocommit=True, connect_timeout=HANG_TIMEOUT_SECONDS)  # type: ignore[return-value]  # any string is a query here
+        """Open a connection in autocommit mode."""
+        return psycopg.connect(self.url, autocommit=True, connect_timeout=HANG_TIMEOUT_SECONDS)  # type: ignore[return-value]  # psycopg takes literal strings only
 
-    def answers(self) -> bool:
-        """Tell whether it takes connections."""
+    def is_ready(self) -> bool:
+        """Return whether it accepts connections."""
         try:
             self.connect().close()
         except psycopg.OperationalError:
@@ -234,28 +234,28 @@ class PostgreSQL(Database):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the table of orders against all others."""
+        """Lock the table of orders against all other sessions."""
         with psycopg.connect(self.url) as connection:
             connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
             yield
 
     @contextlib.contextmanager
     def read_only(self) -> Iterator[None]:
-        """Make new sessions read-only, and end the old ones."""
+        """Make new sessions read-only, and terminate the others."""
         others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
-        self.do(
+        self.execute_all(
             "ALTER DATABASE postgres SET default_transaction_read_only = on",
             f"SELECT pg_terminate_backend(pid) {others} pg_backend_pid()",
         )
         yield
-        self.do(
+        self.execute_all(
             "SET default_transaction_read_only = off",
             "ALTER DATABASE postgres RESET default_transaction_read_only",
         )
 
-    def order_refusals(self, *, every: int) -> None:
-        """Raise SQLSTATE 40001 in a trigger, counted by a sequence, which no rollback resets."""
-        self.do(
+    def fail_order_inserts(self, *, every: int) -> None:
+        """Raise SQLSTATE 40001 in a trigger. A sequence counts attempts, because a rollback does not reset it."""
+        self.execute_all(
             "CREATE SEQUENCE IF NOT EXISTS tries",
             "ALTER SEQUENCE tries RESTART",
             "DROP TRIGGER IF EXISTS refuse ON orders",
@@ -265,21 +265,21 @@ class PostgreSQL(Database):
             "CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION refuse()",
         )
 
-    def order_tries(self) -> int:
+    def order_insert_attempts(self) -> int:
         """Return the sequence's value."""
-        return int(self.rows("SELECT last_value FROM tries")[0][0])
+        return int(self.query("SELECT last_value FROM tries")[0][0])
 
 
 class PgBouncer(Server):
-    """A pooler in transaction mode before a PostgreSQL, with fewer sessions than clients."""
+    """A connection pooler in transaction mode in front of PostgreSQL, with fewer sessions than clients."""
 
     name = "pgbouncer"
     account = "postgres"
     behind: ClassVar[str]
-    """Where the database is, as libpq's keywords say it."""
+    """The connection string of the database, in libpq's keyword format."""
 
     def prepare(self) -> None:
-        """Write its configuration: who may connect is settled behind it."""
+        """Write its configuration: it accepts any user, and PostgreSQL authenticates."""
         (self.folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = {self.behind}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
             f"listen_port = {self.port}\nunix_socket_dir =\nauth_type = any\n"
@@ -287,15 +287,15 @@ class PgBouncer(Server):
         )
 
     def command(self) -> list[str]:
-        """Run it in the foreground."""
+        """Return the command; the server stays in the foreground."""
         return [program("pgbouncer"), str(self.folder / "pgbouncer.ini")]
 
     def url(self, database: str) -> str:
-        """Return the address of a database behind it."""
+        """Return the URL of a database through the pooler."""
         return f"postgresql://anybody@127.0.0.1:{self.port}/{database}"
 
-    def answers(self) -> bool:
-        """Tell whether it passes on."""
+    def is_ready(self) -> bool:
+        """Return whether it forwards connections."""
         try:
             psycopg.connect(self.url("postgres"), connect_timeout=HANG_TIMEOUT_SECONDS).close()
         except psycopg.OperationalError:
@@ -304,21 +304,21 @@ class PgBouncer(Server):
 
 
 class MariaDB(Database):
-    """A data folder of its own."""
+    """A private MariaDB server."""
 
     name = "mariadb"
     answer = "mysql"
     account = "mysql"
 
     def prepare(self) -> None:
-        """Make the data folder."""
+        """Create the data folder."""
         self.run(
             *(program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data"),
             *("--auth-root-authentication-method=normal", "--skip-test-db"),
         )
 
     def command(self) -> list[str]:
-        """Listen on loopback alone."""
+        """Return the command; the server listens on loopback only."""
         return [
             *(program("mariadbd"), "--no-defaults", f"--datadir={self.folder}/data"),
             *(f"--socket={self.folder}/socket", f"--port={self.port}"),
@@ -331,7 +331,7 @@ class MariaDB(Database):
         return f"mysql://root@127.0.0.1:{self.port}/drill"
 
     def connect(self) -> Connection:
-        """Open a connection."""
+        """Open a connection in autocommit mode."""
         return pymysql.connect(
             host="127.0.0.1",
             port=self.port,
@@ -340,47 +340,47 @@ class MariaDB(Database):
             connect_timeout=HANG_TIMEOUT_SECONDS,
         )
 
-    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Return what a query finds."""
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("USE drill")
             cursor.execute(statement, values)
             return list(cursor.fetchall())
 
-    def do(self, *statements: str) -> None:
-        """Run statements that return nothing, each one a transaction."""
-        super().do("USE drill", *statements)
+    def execute_all(self, *statements: str) -> None:
+        """Run statements without results, each in its own transaction."""
+        super().execute_all("USE drill", *statements)
 
-    def answers(self) -> bool:
-        """Tell whether it takes connections, and make the database the first time."""
+    def is_ready(self) -> bool:
+        """Return whether it accepts connections; create the database if it does not exist."""
         try:
-            super().do("CREATE DATABASE IF NOT EXISTS drill")
+            super().execute_all("CREATE DATABASE IF NOT EXISTS drill")
         except pymysql.OperationalError:
             return False
         return True
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the table of orders against all others."""
+        """Lock the table of orders against all other sessions."""
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("LOCK TABLES drill.orders WRITE")
             yield
 
     @contextlib.contextmanager
     def read_only(self) -> Iterator[None]:
-        """Make new sessions read-only, and end the old ones."""
-        self.do("SET GLOBAL tx_read_only = ON")
-        for (number,) in self.rows(
+        """Make new sessions read-only, and terminate the others."""
+        self.execute_all("SET GLOBAL tx_read_only = ON")
+        for (number,) in self.query(
             "SELECT id FROM information_schema.processlist WHERE db = 'drill' AND id <> CONNECTION_ID()"
         ):
-            with contextlib.suppress(pymysql.err.OperationalError):  # one that has ended meanwhile
-                self.do(f"KILL {number}")
+            with contextlib.suppress(pymysql.err.OperationalError):  # the session has ended
+                self.execute_all(f"KILL {number}")
         yield
-        self.do("SET GLOBAL tx_read_only = OFF")
+        self.execute_all("SET GLOBAL tx_read_only = OFF")
 
-    def order_refusals(self, *, every: int) -> None:
-        """Signal a deadlock in a trigger, counted by a sequence, which no rollback resets."""
-        self.do(
+    def fail_order_inserts(self, *, every: int) -> None:
+        """Signal a deadlock in a trigger. A sequence counts attempts, because a rollback does not reset it."""
+        self.execute_all(
             "CREATE SEQUENCE IF NOT EXISTS tries NOCACHE",
             "ALTER SEQUENCE tries RESTART",
             "DROP TRIGGER IF EXISTS refuse",
@@ -390,23 +390,23 @@ class MariaDB(Database):
             " END IF; END",
         )
 
-    def order_tries(self) -> int:
-        """Return what the sequence has reached."""
-        return int(self.rows("SELECT next_not_cached_value FROM tries")[0][0]) - 1
+    def order_insert_attempts(self) -> int:
+        """Return the number of values taken from the sequence."""
+        return int(self.query("SELECT next_not_cached_value FROM tries")[0][0]) - 1
 
 
 class Redis(Server):
-    """A Redis that keeps nothing on disk, unless a test asks for it."""
+    """A Redis without persistence, unless `persistent` is set."""
 
     name = "redis"
-    keeps = False
-    """Whether it has after a stop what it had before."""
+    persistent = False
+    """Whether its data survives a restart."""
 
     def command(self) -> list[str]:
-        """Listen on loopback alone."""
+        """Return the command; the server listens on loopback only."""
         return [
             *(program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--save", "3600 1" if self.keeps else "", "--dir", str(self.folder)),
+            *("--save", "3600 1" if self.persistent else "", "--dir", str(self.folder)),
         ]
 
     @property
@@ -414,8 +414,8 @@ class Redis(Server):
         """The service's REDIS_URL."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def answers(self) -> bool:
-        """Tell whether it answers."""
+    def is_ready(self) -> bool:
+        """Return whether it responds."""
         try:
             with contextlib.closing(
                 redis.Redis.from_url(self.url, socket_timeout=HANG_TIMEOUT_SECONDS)
@@ -425,7 +425,7 @@ class Redis(Server):
             return False
 
     def keys(self, pattern: str = "*") -> int:
-        """Return how many keys it has."""
+        """Return the number of its keys."""
         with contextlib.closing(
             redis.Redis.from_url(self.url, socket_timeout=HANG_TIMEOUT_SECONDS)
         ) as client:
@@ -433,7 +433,7 @@ class Redis(Server):
 
 
 class Nginx(Server):
-    """The proxy that the service ships, before its Gunicorn; only addresses and folders differ."""
+    """The proxy that the service ships, in front of its Gunicorn; only addresses and folders differ."""
 
     name = "nginx"
     temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -447,11 +447,11 @@ class Nginx(Server):
         """Write its configuration.
 
         Raises:
-            LookupError: when the shipped one has not what is to be replaced.
+            LookupError: if a text to be replaced is missing in the shipped configuration.
 
         """
         folders = "".join(f"{each}_temp_path {self.folder}/{each};\n" for each in self.temporary)
-        user = "user root;\n" if os.geteuid() == 0 else ""  # it has to get at these folders
+        user = "user root;\n" if os.geteuid() == 0 else ""  # nginx runs as another user
         text = self.shipped.read_text(encoding="utf-8")
         for old, new in {
             "worker_processes auto;": f"{user}worker_processes 2;\ndaemon off;\npid pid;",
@@ -466,24 +466,24 @@ class Nginx(Server):
         (self.folder / "nginx.conf").write_text(text, encoding="utf-8")
 
     def command(self) -> list[str]:
-        """Run it in the foreground."""
+        """Return the command; the server stays in the foreground."""
         return [
             *(program("nginx"), "-e", str(self.folder / "error.log"), "-p", str(self.folder)),
             *("-c", str(self.folder / "nginx.conf")),
         ]
 
-    def answers(self) -> bool:
-        """Tell whether it takes connections."""
+    def is_ready(self) -> bool:
+        """Return whether it accepts connections."""
         try:
             socket.create_connection(("127.0.0.1", self.port), HANG_TIMEOUT_SECONDS).close()
         except OSError:
             return False
         return True
 
-    def point(self, upstream: int) -> None:
-        """Send requests to another port from now on, as an operator does: change, and reload.
+    def switch_upstream(self, upstream: int) -> None:
+        """Change the upstream port and reload nginx, as an operator does.
 
-        Its old workers still pass requests to the port before; it may stop when they have ended.
+        Old workers of nginx still send requests to the previous port, so wait until they have exited.
         """
         self.upstream = upstream
         self.prepare()
@@ -495,18 +495,18 @@ class Nginx(Server):
 
 
 def children(pid: int) -> set[int]:
-    """Return the ids of a process' children."""
+    """Return the process ids of the children of a process."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
     return set(map(int, listed.split()))
 
 
 class Collector(Server):
-    """A stand-in for the OpenTelemetry collector: it takes OTLP over HTTP and counts spans."""
+    """A simulated OpenTelemetry collector: it accepts OTLP over HTTP and counts spans."""
 
     name = "collector"
 
     def command(self) -> list[str]:
-        """Run the stand-in with this Python."""
+        """Run the module `collector` with this Python."""
         return [sys.executable, "-P", str(Path(__file__).with_name("collector.py")), str(self.port)]
 
     @property
@@ -514,8 +514,8 @@ class Collector(Server):
         """The service's OTEL_EXPORTER_OTLP_ENDPOINT."""
         return f"http://127.0.0.1:{self.port}"
 
-    def answers(self) -> bool:
-        """Tell whether it answers."""
+    def is_ready(self) -> bool:
+        """Return whether it responds."""
         try:
             self.spans()
         except OSError:
@@ -523,28 +523,28 @@ class Collector(Server):
         return True
 
     def spans(self) -> int:
-        """Return how many spans it has been sent since it was started."""
-        with urllib.request.urlopen(self.url, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
+        """Return the number of spans received since its start."""
+        with urllib.request.urlopen(self.url, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  a URL on loopback
             return int(answer.read())
 
 
 class RabbitMQ(Server):
-    """A broker of its own."""
+    """A private RabbitMQ server."""
 
     name = "rabbitmq"
     account = "rabbitmq"
 
     def prepare(self) -> None:
-        """Say where to listen; without this it would listen everywhere, and with plugins."""
+        """Write its configuration: it listens on loopback, without plugins."""
         (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
 
     def command(self) -> list[str]:
-        """Run it in the foreground, without Debian's wrapper, which has files of its own."""
+        """Run it in the foreground, without Debian's wrapper, which uses other folders."""
         direct = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin")
         return [direct or program("rabbitmq-server")]
 
     def environment(self) -> dict[str, str]:
-        """Keep everything in the folder, and listen on loopback alone."""
+        """Keep all files in the folder, and listen on loopback only."""
         return super().environment() | {
             "RABBITMQ_NODENAME": f"drill-{self.port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
@@ -563,8 +563,8 @@ class RabbitMQ(Server):
         """The service's BROKER_URL."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
-    def answers(self) -> bool:
-        """Tell whether it speaks AMQP: it says which version it wants to one who asks for none."""
+    def is_ready(self) -> bool:
+        """Return whether it speaks AMQP: to an invalid header it replies with its protocol version."""
         try:
             with socket.create_connection(
                 ("127.0.0.1", self.port), timeout=HANG_TIMEOUT_SECONDS

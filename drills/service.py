@@ -1,4 +1,4 @@
-"""A service generated for the drills, and its Gunicorn with the service's own configuration."""
+"""A service generated for the drills, its Gunicorn and its workers, with their own configuration."""
 
 import base64
 import contextlib
@@ -27,7 +27,7 @@ EMAIL, PASSWORD = "drill@example.com", "correct horse battery staple 7"
 
 
 def generate(folder: Path, database: str) -> Path:
-    """Generate a service with everything that the drills are about."""
+    """Generate a service with all answers that the drills test."""
     answers = {
         "project_name": "Drill",
         "database": database,
@@ -56,7 +56,7 @@ def generate(folder: Path, database: str) -> Path:
 
 @contextlib.contextmanager
 def _descriptor_1(output: IO[str]) -> Iterator[None]:
-    """Send what the hooks print elsewhere."""
+    """Redirect descriptor 1, because the hooks run in other processes."""
     before = os.dup(1)
     os.dup2(output.fileno(), 1)
     try:
@@ -67,7 +67,7 @@ def _descriptor_1(output: IO[str]) -> Iterator[None]:
 
 
 class Service:
-    """One generated service, started and stopped again and again on one port."""
+    """A generated service that can be started and stopped repeatedly on one port."""
 
     def __init__(self, project: Path, **settings: str) -> None:
         self.project = project
@@ -94,8 +94,8 @@ class Service:
         self.process: subprocess.Popen[bytes] | None = None
         self.log = project.parent / f"{project.name}.log"
 
-    def beside(self) -> "Service":
-        """Make another instance of the service, for the same data and clients, at other ports."""
+    def second_instance(self) -> "Service":
+        """Return another instance of the service, with the same data and other ports."""
         other = copy(self)
         other.port, other.process = free_port(), None
         ports = {"PORT": str(other.port), "LIVENESS_PORT": str(free_port())}
@@ -104,16 +104,16 @@ class Service:
 
     @property
     def liveness_port(self) -> int:
-        """Where the platform's liveness probe asks."""
+        """The port of the liveness probe."""
         return int(self.settings["LIVENESS_PORT"])
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Build the environment: nothing of the caller's own but the PATH."""
+        """Return the environment of a process: of the caller's variables only PATH."""
         kept = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
         return kept | self.settings | settings
 
     def flask(self, *arguments: str, given: str = "") -> None:
-        """Run one of the service's commands."""
+        """Run a `flask` command of the service, with `given` as its standard input."""
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "app", *arguments],
             cwd=self.project,
@@ -128,7 +128,7 @@ class Service:
             raise RuntimeError(message)
 
     def set_up(self) -> None:
-        """Make the tables and one account."""
+        """Create the tables and an account."""
         self.flask("db", "upgrade")
         self.flask("users", "create-admin", EMAIL, "--password-file", "-", given=PASSWORD)
 
@@ -157,19 +157,19 @@ class Service:
             raise RuntimeError(message)
         try:
             url = f"http://127.0.0.1:{self.port}/health/ready"
-            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as answer:
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as response:
+                return bool(response.status == 200)
         except OSError:
             return False
 
     def workers(self) -> list[int]:
-        """Return the ids of Gunicorn's workers."""
+        """Return the process ids of Gunicorn's workers."""
         if self.process is None:
             return []
         return sorted(children(self.process.pid))
 
     def stop(self) -> float:
-        """Stop it as a platform does, and return the seconds that took."""
+        """Stop it as a platform does; return how many seconds that took."""
         began = time.monotonic()
         if self.process:
             self.process.send_signal(signal.SIGTERM)
@@ -185,12 +185,12 @@ class Service:
 
 
 class Worker:
-    """A worker of the service, started as its `make worker` does."""
+    """A worker of the service, started as by `make worker`."""
 
     def __init__(self, service: Service, settings: dict[str, str], processes: int) -> None:
         self.log = service.project.parent / f"{service.project.name}-worker.log"
-        life = service.project.parent / f"{service.project.name}-worker.life"
-        life.unlink(missing_ok=True)
+        heartbeat = service.project.parent / f"{service.project.name}-worker.heartbeat"
+        heartbeat.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -199,24 +199,24 @@ class Worker:
                     *("--concurrency", str(processes)),
                 ],
                 cwd=service.project,
-                env=service.environment(**settings, WORKER_HEARTBEAT_FILE=str(life)),
+                env=service.environment(**settings, WORKER_HEARTBEAT_FILE=str(heartbeat)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         try:
-            wait_until(life.exists, "a worker starts")
+            wait_until(heartbeat.exists, "a worker starts")
         except BaseException:
             self.kill()
             raise
 
     def kill(self) -> None:
-        """End all its processes at once, as a machine does that loses power."""
+        """Kill all its processes at once, as a power failure does."""
         kill_group(self.process)
 
     def stop(self) -> None:
-        """Stop it as a platform does; what does not stop is killed."""
+        """Stop it as a platform does; kill it if it does not stop in time."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(HANG_TIMEOUT_SECONDS)
@@ -225,28 +225,28 @@ class Worker:
 
 
 def kill_group(leader: subprocess.Popen[bytes]) -> None:
-    """Kill a process with all its children, and come back when each of them has ended.
+    """Kill a process and its children, and wait until all of them have ended.
 
-    One that is only about to end keeps its connections, and clients take it for alive.
+    Until a process has ended its connections stay open, and their peers consider it alive.
     """
     pids = [leader.pid]
     with contextlib.suppress(OSError):
         pids += children(leader.pid)
     with contextlib.ExitStack() as open_files:
-        ends: list[int] = []
+        descriptors: list[int] = []
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                ends.append(os.pidfd_open(pid))
-                open_files.callback(os.close, ends[-1])
+                descriptors.append(os.pidfd_open(pid))
+                open_files.callback(os.close, descriptors[-1])
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader.pid, signal.SIGKILL)
-        for end in ends:
-            select.select([end], [], [], HANG_TIMEOUT_SECONDS)
+        for descriptor in descriptors:
+            select.select([descriptor], [], [], HANG_TIMEOUT_SECONDS)
     leader.wait()
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    """Make a folder that servers running as other users can reach into."""
+    """Create a folder that servers running as other users can access."""
     folder = tempfile.TemporaryDirectory(prefix="drills-", ignore_cleanup_errors=True)
     Path(folder.name).chmod(0o755)
     return folder

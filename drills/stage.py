@@ -1,4 +1,4 @@
-"""What a drill stands on, and what it reports."""
+"""The servers of a drill, its fault under load, and its report."""
 
 import time
 from collections import Counter
@@ -15,14 +15,14 @@ from drills.waiting import HANG_TIMEOUT_SECONDS
 
 PROBE_SECONDS = 1.0
 RECOVERY_SECONDS = 5.0
-"""How soon after the return of a dependency the last request may go wrong."""
+"""Time from the return of a dependency to the last failed request, at most."""
 CALM_SECONDS = 1.0
 """Load before the fault, so that connections are open and caches warm."""
 
 
 @dataclass
 class Stage:
-    """A service with everything that it depends on, all of it private."""
+    """A generated service and private servers of everything that it depends on."""
 
     folder: Path
     database: Database
@@ -31,13 +31,13 @@ class Stage:
     service: Service
     proxy: Nginx
     broker: RabbitMQ | None = None
-    """Made and started by the first drill that needs one."""
+    """Created and started by the first drill that needs it."""
     serves: dict[str, str] | None = None
-    """The settings that the running service was started with; None: it does not run."""
+    """The settings of the running service; None while it is stopped."""
 
     @classmethod
     @contextmanager
-    def built(cls, folder: Path, kind: type[Database]) -> Iterator["Stage"]:
+    def running(cls, folder: Path, kind: type[Database]) -> Iterator["Stage"]:
         """Generate the service and start its servers; stop them all at the end."""
         (own := folder / f"for-{kind.name}").mkdir()
         own.chmod(0o755)
@@ -70,11 +70,11 @@ class Stage:
 
     @property
     def port(self) -> int:
-        """Where clients ask: at the proxy."""
+        """The port of the proxy, to which clients connect."""
         return self.proxy.port
 
     def rabbitmq(self) -> RabbitMQ:
-        """Return the broker, which runs then."""
+        """Return the broker; start it if it is not running."""
         if self.broker is None:
             broker = RabbitMQ(self.folder)
             try:
@@ -83,12 +83,12 @@ class Stage:
                 broker.stop()
                 raise
             self.broker = broker
-        elif not self.broker.answers():
+        elif not self.broker.is_ready():
             self.broker.start()
         return self.broker
 
     def serve(self, **settings: str) -> None:
-        """Have the service run with these settings, restarted only if they have changed."""
+        """Run the service with these settings; restart it only if they have changed."""
         running = self.service.process is not None and self.service.process.poll() is None
         if self.serves != settings or not running:
             self.service.stop()
@@ -96,8 +96,8 @@ class Stage:
             self.serves = settings
 
     def lost(self, load: Load) -> list[str]:
-        """Compare what was acknowledged with what the database has."""
-        rows = self.database.rows("SELECT id, total_cents FROM orders")
+        """List acknowledged orders that the database does not have exactly once."""
+        rows = self.database.query("SELECT id, total_cents FROM orders")
         stored = Counter(str(UUID(str(row[0]))) for row in rows)
         totals = {str(UUID(str(row[0]))): int(row[1]) for row in rows}
         found = []
@@ -108,77 +108,77 @@ class Stage:
                 found.append(f"{placed.id} is stored with another total")
         return found
 
-    def orders(self) -> int:
-        """Return how many orders there are."""
-        return int(self.database.rows("SELECT COUNT(*) FROM orders")[0][0])
+    def order_count(self) -> int:
+        """Return the number of stored orders."""
+        return int(self.database.query("SELECT COUNT(*) FROM orders")[0][0])
 
 
 @dataclass
 class Report:
-    """What a drill found."""
+    """The counts and the broken requirements of a drill."""
 
     drill: str
     promise: str
     timed: bool = True
-    """Whether promises of time are held to the second."""
+    """Whether time limits are enforced."""
     sent: int = 0
-    right: int = 0
+    correct: int = 0
     refused: int = 0
     resent: int = 0
-    not_accepted: int = 0
-    unsure: int = 0
+    connection_refused: int = 0
+    gateway_errors: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    wrong: Counter[str] = field(default_factory=Counter)
+    incorrect: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
     lost: list[str] = field(default_factory=list)
-    doubled: int = 0
-    longest: float = 0.0
+    duplicated: int = 0
+    slowest: float = 0.0
     recovery: float | None = None
     probes: int = 0
-    dead: Counter[str] = field(default_factory=Counter)
+    failed_probes: Counter[str] = field(default_factory=Counter)
     slowest_probe: float = 0.0
     notes: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
-    def hold(self, kept: bool, otherwise: str) -> None:  # noqa: FBT001  reads as a sentence
-        """Note a promise that was broken."""
-        if not kept:
+    def require(self, met: bool, otherwise: str) -> None:  # noqa: FBT001  reads as a sentence
+        """Record a requirement that was not met."""
+        if not met:
             self.broken.append(otherwise)
 
-    def hold_time(self, seconds: float, at_most: float, what: str) -> None:
-        """Note what took longer than promised.
+    def require_within(self, seconds: float, at_most: float, what: str) -> None:
+        """Record an action that took longer than promised.
 
-        Untimed, as in `make test`, which shares its machine, only what hangs breaks the promise.
+        With `timed=False`, as in `make test` on a busy machine, only a hang counts.
         """
         limit = at_most if self.timed else max(at_most, HANG_TIMEOUT_SECONDS)
-        self.hold(seconds <= limit, f"{what} after {seconds:.1f} s, not within {limit:.1f} s")
+        self.require(seconds <= limit, f"{what} after {seconds:.1f} s, not within {limit:.1f} s")
 
     def line(self) -> str:
-        """Say it in one line."""
+        """Format the report as one line."""
         words = [
             f"{self.sent} sent",
-            f"{self.right} right",
+            f"{self.correct} correct",
             f"{self.refused} refused with 503 and Retry-After",
             f"{self.failed.total()} failed otherwise{_listed(self.failed)}",
-            f"{self.wrong.total()} wrong{_listed(self.wrong)}",
+            f"{self.incorrect.total()} incorrect{_listed(self.incorrect)}",
             f"{len(self.lost)} of {self.acknowledged} acknowledged writes lost",
-            f"longest answer {self.longest:.2f} s",
+            f"slowest response {self.slowest:.2f} s",
         ]
-        if self.unsure:
-            words.insert(3, f"{self.unsure} answered 502 or 504 by nginx, with Retry-After")
-        if self.not_accepted:
-            words.insert(3, f"{self.not_accepted} turned away at the closed door")
+        if self.gateway_errors:
+            words.insert(3, f"{self.gateway_errors} got a 502 or 504 of nginx, with Retry-After")
+        if self.connection_refused:
+            words.insert(3, f"{self.connection_refused} refused as connections")
         if self.resent:
-            words.append(f"{self.resent} sent again as their kept connection was closed")
+            words.append(f"{self.resent} sent again after their persistent connection was closed")
         if self.recovery is not None:
             words.append(f"recovery {self.recovery:.2f} s")
         words.append(
-            f"{self.dead.total()} of {self.probes} liveness probes failed{_listed(self.dead)},"
+            f"{self.failed_probes.total()} of {self.probes} liveness probes failed{_listed(self.failed_probes)},"
             f" the slowest took {self.slowest_probe:.2f} s"
         )
         words += self.notes
-        verdict = f"BROKEN: {'; '.join(self.broken)}" if self.broken else "kept"
-        return f"{self.drill}: {', '.join(words)}. Promise ({self.promise}): {verdict}"
+        outcome = f"BROKEN: {'; '.join(self.broken)}" if self.broken else "kept"
+        return f"{self.drill}: {', '.join(words)}. Promise ({self.promise}): {outcome}"
 
 
 def _listed(counted: Counter[str]) -> str:
@@ -191,10 +191,10 @@ def _listed(counted: Counter[str]) -> str:
 
 @dataclass
 class Fault:
-    """What happened to a dependency, and when it was over."""
+    """The end of a fault."""
 
     over: float | None = None
-    """The monotonic time at which everything was there again; None: there is nothing to return."""
+    """The monotonic time at which every dependency was available again; None if none was stopped."""
 
 
 def under_load(  # noqa: PLR0913
@@ -203,60 +203,70 @@ def under_load(  # noqa: PLR0913
     fault: Callable[[Load], Fault],
     *,
     after: float = RECOVERY_SECONDS + 0.5,
-    longest: float,
-    failing: int = 0,
-    unsure: int = 0,
-    refusing: bool = True,
+    max_seconds: float,
+    max_failed: int = 0,
+    max_gateway_errors: int = 0,
+    refusals_allowed: bool = True,
     email: str = "",
 ) -> Load:
-    """Run a fault under load, settle what is open, and hold the report to the usual promises.
+    """Cause a fault under load, resend unconfirmed orders, and check the common requirements.
 
-    `longest` bounds every answer in seconds, `failing` the requests that may get no clear answer, and
-    `unsure` those that nginx may answer with 502 or 504; without `refusing` none may be answered with
-    503. With an `email` every order asks for a receipt.
+    `max_seconds` limits the time of each response, `max_failed` the number of failed requests, and
+    `max_gateway_errors` the number of 502 and 504 responses of nginx. Unless `refusals_allowed`, a 503 breaks
+    the promise. With an `email` every order requests a receipt.
     """
-    before = stage.orders()
+    before = stage.order_count()
     load = Load(
-        stage.port, Login(stage.port), email=email, probed=lambda: stage.service.liveness_port
+        stage.port,
+        Login(stage.port),
+        email=email,
+        liveness_port=lambda: stage.service.liveness_port,
     )
     load.start()
     try:
         time.sleep(CALM_SECONDS)
-        calm = load.tally.right
-        happened = fault(load)
+        calm = load.counts.correct
+        ended = fault(load)
         time.sleep(after)
     finally:
         load.stop()
-    tally = load.tally
-    if happened.over is not None:
-        report.recovery = max(0.0, tally.last_not_right - happened.over)
-    report.sent, report.right, report.refused = tally.sent, tally.right, tally.refused
-    report.resent = tally.resent
-    report.unsure = tally.unsure
-    report.not_accepted, report.longest = tally.not_accepted, tally.longest
-    report.failed, report.wrong = tally.failed.copy(), tally.wrong.copy()
-    report.probes, report.dead = tally.probes, tally.dead
-    report.slowest_probe = tally.slowest_probe
+    counts = load.counts
+    if ended.over is not None:
+        report.recovery = max(0.0, counts.last_failure - ended.over)
+    report.sent, report.correct, report.refused = counts.sent, counts.correct, counts.refused
+    report.resent = counts.resent
+    report.gateway_errors = counts.gateway_errors
+    report.connection_refused, report.slowest = counts.connection_refused, counts.slowest
+    report.failed, report.incorrect = counts.failed.copy(), counts.incorrect.copy()
+    report.probes, report.failed_probes = counts.probes, counts.failed_probes
+    report.slowest_probe = counts.slowest_probe
     settle(stage, report, load, before)
-    report.hold(calm > 0, "nothing was answered before the fault")
-    report.hold(tally.right > calm, "nothing was answered after the fault")
-    report.hold(tally.failed.total() <= failing, f"more than {failing} without a clear answer")
-    report.hold(tally.unsure <= unsure, f"more than {unsure} answered 502 or 504")
-    report.hold(refusing or not tally.refused, "a request was refused")
-    report.hold_time(tally.longest, longest, "the slowest answer came")
-    report.hold_time(report.recovery or 0.0, RECOVERY_SECONDS, "recovered")
-    report.hold_time(tally.slowest_probe, PROBE_SECONDS, "the slowest liveness probe was answered")
+    report.require(calm > 0, "no correct response before the fault")
+    report.require(counts.correct > calm, "no correct response after the fault")
+    report.require(counts.failed.total() <= max_failed, f"more than {max_failed} failed requests")
+    report.require(
+        counts.gateway_errors <= max_gateway_errors,
+        f"more than {max_gateway_errors} got a 502 or 504",
+    )
+    report.require(refusals_allowed or not counts.refused, "a request was refused")
+    report.require_within(counts.slowest, max_seconds, "the slowest response came")
+    report.require_within(report.recovery or 0.0, RECOVERY_SECONDS, "recovered")
+    report.require_within(
+        counts.slowest_probe, PROBE_SECONDS, "the slowest liveness probe was answered"
+    )
     return load
 
 
 def settle(stage: Stage, report: Report, load: Load, before: int) -> None:
-    """Send again what is open, and look in the database for every order exactly once."""
+    """Resend unconfirmed orders, and check that the database has each order exactly once."""
     load.send_again()
     report.acknowledged = len(load.placed)
     report.lost = stage.lost(load)
-    report.doubled = stage.orders() - before - len(load.placed) - len(load.open)
-    report.hold(not load.open, f"{len(load.open)} orders could not be placed at all")
-    report.hold(not report.lost, f"{len(report.lost)} acknowledged orders lost")
-    report.hold(report.doubled == 0, f"{report.doubled} orders more than were placed")
-    report.hold(not load.tally.wrong, "a wrong answer")
-    report.hold(not load.tally.dead, "a liveness probe failed")
+    report.duplicated = stage.order_count() - before - len(load.placed) - len(load.unconfirmed)
+    report.require(
+        not load.unconfirmed, f"{len(load.unconfirmed)} orders could not be placed at all"
+    )
+    report.require(not report.lost, f"{len(report.lost)} acknowledged orders lost")
+    report.require(report.duplicated == 0, f"{report.duplicated} orders more than were placed")
+    report.require(not load.counts.incorrect, "an incorrect response")
+    report.require(not load.counts.failed_probes, "a liveness probe failed")

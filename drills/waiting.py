@@ -1,18 +1,18 @@
-"""How long tests and drills wait for processes, threads and sockets: one number for all of them."""
+"""The timeout of tests and drills that wait for processes, threads and sockets."""
 
 import time
 from collections.abc import Callable
 
 HANG_TIMEOUT_SECONDS = 120
-"""Only a hang takes this long, on the busiest machine too: nothing here waits for less than a minute."""
+"""Exceeded only by a hang, even on a busy machine. No test waits for less than a minute."""
 POLL_SECONDS = 0.02
 
 
 def wait_until(happened: Callable[[], object], what: str) -> None:
-    """Ask until something has happened.
+    """Wait until a condition is true.
 
     Raises:
-        TimeoutError: when it does not happen; the message says what.
+        TimeoutError: if it does not become true in time; the message names it.
 
     """
     deadline = time.monotonic() + HANG_TIMEOUT_SECONDS

@@ -1,4 +1,4 @@
-"""Remove the files that the answers do not need from the new service, and say how to start it."""
+"""Remove the files of other answers from the new service, and print the next commands."""
 
 import json
 import re
@@ -8,16 +8,16 @@ import tomllib
 from pathlib import Path
 
 Answers = dict[str, str | bool]
-MANIFEST = "manifest.toml"  # part of the tree: which paths exist only with which answers
-LINE_LENGTH = 100  # what the service's formatter allows
+MANIFEST = "manifest.toml"  # in the tree: the paths that exist only with certain answers
+LINE_LENGTH = 100  # the limit of the service's formatter
 NOTE = "  # one line where it fits"
-"""Marks a bracket that has one item a line in the tree because conditions stand between them."""
+"""Marks a bracket with one item a line, because markers stand between the items in the tree."""
 
 
 def paths_by_key(project: Path) -> dict[str, list[str]]:
-    """Read the manifest: the paths that exist only where a condition is met, by condition.
+    """Read the manifest: the paths that exist only if a condition is met, by condition.
 
-    The tests of a module or package are among the paths.
+    The paths include the tests of modules and packages.
     """
     manifest = tomllib.loads((project / MANIFEST).read_text())["only-with"]
     return {
@@ -27,7 +27,7 @@ def paths_by_key(project: Path) -> dict[str, list[str]]:
 
 
 def with_tests(path: str) -> list[str]:
-    """Return a path of the manifest and the paths where its tests can be.
+    """Return a path of the manifest and the possible paths of its tests.
 
     >>> with_tests("app/core/tasks/outbox.py")[1:]
     ['tests/core/tasks/test_outbox.py', 'tests/core/tasks/outbox']
@@ -47,7 +47,7 @@ def with_tests(path: str) -> list[str]:
 
 
 # cookiecutter renders each hook alone and runs it from a temporary folder, so hooks cannot import a
-# common module: `terms` and `chosen` are word for word the same in both (tests/test_hooks.py).
+# common module: `terms` and `chosen` are identical in both (tests/test_hooks.py).
 
 
 def terms(condition: str) -> list[list[str]]:
@@ -60,14 +60,14 @@ def terms(condition: str) -> list[list[str]]:
 
 
 def chosen(answers: Answers, condition: str) -> bool:
-    """Tell whether the answers meet a condition, the same in `manifest.toml` and in `REQUIRES`.
+    """Return whether the answers meet a condition of `manifest.toml` or of `REQUIRES`.
 
         condition   = alternative, or several joined by " or "
         alternative = term, or several joined by " and "
         term        = question, or question=value
 
     A condition is met when one of its alternatives is, an alternative when each of its terms is.
-    There are no brackets. A question is met by every answer except no and none, question=value by
+    There are no brackets. `question` is met by every answer except no and none, `question=value` by
     this value only.
 
     >>> answers = {"auth": "oidc", "database": "none", "tracing": False, "web_ui": True}
@@ -81,7 +81,7 @@ def chosen(answers: Answers, condition: str) -> bool:
     True
 
     Raises:
-        KeyError: for a question that the answers do not have.
+        KeyError: if a question has no answer.
 
     """
 
@@ -94,7 +94,7 @@ def chosen(answers: Answers, condition: str) -> bool:
 
 
 def prune(project: Path, answers: Answers) -> None:
-    """Remove the paths whose condition is not met, the folders left empty, and the manifest."""
+    """Remove the paths whose condition is not met, empty folders, and the manifest."""
     paths = paths_by_key(project)
     left_out = [path for key in paths if not chosen(answers, key) for path in paths[key]]
     for path in (project / each for each in [*left_out, MANIFEST]):
@@ -125,7 +125,7 @@ def without_seams(text: str) -> str:
 
 
 def shortest(lines: list[str], indent: str) -> list[str]:
-    """Join a bracket's lines: into one, or its items into one, or not at all, as the length allows.
+    """Join the lines of a bracket into one, or its items into one, or none, as the length allows.
 
     >>> shortest(["place(", "    basket,", "    owner,", ")"], indent="")
     ['place(basket, owner)']

@@ -1,6 +1,6 @@
-"""Refuse answers that cannot become a working service: all problems at once, one sentence each.
+"""Check the answers before any file is written; list all problems, one sentence each.
 
-A rule is a function `check_…`: it returns the sentence that refuses an answer, or None.
+Each rule is a function `check_…`, which returns the message for an invalid answer, or None.
 """
 
 import json
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 Answers = dict[str, str | bool]
-# Which answer needs which: a condition, and the conditions that must be met with it. Use one term
-# for each: `covering_rows` in tests/combinations.py understands no more.
+# Dependencies between answers: a condition, and the conditions that it requires. Each is a single
+# term: `covering_rows` in tests/combinations.py supports no other.
 REQUIRES = {"auth=jwt": ["database"], "caching": ["database"]}
 # A service with the name of a package that it imports or installs would hide that package, or ask
 # pip for itself. These are the distributions of the tree's pyproject.toml and the packages its code
@@ -28,24 +28,24 @@ DEPENDENCIES = """
     schemathesis sqlalchemy standardwebhooks types-pymysql types-pyyaml types-requests
     types-wtforms types-zxcvbn uv webargs werkzeug wtforms yaml zxcvbn
 """
-# The service's own modules and folders, and what every Python environment has.
+# Modules and folders of the service, and packages of every Python environment.
 RESERVED = "app conftest docs main migrations pip python setuptools test tests wheel"
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # in two parts: this file is a template too
+JINJA = ("{" + "{", "# {" + "%", "# {" + "#")  # split, because this file is rendered too
 OLDEST_PYTHON = (3, 11)
 MAX_NAME_LENGTH = 64  # of project_name and project_slug
 MAX_TEXT_LENGTH = 200
 
 
 class Problem(NamedTuple):
-    """One sentence that says what is wrong and what to do, and the questions to answer again."""
+    """A message with a problem and its solution, and the questions to answer again."""
 
     sentence: str
     questions: tuple[str, ...] = ()
 
 
 # cookiecutter renders each hook alone and runs it from a temporary folder, so hooks cannot import a
-# common module: `terms` and `chosen` are word for word the same in both (tests/test_hooks.py).
+# common module: `terms` and `chosen` are identical in both (tests/test_hooks.py).
 
 
 def terms(condition: str) -> list[list[str]]:
@@ -58,14 +58,14 @@ def terms(condition: str) -> list[list[str]]:
 
 
 def chosen(answers: Answers, condition: str) -> bool:
-    """Tell whether the answers meet a condition, the same in `manifest.toml` and in `REQUIRES`.
+    """Return whether the answers meet a condition of `manifest.toml` or of `REQUIRES`.
 
         condition   = alternative, or several joined by " or "
         alternative = term, or several joined by " and "
         term        = question, or question=value
 
     A condition is met when one of its alternatives is, an alternative when each of its terms is.
-    There are no brackets. A question is met by every answer except no and none, question=value by
+    There are no brackets. `question` is met by every answer except no and none, `question=value` by
     this value only.
 
     >>> answers = {"auth": "oidc", "database": "none", "tracing": False, "web_ui": True}
@@ -79,7 +79,7 @@ def chosen(answers: Answers, condition: str) -> bool:
     True
 
     Raises:
-        KeyError: for a question that the answers do not have.
+        KeyError: if a question has no answer.
 
     """
 
@@ -106,36 +106,39 @@ def check_python_version(version: tuple[int, int]) -> str | None:
 
     >>> check_python_version((3, 11))
     >>> check_python_version((3, 10))
-    'cookiecutter runs on a Python older than 3.11: install it into a newer one.'
+    'cookiecutter runs on a Python older than 3.11: install it with Python 3.11 or newer.'
     """
     if version < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
-        return f"cookiecutter runs on a Python older than {oldest}: install it into a newer one."
+        return (
+            f"cookiecutter runs on a Python older than {oldest}: "
+            f"install it with Python {oldest} or newer."
+        )
     return None
 
 
 def check_type(name: str, answer: object) -> str | None:
-    """Require a text, or yes or no: the defaults of a user's configuration can be anything.
+    """Require a text or a boolean: defaults in a user's configuration can have any type.
 
     >>> check_type("author", "Ada"), check_type("tracing", True)
     (None, None)
     >>> check_type("author", ["Ada", "Grace"])
-    "author is ['Ada', 'Grace']: answer with one text, or yes or no."
+    "author is ['Ada', 'Grace']: enter one text, or yes or no."
     """
     if not isinstance(answer, str | bool):
-        return f"{name} is {answer!r}: answer with one text, or yes or no."
+        return f"{name} is {answer!r}: enter one text, or yes or no."
     return None
 
 
-def check_surrounding_blanks(name: str, text: str) -> str | None:
-    """Refuse blanks around a text.
+def check_surrounding_whitespace(name: str, text: str) -> str | None:
+    """Refuse leading and trailing whitespace.
 
-    >>> check_surrounding_blanks("author", "Ada Lovelace")
-    >>> check_surrounding_blanks("author", " Ada")
-    'author begins or ends with a blank: remove the blanks around it.'
+    >>> check_surrounding_whitespace("author", "Ada Lovelace")
+    >>> check_surrounding_whitespace("author", " Ada")
+    'author begins or ends with whitespace: remove it.'
     """
     if text != text.strip():
-        return f"{name} begins or ends with a blank: remove the blanks around it."
+        return f"{name} begins or ends with whitespace: remove it."
     return None
 
 
@@ -156,39 +159,39 @@ def check_length(name: str, text: str) -> str | None:
 
 
 def check_characters(name: str, text: str) -> str | None:
-    r"""Refuse characters that would end a string or a line in some file of the service.
+    r"""Refuse characters that end a string or a line in a file of the service.
 
     >>> check_characters("author", "Zoë & Sons' #1")
     >>> check_characters("author", 'The "A" Team')
-    'author contains \'"\': leave that out.'
+    'author contains \'"\': remove it.'
     """
     if refused := sorted({c for c in text if c in '"\\' or not c.isprintable()}):
-        return f"{name} contains {', '.join(map(ascii, refused))}: leave that out."
+        return f"{name} contains {', '.join(map(ascii, refused))}: remove {'it' if len(refused) == 1 else 'them'}."
     return None
 
 
 def check_template_code(name: str, text: str) -> str | None:
-    """Refuse what Jinja would run.
+    """Refuse Jinja code, because cookiecutter renders answers.
 
     >>> check_template_code("author", "{Ada}")
     >>> check_template_code("author", "{" + "{ 6 * 7 }")  # doctest: +ELLIPSIS
-    'author contains template code (...): leave that out.'
+    'author contains template code (...): remove it.'
     """
     if any(mark in text for mark in JINJA):
-        return f"{name} contains template code ({' or '.join(JINJA)}): leave that out."
+        return f"{name} contains template code ({' or '.join(JINJA)}): remove it."
     return None
 
 
 def check_first_character(name: str) -> str | None:
-    """Require a project_name that begins like a name.
+    """Require a project_name that begins with a letter or a digit.
 
     >>> check_first_character("Order Service"), check_first_character("3D Prints")
     (None, None)
     >>> check_first_character("-")
-    'project_name must begin with a letter or a digit: give the service a name.'
+    'project_name does not begin with a letter or a digit: enter a name that does.'
     """
     if not name[:1].isalnum():
-        return "project_name must begin with a letter or a digit: give the service a name."
+        return "project_name does not begin with a letter or a digit: enter a name that does."
     return None
 
 
@@ -198,41 +201,41 @@ def check_slug_format(slug: str) -> str | None:
     >>> check_slug_format("order-service"), check_slug_format("orders_2")
     (None, None)
     >>> check_slug_format("Order Service")
-    "project_slug is 'Order Service': use lower-case letters, digits, and single - or _ between."
+    "project_slug is 'Order Service': use lower-case letters and digits, beginning with a letter, with single - or _ between."
     """
     if not SLUG.fullmatch(slug):
-        advice = "use lower-case letters, digits, and single - or _ between."
+        advice = "use lower-case letters and digits, beginning with a letter, with single - or _ between."
         return f"project_slug is {slug!a}: {advice}"
     return None
 
 
 def check_python_name(slug: str) -> str | None:
-    """Refuse modules of the standard library and keywords.
+    """Refuse modules of the standard library and keywords of Python.
 
     >>> check_python_name("calendars")
     >>> check_python_name("calendar")
-    "project_slug 'calendar' is a name of Python itself: choose another one."
+    "project_slug 'calendar' is a module or keyword of Python: choose another name."
     """
     module = slug.replace("-", "_")
     if module in sys.stdlib_module_names or keyword.iskeyword(module):
-        return f"project_slug {slug!a} is a name of Python itself: choose another one."
+        return f"project_slug {slug!a} is a module or keyword of Python: choose another name."
     return None
 
 
 def check_package_name(slug: str) -> str | None:
-    """Refuse the packages that a service needs, with - and _ taken as the same (PEP 503).
+    """Refuse names of packages that a service uses; - and _ are equal (PEP 503).
 
     >>> check_package_name("flask-orders")
     >>> check_package_name("flask")
-    "project_slug 'flask' is a package the service needs: choose another one."
+    "project_slug 'flask' is a package that the service uses: choose another name."
     """
     if slug.replace("_", "-") in {*DEPENDENCIES.split(), *RESERVED.split()}:
-        return f"project_slug {slug!a} is a package the service needs: choose another one."
+        return f"project_slug {slug!a} is a package that the service uses: choose another name."
     return None
 
 
 def check_requirement(answers: Answers, condition: str, needed: str) -> str | None:
-    """Refuse answers that meet a condition without the one that it needs.
+    """Refuse answers that meet a condition without the one that it requires.
 
     >>> check_requirement({"auth": "oidc", "database": "none"}, "auth=jwt", "database")
     >>> check_requirement({"auth": "jwt", "database": "none"}, "auth=jwt", "database")
@@ -243,16 +246,16 @@ def check_requirement(answers: Answers, condition: str, needed: str) -> str | No
     return None
 
 
-TEXT_RULES = (check_surrounding_blanks, check_length, check_characters)
-# Only the first one that refuses a slug counts: the later ones take it for well-formed.
+TEXT_RULES = (check_surrounding_whitespace, check_length, check_characters)
+# Only the first problem of a slug is reported: later rules require a valid format.
 SLUG_RULES = (check_slug_format, check_python_name, check_package_name)
 
 
 def text_problems(name: str, text: str, typed: str) -> Iterator[str]:
-    """Yield the sentences that refuse a text; `typed` is the text before cookiecutter rendered it.
+    """Yield the problems of a text; `typed` is the text before cookiecutter rendered it.
 
     >>> list(text_problems("author", "42 ", "{" + "{ 6 * 7 }} "))  # doctest: +ELLIPSIS
-    ['author begins or ends with a blank: ...', 'author contains template code ...']
+    ['author begins or ends with whitespace: ...', 'author contains template code ...']
     """
     yield from filter(None, (rule(name, text) for rule in TEXT_RULES))
     if sentence := check_template_code(name, text) or check_template_code(name, typed):
@@ -260,7 +263,7 @@ def text_problems(name: str, text: str, typed: str) -> Iterator[str]:
 
 
 def answer_problems(name: str, answer: object, typed: str) -> Iterator[str]:
-    """Yield the sentences that refuse the answer to one question by the rules for all questions."""
+    """Yield the problems of one answer by the rules for all questions."""
     if sentence := check_type(name, answer):
         yield sentence
     elif isinstance(answer, str):
@@ -268,7 +271,7 @@ def answer_problems(name: str, answer: object, typed: str) -> Iterator[str]:
 
 
 def requirement_problems(answers: Answers) -> Iterator[Problem]:
-    """Yield each pair of answers that `REQUIRES` does not allow together."""
+    """Yield the answers that `REQUIRES` does not allow together."""
     for condition, needs in REQUIRES.items():
         for needed in needs:
             if sentence := check_requirement(answers, condition, needed):
@@ -276,14 +279,16 @@ def requirement_problems(answers: Answers) -> Iterator[Problem]:
 
 
 def problems(answers: Answers, typed: Answers) -> Iterator[Problem]:
-    """Yield every reason to refuse these answers.
+    """Yield all problems of the answers.
 
-    `typed` are the answers before cookiecutter rendered them, as far as they are known.
+    `typed` has the answers before cookiecutter rendered them, if they are known.
     """
     if sentence := check_python_version(sys.version_info[:2]):
         yield Problem(sentence)
-    for name in (each for each in answers if not each.startswith("_")):  # _template is no answer
-        # The default slug is template code of ours; a typed one must look like a slug anyway.
+    for name in (
+        each for each in answers if not each.startswith("_")
+    ):  # _template is not an answer
+        # The default slug is template code; the format of a typed one is checked below.
         before = "" if name == "project_slug" else str(typed.get(name, ""))
         for sentence in answer_problems(name, answers[name], before):
             yield Problem(sentence, (name,))
@@ -295,37 +300,41 @@ def problems(answers: Answers, typed: Answers) -> Iterator[Problem]:
     yield from requirement_problems(answers)
 
 
-def as_words(answers: Answers) -> str:
-    """Write answers as words of a command, so that nobody has to type them again.
+def as_arguments(answers: Answers) -> str:
+    """Format answers as arguments of a command.
 
-    >>> as_words({"author": "Ada & Co", "tracing": False, "_template": "."})
+    >>> as_arguments({"author": "Ada & Co", "tracing": False, "_template": "."})
     "author='Ada & Co' tracing=no"
     """
-    words = {"True": "yes", "False": "no"}
+    spelled = {"True": "yes", "False": "no"}
     texts = {name: str(value) for name, value in answers.items() if not name.startswith("_")}
-    return " ".join(f"{name}={shlex.quote(words.get(each, each))}" for name, each in texts.items())
+    return " ".join(
+        f"{name}={shlex.quote(spelled.get(each, each))}" for name, each in texts.items()
+    )
 
 
 def refusal(found: list[Problem], answers: Answers) -> str:
-    """Write the message that ends the generation: all problems, and the answers that were good.
+    """Format the error message: all problems, and the valid answers as arguments.
 
     >>> found = [Problem("author is empty: write one.", ("author",))]
     >>> print(refusal(found, {"project_slug": "orders", "author": ""}))
     Nothing was generated:
       - author is empty: write one.
-    The other answers, to give them again: project_slug=orders
+    To keep the other answers, add these arguments: project_slug=orders
     <BLANKLINE>
     """
-    said = "".join(f"\n  - {problem.sentence}" for problem in found)
+    lines = "".join(f"\n  - {problem.sentence}" for problem in found)
     refused = {name for problem in found for name in problem.questions}
-    kept = as_words({name: each for name, each in answers.items() if name not in refused})
+    kept = as_arguments({name: each for name, each in answers.items() if name not in refused})
     if "/" in (slug := str(answers["project_slug"])):
-        kept += f"\ncookiecutter leaves an empty folder {slug.partition('/')[0]!a}: remove it."
-    return f"Nothing was generated:{said}\nThe other answers, to give them again: {kept}\n"
+        kept += f"\ncookiecutter created an empty folder {slug.partition('/')[0]!a}: remove it."
+    return (
+        f"Nothing was generated:{lines}\nTo keep the other answers, add these arguments: {kept}\n"
+    )
 
 
 if __name__ == "__main__":
     answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
-    typed = json.loads(r"""{{ _cookiecutter | default({}) | jsonify }}""")  # cruft has none
+    typed = json.loads(r"""{{ _cookiecutter | default({}) | jsonify }}""")  # empty under cruft
     if found := list(problems(answers, typed)):
         sys.exit(refusal(found, answers))

@@ -1,4 +1,4 @@
-"""A real browser before a running service: what a page shows, with a record of what went wrong.
+"""Helpers that open the pages of a running service in a real browser, and record its errors.
 
 Delete it together with the answer `web_ui`.
 """
@@ -26,7 +26,7 @@ from measuring import misfits
 Scheme = Literal["dark", "light"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# As root in a container, with nothing that asks for the network by itself.
+# For root in a container, without background requests of the browser.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,9 +37,9 @@ ARGUMENTS = [
 ]
 FLASK = [sys.executable, "-m", "flask", "--app", "app"]
 DEVELOPMENT = {"APP_ENV": "development", "LOG_LEVEL": "WARNING"}
-SAID = "stderr.txt"
-# Chromium reports the status of a page like that of a failed picture; a form that was refused, a
-# wrong password, too many of them and a link that was used are meant to have one.
+LOG = "stderr.txt"
+# Chromium logs an error status of a page as it does of an image. A rejected form, a wrong password, a
+# rate limit and a used link have such a status on purpose.
 MEANT = tuple(
     f"Failed to load resource: the server responded with a status of {status}"
     for status in (400, 401, 403, 404, 422, 429)
@@ -48,7 +48,7 @@ SEVERE = {"critical", "serious"}
 
 
 def chromium() -> str:
-    """Find the browser; skip the test, or fail it under REQUIRE_SERVICES=1, without one."""
+    """Return the path of the browser; without one skip the test, or fail it under REQUIRE_SERVICES=1."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         message = "no Chromium is on the PATH: install one, such as the package chromium of Debian"
@@ -70,16 +70,16 @@ def opened() -> Iterator[Browser]:
 
 @contextmanager
 def running(project: Path, **env: str) -> Iterator[str]:
-    """Start a service as `make run` does, and give its URL; what it says goes into a file."""
+    """Start a service as `make run` does; yield its URL. Its standard error goes into the file LOG."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = environment(project, **DEVELOPMENT, PUBLIC_URL=f"http://127.0.0.1:{port}", **env)
     if (project / "migrations").exists():
         flask(project, "db", "upgrade")
-    with (project / SAID).open("w") as said:
+    with (project / LOG).open("w") as log:
         process = subprocess.Popen(
-            [*FLASK, "run", "--port", str(port)], cwd=project, env=settings, stderr=said
+            [*FLASK, "run", "--port", str(port)], cwd=project, env=settings, stderr=log
         )
         try:
             wait_for(port, process)
@@ -98,16 +98,16 @@ def flask(project: Path, *command: str, typed: str = "") -> None:
 
 
 def path_in_email(project: Path, to: str, page: str) -> str:
-    """Return the link to a page in an email to somebody, which `make run` shows, without its host."""
+    """Return the path of a link to a page in an email to an address, from the output of the service."""
     link = rf"^--- email to {re.escape(to)}: (?:(?!^---).)*^http://[^/]+({page}\?\S+)$"
     email = re.compile(link, re.MULTILINE | re.DOTALL)
     found: list[str] = []
 
-    def came() -> bool:
-        found.extend(each[1] for each in email.finditer((project / SAID).read_text()))
+    def received() -> bool:
+        found.extend(each[1] for each in email.finditer((project / LOG).read_text()))
         return bool(found)
 
-    wait_until(came, "an email comes")
+    wait_until(received, "an email arrives")
     return found[0]
 
 
@@ -127,29 +127,29 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @dataclass
 class Visit:
-    """One user's page, and what the browser complained of meanwhile."""
+    """One user's page, with the errors that the browser has reported."""
 
     page: Page
     site: str
     scripts: bool
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     elsewhere: str | None = None
-    """Another site that may be asked."""
+    """Another site that the page may send requests to."""
 
     def __post_init__(self) -> None:
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self._asked)
+        self.page.on("console", self._record_message)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._record_request)
 
-    def _heard(self, message: ConsoleMessage) -> None:
-        """Keep errors and warnings; what a policy refuses is among them."""
+    def _record_message(self, message: ConsoleMessage) -> None:
+        """Record errors and warnings, such as violations of the content security policy."""
         if message.type in {"error", "warning"} and not message.text.startswith(MEANT):
-            self.complaints.append(message.text)
+            self.errors.append(message.text)
 
-    def _asked(self, request: Request) -> None:
+    def _record_request(self, request: Request) -> None:
         expected = (f"{self.site}/", f"{self.elsewhere or self.site}/")
         if not request.url.startswith(expected):
-            self.complaints.append(f"asked {request.url}")
+            self.errors.append(f"requested {request.url}")
 
     def goto(self, path: str) -> None:
         """Open a page of the service."""
@@ -179,7 +179,7 @@ class Visit:
         assert not (found := misfits(self.page)), (self.page.url, found)
 
     def is_accessible(self) -> None:
-        """Let axe look for barriers; it needs scripts of its own."""
+        """Check the accessibility with axe."""
         if self.scripts:
             found = Axe().run(self.page).response["violations"]
             severe = [each for each in found if each["impact"] in SEVERE]
@@ -190,17 +190,17 @@ class Visit:
 def visiting(
     browser: Browser, site: str, scheme: Scheme = "light", *, scripts: bool = True
 ) -> Iterator[Visit]:
-    """Open a browser without cookies; at the end the browser must have complained of nothing."""
+    """Open a browser context without cookies; raise if the browser has reported errors at the end."""
     context = browser.new_context(
         color_scheme=scheme,
         java_script_enabled=scripts,
         viewport={"width": 1000, "height": 720},
         locale="en-GB",
         timezone_id="UTC",
-        reduced_motion="reduce",  # a colour that is fading is no colour to measure
+        reduced_motion="reduce",  # axe would measure the colours of an animation
     )
     context.set_default_timeout(HANG_TIMEOUT_SECONDS * 1_000)
     visit = Visit(context.new_page(), site, scripts)
     yield visit
     context.close()
-    assert not visit.complaints, visit.complaints
+    assert not visit.errors, visit.errors

@@ -10,7 +10,7 @@ import pytest
 import ramdisk
 from bakery import Bakery, Meter
 from ramdisk import RamDisk
-from summary import MOST, Summary, share
+from summary import MAX_MEAN, Summary, share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
         everything = config.option.quick or os.environ.get("WHOLE")
         config.pluginmanager.register(
             Summary(
-                inf if everything else MOST, config.pluginmanager.get_plugin("terminalreporter")
+                inf if everything else MAX_MEAN, config.pluginmanager.get_plugin("terminalreporter")
             ),
             "summary",
         )

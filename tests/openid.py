@@ -1,6 +1,6 @@
-"""An OpenID provider with a page of its own, for logins in a real browser.
+"""A simulated OpenID provider with a login page, for tests in a real browser.
 
-Delete it when a provider from a package can be started on loopback in its place.
+Delete it when a package offers a provider that tests can start on loopback.
 """
 
 import json
@@ -26,13 +26,13 @@ PAGE = """<!doctype html><html lang="en"><title>Provider</title><main><h1>Provid
 
 @dataclass
 class Provider:
-    """What a running provider knows."""
+    """An OpenID provider, with the authorization codes that it has issued."""
 
     issuer: str
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def settings(self) -> dict[str, str]:
-        """Return what a service has to be told."""
+        """Return the settings of a service that uses this provider."""
         return {
             "OIDC_ISSUER": self.issuer,
             "OIDC_AUDIENCE": AUDIENCE,
@@ -41,7 +41,7 @@ class Provider:
         }
 
     def published(self, path: str) -> object:
-        """Return the discovery document, or the keys."""
+        """Return the provider's metadata, or its keys."""
         if path == "/keys":
             return {"keys": [KEY.as_dict(private=False)]}
         return {
@@ -52,18 +52,18 @@ class Provider:
             "end_session_endpoint": f"{self.issuer}/logout",
         }
 
-    def login(self, asked: dict[str, str]) -> str:
-        """Return where to send a browser back to."""
+    def authorize(self, request: dict[str, str]) -> str:
+        """Issue a code for an authorization request; return the redirect with the code."""
         code = secrets.token_urlsafe()
-        self.codes[code] = asked
-        answer = {"code": code, "state": asked["state"], "iss": self.issuer}
-        return f"{asked['redirect_uri']}?{urlencode(answer)}"
+        self.codes[code] = request
+        parameters = {"code": code, "state": request["state"], "iss": self.issuer}
+        return f"{request['redirect_uri']}?{urlencode(parameters)}"
 
-    def give(self, form: dict[str, str]) -> object:
-        """Return what a code is good for."""
-        asked = self.codes.pop(form["code"])
+    def exchange(self, form: dict[str, str]) -> object:
+        """Exchange a code for tokens: the response of the token endpoint."""
+        request = self.codes.pop(form["code"])
         digest = sha256(form["code_verifier"].encode()).digest()
-        if asked["code_challenge"] != urlsafe_b64encode(digest).decode().rstrip("="):
+        if request["code_challenge"] != urlsafe_b64encode(digest).decode().rstrip("="):
             return {"error": "invalid_grant"}
         now = int(time.time())
         claims = {
@@ -72,7 +72,7 @@ class Provider:
             "aud": CLIENT,
             "iat": now,
             "exp": now + 60,
-            "nonce": asked["nonce"],
+            "nonce": request["nonce"],
             "email": "ann@shop.example",
         }
         token = jwt.encode({"alg": "ES256", "kid": "only"}, claims, KEY)
@@ -81,7 +81,7 @@ class Provider:
 
 @contextmanager
 def running() -> Iterator[Provider]:
-    """Run a provider."""
+    """Run a provider on loopback."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -95,10 +95,10 @@ def running() -> Iterator[Provider]:
             url = urlsplit(self.path)
             sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
             if url.path == "/authorize":
-                self._send(303, "text/html", "", provider.login(dict(parse_qsl(url.query))))
+                self._send(303, "text/html", "", provider.authorize(dict(parse_qsl(url.query))))
             else:
-                given = provider.give(dict(parse_qsl(sent)))
-                self._send(200, "application/json", json.dumps(given))
+                tokens = provider.exchange(dict(parse_qsl(sent)))
+                self._send(200, "application/json", json.dumps(tokens))
 
         def _send(self, status: int, kind: str, body: str, location: str | None = None) -> None:
             self.send_response(status)

@@ -1,6 +1,6 @@
-"""What a whole run adds up to: counted from the tests' own results, never written by hand.
+"""The summary of a run, counted from the results of the tests; failures are printed immediately.
 
-It names each failure when it happens. Delete it when pytest's own summary says as much.
+Delete it when pytest's own summary has the same content.
 """
 
 import re
@@ -12,24 +12,26 @@ import pytest
 
 from bakery import ONCE
 
-# What a service's own tools say of a failure, inside the output of a check.
-SAYS = re.compile(
+# Lines about failures in the output of a service's tools.
+FAILURE_LINES = re.compile(
     r"^(?:FAILED|ERROR|SUBFAILED)\b.*|^.*: error: .*|^[^ ]+\.py +\d+ +\d+ .*%.*", re.MULTILINE
 )
 
 COMBINATION = "::test_a_combination_passes_everything["
-# CPU seconds that a runtime combination should cost on average, everything included.
-AIM = 2.0
-# And those that make a run fail. CPU seconds double on a machine that is busy with other things, so this
-# is eight times what a combination costs (docs/proof.md): an accident, such as a cache of mypy that is
-# never hit, which costs 20. What creeps in shows in the figure.
-MOST = 10.0
+# The target for the mean CPU seconds of a runtime combination.
+TARGET = 2.0
+# The mean at which a run fails: eight times the usual cost (docs/proof.md), because CPU seconds double on
+# a busy machine. It detects a defect such as an unused cache of mypy, which costs 20. The printed figure
+# shows gradual increases.
+MAX_MEAN = 10.0
 
 
 class Summary:
-    """What the reports of all tests, from all workers, add up to."""
+    """The summary of the reports of all tests, from all workers."""
 
-    def __init__(self, most: float = MOST, terminal: pytest.TerminalReporter | None = None) -> None:
+    def __init__(
+        self, most: float = MAX_MEAN, terminal: pytest.TerminalReporter | None = None
+    ) -> None:
         self.most = most
         self.terminal = terminal
         self.started = time.monotonic()
@@ -40,20 +42,20 @@ class Summary:
         self.cpu: dict[str, float] = {}
 
     def plan(self, tests: Iterable[str]) -> None:
-        """Take down which combinations are to be tested: one that never ran has not passed."""
+        """Record the planned combinations: one that did not run has not passed."""
         self.planned |= {test for test in tests if COMBINATION in test}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Take the plan from a worker: with xdist, only they collect."""
+        """Record the plan of a worker: with xdist only workers collect tests."""
         self.plan(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take down what a test says about itself, once, when all of it is over."""
+        """Record the result of a test; its properties once, at teardown."""
         if not report.passed:
             self.failed.add(report.nodeid)
         if report.failed:
-            self.name(report)
+            self.print_failure(report)
         if report.when == "teardown":
             self.finished.add(report.nodeid)
             found = dict(report.user_properties)
@@ -62,8 +64,8 @@ class Summary:
             for part, seconds in cpu.items() if isinstance(cpu, dict) else ():
                 self.cpu[part] = self.cpu.get(part, 0.0) + seconds
 
-    def name(self, report: pytest.TestReport) -> None:
-        """Print a failure at once: a run takes an hour, and pytest tells the rest at its end."""
+    def print_failure(self, report: pytest.TestReport) -> None:
+        """Print a failure immediately: a run takes an hour, and pytest prints details at its end."""
         if self.terminal:
             self.terminal.ensure_newline()
             for line in (f"FAILED {report.nodeid}", *(f"    {each}" for each in reasons(report))):
@@ -72,22 +74,22 @@ class Summary:
 
     @property
     def mean_cpu(self) -> float:
-        """Average the CPU seconds over the combinations."""
+        """The mean CPU seconds of a combination."""
         spent = sum(seconds for part, seconds in self.cpu.items() if part != ONCE)
         return spent / max(len(self.planned & self.finished), 1)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Make a run fail in which the combinations have become too expensive."""
+        """Make the run fail if the mean CPU seconds exceed the limit."""
         if self.mean_cpu > self.most and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show what a combination costs, part by part."""
+        """Print the mean CPU seconds of a combination, by part."""
         if number := len(self.planned & self.finished):
             parts = ", ".join(
                 f"{part} {cost / number:.2f}" for part, cost in self.cpu.items() if part != ONCE
             )
-            limits = f"the aim is {AIM}, more than {self.most} would fail"
+            limits = f"the target is {TARGET}, more than {self.most} would fail"
             terminalreporter.write_line(
                 f"CPU seconds a combination: {self.mean_cpu:.2f} ({parts}); "
                 f"{limits if self.most < inf else 'with all of its tests'}; "
@@ -95,7 +97,7 @@ class Summary:
             )
 
     def closing_line(self) -> str:
-        """Say how many combinations passed and how many distinct files were checked."""
+        """Format the number of passed combinations and of checked files."""
         passed = self.planned & self.finished - self.failed
         minutes, seconds = divmod(round(time.monotonic() - self.started), 60)
         return (
@@ -105,14 +107,14 @@ class Summary:
 
 
 def reasons(report: pytest.TestReport) -> list[str]:
-    """Return the first line of why a test failed, and the first ones of what the tools in it said."""
+    """Return the first line of a failure's message, and the first lines about failures in its output."""
     crash = getattr(report.longrepr, "reprcrash", None)
     message = str(crash.message if crash else report.longrepr).strip()
-    return [message.partition("\n")[0], *SAYS.findall(message)[:3]]
+    return [message.partition("\n")[0], *FAILURE_LINES.findall(message)[:3]]
 
 
 def share(text: str) -> slice:
-    """Read "2/4": every fourth test, from the second on; nothing means all of them."""
+    """Parse SHARD: "2/4" is every fourth test from the second on; empty means all tests."""
     if not text:
         return slice(None)
     number, _, shares = text.partition("/")

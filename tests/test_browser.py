@@ -17,7 +17,7 @@ from drills.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-# Without extras, so that a page has nothing but its own; with the longest names that are taken.
+# Without optional features; with the longest names that are accepted.
 PLAIN: Answers = {
     **{name: False for name, values in choices().items() if isinstance(values[0], bool)},
     "project_name": "A Shop for Everything That Somebody Far Away May Want to Order 1",
@@ -34,11 +34,11 @@ SIGHTS: list[tuple[Scheme, bool]] = [("light", True), ("dark", True), ("light", 
 
 
 def nothing(_visit: Visit) -> None:
-    """Do not log in: everything is open."""
+    """Do not log in: all routes are public."""
 
 
 def with_a_password(visit: Visit, email: str = PERSON) -> None:
-    """Log in with an account of the service's own."""
+    """Log in with an account of the service."""
     visit.goto("/login")
     visit.write("Email address", email)
     visit.write("Password", PASSWORD)
@@ -47,14 +47,14 @@ def with_a_password(visit: Visit, email: str = PERSON) -> None:
 
 
 def at_the_provider(visit: Visit) -> None:
-    """Log in at the provider, which has been told nothing of this user."""
+    """Log in at the provider, as a user without an account at the service."""
     visit.elsewhere = PROVIDER["issuer"]
     visit.goto("/login")
     visit.press("Continue as Ann")
     visit.reads("ann@shop.example")
 
 
-PROVIDER: dict[str, str] = {}  # the issuer that runs
+PROVIDER: dict[str, str] = {}  # the running issuer
 # How a user logs in, by the answer `auth`.
 LOGIN: dict[str, Callable[[Visit], None]] = {
     "none": nothing,
@@ -71,7 +71,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def folders() -> dict[str, Path]:
-    """Where each service that was started lies, by its URL."""
+    """The folder of each running service, by its URL."""
     return {}
 
 
@@ -82,8 +82,8 @@ def sites(
     tmp_path_factory: pytest.TempPathFactory,
     folders: dict[str, Path],
 ) -> Iterator[Callable[[str, str], str]]:
-    """Start each service once, when the first test asks for it."""
-    assert browser  # without one nothing has to be started
+    """Start each service once, when a test first needs it."""
+    assert browser  # no provider is needed without it
     urls: dict[tuple[str, str], str] = {}
     with ExitStack() as stack:
         provider = stack.enter_context(openid.running())
@@ -93,8 +93,8 @@ def sites(
             if (database, auth) not in urls:
                 made = all_services.bake(PLAIN | {"database": database, "auth": auth})
                 kept = Path(shutil.copytree(made, tmp_path_factory.mktemp("site") / "service"))
-                told = provider.settings() if auth == "oidc" else {}
-                url = stack.enter_context(browsing.running(kept, **told))
+                settings = provider.settings() if auth == "oidc" else {}
+                url = stack.enter_context(browsing.running(kept, **settings))
                 urls[database, auth], folders[url] = url, kept
                 if auth == "jwt":
                     create = ("users", "create-admin", PERSON, "--password-file", "-")
@@ -113,9 +113,7 @@ def sight(request: pytest.FixtureRequest) -> tuple[Scheme, bool]:
     return chosen
 
 
-def test_a_visitor_prices_a_basket(
-    browser: Browser, sites: Sites, sight: tuple[Scheme, bool]
-) -> None:
+def test_a_user_prices_a_basket(browser: Browser, sites: Sites, sight: tuple[Scheme, bool]) -> None:
     scheme, scripts = sight
     with browsing.visiting(browser, sites("none", "none"), scheme, scripts=scripts) as visit:
         visit.goto("/")
@@ -135,7 +133,7 @@ def test_a_visitor_prices_a_basket(
 
 
 @pytest.mark.parametrize("auth", LOGIN)
-def test_a_visitor_places_an_order_and_cancels_it(
+def test_a_user_places_an_order_and_cancels_it(
     browser: Browser, sites: Sites, sight: tuple[Scheme, bool], auth: str
 ) -> None:
     scheme, scripts = sight
@@ -151,21 +149,21 @@ def test_a_visitor_places_an_order_and_cancels_it(
         visit.reads("The order is placed.")
         visit.reads("9.00 EUR")
         visit.is_accessible()
-        asked: list[str] = []
+        questions: list[str] = []
 
         def agree(dialog: Dialog) -> None:
-            asked.append(dialog.message)
+            questions.append(dialog.message)
             dialog.accept()
 
         visit.page.on("dialog", agree)
         visit.press("Cancel the order")
         visit.reads("The order is cancelled.")
-        assert asked == (["Cancel this order?"] if scripts else [])
+        assert questions == (["Cancel this order?"] if scripts else [])
         visit.is_accessible()
 
 
 @pytest.mark.parametrize("auth", LOGIN)
-def test_a_visitor_goes_through_the_pages_of_orders_by_keyboard(
+def test_a_user_goes_through_the_pages_of_orders_by_keyboard(
     browser: Browser, sites: Sites, sight: tuple[Scheme, bool], auth: str
 ) -> None:
     scheme, scripts = sight
@@ -189,7 +187,7 @@ def test_a_visitor_goes_through_the_pages_of_orders_by_keyboard(
         visit.page.get_by_role("heading", name="Order ").wait_for()
 
 
-def test_a_visitor_signs_in_with_a_password_and_out_for_good(
+def test_a_user_logs_in_with_a_password_and_logs_out(
     browser: Browser, sites: Sites, sight: tuple[Scheme, bool]
 ) -> None:
     scheme, scripts = sight
@@ -218,7 +216,7 @@ def test_a_visitor_signs_in_with_a_password_and_out_for_good(
         visit.page.get_by_role("heading", name="Log in").wait_for()
 
 
-def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
+def test_a_new_user_creates_an_account_and_changes_the_password_later(
     browser: Browser, sites: Sites, folders: dict[str, Path], sight: tuple[Scheme, bool]
 ) -> None:
     scheme, scripts = sight
@@ -267,7 +265,7 @@ def test_a_newcomer_makes_an_account_and_chooses_another_password_later(
 
 
 @pytest.mark.parametrize("database", ["none", "sqlite"])
-def test_a_visitor_signs_in_at_a_provider_and_out_of_both(
+def test_a_user_logs_in_at_a_provider_and_logs_out_of_both(
     browser: Browser, sites: Sites, sight: tuple[Scheme, bool], database: str
 ) -> None:
     scheme, scripts = sight
@@ -287,7 +285,7 @@ def test_a_visitor_signs_in_at_a_provider_and_out_of_both(
 
 
 def fill_a_lot(visit: Visit, button: str) -> None:
-    """Fill in the longest article numbers and the largest amounts that are taken."""
+    """Fill in the longest article numbers and the largest amounts that are accepted."""
     for line in (1, 2):
         visit.fill(line, f"{'W' * 63}{line}", "10000", "1000000.00")
         if line == 1:
@@ -297,7 +295,7 @@ def fill_a_lot(visit: Visit, button: str) -> None:
 
 
 def look_at_baskets(visit: Visit) -> None:
-    """Measure the pages of a price: before it, with mistakes, with it."""
+    """Measure the page of a quote: empty, with errors, and with the price."""
     visit.goto("/quote" if visit.page.get_by_role("link", name="New order").count() else "/")
     visit.fits()
     visit.fill(1, "no spaces", "two", "x")
@@ -331,7 +329,7 @@ def look_at_orders(visit: Visit) -> None:
 
 
 def look_at_the_account(visit: Visit, other: Visit) -> None:
-    """Measure the page of an account that is logged in twice, and the ends of sessions."""
+    """Measure the page of an account with two sessions, and the pages that end sessions."""
     for each in (other, visit):
         each.goto("/account")
     visit.reads("End all other sessions")
@@ -346,7 +344,7 @@ def look_at_the_account(visit: Visit, other: Visit) -> None:
 
 
 def look_at_a_problem(visit: Visit) -> None:
-    """Measure the page of what does not exist."""
+    """Measure the page of a 404."""
     visit.goto("/nowhere")
     visit.reads("Not Found")
     visit.fits()
@@ -409,7 +407,7 @@ def test_everything_of_an_account_can_be_read_on_every_screen(
         visit.fits()
 
 
-def test_everything_of_a_visitor_of_a_provider_can_be_read_on_every_screen(
+def test_everything_of_a_user_of_a_provider_can_be_read_on_every_screen(
     browser: Browser, sites: Sites
 ) -> None:
     for database in ("none", "sqlite"):
@@ -431,7 +429,7 @@ def test_everything_of_a_visitor_of_a_provider_can_be_read_on_every_screen(
             visit.fits()
 
 
-def test_what_does_not_fit_would_be_noticed(browser: Browser, sites: Sites) -> None:
+def test_text_that_does_not_fit_is_detected(browser: Browser, sites: Sites) -> None:
     with browsing.visiting(browser, sites("none", "none")) as visit:
         for style, complaint in {
             "table, form { width: 90rem }": "px wide",
@@ -453,7 +451,7 @@ def test_what_does_not_fit_would_be_noticed(browser: Browser, sites: Sites) -> N
 
 
 def test_a_form_whose_session_is_over_leads_to_a_page(browser: Browser, sites: Sites) -> None:
-    """A redirect from a form to the provider would be refused by the browser."""
+    """The browser would block a redirect from a form to the provider."""
     with browsing.visiting(browser, sites("sqlite", "oidc")) as visit:
         at_the_provider(visit)
         visit.goto("/orders/new")
@@ -463,7 +461,7 @@ def test_a_form_whose_session_is_over_leads_to_a_page(browser: Browser, sites: S
         other.goto(visit.site)
         other.get_by_role("button", name="Log out").click()
         other.get_by_text("You are logged out").first.wait_for()
-        # The session's cookie is back, so the form's token is good; its login is over.
+        # The session cookie is restored, so the form's token is valid; its session has ended.
         visit.page.context.add_cookies(
             [{"name": "session", "value": kept.get("value", ""), "url": visit.site}]
         )
@@ -471,15 +469,15 @@ def test_a_form_whose_session_is_over_leads_to_a_page(browser: Browser, sites: S
         visit.reads("You are logged out")
 
 
-def test_a_page_that_complains_would_be_noticed(browser: Browser, sites: Sites) -> None:
+def test_an_error_in_the_browser_is_detected(browser: Browser, sites: Sites) -> None:
     def suffer(script: str) -> None:
         with browsing.visiting(browser, sites("none", "none")) as visit:
             visit.goto("/")
             visit.page.evaluate(f"() => {{ {script} }}")
 
             def complains() -> bool:
-                visit.page.wait_for_timeout(50)  # the browser's events come in while it is asked
-                return bool(visit.complaints)
+                visit.page.wait_for_timeout(50)  # the browser's events arrive during the wait
+                return bool(visit.errors)
 
             wait_until(complains, "a complaint")
 
@@ -488,13 +486,13 @@ def test_a_page_that_complains_would_be_noticed(browser: Browser, sites: Sites) 
         "document.head.append(Object.assign(document.createElement('script'), {text: '1'}))": "inline",
         "console.error('oh')": "oh",
         "setTimeout(() => { throw new Error('a bug') })": "a bug",
-        "location.href = 'http://127.0.0.1:1/'": "asked http://127.0.0.1:1/",
+        "location.href = 'http://127.0.0.1:1/'": "requested http://127.0.0.1:1/",
     }.items():
         with pytest.raises(AssertionError, match=complaint):
             suffer(script)
 
 
-def test_a_barrier_would_be_noticed(browser: Browser, sites: Sites) -> None:
+def test_a_violation_of_accessibility_is_detected(browser: Browser, sites: Sites) -> None:
     with browsing.visiting(browser, sites("none", "none")) as visit:
         visit.goto("/")
         visit.page.evaluate("() => document.querySelector('label').remove()")

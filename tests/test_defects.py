@@ -1,4 +1,4 @@
-"""The proof can fail: each defect, put into a copy of the template on purpose, is found."""
+"""The checks detect defects: each is put into a copy of the template on purpose."""
 
 import shutil
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from combinations import TREE, choices
 
 pytestmark = pytest.mark.slow
 
-# The smallest service shows a defect as well as any.
+# The smallest service is enough to detect a defect.
 SMALLEST = {name: False if False in values else "none" for name, values in choices().items()}
 
 
@@ -65,11 +65,11 @@ def break_layers(tree: Path) -> None:
     append(tree / "app" / "core" / "errors.py", "\nfrom app import health\n\nassert health\n")
 
 
-def look_upwards(tree: Path) -> None:
+def import_a_higher_layer(tree: Path) -> None:
     append(tree / "app" / "core" / "errors.py", "\nfrom app.core import http\n\nassert http\n")
 
 
-def close_a_circle(tree: Path) -> None:
+def create_a_cycle(tree: Path) -> None:
     append(
         tree / "app" / "core" / "http" / "text.py",
         "\nfrom app.core.http import cors\n\nassert cors\n",
@@ -80,7 +80,7 @@ def close_a_circle(tree: Path) -> None:
     )
 
 
-def build_a_room_without_a_floor(tree: Path) -> None:
+def add_a_module_without_a_layer(tree: Path) -> None:
     (tree / "app" / "core" / "attic.py").write_text('"""Says nothing of its layer."""\n\nAGE = 1\n')
     append(tree / "app" / "settings.py", "\nfrom app.core import attic\n\nassert attic.AGE\n")
 
@@ -111,7 +111,7 @@ def every_file_check(_workshop: Bakery, project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("defect", "check", "said"),
+    ("defect", "check", "message"),
     [
         (leave_jinja, every_file_check, "README.md: '{{' is left over"),
         (leave_empty_file, every_file_check, "docs/empty.md is empty"),
@@ -122,9 +122,9 @@ def every_file_check(_workshop: Bakery, project: Path) -> None:
         (break_format, checks.linted_and_formatted, "ruff format"),
         (break_types, checks.typed, "Incompatible types in assignment"),
         (break_layers, checks.layered, "app.core.errors -> app.health"),
-        (look_upwards, checks.layered, "app.core.errors -> app.core.http"),
-        (close_a_circle, checks.layered, "No cycles are allowed in app.core.http"),
-        (build_a_room_without_a_floor, checks.layered, "attic"),
+        (import_a_higher_layer, checks.layered, "app.core.errors -> app.core.http"),
+        (create_a_cycle, checks.layered, "No cycles are allowed in app.core.http"),
+        (add_a_module_without_a_layer, checks.layered, "attic"),
         (break_test, checks.passes_its_own_tests, "test_one_is_two"),
         (unlink_settings, checks.passes_its_own_tests, "No module named 'app.settings'"),
         (unlink_settings, checks.starts, "No module named 'app.settings'"),
@@ -141,14 +141,14 @@ def test_a_defect_is_found(
     template: Path,
     defect: Callable[[Path], None],
     check: Callable[[Bakery, Path], None],
-    said: str,
+    message: str,
 ) -> None:
     defect(template / TREE.name)
     project = bakery.bake(SMALLEST, template)
 
     with pytest.raises(FailedCheckError) as failure:
         check(bakery, project)
-    assert said in str(failure.value)
+    assert message in str(failure.value)
 
 
 def test_a_module_of_an_answer_not_chosen_is_refused(bakery: Bakery) -> None:

@@ -1,4 +1,4 @@
-"""The hooks as units: which answers are refused and why, and what is pruned."""
+"""Unit tests of the hooks: the validation of answers, and the removal of files."""
 
 import ast
 import doctest
@@ -20,7 +20,7 @@ from combinations import TREE, Answers, questions, tree_files
 from pre_gen_project import DEPENDENCIES, RESERVED, problems
 from rendering import exists, first_of_each
 
-GOOD: Answers = {
+VALID: Answers = {
     "project_name": "Order Service",
     "project_slug": "order-service",
     "description": "Takes orders.",
@@ -32,23 +32,23 @@ GOOD: Answers = {
 
 
 def found(**answers: str | bool) -> list[str]:
-    given = GOOD | answers
+    given = VALID | answers
     return [problem.sentence for problem in problems(given, {})]
 
 
-def test_good_answers_raise_no_problem() -> None:
+def test_valid_answers_have_no_problems() -> None:
     assert found() == []
 
 
 @pytest.mark.parametrize(
     "text", ["é", "'", "&", ":", "#", "{", "%", "<", "Ünïted \u2013 “quotes”", "注文"]
 )
-def test_these_are_welcome_in_free_text(text: str) -> None:
+def test_these_characters_are_accepted_in_free_text(text: str) -> None:
     assert found(project_name=f"A {text}", description=f"a {text} b") == []
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('a "b"', "contains '\"'"),
         ("a \\ b", r"contains '\\'"),
@@ -60,25 +60,25 @@ def test_these_are_welcome_in_free_text(text: str) -> None:
         ("a\u2028b", r"contains '\u2028'"),
         ("a\u2029b", r"contains '\u2029'"),
         ("a\u202eb", r"contains '\u202e'"),
-        (" a", "begins or ends with a blank"),
-        ("a ", "begins or ends with a blank"),
+        (" a", "begins or ends with whitespace"),
+        ("a ", "begins or ends with whitespace"),
         ("a" * 201, "has 201 characters: use at most 200"),
         ("{" + "{ cookiecutter }}", "template code"),
         ("# {" + "% if x %}", "template code"),
         ("# {" + "# note #}", "template code"),
     ],
 )
-def test_these_are_refused_in_free_text(text: str, said: str) -> None:
+def test_these_are_refused_in_free_text(text: str, message: str) -> None:
     [sentence] = found(description=text)
 
     assert sentence.startswith("description ")
-    assert said in sentence
+    assert message in sentence
 
 
 @pytest.mark.parametrize("value", [None, {"a": "1"}, 5])
 def test_what_is_neither_a_text_nor_yes_or_no_is_refused(value: object) -> None:
     assert found(description=cast("str", value)) == [
-        f"description is {value!r}: answer with one text, or yes or no."
+        f"description is {value!r}: enter one text, or yes or no."
     ]
 
 
@@ -91,14 +91,14 @@ def test_several_characters_are_named_in_one_sentence() -> None:
 def test_template_code_is_refused_even_when_it_has_been_rendered_already() -> None:
     typed: Answers = {"description": "{" + "{ 1 + 1 }}", "project_slug": "{" + "{ the default }}"}
 
-    [problem] = problems(GOOD | {"description": "2"}, typed)
+    [problem] = problems(VALID | {"description": "2"}, typed)
     assert problem.sentence.startswith("description contains template code")
 
 
 @pytest.mark.parametrize(
     "slug", ["a", "orders", "order-service", "order_service", "a1", "a-1", "x" * 64]
 )
-def test_a_good_slug_is_accepted(slug: str) -> None:
+def test_a_valid_slug_is_accepted(slug: str) -> None:
     assert found(project_slug=slug) == []
 
 
@@ -106,7 +106,7 @@ def test_a_good_slug_is_accepted(slug: str) -> None:
     "slug",
     ["", "A", "1a", "-a", "a-", "a--b", "a_-b", "a b", "a.b", "a/b", "../a", "é", "a\n", "x" * 65],
 )
-def test_a_badly_formed_slug_is_refused(slug: str) -> None:
+def test_a_malformed_slug_is_refused(slug: str) -> None:
     assert any(sentence.startswith("project_slug ") for sentence in found(project_slug=slug))
 
 
@@ -114,7 +114,7 @@ def test_a_badly_formed_slug_is_refused(slug: str) -> None:
 def test_a_name_of_python_is_refused(slug: str) -> None:
     [sentence] = found(project_slug=slug)
 
-    assert "a name of Python itself" in sentence
+    assert "a module or keyword of Python" in sentence
 
 
 @pytest.mark.parametrize("slug", ["app", "test", "tests", "flask", "migrations", "pip"])
@@ -123,7 +123,7 @@ def test_a_name_that_breaks_is_refused(slug: str) -> None:
 
 
 def declared_dependencies() -> set[str]:
-    """Read the names of all distributions that the tree's pyproject.toml asks for."""
+    """Read the names of all distributions in the tree's pyproject.toml."""
     read = tomllib.loads((TREE / "pyproject.toml").read_text())
     project, groups = read["project"], read["dependency-groups"]
     optional = project["optional-dependencies"]
@@ -132,7 +132,7 @@ def declared_dependencies() -> set[str]:
 
 
 def imported_packages() -> set[str]:
-    """List the packages of others that the tree's Python files import, spelled with hyphens."""
+    """List the third-party packages that the tree's Python files import, spelled with hyphens."""
     modules: set[str] = set()
     for path in (each for each in tree_files() if each.endswith(".py")):
         for node in ast.walk(ast.parse((TREE / path).read_text())):
@@ -142,7 +142,7 @@ def imported_packages() -> set[str]:
                 modules.add(node.module)
     own = {Path(path.split("/")[0]).stem for path in tree_files()}
     names = {module.split(".")[0] for module in modules} - own - sys.stdlib_module_names
-    # Type checkers alone know `_typeshed`, and no slug begins so.
+    # `_typeshed` exists for type checkers only, and no slug begins with `_`.
     return {name.replace("_", "-") for name in names if not name.startswith("_")}
 
 
@@ -158,7 +158,7 @@ def test_the_names_of_dependencies_are_those_of_the_tree() -> None:
 def test_the_name_of_a_package_that_the_service_needs_is_refused(name: str) -> None:
     for slug in (name, name.replace("-", "_")):
         [sentence] = found(project_slug=slug)
-        assert "a package the service needs" in sentence
+        assert "a package that the service uses" in sentence
 
 
 def doctests(module: ModuleType) -> list[doctest.DocTest]:
@@ -171,16 +171,16 @@ def doctests(module: ModuleType) -> list[doctest.DocTest]:
     ids=lambda each: each.name,
 )
 def test_the_examples_in_the_hooks_are_true(examples: doctest.DocTest) -> None:
-    said: list[str] = []
+    output: list[str] = []
 
-    assert not doctest.DocTestRunner().run(examples, out=said.append).failed, "".join(said)
+    assert not doctest.DocTestRunner().run(examples, out=output.append).failed, "".join(output)
 
 
 RULES = [name for name in vars(pre_gen_project) if name.startswith("check_")]
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_each_rule_shows_an_answer_that_it_accepts_and_one_that_it_refuses(name: str) -> None:
+def test_each_rule_has_a_valid_and_an_invalid_example(name: str) -> None:
     [examples] = [each for each in doctests(pre_gen_project) if each.name.endswith(f".{name}")]
     wanted = {example.want.strip() for example in examples.examples}
 
@@ -198,7 +198,7 @@ def test_both_hooks_have_the_same_grammar_of_conditions() -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", "-", "?", "a" * 65])
-def test_a_badly_formed_name_is_refused(name: str) -> None:
+def test_a_malformed_name_is_refused(name: str) -> None:
     assert any(sentence.startswith("project_name ") for sentence in found(project_name=name))
 
 
@@ -223,16 +223,16 @@ def test_a_requirement_can_be_any_condition(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert found(auth="oidc", database="none") == []
     assert found(auth="oidc", caching=True, database="mysql") == []
-    [problem] = problems(GOOD | {"auth": "oidc", "caching": True, "database": "none"}, {})
+    [problem] = problems(VALID | {"auth": "oidc", "caching": True, "database": "none"}, {})
     assert problem.questions == ("auth", "caching", "database")
 
 
-def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pre_gen_project, "REQUIRES", {"auth=jwt": ["database"]})
 
-    said = found(project_name="", project_slug="", description='"', auth="jwt", database="none")
+    listed = found(project_name="", project_slug="", description='"', auth="jwt", database="none")
 
-    assert [sentence.split()[0] for sentence in said] == [
+    assert [sentence.split()[0] for sentence in listed] == [
         "description",
         "project_name",
         "project_slug",
@@ -240,7 +240,7 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_every_problem_is_one_sentence_that_says_what_to_do() -> None:
+def test_every_message_has_a_problem_and_a_solution() -> None:
     for sentence in found(project_name=" ", project_slug="flask", description='a\n"' + "b" * 300):
         problem, _, advice = sentence.partition(": ")
         assert problem
@@ -274,7 +274,7 @@ def test_both_hooks_read_a_condition_alike(
 def test_a_condition_on_a_question_that_does_not_exist_is_an_error() -> None:
     for hook in (pre_gen_project, post_gen_project):
         with pytest.raises(KeyError, match="kubernetes"):
-            hook.chosen(GOOD, "kubernetes")
+            hook.chosen(VALID, "kubernetes")
 
 
 MANIFEST = """\
@@ -316,19 +316,19 @@ def left(project: Path) -> set[str]:
 
 
 def test_what_was_not_chosen_is_removed(project: Path) -> None:
-    post_gen_project.prune(project, GOOD | {"database": "none"})
+    post_gen_project.prune(project, VALID | {"database": "none"})
 
     assert left(project) == {"app/core/own.py"}
 
 
 def test_what_was_chosen_stays(project: Path) -> None:
-    post_gen_project.prune(project, GOOD | {"database": "mysql", "caching": True})
+    post_gen_project.prune(project, VALID | {"database": "mysql", "caching": True})
 
     assert left(project) == PROJECT
 
 
 def test_a_file_inside_a_chosen_folder_can_have_its_own_answer(project: Path) -> None:
-    post_gen_project.prune(project, GOOD | {"caching": False})
+    post_gen_project.prune(project, VALID | {"caching": False})
 
     assert (project / "app/orders/routes.py").exists()
     assert not (project / "app/orders/cache.py").exists()
@@ -347,31 +347,31 @@ def test_a_file_inside_a_chosen_folder_can_have_its_own_answer(project: Path) ->
 def test_answers_can_be_joined_and_means_both(
     project: Path, answers: Answers, *, kept: bool
 ) -> None:
-    post_gen_project.prune(project, GOOD | answers)
+    post_gen_project.prune(project, VALID | answers)
 
     assert (project / "app/both.py").exists() is kept
 
 
 @pytest.mark.parametrize(("auth", "caching"), [("jwt", False), ("none", True), ("jwt", True)])
 def test_one_of_several_answers_is_enough(project: Path, auth: str, *, caching: bool) -> None:
-    post_gen_project.prune(project, GOOD | {"auth": auth, "caching": caching})
+    post_gen_project.prune(project, VALID | {"auth": auth, "caching": caching})
 
     assert (project / "app/core/access/tokens.py").exists()
     assert (project / "tests/core/access/test_tokens.py").exists()
 
 
 def test_folders_left_empty_go_too_and_no_others(project: Path) -> None:
-    post_gen_project.prune(project, GOOD)
+    post_gen_project.prune(project, VALID)
 
     assert not (project / "docs").exists()
     assert (project / "empty on purpose").is_dir()
 
 
 def test_pruning_twice_changes_nothing_more(project: Path) -> None:
-    post_gen_project.prune(project, GOOD)
+    post_gen_project.prune(project, VALID)
     once = left(project)
     (project / post_gen_project.MANIFEST).write_text(MANIFEST)
-    post_gen_project.prune(project, GOOD)
+    post_gen_project.prune(project, VALID)
 
     assert left(project) == once
 

@@ -93,12 +93,12 @@ production, and unset elsewhere sends no header.
 
 
 def marked(text: str, indent: str = "") -> str:
-    """Put lines between the markers of the answer."""
+    """Wrap lines in the markers of the answer."""
     return f"{indent}# {{% if cookiecutter.sunset %}}\n{text}{indent}# {{% endif %}}\n"
 
 
 def insert(file: Path, before: str, text: str) -> None:
-    """Put lines before a line, told by its beginning, that stands once in a file."""
+    """Insert lines before the only line of a file that begins with this text."""
     lines = file.read_text().splitlines(keepends=True)
     [place] = [number for number, line in enumerate(lines) if line.startswith(before)]
     file.write_text("".join([*lines[:place], text, *lines[place:]]))
@@ -200,7 +200,7 @@ STEP = re.compile(r"^(\d+)\. \*\*(.+?)\*\*", re.MULTILINE)
 
 
 def with_steps(bakery: Bakery, folder: Path, left_out: str = "") -> Path:
-    """Copy the template and take each step, or all but one."""
+    """Copy the template and apply all steps, or all but one."""
     template = Path(shutil.copytree(bakery.template, folder / "template"))
     for title, step in STEPS.items():
         if title != left_out:
@@ -264,7 +264,7 @@ def test_a_service_without_the_answer_has_no_trace_of_it(bakery: Bakery, templat
     checks.layered(bakery, project)
     checks.typed(bakery, project, with_tests=False)
     assert [path for path, text in without.items() if "sunset" in f"{path} {text!r}".lower()] == []
-    # The same as the service of a template that has never had the answer, whose tests run elsewhere.
+    # The same files as without the answer in the template, whose tests run elsewhere.
     assert without == contents(bakery.bake(SMALLEST))
 
 
@@ -296,7 +296,7 @@ def incomplete(bakery: Bakery, template: Path) -> None:
     run_tests(bakery, bakery.bake(WITH, template), "tests/test_settings.py")
 
 
-NOTICED: dict[str, tuple[Callable[[Bakery, Path], None], str]] = {
+DETECTED: dict[str, tuple[Callable[[Bakery, Path], None], str]] = {
     "Ask the question": (left_without_a_question, "has no attribute 'sunset'"),
     "Join it in the face": (dead, "app/core/http/sunset.py is imported by nothing"),
     "List its paths in the manifest": (left_over, "app/core/http/sunset.py"),
@@ -308,14 +308,14 @@ NOTICED: dict[str, tuple[Callable[[Bakery, Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("title", NOTICED)
+@pytest.mark.parametrize("title", DETECTED)
 def test_a_step_that_is_left_out_is_noticed(bakery: Bakery, tmp_path: Path, title: str) -> None:
     template = with_steps(bakery, tmp_path, left_out=title)
-    check, said = NOTICED[title]
+    check, message = DETECTED[title]
 
     with pytest.raises(FailedCheckError) as failure:
         check(bakery, template)
-    assert said in str(failure.value)
+    assert message in str(failure.value)
 
 
 def test_the_readme_lists_every_question() -> None:

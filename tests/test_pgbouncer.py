@@ -30,7 +30,7 @@ BASKET = {"currency": "EUR", "lines": [{"sku": "TEA", "quantity": 2, "unit_price
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """Make a database on the real server, and return its URL."""
+    """Create a database on the real server; yield its URL."""
     url = real_servers.needed("postgresql")["postgresql"].replace("+psycopg", "")
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(url, autocommit=True) as connection:
@@ -41,7 +41,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def pgbouncer(server: str) -> Iterator[PgBouncer]:
-    """Start a pooler before that server; without the program, skip the test."""
+    """Start a pooler in front of that server; skip the test if it is not installed."""
     try:
         program("pgbouncer")
     except MissingServerError as missing:
@@ -60,18 +60,18 @@ def pgbouncer(server: str) -> Iterator[PgBouncer]:
 
 
 def visit(port: int) -> Counter[str]:
-    """Place, read and list orders, as one client of several; count what was answered."""
+    """Place, read and list orders as one of several clients; count the statuses."""
     counted: Counter[str] = Counter()
     base = f"http://127.0.0.1:{port}/api/v1/orders"
     for _ in range(ROUNDS):
         headers = {"Content-Type": "application/json", "Idempotency-Key": secrets.token_hex(16)}
-        asked = urllib.request.Request(base, json.dumps(BASKET).encode(), headers)
-        with urllib.request.urlopen(asked, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
-            counted[f"placed {answer.status}"] += 1
-            order = json.load(answer)["id"]
+        request = urllib.request.Request(base, json.dumps(BASKET).encode(), headers)
+        with urllib.request.urlopen(request, timeout=HANG_TIMEOUT_SECONDS) as response:  # noqa: S310  a URL on loopback
+            counted[f"placed {response.status}"] += 1
+            order = json.load(response)["id"]
         for url in (f"{base}/{order}", f"{base}?limit=20"):
-            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as answer:  # noqa: S310  our own
-                counted[f"read {answer.status}"] += 1
+            with urllib.request.urlopen(url, timeout=HANG_TIMEOUT_SECONDS) as response:  # noqa: S310  a URL on loopback
+                counted[f"read {response.status}"] += 1
     return counted
 
 
@@ -94,12 +94,12 @@ def test_behind_pgbouncer_in_transaction_mode_no_request_fails(
 
     log = service.log.read_text()
     assert answered == {"placed 201": CLIENTS * ROUNDS, "read 200": 2 * CLIENTS * ROUNDS}
-    # Nor does one succeed only because it was repeated.
+    # No request succeeded only because it was retried.
     assert "database connections replaced" not in log
     assert '"level":"ERROR"' not in log
 
 
-def test_what_the_database_says_of_its_sessions_holds_behind_pgbouncer(
+def test_session_defaults_of_the_database_apply_behind_pgbouncer(
     server: str, pgbouncer: PgBouncer
 ) -> None:
     name = urlsplit(server).path[1:]

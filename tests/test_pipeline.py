@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 
 
 def passes(*command: str) -> None:
-    """Run a tool of this environment and show what it has to say if it complains."""
+    """Run a tool of this environment; fail with its output if it fails."""
     tool = [str(BIN / command[0]), *command[1:]]
     done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -82,7 +82,7 @@ def test_make_alone_names_every_target() -> None:
         (["--output-dir=x", "-f"], []),
     ],
 )
-def test_answers_to_no_question_are_found(arguments: list[str], unknown: list[str]) -> None:
+def test_answers_to_unknown_questions_are_found(arguments: list[str], unknown: list[str]) -> None:
     assert service.unknown_answers(arguments) == unknown
 
 
@@ -91,7 +91,7 @@ def test_answers_to_no_question_are_found(arguments: list[str], unknown: list[st
     [
         (
             "traicng=false",
-            "Nothing was generated:\n  - There is no question called traicng: see cookiecutter.json.",
+            "Nothing was generated:\n  - There is no question named traicng: cookiecutter.json lists the questions.",
         ),
         (
             "database=oracle",
@@ -104,7 +104,7 @@ def test_answers_to_no_question_are_found(arguments: list[str], unknown: list[st
         ("project_slug=flask", "Nothing was generated:\n  - project_slug 'flask'"),
     ],
 )
-def test_a_wrong_answer_gets_a_sentence_first_and_no_traceback(
+def test_an_invalid_answer_ends_with_a_message_and_no_traceback(
     answer: str, sentence: str, tmp_path: Path
 ) -> None:
     command = [sys.executable, "tools/service.py", ".", "-o", str(tmp_path), "--no-input", answer]

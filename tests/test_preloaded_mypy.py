@@ -1,4 +1,4 @@
-"""What mypy says with libraries read beforehand is what it says without."""
+"""mypy reports the same errors with preloaded libraries as without."""
 
 import subprocess
 import sys
@@ -29,8 +29,8 @@ def plainly(bakery: Bakery, project: Path, *arguments: str) -> str:
     return f"{done.stdout}{done.stderr}"
 
 
-def knowingly(bakery: Bakery, project: Path) -> str:
-    """Run mypy as the checks do, and return what it says whether it likes the service or not."""
+def preloaded(bakery: Bakery, project: Path) -> str:
+    """Run mypy as the checks do; return its output, with errors or without."""
     try:
         checks.typed(bakery, project)
     except FailedCheckError as failure:
@@ -38,9 +38,9 @@ def knowingly(bakery: Bakery, project: Path) -> str:
     return ""
 
 
-def errors(said: str) -> list[str]:
-    """List the errors, in whatever order the modules came."""
-    return sorted(line for line in said.splitlines() if ": error: " in line)
+def errors(output: str) -> list[str]:
+    """List the errors, sorted, because the order of modules varies."""
+    return sorted(line for line in output.splitlines() if ": error: " in line)
 
 
 @pytest.mark.parametrize("answers", holding_each_answer(), ids=ident)
@@ -48,13 +48,13 @@ def test_a_plain_run_afterwards_agrees_and_finds_nothing_stale(
     answers: Answers, bakery: Bakery
 ) -> None:
     project = bakery.bake(answers)
-    found = knowingly(bakery, project)
+    found = preloaded(bakery, project)
 
-    said = plainly(bakery, project, "--verbose")
+    output = plainly(bakery, project, "--verbose")
 
-    assert errors(said) == errors(found)
-    assert "Loaded graph with" in said
-    assert "Scheduling SCC" not in said
+    assert errors(output) == errors(found)
+    assert "Loaded graph with" in output
+    assert "Scheduling SCC" not in output
 
 
 def test_the_libraries_are_known_beforehand(bakery: Bakery) -> None:
@@ -66,10 +66,10 @@ def test_the_libraries_are_known_beforehand(bakery: Bakery) -> None:
 def test_what_another_service_imported_is_not_known(bakery: Bakery) -> None:
     project = bakery.bake(covering_set()[0] | {"tracing": False})
     module = project / "app" / "settings.py"
-    # mypy takes any module that it has loaded for an attribute of its package.
+    # mypy treats each loaded module as an attribute of its package.
     module.write_text(f"{module.read_text()}\nimport opentelemetry\n\nopentelemetry.sdk.trace\n")
 
-    found = errors(knowingly(bakery, project))
+    found = errors(preloaded(bakery, project))
 
     assert any('has no attribute "trace"' in error for error in found), found
     assert found == errors(plainly(bakery, project))

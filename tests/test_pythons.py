@@ -1,6 +1,6 @@
 """Suites on every Python of this machine that services support.
 
-Each Python meets each answer, in other rows of the covering set than the Python before it.
+Each Python tests each answer, in other rows of the covering set than the previous Python.
 """
 
 import fcntl
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.slow
 
 
 def version_of(python: str | Path) -> str:
-    """Ask a Python for its version; a pyenv shim, say, may be no Python at all."""
+    """Return the version of a Python; empty if it does not run, as a pyenv shim may not."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
-        asked = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return asked.stdout.strip()
+    return done.stdout.strip()
 
 
 def find(version: str) -> str | None:
@@ -50,7 +50,7 @@ def environment_of(python: str) -> Path:
     folder = ROOT / ".cache" / "pythons" / f"{version_of(python)}-{pins}"
     inside = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:  # the workers of one run share it
+    with folder.with_suffix(".lock").open("w") as lock:  # shared by the workers of a run
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
             install(python, inside, files[-1])
@@ -59,9 +59,9 @@ def environment_of(python: str) -> Path:
 
 
 def install(python: str, inside: Path, requirements: Path) -> None:
-    """Install a tree's raw requirements: its markers are comments, so they are of all features."""
+    """Install the unrendered requirements of a tree: markers are comments, so all features are included."""
     subprocess.run([python, "-m", "venv", "--clear", inside.parents[1]], check=True)
-    # Few of the modules are ever imported, so none is compiled before it is.
+    # Few of the modules are imported, so compiling all of them would take longer.
     command: list[str | Path] = [inside, "-m", "pip", "install", "--quiet", "--no-compile"]
     if uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--quiet", "--python", inside]

@@ -1,4 +1,4 @@
-"""Answers that are refused, through the front door: nothing is written, everything is said."""
+"""Invalid answers, given to cookiecutter itself: no file is written, and all problems are listed."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ Refuse = Callable[..., list[str]]
 
 
 class Cookies(Protocol):
-    """What pytest-cookies gives: it generates as a user would, and keeps what went wrong."""
+    """The fixture of pytest-cookies: it runs cookiecutter, and returns the exception of a failure."""
 
     def bake(self, extra_context: dict[str, str], template: str) -> SimpleNamespace: ...
 
@@ -30,7 +30,7 @@ def template(all_services: Bakery, tmp_path: Path) -> Path:
 def refuse(
     cookies: Cookies, template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> Refuse:
-    """Generate with answers that must be refused, and give back the sentences."""
+    """Generate with invalid answers; return the listed problems."""
 
     def bake(**answers: str) -> list[str]:
         assert answers.keys() <= questions().keys()
@@ -41,22 +41,24 @@ def refuse(
             path.relative_to(tmp_path / "cookies") for path in (tmp_path / "cookies").rglob("*")
         ]
         assert places in ([], [Path("bake00")])
-        said = capfd.readouterr().err.splitlines()
-        return [line.removeprefix("  - ") for line in said if line.startswith("  - ")]
+        lines = capfd.readouterr().err.splitlines()
+        return [line.removeprefix("  - ") for line in lines if line.startswith("  - ")]
 
     return bake
 
 
 def test_a_slug_that_breaks_is_refused_and_nothing_is_written(refuse: Refuse) -> None:
     assert refuse(project_slug="flask") == [
-        "project_slug 'flask' is a package the service needs: choose another one."
+        "project_slug 'flask' is a package that the service uses: choose another name."
     ]
 
 
-def test_all_problems_are_said_at_once(refuse: Refuse) -> None:
-    said = refuse(project_name='"', project_slug="Not A Slug", description="a\nb", author="x" * 300)
+def test_all_problems_are_listed_at_once(refuse: Refuse) -> None:
+    listed = refuse(
+        project_name='"', project_slug="Not A Slug", description="a\nb", author="x" * 300
+    )
 
-    assert [sentence.split()[0] for sentence in said] == [
+    assert [sentence.split()[0] for sentence in listed] == [
         "author",
         "description",
         "project_name",
@@ -99,24 +101,24 @@ def test_what_cookiecutter_leaves_of_a_slug_with_a_slash_is_named(
 ) -> None:
     cookies.bake({"project_slug": "1:bad/x"}, template=str(template))
 
-    assert "cookiecutter leaves an empty folder '1:bad': remove it." in capfd.readouterr().err
+    assert "cookiecutter created an empty folder '1:bad': remove it." in capfd.readouterr().err
 
 
-def test_the_other_answers_are_written_as_words_of_a_command(
+def test_the_other_answers_are_printed_as_arguments(
     cookies: Cookies, template: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     cookies.bake({"database": "none", "author": "Ada & Co"}, template=str(template))
 
-    said = capfd.readouterr().err
-    assert " author='Ada & Co' " in said
-    assert "database=" not in said.partition("The other answers")[2]
+    output = capfd.readouterr().err
+    assert " author='Ada & Co' " in output
+    assert "database=" not in output.partition("the other answers")[2]
 
 
 def test_excluded_combinations_are_refused(refuse: Refuse) -> None:
     assert refuse(database="none") == ["auth=jwt needs database: change one of the two answers."]
 
 
-def test_everything_that_excludes_each_other_is_named_at_once(
+def test_all_answers_that_exclude_each_other_are_listed_at_once(
     refuse: Refuse, template: Path
 ) -> None:
     hook = template / "hooks" / "pre_gen_project.py"

@@ -1,4 +1,4 @@
-"""The make targets of a generated service, without installing anything."""
+"""The make targets of a generated service, without packages from an index."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> str:
 
 
 def render(folder: Path, **answers: object) -> Path:
-    """Render the Makefile and what it reads."""
+    """Render the Makefile and `.env.example`, from which it creates `.env`."""
     jinja = Environment(**QUESTIONS["_jinja2_env_vars"], autoescape=False)  # noqa: S701  not HTML
     for name in ("Makefile", ".env.example"):
         template = jinja.from_string((TREE / name).read_text())
@@ -54,7 +54,7 @@ def test_make_alone_names_every_target(tmp_path: Path, database: str, auth: str)
 
 def test_without_a_database_there_is_nothing_to_migrate(tmp_path: Path) -> None:
     render(tmp_path, database="none")
-    assert not {"migrate", "migration"} & set(targets(tmp_path))
+    assert not {"migrate", "makemigration"} & set(targets(tmp_path))
     assert "db upgrade" not in (tmp_path / "Makefile").read_text()
 
 
@@ -107,7 +107,7 @@ def test_the_settings_file_has_one_reader(tmp_path: Path, line: str) -> None:
     assert command == "flask run --debug --host 127.0.0.1 --port 9000\n"
 
 
-INSTALLED = ("flask", "gunicorn", "pytest", "ruff")  # what `make setup` looks for
+INSTALLED = ("flask", "gunicorn", "pytest", "ruff")  # the packages whose import `make setup` checks
 ELSEWHERE = {
     "PIP_PREFIX": "elsewhere",
     "PIP_TARGET": "elsewhere",
@@ -123,7 +123,7 @@ ELSEWHERE = {
 
 
 def wheel(folder: Path, name: str, *needs: str) -> str:
-    """Write a package that holds nothing, and return the line that pins it."""
+    """Write an empty package; return its line of a requirements file."""
     folder.mkdir(exist_ok=True)
     file = folder / f"{name}-1.0-py3-none-any.whl"
     about = f"{name}-1.0.dist-info"
@@ -140,7 +140,7 @@ def wheel(folder: Path, name: str, *needs: str) -> str:
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let pip and uv find packages in this folder and nowhere else."""
+    """Make pip and uv install from this folder only."""
     folder = tmp_path / "wheels"
     for name, value in {
         "PIP_CONFIG_FILE": os.devnull,
@@ -156,7 +156,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run make with a `.venv` of its own, on the Python of these tests."""
+    """Run make with a new `.venv`, created by the Python of these tests."""
     environment = {name: each for name, each in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
         ["make", "--no-print-directory", *arguments, f"PYTHON={sys.executable}"],
@@ -195,7 +195,7 @@ def test_packages_are_installed_into_the_service_wherever_the_shell_would_put_th
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_installed_is_said_only_when_it_is_true(
+def test_make_prints_installed_only_if_the_packages_are_in_the_environment(
     tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new_service(tmp_path, wheels, *INSTALLED)
@@ -259,21 +259,21 @@ def test_pins_without_a_change_stay_as_they_are_byte_by_byte(tmp_path: Path, whe
 
 
 AUDITS = {
-    # what pip-audit does: the exit code of `make audit`, and what it says
-    "exit 0": (0, "No known flaw in what is pinned."),
-    "echo a flaw >$out; exit 1": (2, "Known flaws in what is pinned"),
+    # a stand-in for pip-audit: the exit code of `make audit`, and its message
+    "exit 0": (0, "No known vulnerabilities in the pinned packages."),
+    "echo a flaw >$out; exit 1": (2, "The pinned packages have known vulnerabilities."),
     "echo no answer >&2; exit 1": (2, "Not verified"),
 }
 
 
 @pytest.mark.parametrize("does", AUDITS)
 def test_an_audit_passes_only_when_each_package_was_looked_up(tmp_path: Path, does: str) -> None:
-    code, said = AUDITS[does]
+    code, message = AUDITS[does]
 
     done = audit(render(tmp_path), does)
 
     assert done.returncode == code
-    assert said in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
 
 
 def test_an_audit_without_a_network_says_that_it_did_not_look(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_an_audit_without_a_network_says_that_it_did_not_look(tmp_path: Path) ->
 
     assert done.returncode == 0
     assert "Not verified" in done.stdout
-    assert "No known flaw" not in done.stdout
+    assert "No known vulnerabilities" not in done.stdout
 
 
 def audit(folder: Path, does: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The closing line and the shards: the numbers are those of the results."""
+"""The closing line and the shards of a run."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 from bakery import ONCE
 from combinations import ROOT
-from summary import COMBINATION, MOST, Summary, share
+from summary import COMBINATION, MAX_MEAN, Summary, share
 
 NAMES = [f"tests/test_combinations.py{COMBINATION}{name}]" for name in "abc"]
 
@@ -21,7 +21,7 @@ def report(name: str, outcome: str = "passed", **properties: object) -> list[pyt
             name,
             ("", 0, ""),
             {},
-            result,  # type: ignore[arg-type]  # a literal type, says pytest
+            result,  # type: ignore[arg-type]  # pytest expects a literal type
             None,
             phase,  # type: ignore[arg-type]
             user_properties=list(properties.items()),
@@ -71,7 +71,7 @@ def test_a_run_in_which_combinations_cost_too_much_fails(more: float, status: in
 
     session = Session()
     dear, cheap = (
-        report(name, cpu={"suite": MOST + more + spread, ONCE: 100.0})
+        report(name, cpu={"suite": MAX_MEAN + more + spread, ONCE: 100.0})
         for name, spread in zip(NAMES, (3, -3), strict=False)
     )
     summary(dear, cheap).pytest_sessionfinish(session)  # type: ignore[arg-type]  # all it needs
@@ -84,7 +84,7 @@ def test_a_run_without_a_limit_may_cost_anything() -> None:
 
     some = Summary(inf)
     some.plan(NAMES)
-    for each in report(NAMES[0], cpu={"suite": 100 * MOST}):
+    for each in report(NAMES[0], cpu={"suite": 100 * MAX_MEAN}):
         some.pytest_runtest_logreport(each)
 
     session = Session()
@@ -146,9 +146,11 @@ def test_a_failure_is_named_when_it_happens(workers: list[str], tmp_path: Path) 
     (tmp_path / "conftest.py").write_text(PLUGIN.format(paths=paths))
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, str(tmp_path)]
 
-    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    output = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False
+    ).stdout
 
-    during, _, afterwards = said.partition("= FAILURES =")
+    during, _, afterwards = output.partition("= FAILURES =")
     during = during.partition("= ERRORS =")[0]
     assert "FAILED test_some.py::test_one[3]\n    AssertionError: suite ended with 1:\n" in during
     assert "    FAILED tests/test_a.py::test_b - assert 1 == 2\n" in during

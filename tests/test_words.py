@@ -25,6 +25,8 @@ BANNED = {
     r"hardly any": "few",
     r"by their looks": "by their format",
     r"knows nothing of": "does not depend on",
+    r"has to be told": "needs, is configured with",
+    r"leave that out": "remove it",
 }
 """Patterns of whole words, in any case, and what to write instead."""
 PATTERN = re.compile("|".join(rf"\b(?:{each})\b" for each in BANNED), re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Photograph the pages of a service for the documentation, into docs/images."""
+"""Take the screenshots of a service's pages for the documentation, in docs/images."""
 
 import sys
 import tempfile
@@ -9,7 +9,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "hooks")]
 
 from playwright.sync_api import ViewportSize  # noqa: E402
 
-import browsing  # noqa: E402  the paths come first
+import browsing  # noqa: E402  needs the paths above
 from bakery import Bakery  # noqa: E402
 from combinations import Answers  # noqa: E402
 
@@ -21,15 +21,15 @@ IMAGES = ROOT / "docs" / "images"
 SCHEMES: tuple[browsing.Scheme, ...] = ("light", "dark")
 
 
-def photograph(visit: browsing.Visit, name: str, screen: ViewportSize = LAPTOP) -> None:
-    """Keep what the user sees."""
+def screenshot(visit: browsing.Visit, name: str, screen: ViewportSize = LAPTOP) -> None:
+    """Save a screenshot of the page."""
     visit.page.set_viewport_size(screen)
     visit.page.screenshot(path=IMAGES / f"{name}.png", scale="css")
     visit.page.set_viewport_size(LAPTOP)
 
 
 def login(visit: browsing.Visit) -> None:
-    """Log in as the person of the pictures."""
+    """Log in with the account of the screenshots."""
     visit.goto("/login")
     visit.write("Email address", PERSON)
     visit.write("Password", PASSWORD)
@@ -38,7 +38,7 @@ def login(visit: browsing.Visit) -> None:
 
 
 def main() -> None:
-    """Order something, and photograph the way there."""
+    """Place an order, and take screenshots of the pages on the way."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, browsing.opened() as browser:
         bakery = Bakery(Path(folder) / "bakery", Path(folder) / "cache")
@@ -52,18 +52,18 @@ def main() -> None:
                     visit.goto("/orders/new")
                     visit.press("Place the order")
                     visit.reads("Please correct this")
-                    photograph(visit, f"mistakes-{scheme}")
+                    screenshot(visit, f"mistakes-{scheme}")
                     visit.fill(1, "TEA-100", "2", "4.50")
                     visit.press("Add a line")
                     visit.fill(2, "CUP-1", "1", "12")
                     visit.press("Place the order")
                     visit.reads("The order is placed.")
-                    photograph(visit, f"order-{scheme}")
-                    photograph(visit, f"order-phone-{scheme}", PHONE)
+                    screenshot(visit, f"order-{scheme}")
+                    screenshot(visit, f"order-phone-{scheme}", PHONE)
                     visit.goto("/")
-                    photograph(visit, f"orders-{scheme}")
+                    screenshot(visit, f"orders-{scheme}")
                     visit.goto("/account")
-                    photograph(visit, f"account-{scheme}")
+                    screenshot(visit, f"account-{scheme}")
         bakery.forkserver.close()
 
 

@@ -1,7 +1,7 @@
-"""Make a service for `make service`: as cookiecutter does, but no answer is lost to a mistake.
+"""Generate a service for `make service`: like cookiecutter, but an invalid answer does not lose the others.
 
-Cookiecutter alone refuses answers after the last question and forgets them, ignores an answer to a
-question that does not exist, and drops the rest of a user's defaults after one that is not a choice.
+Cookiecutter alone checks answers after the last question and discards them, ignores an answer to a
+question that does not exist, and ignores all defaults of a user after an invalid one.
 """
 
 import json
@@ -24,8 +24,8 @@ from cookiecutter.replay import load
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-# With these options cookiecutter is left to itself: it asks nothing, or somebody looks for a fault.
-OTHERWISE = (
+# With these options cookiecutter itself runs: they list templates, or help to debug one.
+PASSED_THROUGH = (
     "checkout",
     "debug_file",
     "directory",
@@ -35,40 +35,42 @@ OTHERWISE = (
 
 sys.path.append(str(ROOT / "hooks"))
 
-from pre_gen_project import (  # noqa: E402 - hooks are no package
+from pre_gen_project import (  # noqa: E402 - needs the path above
     Answers,
     Problem,
-    as_words,
+    as_arguments,
     check_template_code,
     problems,
 )
 
 
 def unknown_answers(arguments: Iterable[str]) -> list[str]:
-    """Return the names in `name=value` arguments that no question has."""
+    """Return the names in `name=value` arguments that are no questions."""
     names = [name for name, is_pair, _ in (a.partition("=") for a in arguments) if is_pair]
     return [name for name in names if not name.startswith("-") and name not in QUESTIONS]
 
 
-def no_questions(unknown: list[str]) -> str:
-    """Say which questions there are not."""
-    return f"There is no question called {', '.join(unknown)}: see cookiecutter.json."
+def unknown_message(unknown: list[str]) -> str:
+    """Format the message for unknown questions."""
+    return (
+        f"There is no question named {', '.join(unknown)}: cookiecutter.json lists the questions."
+    )
 
 
-def wrong_answers(given: Mapping[str, Any]) -> dict[str, str]:
-    """Say what is wrong with each value that is no answer to its question, by name.
+def invalid_answers(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return a message for each value that is not a valid answer to its question, by name.
 
-    Values come from YAML or JSON, too: cookiecutter would write a list as Python does, take `0` for yes
-    and let names that begin with `_` change how the template is rendered.
+    Values also come from YAML or JSON: cookiecutter would render a list in Python's notation, take `0` for
+    yes, and let names that begin with `_` change how the template is rendered.
     """
     found = {}
     for name in given.keys() & QUESTIONS.keys():
         value, question = given[name], QUESTIONS[name]
         texts = str if not isinstance(question, bool) else (str, bool)
         if name.startswith("_"):
-            found[name] = f"{name} is part of the template and no question: leave it out"
+            found[name] = f"{name} is a setting of the template, not a question: remove it"
         elif isinstance(question, str) and not isinstance(value, str):
-            found[name] = f"{name} is {value!r}: write a text, in quotes"
+            found[name] = f"{name} is {value!r}: enter a text in quotes"
         elif isinstance(question, str) and (sentence := check_template_code(name, value)):
             found[name] = sentence.removesuffix(".")
         elif not isinstance(value, texts) or not _fits({name: value}):
@@ -78,7 +80,7 @@ def wrong_answers(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _fits(answer: dict[str, Any]) -> bool:
-    """Tell whether cookiecutter takes an answer to a question with choices."""
+    """Return whether cookiecutter accepts an answer to a question with choices."""
     question = json.loads(json.dumps({name: QUESTIONS[name] for name in answer}))
     try:
         apply_overwrites_to_context(question, answer)
@@ -87,37 +89,40 @@ def _fits(answer: dict[str, Any]) -> bool:
     return True
 
 
-def configured(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration of cookiecutter that a user has.
+def user_configuration(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the user's configuration of cookiecutter.
 
     Raises:
-        SystemExit: with every reason why it cannot be used.
+        SystemExit: with all its problems.
 
     """
-    head = "The user configuration of cookiecutter is wrong"
+    head = "The user configuration of cookiecutter is invalid"
     config: dict[str, Any]
     try:
         config = get_user_config(options["config_file"], options["default_config"])
-    except (AttributeError, TypeError):  # cookiecutter takes what it reads for texts
-        refuse(head, ["replay_dir or cookiecutters_dir is no path: write one, or remove the line."])
+    except (AttributeError, TypeError):  # cookiecutter expects texts
+        refuse(
+            head,
+            ["replay_dir or cookiecutters_dir is not a path: enter a path, or remove the line."],
+        )
         raise
     config["default_context"] = config["default_context"] or {}
-    wrong = [
-        f"{name} is {config[name]!r}: write `name: value` in lines below it, or remove the line."
+    messages = [
+        f"{name} is {config[name]!r}: enter `name: value` in lines below it, or remove the line."
         for name in ("default_context", "abbreviations")
         if not isinstance(config[name], dict)
     ]
-    refuse(head, wrong)
-    sentences = wrong_answers(config["default_context"]).values()
+    refuse(head, messages)
+    sentences = invalid_answers(config["default_context"]).values()
     refuse(head, [f"{sentence}, or remove the line." for sentence in sentences])
     return config
 
 
-def replayed(options: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """Return the answers of an earlier run, where they are asked for.
+def replayed_answers(options: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers of an earlier run if an option requests them.
 
     Raises:
-        ValueError: for a file that holds none.
+        ValueError: if the file has no answers.
 
     """
     file = Path(options["replay_file"] or Path(config["replay_dir"], ROOT.name))
@@ -125,104 +130,106 @@ def replayed(options: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
         return {}
     answers = load(file.parent, file.name)["cookiecutter"]
     if not isinstance(answers, dict):
-        message = f"{file} has no answers"
-        raise ValueError(message)  # noqa: TRY004  the file is wrong, and not a caller
+        message = f"{file} contains no answers"
+        raise ValueError(message)  # noqa: TRY004  the content of a file is invalid
     return {name: each for name, each in answers.items() if not name.startswith("_")}
 
 
 def refuse(head: str, sentences: Iterable[str]) -> None:
-    """End with one sentence a line, if there are any.
+    """Exit with these messages, one a line, if there are any.
 
     Raises:
-        SystemExit: with all of them.
+        SystemExit: with all messages.
 
     """
-    if said := "".join(f"\n  - {sentence}" for sentence in sentences):
-        sys.exit(f"{head}:{said}")
+    if lines := "".join(f"\n  - {sentence}" for sentence in sentences):
+        sys.exit(f"{head}:{lines}")
 
 
 class Service:
-    """One service to be made: where, from which answers given already, and asking or not."""
+    """The generation of one service: its folder, its answers, and whether questions are asked."""
 
     def __init__(self, options: dict[str, Any], unknown: list[str]) -> None:
         self.options = options
-        # A shell leaves ~ alone behind OUT=, unless it is Bash.
+        # Shells other than Bash do not expand ~ after OUT=.
         self.folder = Path(options["output_dir"]).expanduser()
-        config = configured(options)
+        config = user_configuration(options)
         self.defaults = config["default_context"]
-        again = replayed(options, config)
-        self.asks = not (options["no_input"] or again)
-        self._take({**again, **(options["extra_context"] or {})}, unknown)
+        again = replayed_answers(options, config)
+        self.interactive = not (options["no_input"] or again)
+        self._set_given({**again, **(options["extra_context"] or {})}, unknown)
 
-    def _take(self, given: dict[str, Any], unknown: list[str]) -> None:
-        """Take the answers that are given already.
+    def _set_given(self, given: dict[str, Any], unknown: list[str]) -> None:
+        """Set the answers given as arguments or by an earlier run.
 
         Raises:
-            SystemExit: with everything that is wrong with them and with the folder.
+            SystemExit: with all problems of the answers and of the folder.
 
         """
-        wrong = wrong_answers(given)
-        good = {name: value for name, value in given.items() if name not in wrong}
-        self.context = self._with_defaults(good)
-        sentences = [f"{sentence}." for sentence in wrong.values()]
+        invalid = invalid_answers(given)
+        valid = {name: value for name, value in given.items() if name not in invalid}
+        self.context = self._with_defaults(valid)
+        sentences = [f"{sentence}." for sentence in invalid.values()]
         if unknown:
-            sentences.insert(0, no_questions(unknown))
-        sentences += self._place_problems()
-        if sentences and not self.asks:
+            sentences.insert(0, unknown_message(unknown))
+        sentences += self._folder_problems()
+        if sentences and not self.interactive:
             answers: Answers = prompt_for_config({"cookiecutter": self.context}, no_input=True)
             found = self.problems(answers)
-            sentences += [each.sentence for each in found if not wrong.keys() & set(each.questions)]
+            sentences += [
+                each.sentence for each in found if not invalid.keys() & set(each.questions)
+            ]
         refuse("Nothing was generated", sentences)
 
     def _with_defaults(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the questions with this user's defaults, then with the answers given."""
+        """Return the questions with the user's defaults, overridden by the given answers."""
         file = str(ROOT / "cookiecutter.json")
         context: dict[str, Any] = generate_context(file, self.defaults, given)["cookiecutter"]
         return context
 
-    def _place_problems(self) -> Iterator[str]:
-        """Say why nothing can be written where the service is to be."""
+    def _folder_problems(self) -> Iterator[str]:
+        """Yield a message if the service's folder cannot be created."""
         there = next(
             each
             for each in (self.folder.absolute(), *self.folder.absolute().parents)
             if each.exists()
         )
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            yield f"{there} is no folder that can be written to: choose another one, as in OUT=folder."
+            yield f"{there} is not a writable folder: choose another one with OUT=folder."
 
     def problems(self, answers: Answers) -> Iterator[Problem]:
-        """Yield every reason to refuse these answers here, before anything is written."""
+        """Yield all problems of the answers and of the service's folder, before files are written."""
         yield from problems(answers, self.context)
         place = self.folder / str(answers["project_slug"])
         keeps = self.options["overwrite_if_exists"] or self.options["skip_if_file_exists"]
         taken = os.path.lexists(place) and not (keeps and place.is_dir())
         if taken and os.path.realpath(place) != os.path.realpath(self.folder):
-            sentence = f"{place} exists already: choose another project_slug, or another folder."
+            sentence = f"{place} already exists: choose another project_slug, or another folder with OUT=folder."
             yield Problem(sentence, ("project_slug",))
 
     def answers(self) -> Answers:
-        """Ask, and ask again only what is refused.
+        """Ask the questions, and again those with invalid answers.
 
         Raises:
-            SystemExit: where nobody can be asked, with every reason.
+            SystemExit: with all problems, if no questions can be asked.
 
         """
-        answers: Answers = prompt_for_config({"cookiecutter": self.context}, not self.asks)
+        answers: Answers = prompt_for_config({"cookiecutter": self.context}, not self.interactive)
         while found := list(self.problems(answers)):
             sentences = [problem.sentence for problem in found]
             again = {name for problem in found for name in problem.questions}
-            if not self.asks or not again:
+            if not self.interactive or not again:
                 refuse("Nothing was generated", sentences)
-            print("\nThat does not fit together yet. Every other answer is kept.")
+            print("\nThese answers are not valid. The other answers are kept.")
             print("\n".join(f"  - {sentence}" for sentence in sentences))
             try:
-                answers |= self._asked_again(answers, again)
+                answers |= self._ask_again(answers, again)
             except (EOFError, KeyboardInterrupt):
-                sys.exit(f"\nNothing was generated. {self._repeated(answers, again)}")
+                sys.exit(f"\nNothing was generated. {self._command_to_continue(answers, again)}")
         return answers
 
-    def _asked_again(self, answers: Answers, names: set[str]) -> Answers:
-        """Ask these questions once more, with the last answer as default."""
+    def _ask_again(self, answers: Answers, names: set[str]) -> Answers:
+        """Ask these questions again, with the previous answers as defaults."""
         questions = {name: self.context[name] for name in answers if name in names}
         for name, question in questions.items():
             last = answers[name]
@@ -230,13 +237,13 @@ class Service:
                 questions[name] = [last, *(each for each in question if each != last)]
             elif name != "project_slug" or "project_name" not in names:
                 questions[name] = "" if "{" in str(last) else last  # a default is a template
-        asked = {**questions, "__prompts__": QUESTIONS["__prompts__"]}
-        again: Answers = prompt_for_config({"cookiecutter": asked})
+        context = {**questions, "__prompts__": QUESTIONS["__prompts__"]}
+        again: Answers = prompt_for_config({"cookiecutter": context})
         return again
 
-    def _repeated(self, answers: Answers, again: set[str]) -> str:
-        """Say which command asks again with these answers as defaults."""
-        # The usual slug is made from the name.
+    def _command_to_continue(self, answers: Answers, again: set[str]) -> str:
+        """Format the command that continues with these answers."""
+        # The default slug is derived from the name.
         defaults = self._with_defaults({})
         usual = {**defaults, "project_name": answers["project_name"]}
         usual = prompt_for_config({"cookiecutter": usual}, no_input=True)
@@ -246,13 +253,13 @@ class Service:
             for name, value in answers.items()
             if name not in again and value != usual.get(name)
         }
-        kept = as_words(differs).replace("$", "$$")  # make reads it first
+        kept = as_arguments(differs).replace("$", "$$")  # make expands $ before the shell
         quoted = shlex.quote(kept) if re.search(r'[$`!"\\]', kept) else f'"{kept}"'
         folder = shlex.quote(str(self.folder).replace("$", "$$"))
-        return f"To go on with the other answers:\n  make service OUT={folder} ANSWERS={quoted}"
+        return f"To continue with the other answers:\n  make service OUT={folder} ANSWERS={quoted}"
 
-    def make(self) -> None:
-        """Ask what is to be asked, and write the service."""
+    def generate(self) -> None:
+        """Ask the questions, and generate the service."""
         answers = self.answers()
         kept = ("overwrite_if_exists", "skip_if_file_exists", "config_file", "default_config")
         options = {name: self.options[name] for name in kept}
@@ -263,10 +270,10 @@ class Service:
 
 
 def run(arguments: list[str]) -> None:
-    """Make a service, or say in a sentence why not.
+    """Generate a service, or exit with a message.
 
     Raises:
-        SystemExit: as cookiecutter's own command, and with every reason for a refusal.
+        SystemExit: like cookiecutter's command, or with all problems.
 
     """
     try:
@@ -274,23 +281,23 @@ def run(arguments: list[str]) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as done:  # --help and --version have been answered
+    except click.exceptions.Exit as done:  # after --help or --version
         sys.exit(done.exit_code)
     unknown = unknown_answers(arguments)
-    if any(command.params[option] for option in OTHERWISE):
+    if any(command.params[option] for option in PASSED_THROUGH):
         if unknown:
-            sys.exit(no_questions(unknown))
+            sys.exit(unknown_message(unknown))
         with command:
             cli.main.invoke(command)
         return
     try:
-        Service(command.params, unknown).make()
+        Service(command.params, unknown).generate()
     except (EOFError, KeyboardInterrupt):
         sys.exit("\nNothing was generated.")
     except OSError as error:
-        # Cookiecutter's own say it in a sentence, those of the system in parts.
-        told = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-        sys.exit(f"Nothing was generated: {told}.")
+        # Errors of the system have a separate filename; those of cookiecutter are complete messages.
+        message = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        sys.exit(f"Nothing was generated: {message}.")
     except (CookiecutterException, ValueError) as error:
         sys.exit(f"Nothing was generated: {str(error).rstrip('.')}.")
 
