@@ -285,9 +285,8 @@ def problems(answers: Answers, typed: Answers) -> Iterator[Problem]:
     """
     if sentence := check_python_version(sys.version_info[:2]):
         yield Problem(sentence)
-    for name in (
-        each for each in answers if not each.startswith("_")
-    ):  # _template is not an answer
+    # Names such as _template are not answers.
+    for name in (each for each in answers if not each.startswith("_")):
         # The default slug is template code; the format of a typed one is checked below.
         before = "" if name == "project_slug" else str(typed.get(name, ""))
         for sentence in answer_problems(name, answers[name], before):

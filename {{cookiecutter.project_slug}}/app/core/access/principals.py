@@ -118,18 +118,15 @@ def require_scope(scope: str) -> None:
     # {% endif %}
 
 
-def scope_required(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a view that requires this scope."""
+def scope_required(scope: str, view: Callable[P, R]) -> Callable[P, R]:
+    """Return a view that requires this scope."""
 
-    def decorate(view: Callable[P, R]) -> Callable[P, R]:
-        @wraps(view)
-        def wrapped_view(*args: P.args, **kwargs: P.kwargs) -> R:
-            require_scope(scope)
-            return view(*args, **kwargs)
+    @wraps(view)
+    def wrapped_view(*args: P.args, **kwargs: P.kwargs) -> R:
+        require_scope(scope)
+        return view(*args, **kwargs)
 
-        return wrapped_view
-
-    return decorate
+    return wrapped_view
 
 
 def principal() -> Principal:

@@ -62,7 +62,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             described = self.problems(401, 403)(self.doc(security=[{"token": [scope]}])(view))
-            return access.scope_required(scope)(described)
+            return access.scope_required(scope, described)
 
         return decorate
 
