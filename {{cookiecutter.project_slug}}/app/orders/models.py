@@ -25,7 +25,8 @@ class Order(Base, kw_only=True):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     # {% if cookiecutter.auth != "none" %}
-    owner_id: Mapped[UUID]
+    # The owner of orders from before there were accounts: an id that no account has.
+    owner_id: Mapped[UUID] = mapped_column(server_default="0" * 32)
     # {% endif %}
     # A string with a CHECK constraint, because native enumerations are hard to change.
     status: Mapped[OrderStatus] = mapped_column(

@@ -20,7 +20,7 @@ class LoginSession(Base, kw_only=True):
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     # {% if cookiecutter.auth == "jwt" %}
-    network_digest: Mapped[str] = mapped_column(sa.String(64))
+    network_digest: Mapped[str] = mapped_column(sa.String(64), server_default="")
     # Of the one current refresh token; NULL if none was issued.
     refresh_digest: Mapped[str | None] = mapped_column(sa.String(64), default=None)
     replaced_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.core.database import (  # one line where it fits
+    autogenerate,
     availability,
     engine,
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui or cookiecutter.background_tasks or cookiecutter.webhooks %}
@@ -58,8 +59,9 @@ Application = transaction_retries.Flask
 
 
 def init_app(app: Flask, settings: DatabaseSettings) -> None:
-    """Set up the pool, `flask db`, the readiness probe, error handlers and slow query warnings."""
+    """Set up the pool, migrations, the readiness probe, error handlers and slow query warnings."""
     engine.init_app(app, settings)
+    autogenerate.init_app(app)
     availability.init_app(app)
     slow_queries.init_app(app, settings)
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui or cookiecutter.background_tasks or cookiecutter.webhooks %}

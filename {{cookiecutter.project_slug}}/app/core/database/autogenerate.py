@@ -1,0 +1,180 @@
+"""What `flask db migrate` writes: migrations that keep the rows that exist.
+
+- A new column that must have a value gets a server default: the rows that exist need a value, and so do
+  those that the previous version of the service inserts during a deployment.
+- A table or a column that `migrations/retained.toml` lists is not dropped, although no model describes
+  it. `flask retain` writes this list.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import sqlalchemy as sa
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.rewriter import Rewriter
+from alembic.operations.ops import AddColumnOp, MigrationScript
+from alembic.runtime.migration import MigrationContext
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeEngine
+
+from app.core.database.engine import db, reading_engine
+from app.core.database.types import UTCDateTime
+
+RETAINED = "retained.toml"
+HEADER = """\
+# Tables and columns that no model describes any more. No new migration drops them, so their rows stay.
+# To drop one, delete its line and run: make makemigration m="drop <name>"
+"""
+VERSION_TABLE = "alembic_version"
+
+# What Alembic compares and may drop
+SchemaObject = sa.Table | sa.Column[Any] | sa.Index | sa.UniqueConstraint | sa.ForeignKeyConstraint
+
+
+def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:
+    """Render our own column type by its short name, and add its import."""
+    if kind == "type" and isinstance(item, UTCDateTime):
+        autogenerate.imports.add("\nfrom app.core.database import UTCDateTime\n")
+        return "UTCDateTime()"
+    return False
+
+
+def neutral(kind: TypeEngine[Any]) -> str | ColumnElement[bool] | None:
+    """Return the value of existing rows in a new column; None if only a person can choose it."""
+    if isinstance(kind, sa.Enum):
+        return str(kind.enums[0])
+    if isinstance(kind, sa.Uuid):
+        return "0" * 32
+    if isinstance(kind, sa.Boolean):
+        return sa.false()
+    if isinstance(kind, sa.Integer | sa.Numeric):
+        return "0"
+    return "" if isinstance(kind, sa.String) else None
+
+
+process_directives = Rewriter()
+
+
+@process_directives.rewrites(AddColumnOp)
+def keep_rows_valid(
+    migration: MigrationContext, revision: object, operation: AddColumnOp
+) -> AddColumnOp:
+    """Give a new column that must have a value a server default, or let it be empty at first."""
+    del migration, revision
+    column = operation.column
+    if column.nullable or column.server_default is not None:
+        return operation
+    name = f"{operation.table_name}.{column.name}"
+    value = None if column.foreign_keys else neutral(column.type)
+    if value is None:
+        click.echo(
+            f"{name}: the migration lets this column be empty, because its value for existing rows is"
+            " unknown. Fill it in the migration, then create a second one, which makes it NOT NULL.",
+            err=True,
+        )
+    else:
+        click.echo(
+            f"{name}: existing rows get {str(value)!r}; change it in the migration.", err=True
+        )
+    # A copy: the operation's column is the one of the model.
+    operation.column = sa.Column(
+        column.name,
+        column.type,
+        nullable=value is None,
+        server_default=value,
+        comment=column.comment,
+    )
+    return operation
+
+
+def drop_empty(
+    migration: MigrationContext,
+    revision: str | Iterable[str | None],
+    scripts: list[MigrationScript],
+) -> None:
+    """Create no migration if the database already matches the models."""
+    del migration, revision
+    automatic = getattr(context.config.cmd_opts, "autogenerate", False)
+    changes = scripts[0].upgrade_ops
+    if automatic and changes and changes.is_empty():
+        scripts.clear()
+
+
+def read_retained(folder: Path) -> list[str]:
+    """Read the names of retained tables and columns (`table.column`) from the list in a folder."""
+    path = folder / RETAINED
+    names: list[str] = tomllib.loads(path.read_text())["retained"] if path.exists() else []
+    return names
+
+
+def write_retained(folder: Path, names: list[str]) -> None:
+    """Write the list into a folder, or delete it when there are no names."""
+    lines = "".join(f'    "{name}",\n' for name in names)
+    (folder / RETAINED).unlink(missing_ok=True)
+    if names:
+        (folder / RETAINED).write_text(f"{HEADER}retained = [\n{lines}]\n")
+
+
+def names_of(item: SchemaObject) -> set[str]:
+    """Return the name of a table or a column, or the columns of an index or a constraint."""
+    if isinstance(item, sa.Table):
+        return {item.name}
+    if isinstance(item, sa.Column):
+        return {f"{item.table.name}.{item.name}"}
+    return set[str]().union(*map(names_of, item.columns))
+
+
+def options(folder: Path) -> dict[str, Any]:
+    """Return the options of Alembic for the migrations in a folder."""
+    retained = set(read_retained(folder))
+
+    def include_object(
+        item: SchemaObject, name: object, kind: object, reflected: object, counterpart: object
+    ) -> bool:
+        del name, kind
+        without_model = reflected and counterpart is None
+        return not without_model or retained.isdisjoint(names_of(item))
+
+    return {
+        "target_metadata": db.metadata,
+        "compare_type": True,
+        "render_as_batch": True,  # SQLite can alter a table only by copying it
+        "render_item": render_item,
+        "include_object": include_object,
+        "process_revision_directives": process_directives.chain(drop_empty),
+    }
+
+
+def without_model() -> list[str]:
+    """List the tables of the database, and the columns of modelled tables, that no model describes."""
+    inspector = sa.inspect(reading_engine.current)
+    modelled = db.metadata.tables
+    tables = set(inspector.get_table_names()) - {VERSION_TABLE}
+    columns = {
+        f"{table}.{column['name']}"
+        for table in tables & modelled.keys()
+        for column in inspector.get_columns(table)
+        if column["name"] not in modelled[table].columns
+    }
+    return sorted(tables - modelled.keys() | columns)
+
+
+@click.command("retain")
+@with_appcontext
+def retain() -> None:
+    """Keep the tables and columns that no model describes: no new migration drops them."""
+    folder = Path(current_app.root_path).parent / "migrations"
+    write_retained(folder, names := without_model())
+    listed = ", ".join(names) or "nothing"
+    click.echo(f"Retained without a model, in migrations/{RETAINED}: {listed}.")
+
+
+def init_app(app: Flask) -> None:
+    """Register the command."""
+    app.cli.add_command(retain)

@@ -1,1 +1,0 @@
-"""The steps, oldest first; each one names the step before it."""
