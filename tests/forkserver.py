@@ -179,8 +179,16 @@ def run_types(job: Job) -> int:
     return int(preloaded_mypy().check(type_arguments(job), known.get("libraries")))
 
 
+def run_script(job: Job) -> int:
+    """Run a Python file with arguments, as `python FILE ARGUMENT...` does."""
+    sys.argv = [job["script"], *job["arguments"]]
+    runpy.run_path(job["script"], run_name="__main__")
+    return 0
+
+
 RUNNERS = {
     "contracts": run_contracts,
+    "script": run_script,
     "start": run_start,
     "suite": run_suite,
     "types": run_types,

@@ -1,0 +1,65 @@
+"""Services that cruft creates and updates, each in a git repository of its own.
+
+Delete it together with `test_cruft.py` and `test_living_services.py`.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import cruft
+
+from bakery import Bakery
+from combinations import Answers, Value, choices
+
+# The migrations of a service belong to it, as README.md says.
+MIGRATIONS = "migrations/versions"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git as a developer."""
+    who = ["-c", "user.name=A Developer", "-c", "user.email=developer@example.com"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def commit(folder: Path) -> None:
+    """Commit everything in a folder, in a new repository if there is none."""
+    if not (folder / ".git").exists():
+        git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "A state")
+
+
+def template_repository(bakery: Bakery, folder: Path) -> Path:
+    """Commit the very template that the bakery generates from, to compare like with like."""
+    shutil.copytree(bakery.template, folder)
+    commit(folder)
+    return folder
+
+
+def create(repository: Path, output: Path, answers: Answers) -> Path:
+    """Generate a service and commit it."""
+    project: Path = cruft.create(
+        str(repository), output, extra_context=dict(answers), skip=[MIGRATIONS]
+    )
+    commit(project)
+    return project
+
+
+def update(project: Path, **answers: Value) -> None:
+    """Update a service, or change its answers, and commit it."""
+    assert answers.keys() <= choices().keys()
+    assert cruft.update(project, extra_context=answers)
+    assert not list(project.rglob("*.rej"))
+    commit(project)
+
+
+def contents(project: Path, *left_out: str) -> dict[str, bytes]:
+    """Read the files of a service but for its migrations and what else is left out."""
+    paths = (path for path in project.rglob("*") if path.is_file())
+    named = {str(path.relative_to(project)): path for path in paths}
+    return {
+        name: path.read_bytes()
+        for name, path in named.items()
+        if not name.startswith((".git/", ".cruft.json", MIGRATIONS, *left_out))
+    }

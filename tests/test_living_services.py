@@ -1,0 +1,159 @@
+"""Answers that change later, in services with a database, rows, migrations and code of their owner.
+
+For each answer: a service is generated, used, and extended by its owner; then the answer is switched on and
+off again. After each step its database is migrated as docs/updating.md says: no row is lost, models and
+database agree, and requests are answered. No migration is ever edited.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bakery import Bakery
+from checks import CHEAP
+from combinations import (
+    TREE,
+    Answers,
+    Value,
+    choices,
+    combinations,
+    ident,
+    mentions,
+    nearest,
+    runtime_answers,
+)
+from cruft_projects import MIGRATIONS, commit, contents, create, template_repository, update
+
+CLIENT = Path(__file__).with_name("living_client.py")
+FIRST_MIGRATION = TREE / MIGRATIONS / "0001_create_tables.py"
+OWN_MODEL = '''"""A table of the owner."""
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base
+
+
+class OwnRow(Base, kw_only=True):
+    """A row of the owner."""
+
+    __tablename__ = "own_rows"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+'''
+OWN_LINE = "\n\nfrom app.health import own_rows  # noqa: E402, F401\n"
+OWN_FILES = ("app/health/own_rows.py", "app/health/__init__.py", "migrations/retained.toml")
+
+# Begun first: they wait for git, and each is minutes long.
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Answers, and others that replace some of them later."""
+
+    before: Answers
+    after: Answers
+
+    def __str__(self) -> str:
+        """Name it for pytest."""
+        names = [name for name in self.after if self.after[name] != self.before[name]]
+        return f"{ident(self.before)}:{'-'.join(f'{name}:{self.after[name]}' for name in names)}"
+
+
+def closest(start: Answers, **wanted: Value) -> Answers:
+    """Change some answers, and of the others only what these need."""
+    rows = (row for row in combinations() if wanted.items() <= row.items())
+    return max(rows, key=lambda row: len(row.items() & start.items()))
+
+
+def changes(start: Answers, names: set[str]) -> list[Change]:
+    """List the change to each other value of these answers."""
+    return [
+        Change(start, closest(start, **{name: value}))
+        for name in runtime_answers()
+        if name in names
+        for value in choices()[name]
+        if value != start[name]
+    ]
+
+
+SMALLEST = nearest(
+    {name: values[-1] if "none" in values else False for name, values in choices().items()}
+    | {"database": "sqlite"}
+)
+LARGEST = nearest(
+    dict.fromkeys(choices(), True) | {"database": "postgresql", "auth": "jwt", "license": "MIT"}
+)
+# Services whose databases broke with the migrations of before
+ONCE_BROKEN: list[tuple[Answers, Answers]] = [
+    ({"auth": "jwt", "background_tasks": True}, {"webhooks": True}),
+    ({"webhooks": True}, {"auth": "jwt"}),
+    ({"auth": "oidc", "background_tasks": True}, {"web_ui": True}),
+    ({"auth": "oidc", "web_ui": True}, {"auth": "jwt"}),
+]
+CHANGES = [
+    *changes(SMALLEST, set(choices())),
+    *changes(LARGEST, mentions(FIRST_MIGRATION.read_text())),
+    *(
+        Change(start := closest(SMALLEST, **before), closest(start, **after))
+        for before, after in ONCE_BROKEN
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def repository(all_services: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return template_repository(all_services, tmp_path_factory.mktemp("repository") / "template")
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # nobody's own cookiecutter or git settings
+
+
+def migrations(project: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project / MIGRATIONS).glob("*.py")}
+
+
+def extend(project: Path, *, with_table: bool) -> None:
+    """Add the owner's own code, with a table where the service has and keeps a database."""
+    face = project / "app" / "health" / "__init__.py"
+    if with_table:
+        (project / "app" / "health" / "own_rows.py").write_text(OWN_MODEL)
+    face.write_text(face.read_text() + (OWN_LINE if with_table else "\n\n# The owner's own line\n"))
+    commit(project)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_an_answer_is_switched_on_and_off_in_a_living_service(
+    repository: Path, tmp_path: Path, bakery: Bakery, change: Change
+) -> None:
+    def live() -> None:
+        paths = [str(tmp_path / "service.db"), str(tmp_path / "journal.json")]
+        requirements = "requirements-dev.txt"
+        job = bakery.job("script", project, requirements, script=str(CLIENT), arguments=paths)
+        bakery.run(job)
+        commit(project)
+
+    def switch(answers: Answers, others: Answers) -> None:
+        had = migrations(project)
+        update(
+            project, **{name: answers[name] for name in answers if answers[name] != others[name]}
+        )
+        assert migrations(project) == had
+        assert contents(project, *OWN_FILES) == contents(bakery.bake(answers), *OWN_FILES)
+        live()
+        assert had.items() <= migrations(project).items()
+
+    project = create(repository, tmp_path, change.before)
+    live()
+    databases = change.before["database"], change.after["database"]
+    extend(project, with_table="none" not in databases)
+    live()
+
+    switch(change.after, change.before)
+    of_migrations = ["tests/test_migrations.py"] if change.after["database"] != "none" else []
+    suite = ["-m", CHEAP, "app", *of_migrations]
+    bakery.run(bakery.job("suite", project, "requirements-dev.txt", arguments=suite))
+    switch(change.before, change.after)
