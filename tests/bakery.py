@@ -49,7 +49,7 @@ class Meter:
     parts: dict[str, float] = field(default_factory=dict)
 
     def add(self, part: str, seconds: float) -> None:
-        """Count seconds that another process tells of."""
+        """Add seconds that another process has measured."""
         self.parts[part] = self.parts.get(part, 0.0) + seconds
 
     @contextlib.contextmanager
@@ -82,7 +82,7 @@ def imported_by_the_tree() -> list[str]:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """Build the environment of a job: nothing of the developer's own but the PATH."""
+    """Return the environment of a job: of the developer's own variables only the PATH."""
     return {
         "HOME": str(home),
         "LANG": "C.UTF-8",
@@ -94,7 +94,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def run_hook(script: str, folder: Path | str = ".") -> None:
-    """Run a hook in this process, as two more interpreters cost more than all that they do."""
+    """Run a hook in this process, because starting two interpreters costs more than the hooks."""
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
         try:
             runpy.run_path(script, run_name="__main__")
@@ -105,7 +105,7 @@ def run_hook(script: str, folder: Path | str = ".") -> None:
 
 
 def date_by_content(project: Path) -> None:
-    """Give each Python file a date made from its content.
+    """Set the modification time of each Python file to a number derived from its content.
 
     Bytecode (pytest's with its rewritten asserts too) is kept by a file's path, date and size: so
     a file that comes out the same in the next combination is not compiled again, and one that
@@ -148,7 +148,7 @@ class ForkServer:
         return text
 
     def close(self) -> None:
-        """Let the interpreter end."""
+        """Stop the interpreter."""
         if self.process.stdin:
             self.process.stdin.close()
         self.process.wait()
@@ -205,7 +205,7 @@ class Bakery:
         return Path(made)
 
     def jinja(self, context: dict[str, object]) -> Environment:
-        """Make cookiecutter's Jinja, with Jinja's own cache: a template is compiled once a run."""
+        """Return cookiecutter's Jinja environment, with Jinja's bytecode cache: each template is compiled once a run."""
         env: Environment = create_env_with_context(context)
         env.bytecode_cache = self.compiled
         # Names of files are templates too, without a name of their own that a cache could use.
@@ -219,7 +219,7 @@ class Bakery:
                 known[source] = compile_(source)
             return known[source]
 
-        env.compile = compile_once  # type: ignore[method-assign, assignment]  # all that is asked of it
+        env.compile = compile_once  # type: ignore[method-assign, assignment]  # Jinja calls it in these two ways only
         return env
 
     def job(
@@ -230,7 +230,7 @@ class Bakery:
         env: dict[str, str] | None = None,
         **more: object,
     ) -> dict[str, object]:
-        """Describe a job: only what the file `declared` pins can be imported in it."""
+        """Return a job, which can import only what the file `declared` pins."""
         return {
             "kind": kind,
             "folder": str(project),
@@ -242,11 +242,11 @@ class Bakery:
         } | more
 
     def run(self, job: dict[str, object]) -> str:
-        """Do a job in a process forked from the warm interpreter."""
+        """Run a job in a process forked from the warm interpreter."""
         return self.forkserver.run(job, self.meter)
 
     def warm_types(self) -> None:
-        """Let mypy read the libraries once, on the tree: a cost of the run, not of a combination."""
+        """Let mypy read the libraries once, with the tree: a cost of the run, not of a combination."""
         if not self.types_are_warm:
             self.types_are_warm = True
             job = self.job("types", self.template / TREE.name, part=ONCE)
@@ -258,7 +258,7 @@ class Bakery:
                 self.unread_libraries = str(unread)
 
     def run_cold(self, job: dict[str, object]) -> str:
-        """Do a job in an interpreter that has imported nothing yet."""
+        """Run a job in an interpreter that has imported nothing yet."""
         arguments = [sys.executable, "-P", str(FORKSERVER), "--once", json.dumps(job)]
         with self.meter.part(f"cold {job['kind']}"):
             return self.command(arguments, Path(str(job["folder"])))

@@ -34,20 +34,20 @@ def files(project: Path) -> list[Path]:
 
 
 def fail_for(problems: list[str]) -> None:
-    """Raise when there are problems, naming all of them."""
+    """Raise an error that lists all problems, if there are any."""
     if problems:
         raise FailedCheckError("\n".join(problems))
 
 
 @cache
 def trace_of_template(path: str, text: str) -> str | None:
-    """Find template code of ours; a file that is copied as it stands has a right to its own."""
+    """Return the first template code of ours; a file that is copied without rendering may have its own."""
     found = (OUR_OWN if copied(path) else JINJA).search(text)
     return found and found.group()
 
 
 def no_trace_of_jinja(project: Path) -> None:
-    """Find template code, and the word itself, left in names or text."""
+    """Find template code, or the word cookiecutter, in names or text."""
     paths = {path: str(path.relative_to(project)) for path in files(project)}
     fail_for(
         [
@@ -60,7 +60,7 @@ def no_trace_of_jinja(project: Path) -> None:
 
 
 def nothing_empty(project: Path) -> None:
-    """Find folders and files with nothing in them, and modules with nothing but a docstring."""
+    """Find empty folders, empty files, and modules with only a docstring."""
     folders = [path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())]
     blank = [path for path in files(project) if not path.read_bytes().strip()]
     idle = [path for path in project.rglob("*.py") if path.name != "__init__.py" and not says(path)]
@@ -69,12 +69,12 @@ def nothing_empty(project: Path) -> None:
 
 @cache
 def parsed(text: str) -> ast.Module:
-    """Parse a module; most are the same in the next combination, and parsed once."""
+    """Parse a module; most are identical in the next combination, and parsed once."""
     return ast.parse(text)
 
 
 def says(path: Path) -> bool:
-    """Tell whether a module holds more than text."""
+    """Return whether a module contains more than a docstring."""
     body = parsed(path.read_text()).body
     return any(
         not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)) for each in body
@@ -120,7 +120,7 @@ def nothing_dead(project: Path) -> None:
 
 
 def links_lead_somewhere(project: Path) -> None:
-    """Find relative links in Markdown that lead nowhere."""
+    """Find relative links in Markdown to files that do not exist."""
     fail_for(
         [
             f"{page.relative_to(project)} links to {target}, which is not there"
@@ -173,7 +173,7 @@ def layered(bakery: Bakery, project: Path) -> None:
 
 
 def passes_its_own_tests(bakery: Bakery, project: Path, env: dict[str, str] | None = None) -> None:
-    """Run the service's suite with what its own requirements pin and no more.
+    """Run the service's suite with only the packages that its requirements pin.
 
     Tests marked `process` start real servers, and those marked `slow` make up or measure much:
     the covering set runs them too (see below).
@@ -183,7 +183,7 @@ def passes_its_own_tests(bakery: Bakery, project: Path, env: dict[str, str] | No
 
 
 def starts(bakery: Bakery, project: Path) -> None:
-    """Start the app with what is installed in production, the tools of development missing.
+    """Start the app with the packages of production, without those of development.
 
     It must say that it is alive, describe its API, and price a basket.
     """
@@ -191,7 +191,7 @@ def starts(bakery: Bakery, project: Path) -> None:
 
 
 def starts_cold(bakery: Bakery, project: Path) -> None:
-    """Start the app as `starts` does, in an interpreter that has nothing loaded from elsewhere."""
+    """Start the app as `starts` does, in a new interpreter."""
     bakery.run_cold(
         bakery.job("start", project, "requirements.txt", env={"APP_ENV": "development"})
     )
@@ -216,7 +216,7 @@ def covers_every_line_and_branch(
 
 
 def generated_right(bakery: Bakery, project: Path, *, with_tests: bool = True) -> None:
-    """Check everything that must hold in every combination, and tell all that does not.
+    """Check everything that must hold in every combination, and report all failures.
 
     Without tests, the service's own ones are neither run nor type-checked.
     """
@@ -239,7 +239,7 @@ def generated_right(bakery: Bakery, project: Path, *, with_tests: bool = True) -
 
 @contextmanager
 def noted(problems: list[str]) -> Iterator[None]:
-    """Keep the message of a failed check for later."""
+    """Collect the message of a failed check."""
     try:
         yield
     except FailedCheckError as failure:

@@ -1,4 +1,4 @@
-"""What authors of API clients use: made once for all runs, in a folder of the cache.
+"""Client generators and their environments, built once for all runs, in a folder of the cache.
 
 These tools are no part of the environment: openapi-python-client needs an older typer than cruft does,
 and those for TypeScript come from npm. Delete it when both can be pinned beside the other tools.
@@ -57,7 +57,7 @@ def _install_node(folder: Path, package: Path) -> None:
 
 
 def _made(name: str, source: Path, install: Callable[[Path, Path], None]) -> Path:
-    """Return the folder that is made of this file; one process makes it, all others wait."""
+    """Return the folder that is built from this file; one process builds it, the others wait."""
     content = source.read_bytes() + sys.version.encode()
     folder = CACHE / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def _run(command: list[str | Path], folder: Path) -> str:
 
 
 def run(command: list[str | Path], folder: Path, **env: str) -> str:
-    """Run a tool; fail with all that it said."""
+    """Run a tool; if it fails, raise an error with its whole output."""
     environ = {"HOME": str(folder), "PATH": os.environ["PATH"], **env}
     done = subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=300

@@ -87,12 +87,12 @@ def copy_template(target: Path) -> Path:
 
 
 def names_in(key: str) -> set[str]:
-    """Tell which answers a key of the manifest or of `REQUIRES` asks about."""
+    """Return the answers that a key of the manifest or of `REQUIRES` depends on."""
     return set(pre_gen_project.questions_in(key))
 
 
 def exists_with(path: str) -> set[str]:
-    """Tell which answers decide whether this file exists."""
+    """Return the answers that decide whether this file exists."""
     places = {path, *map(str, Path(path).parents)}
     keys = (key for key, paths in manifest().items() if not places.isdisjoint(paths))
     return set().union(*map(names_in, keys))
@@ -100,12 +100,12 @@ def exists_with(path: str) -> set[str]:
 
 @cache
 def copied(path: str) -> bool:
-    """Tell whether cookiecutter copies this file of the tree as it stands, without rendering it."""
+    """Return whether cookiecutter copies this file of the tree without rendering it."""
     return any(fnmatch(path, pattern) for pattern in questions().get("_copy_without_render", []))
 
 
 def mentions(source: str) -> set[str]:
-    """Tell which answers this template text mentions."""
+    """Return the answers that this template text mentions."""
     env = create_env_with_context({"cookiecutter": questions()})
     found: set[str] = set()
     for node in env.parse(source).find_all((nodes.Getattr, nodes.Getitem)):
@@ -118,7 +118,7 @@ def mentions(source: str) -> set[str]:
 
 @cache
 def depends_on(path: str) -> frozenset[str]:
-    """Tell which answers, free text aside, change this file of the tree or its existence."""
+    """Return the answers, except free text, that change this file of the tree or its existence."""
     said = set() if copied(path) else mentions((TREE / path).read_text())
     names = exists_with(path) | said
     return frozenset(names & choices().keys())
@@ -137,7 +137,7 @@ def python_files(name: str) -> list[str]:
 
 
 def valid(answers: Answers, requires: Requires) -> bool:
-    """Tell whether these answers may stand together."""
+    """Return whether these answers are valid together."""
     return all(
         pre_gen_project.chosen(answers, need)
         for key, needs in requires.items()

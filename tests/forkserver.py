@@ -33,13 +33,13 @@ known: dict[str, Any] = {}  # what this process has read for all its forks
 
 
 def plain(name: str) -> str:
-    """Spell a distribution's name the way pip compares it (PEP 503)."""
+    """Return the normalized name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache
 def owners() -> dict[str, set[str]]:
-    """Tell which distributions own each top-level module."""
+    """Return the distributions that own each top-level module."""
     found = importlib.metadata.packages_distributions()
     return {module: set(map(plain, names)) for module, names in found.items()}
 
@@ -58,7 +58,7 @@ def modules_outside(declared: Iterable[str]) -> set[str]:
 
 
 class Undeclared(MetaPathFinder):
-    """Refuses to import what the service did not declare, as if it were not installed."""
+    """An import finder that refuses what the service did not declare, as if it were not installed."""
 
     def __init__(self, modules: set[str]) -> None:
         self.modules = modules
@@ -66,7 +66,7 @@ class Undeclared(MetaPathFinder):
     def find_spec(
         self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Raise what a missing package raises."""
+        """Raise the error of a missing package."""
         if fullname.partition(".")[0] in self.modules:
             message = f"No module named {fullname!r}: no requirement of this combination brings it"
             raise ModuleNotFoundError(message, name=fullname)
@@ -112,7 +112,7 @@ def run_suite(job: Job) -> int:
 
 
 def run_start(_job: Job) -> int:
-    """Import every module of the service, make the app, and ask it three things."""
+    """Import every module of the service, create the app, and send it three requests."""
     app = importlib.import_module("app")
     for module in pkgutil.walk_packages(app.__path__, "app."):
         if "tests" not in module.name.split("."):
@@ -151,12 +151,12 @@ def preloaded_mypy() -> ModuleType:
 
 
 def type_arguments(job: Job) -> list[str]:
-    """Tell mypy where its cache is, and what to leave out."""
+    """Return the arguments of mypy: its cache, and what to exclude."""
     return ["--cache-dir", job["cache"], "--no-sqlite-cache", *job.get("arguments", [])]
 
 
 def read_libraries(job: Job) -> str:
-    """Let this process, and so every later fork of it, know the libraries of a service.
+    """Read the libraries of a service in this process, and so for every later fork of it.
 
     When that fails, return why: mypy then reads them in each fork.
     """
@@ -196,7 +196,7 @@ RUNNERS = {
 
 
 def work(job: Job) -> int:
-    """Do one job in this process, inside the service's folder and its environment."""
+    """Run one job in this process, in the service's folder and with its environment."""
     signal.alarm(job["timeout"])
     os.environ.clear()
     os.environ.update(job["env"])
@@ -211,7 +211,7 @@ def work(job: Job) -> int:
 
 
 def work_in_child(job: Job) -> None:
-    """Do one job with its output in a file, and never come back."""
+    """Run one job with its output in a file, and exit."""
     status = 1
     known = set(sys.modules)
     try:
@@ -233,18 +233,18 @@ def work_in_child(job: Job) -> None:
 
 
 def lesson(job: Job) -> Path:
-    """Tell where a job leaves the names of modules that the next ones need not import again."""
+    """Return the file for the names of modules that a job has imported."""
     return Path(job["output"]).with_suffix(".modules")
 
 
 def imported_since(known: set[str], folder: Path) -> list[str]:
-    """List the modules that were not known before, the service's own aside."""
+    """List the modules imported since then, except the service's own."""
     own = {path.stem for path in folder.iterdir()}
     return [name for name in sys.modules if name not in known and name.partition(".")[0] not in own]
 
 
 def serve(jobs: TextIO, answers: TextIO) -> None:
-    """Fork a child for each job and answer with its exit status and its CPU seconds.
+    """Fork a child for each job; write its exit status and its CPU seconds.
 
     Only what all later children are to know is read in this process itself.
     """
@@ -269,7 +269,7 @@ def serve(jobs: TextIO, answers: TextIO) -> None:
 
 
 def preload(modules: Iterable[str]) -> None:
-    """Import what the jobs will need; a module that this Python lacks is left to the job."""
+    """Import what the jobs will need; a module that fails to import is left to the job."""
     for name in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""What does not fit on a page, measured in the browser that shows it.
+"""Measurements in the browser: what does not fit on a page.
 
 Delete it together with the answer `web_ui`.
 """
@@ -103,7 +103,7 @@ SCRIPT = """
 
 
 def misfits(page: Page) -> list[str]:
-    """Return what cannot be read on one of the screens, each with its width; the size is put back."""
+    """Return what cannot be read on one of the screens, each with its width; restore the size."""
     before = page.viewport_size
     found: list[str] = []
     for width, height in SCREENS:

@@ -87,7 +87,7 @@ class Libraries:
             raise ValueError(message)
 
     def lend(self, run: Run) -> None:
-        """Let a run begin with these modules; only one can, so it has to be in a fork."""
+        """Start a run with these modules; only one run can, so it must be in a fork."""
         run.manager.modules.update(self.manager.modules)
         run.manager.import_options.update(self.manager.import_options)
         for state in self.graph.values():
@@ -118,7 +118,7 @@ def check(arguments: list[str], libraries: Libraries | None) -> int:
 
 
 def plainly(arguments: list[str]) -> int:
-    """Run mypy as it comes."""
+    """Run mypy unchanged."""
     try:
         main.main(args=arguments, stdout=sys.stdout, stderr=sys.stderr)
     except SystemExit as stop:
@@ -127,7 +127,7 @@ def plainly(arguments: list[str]) -> int:
 
 
 def build_on(libraries: Libraries, run: Run) -> None:
-    """Do what mypy's `dispatch` does, with a graph that is not empty at the beginning."""
+    """Do what mypy's `dispatch` does, with a graph that is not empty at first."""
     manager = run.manager
     gc.set_threshold(200_000, 30, 30)  # as mypy does
     gc.disable()

@@ -16,7 +16,7 @@ ROOM = 2**31  # bytes: `make quick` was seen to fill a thirtieth of it
 
 
 def folder_in_memory(memory: Path = MEMORY, room: int = ROOM) -> Path | None:
-    """Make a folder in memory, where the system has such a place with room and programs may run."""
+    """Create a folder in memory, if the system has one with enough space that can run programs."""
     if not os.access(memory, os.W_OK | os.X_OK) or shutil.disk_usage(memory).free < room:
         return None
     if os.statvfs(memory).f_flag & os.ST_NOEXEC:
@@ -25,18 +25,18 @@ def folder_in_memory(memory: Path = MEMORY, room: int = ROOM) -> Path | None:
 
 
 class RamDisk:
-    """Lends one folder to all workers of a run, and removes it when the run is over, however it ends."""
+    """One folder for all workers of a run, removed at its end, also after an interrupt."""
 
     def __init__(self) -> None:
         self.folder = folder_in_memory()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist has no types
-        """Tell a worker of xdist where the folder is."""
+        """Pass the folder to a worker of xdist."""
         node.workerinput["ramdisk"] = str(self.folder or "")
 
     def pytest_unconfigure(self) -> None:
-        """Give the memory back."""
+        """Remove the folder."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 

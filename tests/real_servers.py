@@ -1,4 +1,4 @@
-"""The servers that tests on real servers need, and whether they are there.
+"""The database servers, Redis and brokers that tests need, and whether they run.
 
 Without them such a test is skipped with a reason; with REQUIRE_SERVICES it fails. Delete it when no
 test needs a server of the machine.
@@ -13,7 +13,7 @@ import pytest
 
 from drills.waiting import HANG_TIMEOUT_SECONDS
 
-# Loopback unless the environment says otherwise: TEST_POSTGRESQL_URL and the like.
+# Loopback by default; variables such as TEST_POSTGRESQL_URL name other servers.
 URLS = {
     name: os.environ.get(f"TEST_{name.upper()}_URL", default)
     for name, default in {
@@ -26,7 +26,7 @@ URLS = {
 
 
 def reachable(name: str) -> bool:
-    """Tell whether something listens where the server should be."""
+    """Return whether a server listens at this URL."""
     address = urlsplit(URLS[name])
     try:
         socket.create_connection(
@@ -38,7 +38,7 @@ def reachable(name: str) -> bool:
 
 
 def needed(*names: str) -> dict[str, str]:
-    """Give the servers' URLs; skip the test, or fail it under REQUIRE_SERVICES=1, without them."""
+    """Return the servers' URLs; without them skip the test, or fail it under REQUIRE_SERVICES=1."""
     if missing := [name for name in names if not reachable(name)]:
         message = "; ".join(
             f"no {name} answers at {urlsplit(URLS[name]).hostname}: start one or set TEST_{name.upper()}_URL"
@@ -49,7 +49,7 @@ def needed(*names: str) -> dict[str, str]:
 
 
 def absent(message: str) -> NoReturn:
-    """Skip the test, or fail it under REQUIRE_SERVICES=1, because something is not here."""
+    """Skip the test, or fail it under REQUIRE_SERVICES=1, because something is missing."""
     if os.environ.get("REQUIRE_SERVICES"):
         pytest.fail(message)
     pytest.skip(message)

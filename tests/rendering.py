@@ -47,7 +47,7 @@ def full(kind: str) -> dict[str, str]:
 
 
 def exists(path: str, answers: Answers) -> bool:
-    """Tell whether these answers keep a file or folder that the tree has."""
+    """Return whether a service with these answers has a file or folder of the tree."""
     return path in places() and all(
         post_gen_project.chosen(answers, key) for key in only_with(path)
     )
@@ -113,7 +113,7 @@ def render(path: str, kind: str, answers: Answers) -> str:
 
 
 def rendered(path: str, kind: str, answers: Answers) -> str:
-    """Render a file before the hook takes out the seams, or copy it as it stands."""
+    """Render a file before the hook joins lines, or copy it without rendering."""
     if not (template := template_of(path)):
         return (TREE / path).read_text()
     return template.render(cookiecutter=full(kind) | answers)
@@ -121,7 +121,7 @@ def rendered(path: str, kind: str, answers: Answers) -> str:
 
 @cache
 def template_of(path: str) -> Template | None:
-    """Compile a file of the tree; one that is copied is no template."""
+    """Compile a file of the tree, if it is a template."""
     if copied(path):
         return None
     env = create_env_with_context({"cookiecutter": questions()})
@@ -136,5 +136,5 @@ def first_of_each() -> Answers:
 
 
 def named(answers: Answers, path: str) -> str:
-    """Spell the answers that a file depends on, for a message."""
+    """Format the answers that a file depends on, for a message."""
     return " ".join(f"{name}={answers[name]}" for name in choices() if name in depends_on(path))

@@ -46,7 +46,7 @@ logger = logging.getLogger("careless")
 
 
 class Spy(logging.Handler):
-    """Keeps what is logged, and what must not be in it."""
+    """The logged lines, and the secrets that must not be in them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Spy(logging.Handler):
         self.requests = self.tests = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
+        """Store a line."""
         self.lines += [formatter.format(record) for formatter in self.formatters]
 
     def pytest_runtest_logstart(self) -> None:
@@ -67,7 +67,7 @@ class Spy(logging.Handler):
             self.be_careless()
 
     def learn(self, value: object, name: str = "") -> None:
-        """Take the secrets of parsed data, by the names of its members."""
+        """Add the secrets of parsed data, by the names of its members."""
         if isinstance(value, Mapping):
             for key, below in value.items():
                 self.learn(below, str(key))
@@ -80,7 +80,7 @@ class Spy(logging.Handler):
                 self.secrets.add(bare)
 
     def be_careless(self) -> None:
-        """Log secrets as people do who forget that logs are read."""
+        """Log secrets, as careless code would."""
         logger.warning("logged in with password=%s", PLANTED["Password"])
         logger.warning(
             "calling", extra={"api_key": PLANTED["Key"], "sent": {"token": PLANTED["Deep"]}}
@@ -108,7 +108,7 @@ def _json(text: str | bytes | None) -> object:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Plant, listen, and look over the shoulder of every client."""
+    """Plant secrets, collect log lines, and record the secrets that clients send and receive."""
     spy = Spy()
     config.pluginmanager.register(spy, "spy")
     logging.getLogger().addHandler(spy)
@@ -146,7 +146,7 @@ def _json_or_form(data: object) -> object:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Search; the run fails if anything is found."""
+    """Search the lines; the run fails if one contains a secret."""
     spy = session.config.pluginmanager.get_plugin("spy")
     if spy is None:
         raise TypeError

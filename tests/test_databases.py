@@ -11,12 +11,12 @@ pytestmark = pytest.mark.slow
 
 
 def shares_redis(answers: Answers) -> bool:
-    """Tell whether the service keeps something in Redis."""
+    """Return whether the service stores something in Redis."""
     return bool(answers.get("rate_limiting") or answers.get("caching"))
 
 
 def servers(answers: Answers) -> dict[str, str]:
-    """Tell which server each variable of the service's suite needs to name."""
+    """Return the server for each variable of the service's suite."""
     database = answers.get("database")
     found = {"TEST_DATABASE_URL": str(database)} if database in real_servers.URLS else {}
     return found | ({"TEST_REDIS_URL": "redis"} if shares_redis(answers) else {})

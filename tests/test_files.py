@@ -116,14 +116,14 @@ PLAIN = {
 }
 
 
-def sort_of(path: str) -> str:
+def file_type(path: str) -> str:
     file = Path(path)
     known = [*PARSERS, *TOOLED, *PLAIN]
     return next((each for each in known if each in (file.name, file.suffix)), "unknown")
 
 
-def of_sort(*sorts: str) -> list[str]:
-    return [path for path in tree_files() if sort_of(path) in sorts]
+def of_type(*suffixes: str) -> list[str]:
+    return [path for path in tree_files() if file_type(path) in suffixes]
 
 
 def distinct(path: str, kind: str) -> list[str]:
@@ -132,7 +132,7 @@ def distinct(path: str, kind: str) -> list[str]:
 
 @pytest.mark.parametrize("path", tree_files())
 def test_somebody_knows_how_to_check_a_file(path: str) -> None:
-    assert sort_of(path) != "unknown", "say in test_files.py how to check this kind of file"
+    assert file_type(path) != "unknown", "say in test_files.py how to check this kind of file"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -158,9 +158,9 @@ def test_a_file_has_no_trace_of_its_template(path: str, kind: str, record_proper
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("path", of_sort(*PARSERS))
+@pytest.mark.parametrize("path", of_type(*PARSERS))
 def test_a_file_parses_and_free_text_arrives_in_it_as_it_was_typed(path: str, kind: str) -> None:
-    parse = PARSERS[sort_of(path)]
+    parse = PARSERS[file_type(path)]
     expected, given = full("default"), full(kind)
 
     def retold(text: str) -> str:
@@ -185,7 +185,7 @@ def test_python_and_its_settings_are_linted_and_formatted(
     rules = {
         str(tomllib.loads(text)["tool"]["ruff"]): text for text in distinct("pyproject.toml", kind)
     }
-    versions = {path: distinct(path, kind) for path in of_sort(".py", ".pyi")}
+    versions = {path: distinct(path, kind) for path in of_type(".py", ".pyi")}
     for number in range(len(rules) * max(map(len, versions.values()))):
         tree = tmp_path / str(number)
         tree.mkdir()
@@ -216,7 +216,7 @@ def unjoined(text: str) -> str:
 def test_what_is_rendered_has_no_seam_where_a_marker_stood(bakery: Bakery, tmp_path: Path) -> None:
     """The hook joins lines as the formatter does when no comma asks for one item a line."""
     written: dict[Path, str] = {}
-    for path in of_sort(".py"):
+    for path in of_type(".py"):
         if NOTE not in (TREE / path).read_text():
             continue
         for number, (text, answers) in enumerate(renderings(path, "default")):
@@ -234,7 +234,7 @@ def test_what_is_rendered_has_no_seam_where_a_marker_stood(bakery: Bakery, tmp_p
 BEFORE_A_BRACKET = re.compile(r"\s*(from \S+ import|(async )?def \w+|class \w+)")
 
 
-@pytest.mark.parametrize("path", of_sort(".py"))
+@pytest.mark.parametrize("path", of_type(".py"))
 def test_each_import_signature_and_list_of_bases_with_a_marker_is_noted(path: str) -> None:
     lines = (TREE / path).read_text().splitlines()
     for number, line in enumerate(lines):
@@ -246,7 +246,7 @@ def test_each_import_signature_and_list_of_bases_with_a_marker_is_noted(path: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("path", of_sort("Dockerfile"))
+@pytest.mark.parametrize("path", of_type("Dockerfile"))
 def test_dockerfiles_pass_hadolint(path: str, kind: str, bakery: Bakery, tmp_path: Path) -> None:
     for text in distinct(path, kind):
         (tmp_path / "Dockerfile").write_text(text)
@@ -254,14 +254,14 @@ def test_dockerfiles_pass_hadolint(path: str, kind: str, bakery: Bakery, tmp_pat
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("path", of_sort("Makefile"))
+@pytest.mark.parametrize("path", of_type("Makefile"))
 def test_make_reads_makefiles(path: str, kind: str, bakery: Bakery, tmp_path: Path) -> None:
     for text in distinct(path, kind):
         (tmp_path / "Makefile").write_text(text)
         bakery.command(["make", "-n", "help"], tmp_path)
 
 
-@pytest.mark.parametrize("path", of_sort(".md"))
+@pytest.mark.parametrize("path", of_type(".md"))
 def test_relative_links_lead_to_files_that_the_same_answers_keep(path: str) -> None:
     @cache
     def place(target: str) -> str:

@@ -226,7 +226,7 @@ def declared(name: str) -> list[str]:
 
 @cache
 def applies(text: str, extra: str) -> bool:
-    """Tell whether a requirement is for this Python and platform."""
+    """Return whether a requirement is for this Python and platform."""
     marker = parsed(text).marker
     return marker is None or marker.evaluate({"extra": extra})
 

@@ -70,7 +70,7 @@ def test_a_secret_that_is_logged_is_found(
     assert right in text
     (project / file).write_text(text.replace(right, wrong))
 
-    # One file of its tests is enough, and these say nothing of logs themselves.
+    # One file of its tests is enough; these do not test logs.
     with pytest.raises(FailedCheckError, match=r"secrets looked for, [1-9]\d* found"):
         spied(
             bakery,

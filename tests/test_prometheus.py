@@ -15,7 +15,7 @@ OURS = [path for path in tree_files() if path.startswith("deploy/prometheus/")]
 
 
 def left_out(answers: Answers) -> frozenset[str]:
-    """Tell which rules a service does not have."""
+    """Return the rules that a service does not have."""
     return frozenset(path for path in OURS if not exists(path, answers))
 
 

@@ -117,7 +117,7 @@ def test_a_row_without_a_number_belongs_to_the_one_above(project: Path) -> None:
 
 
 def is_ignored(path: str, rules: list[str]) -> bool:
-    """Tell whether Docker leaves a file out: the last rule that names it or a folder of it counts."""
+    """Return whether Docker excludes a file: the last rule that matches it or its folder counts."""
     ignored = False
     places = [path, *(str(each) for each in Path(path).parents if each.name)]
     for rule in rules:

@@ -113,7 +113,7 @@ def _limits(call: ast.Call, *, looped: bool) -> Iterator[str]:
 
 
 def _joins_texts(call: ast.Call) -> bool:
-    """Tell `", ".join(words)` from `thread.join(10)`."""
+    """Return whether this is `", ".join(words)`, not `thread.join(10)`."""
     first = call.args[0]
     is_number = isinstance(first, ast.Constant) and isinstance(first.value, int | float)
     is_limit = isinstance(first, ast.Name) and first.id.isupper()

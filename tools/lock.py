@@ -49,7 +49,7 @@ GROUPS = ("dependency-groups", "project.optional-dependencies")
 
 
 class PinError(SystemExit):
-    """Stops with one sentence that says what is wrong."""
+    """An error with one sentence as its message."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Root:
 
     @property
     def name(self) -> str:
-        """The name as package indexes spell it: `Flask_SQLAlchemy[x]>=3` is `flask-sqlalchemy`."""
+        """The normalized name (PEP 503): `Flask_SQLAlchemy[x]>=3` is `flask-sqlalchemy`."""
         return normal(self.requirement)
 
     @property
@@ -73,7 +73,7 @@ class Root:
 
 @dataclass
 class Package:
-    """One package of the resolution: its lines in a requirements file and who asks for it."""
+    """One package of the resolution: its lines in a requirements file, and what requires it."""
 
     name: str
     lines: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ def normal(requirement: str) -> str:
 
 
 def bracketed(expression: str, operator: str) -> str:
-    """Put brackets around an expression that holds an operator of lower rank."""
+    """Put parentheses around an expression with an operator of lower precedence."""
     return f"({expression})" if operator in expression else expression
 
 
@@ -106,7 +106,7 @@ def read_roots(text: str) -> list[Root]:
 
 
 def _declared(project: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Read the same dependencies as TOML does: what the scan found must agree with it."""
+    """Read the same dependencies with a TOML parser, to compare them with the scan."""
     for requirement in project["project"]["dependencies"]:
         yield "runtime", requirement
     further = (
@@ -210,7 +210,7 @@ def _choices(name: str, questions: Mapping[str, object]) -> list[object]:
 
 
 def negated(condition: str) -> str:
-    """Return the opposite of a condition, the way a person would write it."""
+    """Return the negation of a condition, in its usual notation."""
     if re.fullmatch(r"[\w.]+", condition):
         return f"not {condition}"
     if match := re.fullmatch(r'([\w.]+) (==|!=) ("[^"]*")', condition):
@@ -222,7 +222,7 @@ def negated(condition: str) -> str:
 
 
 def resolve(requirements: Iterable[str], *, pinned: str = "", fixed: Iterable[str] = ()) -> str:
-    """Let uv choose versions for every Python and platform, with the hashes of all their files.
+    """Resolve versions for every Python and platform with uv, with the hashes of all their files.
 
     Versions in `pinned` (an earlier result) are kept while they fit; `fixed` ones must be kept.
     """
@@ -253,7 +253,7 @@ def resolve(requirements: Iterable[str], *, pinned: str = "", fixed: Iterable[st
 
 
 def read_packages(text: str) -> dict[str, Package]:
-    """Read what uv wrote: the packages in its order, without their `# via` comments."""
+    """Parse the output of uv: the packages in its order, without their `# via` comments."""
     packages: dict[str, Package] = {}
     package = Package("")
     for line in text.splitlines():
@@ -272,7 +272,7 @@ def read_packages(text: str) -> dict[str, Package]:
 
 
 def versions(packages: Iterable[Package]) -> list[str]:
-    """Return the chosen versions without hashes, to hold another resolution to them."""
+    """Return the chosen versions without hashes, as constraints of another resolution."""
     return [
         line.removesuffix(" \\")
         for package in packages
@@ -304,7 +304,7 @@ def reached_by(packages: Mapping[str, Package], roots: Iterable[Root]) -> dict[s
 
 
 def render(header: str, packages: Iterable[tuple[Package, str | None]]) -> str:
-    """Write packages with their conditions; neighbours under the same one share its marker."""
+    """Format packages with their conditions; neighbours with the same condition share its marker."""
     lines = [header.rstrip("\n")]
     needed = ((package, condition) for package, condition in packages if condition is not None)
     for condition, block in itertools.groupby(needed, key=lambda pair: pair[1]):
@@ -380,7 +380,7 @@ def pin(
 
 
 def _existing(folder: Path) -> str:
-    """Read all pins there are; a package that several files pin counts once."""
+    """Read all pins; a package that several files pin counts once."""
     blocks = {
         block: None
         for file in sorted(folder.glob("requirements*.txt"))
