@@ -215,10 +215,12 @@ def covers_every_line_and_branch(
         bakery.run(bakery.job("suite", project, "requirements-dev.txt", **more))
 
 
-def generated_right(bakery: Bakery, project: Path, *, with_tests: bool = True) -> None:
+def generated_right(
+    bakery: Bakery, project: Path, *, types_of_tests: bool = True, suite: bool = True
+) -> None:
     """Check everything that must hold in every combination, and report all failures.
 
-    Without tests, the service's own ones are neither run nor type-checked.
+    The types of the service's own tests, and its suite, are checked on request.
     """
     of_files = (no_trace_of_jinja, nothing_empty, nothing_dead, links_lead_somewhere)
     of_the_service = (linted_and_formatted, layered, starts)
@@ -230,8 +232,8 @@ def generated_right(bakery: Bakery, project: Path, *, with_tests: bool = True) -
         with noted(found):
             each(bakery, project)
     with noted(found):
-        typed(bakery, project, with_tests=with_tests)
-    if with_tests:
+        typed(bakery, project, with_tests=types_of_tests)
+    if suite:
         with noted(found):
             passes_its_own_tests(bakery, project)
     fail_for(found)

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from functools import cache
+from itertools import combinations as subsets
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ Answers = dict[str, Value]
 Choices = dict[str, list[Value]]
 Requires = dict[str, list[str]]
 
+PAIR, TRIPLE = 2, 3
 ROOT = Path(__file__).parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
 
@@ -192,9 +194,9 @@ def runtime_combinations() -> list[Answers]:
     return [rows[number % len(rows)] for number, rows in enumerate(groups)]
 
 
-def covering_rows(of: Choices, requires: Requires, strength: int = 2) -> list[Answers]:
-    """Choose a few valid rows in which each pair of values that can meet does meet; or each triple."""
-    if len(of) < strength:
+def covering_rows(of: Choices, requires: Requires) -> list[Answers]:
+    """Choose a few valid rows in which each pair of values that can meet does meet."""
+    if len(of) < PAIR:
         return list(valid_combinations(of, requires))
 
     def holds(key: str) -> dict[str, object]:
@@ -204,7 +206,7 @@ def covering_rows(of: Choices, requires: Requires, strength: int = 2) -> list[An
 
     rows: list[Answers] = make(
         of,
-        strength=strength,
+        strength=PAIR,
         constraints=[
             {
                 "operator": "or",
@@ -221,31 +223,39 @@ def covering_rows(of: Choices, requires: Requires, strength: int = 2) -> list[An
 @cache
 def covering_set() -> list[Answers]:
     """List the runtime combinations that together hold every pair of runtime answers."""
-    return _covering(strength=2)
-
-
-def _covering(strength: int) -> list[Answers]:
     of = {name: choices()[name] for name in runtime_answers()}
-    rows = covering_rows(of, pre_gen_project.REQUIRES, strength)
+    rows = covering_rows(of, pre_gen_project.REQUIRES)
     return [each for each in runtime_combinations() if {name: each[name] for name in of} in rows]
 
 
+def held(row: Answers, strength: int) -> set[tuple[tuple[str, Value], ...]]:
+    """Return each choice of this many runtime answers, with their values."""
+    return set(subsets([(name, row[name]) for name in runtime_answers()], strength))
+
+
+def added_until_all_are_held(
+    rows: list[Answers], strength: int, first: Iterable[Answers] = ()
+) -> list[Answers]:
+    """List a few rows that, with the first ones, hold all that these rows hold."""
+    found = {ident(row): held(row, strength) for row in rows}
+    missing = set().union(*found.values()).difference(*(held(row, strength) for row in first))
+    chosen = []
+    while missing:
+        chosen.append(max(rows, key=lambda row: len(missing & found[ident(row)])))
+        missing -= found[ident(chosen[-1])]
+    return chosen
+
+
 @cache
-def holding_each_triple() -> list[Answers]:
-    """List runtime combinations that together hold all that any three runtime answers can be."""
-    return _covering(strength=3)
+def beyond_the_covering_set() -> list[Answers]:
+    """List runtime combinations that, with the covering set, hold all that any three answers can be."""
+    return added_until_all_are_held(runtime_combinations(), TRIPLE, covering_set())
 
 
 def holding_each_answer(first: int = 0) -> list[Answers]:
     """List a few rows of the covering set that together hold each runtime answer, looking at the first one first."""
     rows = covering_set()
-    rows = rows[first:] + rows[:first]
-    missing = {(name, row[name]) for row in rows for name in runtime_answers()}
-    chosen = []
-    while missing:
-        chosen.append(max(rows, key=lambda row: len(missing & row.items())))
-        missing -= chosen[-1].items()
-    return chosen
+    return added_until_all_are_held(rows[first:] + rows[:first], 1)
 
 
 def ident(answers: Answers) -> str:

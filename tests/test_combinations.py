@@ -1,8 +1,8 @@
-"""Every valid combination of runtime answers, generated and put through everything.
+"""Every valid combination of runtime answers, generated and checked.
 
-Each is started and asked. Those that together hold each triple of answers run all their tests, and so does the
-covering set, under coverage, or without it in `make quick`. In all of them the tests would take hours: `make
-test WHOLE=1` takes them.
+Each is started and gets three requests. Combinations that together hold each triple of answers run their tests:
+the covering set under coverage (in `make quick` without it), the others without. All tests in all combinations take
+hours: `make test WHOLE=1` runs them.
 """
 
 import os
@@ -17,15 +17,15 @@ from checks import (
 )
 from combinations import (
     Answers,
+    beyond_the_covering_set,
     covering_set,
     holding_each_answer,
-    holding_each_triple,
     ident,
     runtime_combinations,
 )
 
 COVERING = covering_set()
-TRIPLES = holding_each_triple()
+BEYOND = beyond_the_covering_set()
 WITH_PROCESSES = holding_each_answer()
 
 
@@ -39,8 +39,13 @@ def test_a_combination_passes_everything(
     answers: Answers, bakery: Bakery, request: pytest.FixtureRequest
 ) -> None:
     request.node.user_properties.append(("cpu", bakery.meter.parts))
-    everywhere = request.config.option.quick or os.environ.get("WHOLE")
-    generated_right(bakery, bakery.bake(answers), with_tests=bool(everywhere) or answers in TRIPLES)
+    everywhere = bool(request.config.option.quick or os.environ.get("WHOLE"))
+    generated_right(
+        bakery,
+        bakery.bake(answers),
+        types_of_tests=everywhere or answers in COVERING or answers in BEYOND,
+        suite=everywhere or answers in BEYOND,
+    )
 
 
 @pytest.mark.slow
