@@ -39,9 +39,7 @@ def template_repository(bakery: Bakery, folder: Path) -> Path:
 
 def create(repository: Path, output: Path, answers: Answers) -> Path:
     """Generate a service and commit it."""
-    project: Path = cruft.create(
-        str(repository), output, extra_context=dict(answers), skip=[MIGRATIONS]
-    )
+    project: Path = cruft.create(str(repository), output, extra_context=dict(answers))
     commit(project)
     return project
 

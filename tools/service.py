@@ -22,6 +22,8 @@ from cookiecutter.main import cookiecutter
 from cookiecutter.prompt import prompt_for_config
 from cookiecutter.replay import load
 
+import origin
+
 ROOT = Path(__file__).parents[1]
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 # With these options cookiecutter itself runs: they list templates, or help to debug one.
@@ -264,9 +266,10 @@ class Service:
         kept = ("overwrite_if_exists", "skip_if_file_exists", "config_file", "default_config")
         options = {name: self.options[name] for name in kept}
         given = {name: value for name, value in answers.items() if not name.startswith("_")}
-        cookiecutter(
+        made = cookiecutter(
             str(ROOT), no_input=True, extra_context=given, output_dir=self.folder, **options
         )
+        print(origin.record(Path(made), given))
 
 
 def run(arguments: list[str]) -> None:
