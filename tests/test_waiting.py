@@ -30,7 +30,7 @@ EXCEPTIONS = {
     "tests/test_defects.py": {"timeout=2": "the job is a hang, and is to be ended"},
     "tests/forkserver.py": {"alarm(job['timeout'])": "an hour (bakery.py)"},
     "the tree's tests/provider_process.py": {
-        "time.sleep(answer['seconds'])": "the provider is slow on purpose"
+        "time.sleep(response['seconds'])": "the provider is slow on purpose"
     },
     "the tree's tests/core/caching/test_cache.py": {
         "time.sleep(0.003)": "longer is as good",
