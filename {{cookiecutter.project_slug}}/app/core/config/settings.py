@@ -104,7 +104,6 @@ class CoreSettings(BaseSettings):
         frozen=True,
         env_ignore_empty=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
 
     # First, because the validation of the others depends on it.

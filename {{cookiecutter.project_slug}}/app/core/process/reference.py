@@ -4,11 +4,13 @@ Only entries are rewritten: a row of a table, or the lines of one setting in `.e
 order, the headings and the prose of a page are written by hand and kept.
 """
 
+import ast
 import inspect
 import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from flask import Flask
@@ -86,6 +88,21 @@ class _Setting:
     required: bool
 
 
+def docstrings(kind: type[CoreSettings]) -> dict[str, str]:
+    """Return the docstring below each field of a class, its bases aside, from its source.
+
+    Pydantic's `use_attribute_docstrings` does this for every class at import, in every process.
+    """
+    (tree,) = ast.parse(inspect.getsource(kind)).body
+    return {
+        field.target.id: " ".join(below.value.value.split())
+        for field, below in pairwise(ast.iter_child_nodes(tree))
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if isinstance(below.value.value, str)
+    }
+
+
 def _settings(kind: type[CoreSettings]) -> Iterator[_Setting]:
     """Yield each setting, from its field and docstring and the docstring of its class."""
     usual, required = kind(app_env=Environment.DEVELOPMENT), _required(kind)
@@ -96,7 +113,7 @@ def _settings(kind: type[CoreSettings]) -> Iterator[_Setting]:
         yield _Setting(
             name=name,
             group=(inspect.getdoc(owner) or "").partition("\n")[0].rstrip("."),
-            sentence=" ".join((field.description or "").split()),
+            sentence=docstrings(owner).get(name, ""),
             default=default,
             example=WRITTEN.get(name, str(field.examples[0]) if field.examples else default),
             required=name in required,
