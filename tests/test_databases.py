@@ -28,6 +28,7 @@ def with_workers() -> list[Answers]:
     return list({row["database"]: row for row in rows}.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answers", [row for row in covering_set() if servers(row)], ids=ident)
 def test_the_suite_passes_on_real_servers(answers: Answers, bakery: Bakery) -> None:
     urls = real_servers.needed(*servers(answers).values())
