@@ -372,10 +372,11 @@ def test_without_questions_the_result_is_that_of_cookiecutter(tmp_path: Path) ->
 
 
 def contents(folder: Path) -> dict[str, bytes]:
+    """Read all files of a service but those that record its origin (test_origin.py)."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and not {".git", ".cruft.json"} & set(path.parts)
     }
 
 
