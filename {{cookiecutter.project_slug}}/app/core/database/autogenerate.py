@@ -82,15 +82,15 @@ def keep_rows_valid(
         click.echo(
             f"{name}: existing rows get {str(value)!r}; change it in the migration.", err=True
         )
-    # A copy: the operation's column is the one of the model.
-    operation.column = sa.Column(
+    # A copy, because the operation's column is the one of the model.
+    copied = sa.Column(
         column.name,
         column.type,
         nullable=value is None,
         server_default=value,
         comment=column.comment,
     )
-    return operation
+    return AddColumnOp(operation.table_name, copied, schema=operation.schema)
 
 
 def drop_empty(
