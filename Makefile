@@ -53,6 +53,11 @@ service: $(GENERATOR) ## Generate a service from the answers to some questions (
 	@cd "$(or $(PWD),.)" && "$(TOOLS)/python" "$(CURDIR)/tools/service.py" "$(CURDIR)" \
 		--output-dir "$$OUT" $(ANSWERS)
 
+# For the targets of these names in a service's Makefile, which clones this template; SERVICE is the service's folder.
+.PHONY: service-update service-features service-undo-update
+service-update service-features service-undo-update: $(GENERATOR)
+	@"$(BIN)/python" tools/update.py "$(patsubst service-%,%,$@)" "$(SERVICE)"
+
 .PHONY: test
 test: $(READY) ## Test every combination of answers (SHARD=i/n for a part)
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 8 $(ARGS)

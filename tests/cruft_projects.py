@@ -16,10 +16,11 @@ from combinations import Answers, Value, choices
 MIGRATIONS = "migrations/versions"
 
 
-def git(folder: Path, *arguments: str) -> None:
-    """Run git as a developer."""
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as a developer; return its output."""
     who = ["-c", "user.name=A Developer", "-c", "user.email=developer@example.com"]
-    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+    command = ["git", *who, *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def commit(folder: Path) -> None:

@@ -54,7 +54,7 @@ def test_make_alone_names_every_target(tmp_path: Path, database: str, auth: str)
 
 def test_without_a_database_there_is_nothing_to_migrate(tmp_path: Path) -> None:
     render(tmp_path, database="none")
-    assert not {"migrate", "makemigration"} & set(targets(tmp_path))
+    assert not {"migrate", "makemigration", "downgrade"} & set(targets(tmp_path))
     assert "db upgrade" not in (tmp_path / "Makefile").read_text()
 
 
