@@ -11,6 +11,7 @@ from app.core.database import (  # one line where it fits
     # {% endif %}
     slow_queries,
     # {% if cookiecutter.database != "sqlite" %}
+    sqlite_copy,
     transaction_retries,
     # {% endif %}
 )
@@ -62,6 +63,9 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     """Set up the pool, migrations, the readiness probe, error handlers and slow query warnings."""
     engine.init_app(app, settings)
     autogenerate.init_app(app)
+    # {% if cookiecutter.database != "sqlite" %}
+    sqlite_copy.init_app(app)
+    # {% endif %}
     availability.init_app(app)
     slow_queries.init_app(app, settings)
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui or cookiecutter.background_tasks or cookiecutter.webhooks %}

@@ -55,7 +55,13 @@ def neutral(kind: TypeEngine[Any]) -> str | ColumnElement[bool] | None:
         return sa.false()
     if isinstance(kind, sa.Integer | sa.Numeric):
         return "0"
-    return "" if isinstance(kind, sa.String) else None
+    # MySQL has no default for TEXT.
+    return "" if isinstance(kind, sa.String) and not isinstance(kind, sa.Text) else None
+
+
+def writes_migration() -> bool:
+    """Return whether the command is `flask db migrate`, and not `flask db check`."""
+    return bool(getattr(context.config.cmd_opts, "autogenerate", False))
 
 
 process_directives = Rewriter()
@@ -72,16 +78,14 @@ def keep_rows_valid(
         return operation
     name = f"{operation.table_name}.{column.name}"
     value = None if column.foreign_keys else neutral(column.type)
-    if value is None:
-        click.echo(
-            f"{name}: the migration lets this column be empty, because its value for existing rows is"
-            " unknown. Fill it in the migration, then create a second one, which makes it NOT NULL.",
-            err=True,
-        )
-    else:
-        click.echo(
-            f"{name}: existing rows get {str(value)!r}; change it in the migration.", err=True
-        )
+    hint = (
+        "the migration lets this column be empty, because its value for existing rows is unknown."
+        " Fill it in the migration, then create a second one, which makes it NOT NULL."
+        if value is None
+        else f"existing rows get {str(value)!r}; change it in the migration."
+    )
+    if writes_migration():
+        click.echo(f"{name}: {hint}", err=True)
     # A copy, because the operation's column is the one of the model.
     copied = sa.Column(
         column.name,
@@ -100,9 +104,8 @@ def drop_empty(
 ) -> None:
     """Create no migration if the database already matches the models."""
     del migration, revision
-    automatic = getattr(context.config.cmd_opts, "autogenerate", False)
     changes = scripts[0].upgrade_ops
-    if automatic and changes and changes.is_empty():
+    if writes_migration() and changes and changes.is_empty():
         scripts.clear()
 
 
