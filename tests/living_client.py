@@ -1,6 +1,6 @@
 """What an operator and a client do with a living service: migrate its database, then use it.
 
-A job runs this file inside the service's folder (see forkserver.py), with the database's file and the journal
+A job runs this file inside the service's folder (see forkserver.py), with the database's URL and the journal
 as arguments. The journal holds the rows as they were left, so that each run first shows that none was lost.
 Delete it together with `test_living_services.py`.
 """
@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import importlib.util
 import json
-import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,21 +25,6 @@ PASSWORD = "correct horse battery staple"  # noqa: S105 - of no account
 NOT_COMPARED = {"alembic_version", "outbox_messages"}
 
 Rows = dict[str, list[dict[str, Any]]]
-
-
-def rows(database: Path) -> Rows:
-    """Read all rows of all tables, as JSON can store them."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.row_factory = sqlite3.Row
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {
-            name: [
-                {column: str(value) for column, value in dict(row).items()}
-                for row in connection.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - our own names
-            ]
-            for (name,) in names
-            if name not in NOT_COMPARED
-        }
 
 
 def lost(before: Rows, after: Rows) -> list[str]:
@@ -69,10 +53,10 @@ def openid_provider() -> Iterator[None]:
 class Life:
     """One application of the service, with its living database."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: str) -> None:
         settings = importlib.import_module("app.settings").Settings
         testing = importlib.import_module("tests.environments").TESTING
-        url = {"database_url": f"sqlite:///{database}"} if self.has("app.core.database") else {}
+        url = {"database_url": database} if self.has("app.core.database") else {}
         self.app = importlib.import_module("app").create_app(
             settings.model_validate({**testing, **url})
         )
@@ -92,6 +76,28 @@ class Life:
         print("$ flask", *arguments, "\n", done.output)
         if done.exit_code:
             raise AssertionError(f"flask {' '.join(arguments)}: {done.output}") from done.exception
+
+    def rows(self) -> Rows:
+        """Read all rows of all tables, as JSON can store them."""
+        database = importlib.import_module("app.core.database")
+        quote = database.db.engine.dialect.identifier_preparer.quote
+        inspector = importlib.import_module("sqlalchemy").inspect(database.db.engine)
+        with database.reading() as connection:
+            return {
+                table: [
+                    {column: str(value) for column, value in row.items()}
+                    for row in connection.exec_driver_sql(
+                        f"SELECT * FROM {quote(table)}"  # noqa: S608 - a name that the database has
+                    ).mappings()
+                ]
+                for table in set(inspector.get_table_names()) - NOT_COMPARED
+            }
+
+    def compare(self, journal: Path) -> None:
+        """Show that no row was lost since the journal was written."""
+        with self.app.app_context():
+            missing = lost(json.loads(journal.read_text()), self.rows()) if journal.exists() else []
+        assert not missing, "\n".join(["These rows were lost:", *missing])
 
     def migrate(self) -> None:
         """Do what docs/updating.md says after an update."""
@@ -157,18 +163,19 @@ class Life:
         assert cancelled["status"] == "cancelled"
 
 
-def main(database: Path, journal: Path) -> None:
+def main(database: str, journal: Path) -> None:
     """Migrate, show that no row was lost, use the service, and write the journal for the next run."""
     with openid_provider():
         life = Life(database)
-        if life.has("app.core.database"):
-            life.migrate()
-        before: Rows = json.loads(journal.read_text()) if journal.exists() else {}
-        missing = lost(before, rows(database))
-        assert not missing, "\n".join(["These rows were lost:", *missing])
+        if not life.has("app.core.database"):
+            life.use()
+            return
+        life.migrate()
+        life.compare(journal)
         life.use()
-        journal.write_text(json.dumps(rows(database)))
+        with life.app.app_context():
+            journal.write_text(json.dumps(life.rows()))
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(sys.argv[1], Path(sys.argv[2]))

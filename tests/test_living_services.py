@@ -1,15 +1,19 @@
 """Answers that change later, in services with a database, rows, migrations and code of their owner.
 
 For each answer: a service is generated, used, and extended by its owner; then the answer is switched on and
-off again. After each step its database is migrated as docs/updating.md says: no row is lost, models and
+off again, on SQLite. On PostgreSQL and MariaDB one service goes through the covering set of all pairs of answers. After each step its database is migrated as docs/updating.md says: no row is lost, models and
 database agree, and requests are answered. No migration is ever edited.
 """
 
+import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, NullPool, create_engine, make_url
 
+import real_servers
 from bakery import Bakery
 from checks import CHEAP
 from combinations import (
@@ -18,6 +22,7 @@ from combinations import (
     Value,
     choices,
     combinations,
+    covering_set,
     ident,
     mentions,
     nearest,
@@ -125,35 +130,96 @@ def extend(project: Path, *, with_table: bool) -> None:
     commit(project)
 
 
+class Owner:
+    """The owner of a living service, who switches answers with cruft and migrates the database."""
+
+    def __init__(self, bakery: Bakery, repository: Path, folder: Path, database: str) -> None:
+        self.bakery = bakery
+        self.repository = repository
+        self.folder = folder
+        self.database = database
+        self.answers: Answers = {}
+
+    def start(self, answers: Answers, *, with_table: bool) -> None:
+        """Generate a service and use it, extend it, and use it again."""
+        self.answers = answers
+        self.project = create(self.repository, self.folder, answers)
+        self.live()
+        extend(self.project, with_table=with_table)
+        self.live()
+
+    def live(self) -> None:
+        """Migrate and use the service; no row may be lost."""
+        job = self.bakery.job(
+            "script",
+            self.project,
+            "requirements-dev.txt",
+            script=str(CLIENT),
+            arguments=[self.database, str(self.folder / "journal.json")],
+        )
+        self.bakery.run(job)
+        commit(self.project)
+
+    def switch(self, answers: Answers) -> None:
+        """Change all answers that differ; no migration may be edited or removed."""
+        had = migrations(self.project)
+        differ = {name for name in answers if answers[name] != self.answers[name]}
+        update(self.project, **{name: answers[name] for name in differ})
+        self.answers = answers
+        assert migrations(self.project) == had
+        fresh = self.bakery.bake(answers)
+        assert contents(self.project, *OWN_FILES) == contents(fresh, *OWN_FILES)
+        self.live()
+        assert had.items() <= migrations(self.project).items()
+
+
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_an_answer_is_switched_on_and_off_in_a_living_service(
     repository: Path, tmp_path: Path, bakery: Bakery, change: Change
 ) -> None:
-    def live() -> None:
-        paths = [str(tmp_path / "service.db"), str(tmp_path / "journal.json")]
-        requirements = "requirements-dev.txt"
-        job = bakery.job("script", project, requirements, script=str(CLIENT), arguments=paths)
-        bakery.run(job)
-        commit(project)
-
-    def switch(answers: Answers, others: Answers) -> None:
-        had = migrations(project)
-        update(
-            project, **{name: answers[name] for name in answers if answers[name] != others[name]}
-        )
-        assert migrations(project) == had
-        assert contents(project, *OWN_FILES) == contents(bakery.bake(answers), *OWN_FILES)
-        live()
-        assert had.items() <= migrations(project).items()
-
-    project = create(repository, tmp_path, change.before)
-    live()
+    owner = Owner(bakery, repository, tmp_path, f"sqlite:///{tmp_path}/service.db")
     databases = change.before["database"], change.after["database"]
-    extend(project, with_table="none" not in databases)
-    live()
+    owner.start(change.before, with_table="none" not in databases)
 
-    switch(change.after, change.before)
+    owner.switch(change.after)
     of_migrations = ["tests/test_migrations.py"] if change.after["database"] != "none" else []
     suite = ["-m", CHEAP, "app", *of_migrations]
-    bakery.run(bakery.job("suite", project, "requirements-dev.txt", arguments=suite))
-    switch(change.before, change.after)
+    bakery.run(bakery.job("suite", owner.project, "requirements-dev.txt", arguments=suite))
+
+    owner.switch(change.before)
+
+
+@pytest.fixture
+def new_database() -> Iterator[Callable[[str], str]]:
+    """Return a function that creates a database on a server, which is dropped after the test."""
+    created: list[tuple[Engine, str]] = []
+
+    def make(server: str) -> str:
+        url = make_url(real_servers.needed(server)[server])
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        name = f"living_{secrets.token_hex(6)}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        created.append((engine, name))
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    for engine, name in created:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+@pytest.mark.parametrize("server", ["postgresql", "mysql"])
+def test_a_living_service_on_a_server_goes_through_the_covering_set(
+    repository: Path,
+    tmp_path: Path,
+    bakery: Bakery,
+    server: str,
+    new_database: Callable[[str], str],
+) -> None:
+    stops = [closest(row, database=server) for row in covering_set()]
+    owner = Owner(bakery, repository, tmp_path, new_database(server))
+    owner.start(closest(SMALLEST, database=server), with_table=True)
+
+    for answers in stops:
+        owner.switch(answers)
