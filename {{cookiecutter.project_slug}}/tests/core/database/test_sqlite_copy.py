@@ -114,18 +114,6 @@ def test_only_an_empty_database_of_the_same_revision_is_copied_into(
     assert len(stored(engine)["authors"]) == 1
 
 
-def test_after_an_error_nothing_is_copied(target: Flask, file: Path) -> None:
-    create(engine := reading_engine.of(target))
-    with sa.create_engine(f"sqlite:///{file}").begin() as connection:
-        connection.exec_driver_sql("UPDATE books SET at = 'long ago'")
-
-    result = copy(target, file)
-
-    assert result.exit_code == 1
-    assert "Error: Nothing was copied. A row of books cannot be: " in result.output
-    assert stored(engine) == {name: [] for name in ROWS}
-
-
 # {% if cookiecutter.database == "postgresql" %}
 def test_sequences_continue_above_the_copied_keys(
     target: Flask, file: Path, monkeypatch: pytest.MonkeyPatch
@@ -141,3 +129,13 @@ def test_sequences_continue_above_the_copied_keys(
 
 
 # {% endif %}
+def test_after_an_error_nothing_is_copied(target: Flask, file: Path) -> None:
+    create(engine := reading_engine.of(target))
+    with sa.create_engine(f"sqlite:///{file}").begin() as connection:
+        connection.exec_driver_sql("UPDATE books SET at = 'long ago'")
+
+    result = copy(target, file)
+
+    assert result.exit_code == 1
+    assert "Error: Nothing was copied. A row of books cannot be: " in result.output
+    assert stored(engine) == {name: [] for name in ROWS}
