@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from app.core.database.autogenerate import VERSION_TABLE
-from app.core.database.engine import db, migration_engine
+from app.core.database.dialects import connect_args
+from app.core.database.engine import database_settings, db, migration_engine
 
 MAX_AT_ONCE = 1_000
 # {% if cookiecutter.database == "postgresql" %}
@@ -102,7 +103,11 @@ def continue_sequences(target: sa.Connection) -> None:
 @with_appcontext
 def copy_from_sqlite(file: Path) -> None:
     """Copy all rows of an SQLite file into this database, which must be migrated and empty."""
-    engine = sa.create_engine(f"sqlite:///{file}", poolclass=sa.NullPool, hide_parameters=True)
+    url = sa.URL.create("sqlite", database=str(file))
+    arguments = connect_args(database_settings.current, url)
+    engine = sa.create_engine(
+        url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments
+    )
     with engine.connect() as source, migration_engine(current_app).begin() as target:
         refuse(source, target)
         for name, number in copied(source, target):
