@@ -20,7 +20,7 @@ FAILURE_LINES = re.compile(
 COMBINATION = "::test_a_combination_passes_everything["
 # The target for the mean CPU seconds of a runtime combination.
 TARGET = 2.0
-# The mean at which a run fails: eight times the usual cost (docs/proof.md), because CPU seconds double on
+# The mean at which a run fails: seven times the usual cost (docs/proof.md), because CPU seconds double on
 # a busy machine. It detects a defect such as an unused cache of mypy, which costs 20. The printed figure
 # shows gradual increases.
 MAX_MEAN = 10.0
