@@ -16,7 +16,7 @@ from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7
-MAX_SECONDS = 1.0
+# Seconds would depend on the machine.
 MAX_RATIO = 1.5
 Clock = Callable[[], float]
 
@@ -66,8 +66,8 @@ def main() -> None:
         f"generation with defaults: {with_hooks:.2f} s for {files} files, "
         f"{ratio:.2f} times cookiecutter without hooks ({baseline:.2f} s)"
     )
-    if with_hooks > MAX_SECONDS or ratio > MAX_RATIO:
-        sys.exit(f"The limits are {MAX_SECONDS} s and {MAX_RATIO} times")
+    if ratio > MAX_RATIO:
+        sys.exit(f"The limit is {MAX_RATIO} times")
 
 
 if __name__ == "__main__":
