@@ -33,18 +33,14 @@ def type_of(column: sa.Column[Any]) -> TypeEngine[Any]:
     return column.type.as_generic(allow_nulltype=True)
 
 
-def tables(target: sa.Connection) -> list[sa.TableClause]:
+def tables(target: sa.Connection) -> list[sa.Table]:
     """List the tables of a database, each after those that it refers to."""
     found = sa.MetaData()
     found.reflect(target)
-    return [
-        sa.table(table.name, *(sa.column(each.name, type_of(each)) for each in table.columns))
-        for table in found.sorted_tables
-        if table.name != VERSION_TABLE
-    ]
+    return [table for table in found.sorted_tables if table.name != VERSION_TABLE]
 
 
-def refuse(source: sa.Connection, target: sa.Connection) -> None:
+def refuse(source: sa.Connection, target: sa.Connection, found: list[sa.Table]) -> None:
     """Raise a `ClickException` if the tables differ, or if there are rows in the target."""
     revisions = [MigrationContext.configure(each).get_current_heads() for each in (source, target)]
     if revisions[0] != revisions[1]:
@@ -55,7 +51,7 @@ def refuse(source: sa.Connection, target: sa.Connection) -> None:
         raise click.ClickException(message)
     filled = [
         table.name
-        for table in tables(target)
+        for table in found
         if target.execute(
             sa.select(sa.exists(sa.select(sa.literal(1)).select_from(table)))
         ).scalar()
@@ -65,14 +61,18 @@ def refuse(source: sa.Connection, target: sa.Connection) -> None:
         raise click.ClickException(message)
 
 
-def copied(source: sa.Connection, target: sa.Connection) -> Iterator[tuple[str, int]]:
+def copied(
+    source: sa.Connection, target: sa.Connection, found: list[sa.Table]
+) -> Iterator[tuple[str, int]]:
     """Copy the rows of each table; yield its name and their number.
 
     Raises:
         ClickException: for a value that the file or the database does not accept.
 
     """
-    for table in tables(target):
+    for reflected in found:
+        columns = (sa.column(each.name, type_of(each)) for each in reflected.columns)
+        table = sa.table(reflected.name, *columns)
         number = 0
         try:
             for rows in source.execute(sa.select(table)).mappings().partitions(MAX_AT_ONCE):
@@ -85,13 +85,11 @@ def copied(source: sa.Connection, target: sa.Connection) -> Iterator[tuple[str, 
 
 
 # {% if cookiecutter.database == "postgresql" %}
-def continue_sequences(target: sa.Connection) -> None:
+def continue_sequences(target: sa.Connection, found: list[sa.Table]) -> None:
     """Let columns that generate their values continue above the rows that were copied."""
     if not (statement := CONTINUE_SEQUENCE.get(target.dialect.name)):
         return
-    found = sa.MetaData()
-    found.reflect(target)
-    for table in found.sorted_tables:
+    for table in found:
         for key in table.primary_key.columns:
             if isinstance(key.type, sa.Integer):
                 target.exec_driver_sql(statement.format(table=table.name, key=key.name))
@@ -109,11 +107,12 @@ def copy_from_sqlite(file: Path) -> None:
         url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments
     )
     with engine.connect() as source, migration_engine(current_app).begin() as target:
-        refuse(source, target)
-        for name, number in copied(source, target):
+        found = tables(target)
+        refuse(source, target, found)
+        for name, number in copied(source, target, found):
             click.echo(f"{name}: {number} rows copied")
         # {% if cookiecutter.database == "postgresql" %}
-        continue_sequences(target)
+        continue_sequences(target, found)
         # {% endif %}
 
 
