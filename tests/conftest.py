@@ -9,6 +9,7 @@ import pytest
 
 import ramdisk
 from bakery import Bakery, Meter
+from cruft_projects import template_repository
 from ramdisk import RamDisk
 from summary import MAX_MEAN, Summary, share
 
@@ -77,3 +78,15 @@ def bakery(all_services: Bakery) -> Bakery:
     """Lend the bakery to one test, with a meter of its own."""
     all_services.meter = Meter()
     return all_services
+
+
+@pytest.fixture(scope="module")
+def repository(all_services: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a git repository of the template, for cruft."""
+    return template_repository(all_services, tmp_path_factory.mktemp("repository") / "template")
+
+
+@pytest.fixture
+def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Use an empty home: nobody's own settings of cookiecutter or git."""
+    monkeypatch.setenv("HOME", str(tmp_path))

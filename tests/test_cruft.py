@@ -7,7 +7,7 @@ import pytest
 
 from bakery import Bakery
 from combinations import TREE, Answers, Value, choices, nearest, runtime_answers
-from cruft_projects import commit, contents, create, template_repository, update
+from cruft_projects import commit, contents, create, update
 
 DEFAULTS: Answers = {name: values[0] for name, values in choices().items()}
 # Other answers are changed in services with a database (test_living_services.py).
@@ -19,17 +19,7 @@ CHANGES = [
 ]
 
 # Begun first: a change is long work of git and Jinja in one process.
-pytestmark = [pytest.mark.slow, pytest.mark.long]
-
-
-@pytest.fixture(scope="module")
-def repository(all_services: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return template_repository(all_services, tmp_path_factory.mktemp("repository") / "template")
-
-
-@pytest.fixture(autouse=True)
-def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))  # nobody's own cookiecutter or git settings
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.usefixtures("at_home")]
 
 
 def test_a_new_service_is_up_to_date_and_without_differences(

@@ -28,7 +28,7 @@ from combinations import (
     nearest,
     runtime_answers,
 )
-from cruft_projects import MIGRATIONS, commit, contents, create, template_repository, update
+from cruft_projects import MIGRATIONS, commit, contents, create, update
 
 CLIENT = Path(__file__).with_name("living_client.py")
 FIRST_MIGRATION = TREE / MIGRATIONS / "0001_create_tables.py"
@@ -50,7 +50,7 @@ OWN_LINE = "\n\nfrom app.health import own_rows  # noqa: E402, F401\n"
 OWN_FILES = ("app/health/own_rows.py", "app/health/__init__.py", "migrations/retained.toml")
 
 # Begun first: they wait for git, and each is minutes long.
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.usefixtures("at_home")]
 
 
 @dataclass(frozen=True)
@@ -105,16 +105,6 @@ CHANGES = [
         for before, after in ONCE_BROKEN
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def repository(all_services: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return template_repository(all_services, tmp_path_factory.mktemp("repository") / "template")
-
-
-@pytest.fixture(autouse=True)
-def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))  # nobody's own cookiecutter or git settings
 
 
 def migrations(project: Path) -> dict[str, bytes]:
