@@ -1,4 +1,8 @@
-"""The access rules of all routes."""
+"""The access rules of all routes, which their domains declare."""
+
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -7,51 +11,26 @@ from flask.testing import FlaskClient
 from conftest import authorization
 from tests import routes
 
-# The status of each route, by client, for resources that do not exist. A route that is not
-# listed fails a test: these are the rules of access, on one page.
-RULES = {
-    # route: (no token, a user, an administrator)
-    "POST /api/v1/quotes": (422, 422, 422),
-    # {% if cookiecutter.webhooks %}
-    "POST /webhooks/payments": (403, 403, 403),  # without a signature
-    # {% endif %}
-    # {% if cookiecutter.auth == "jwt" %}
-    "POST /api/v1/auth/email-change/confirm": (422, 422, 422),
-    "POST /api/v1/auth/email-verification": (422, 422, 422),
-    "POST /api/v1/auth/email-verification/confirm": (422, 422, 422),
-    "POST /api/v1/auth/login": (422, 422, 422),
-    "POST /api/v1/auth/logout": (401, 204, 204),
-    "POST /api/v1/auth/logout-everywhere": (401, 204, 204),
-    "POST /api/v1/auth/password-reset": (422, 422, 422),
-    "POST /api/v1/auth/password-reset/confirm": (422, 422, 422),
-    "POST /api/v1/auth/refresh": (422, 422, 422),
-    "POST /api/v1/users": (422, 422, 422),
-    "DELETE /api/v1/users/me": (401, 422, 422),
-    "GET /api/v1/users/me": (401, 404, 200),
-    "POST /api/v1/users/me/email": (401, 422, 422),
-    "POST /api/v1/users/me/password": (401, 422, 422),
-    "GET /api/v1/admin/users": (401, 403, 200),
-    "GET /api/v1/admin/users/<uuid:user_id>": (401, 403, 404),
-    "POST /api/v1/admin/users/<uuid:user_id>/activate": (401, 403, 404),
-    "POST /api/v1/admin/users/<uuid:user_id>/deactivate": (401, 403, 404),
-    "PUT /api/v1/admin/users/<uuid:user_id>/role": (401, 403, 422),
-    # {% endif %}
-    # {% if cookiecutter.database != "none" %}
-    "GET /api/v1/orders": (401, 200, 200),
-    "POST /api/v1/orders": (401, 422, 422),
-    "GET /api/v1/orders/<uuid:order_id>": (401, 404, 404),
-    "POST /api/v1/orders/<uuid:order_id>/cancel": (401, 404, 404),
-    "GET /api/v1/admin/audit": (401, 403, 200),
-    "GET /api/v1/admin/orders": (401, 403, 200),
-    "POST /api/v1/admin/orders/<uuid:order_id>/cancel": (401, 403, 404),
-    # {% endif %}
-}
+APP = Path(__file__).parents[1] / "app"
+DOMAINS = sorted(path.parts[-3] for path in APP.glob("*/tests/access_rules.py"))
+
+
+def declared() -> list[tuple[str, tuple[int, int, int]]]:
+    """Return the rules of all domains: each has those of its routes in `tests/access_rules.py`."""
+    tables = [import_module(f"app.{domain}.tests.access_rules").RULES for domain in DOMAINS]
+    return [rule for table in tables for rule in table.items()]
 
 
 def test_every_route_of_the_api_has_its_rule(app: Flask) -> None:
     served = {f"{method} {rule.rule}" for method, rule in routes.api_routes(app)}
 
-    assert served == RULES.keys()
+    assert served == {route for route, _ in declared()}
+
+
+def test_no_two_domains_declare_a_rule_for_one_route() -> None:
+    times = Counter(route for route, _ in declared())
+
+    assert [route for route, count in times.items() if count > 1] == []
 
 
 @pytest.mark.attack
@@ -63,7 +42,7 @@ def test_each_route_admits_exactly_the_clients_of_its_rule(
         "a user": authorization(app, "user"),
         "an administrator": authorization(app, "admin"),
     }
-    for route, statuses in RULES.items():
+    for route, statuses in declared():
         method, _, rule = route.partition(" ")
         path = routes.filled_in(rule)
         for (name, header), status in zip(principals.items(), statuses, strict=True):

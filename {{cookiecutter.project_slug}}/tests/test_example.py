@@ -49,6 +49,7 @@ WIRED = {
     "app/admin/routes.py": "administrators see and cancel orders",
     "app/admin/schemas.py": "the audit log names what was done to an order",
     "app/admin/service.py": "administrators cancel orders",
+    "app/admin/tests/access_rules.py": "administrators see and cancel orders",
     "app/admin/tests/test_accounts.py": "who lost a role sees no orders of others",
     "app/admin/tests/test_admin.py": "administrators see and cancel orders",
     "app/pages/rendering.py": "the frame links to the pages",
@@ -63,7 +64,6 @@ WIRED = {
     "app/webhooks/tests/test_payment_log.py": "an event of a payment names the order",
     "app/webhooks/tests/test_webhooks.py": "an event of a payment names the order",
     "pyproject.toml": "the import contracts list each domain",
-    "tests/test_access_rules.py": "the rules of access list each route",
 }
 
 
