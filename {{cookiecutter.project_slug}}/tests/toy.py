@@ -72,6 +72,15 @@ def replace_note(note: dict[str, object]) -> Response:
     return json_response({**note, "text": str(access.principal().id)})
 
 
+@blueprint.route("/reader", methods=["GET"])
+@blueprint.identifies()
+@blueprint.response(200, NoteSchema)
+def get_note_for_reader() -> Response:
+    """Return a note with the principal's id, or for nobody."""
+    reader = access.optional_principal()
+    return json_response({"text": str(reader.id) if reader else "nobody", "copies": 1})
+
+
 # {% endif %}
 # {% if cookiecutter.database != "none" %}
 @blueprint.route("/pages", methods=["GET"])

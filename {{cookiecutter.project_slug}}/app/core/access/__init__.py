@@ -25,6 +25,8 @@ from app.core.access.principals import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     check_on_each_request,
     # {% endif %}
+    identified,
+    optional_principal,
     principal,
     require_scope,
     scope_required,
@@ -46,7 +48,9 @@ __all__ = [  # one line where it fits
     "check_on_each_request",
     # {% endif %}
     "declare_scopes",
+    "identified",
     "init_app",
+    "optional_principal",
     "principal",
     "require_scope",
     "scope_required",

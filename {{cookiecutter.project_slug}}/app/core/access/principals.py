@@ -1,6 +1,7 @@
 """The principal of a request and its scopes, checked before the request's arguments are read.
 
-A route declares the scope that it requires: `@blueprint.requires("notes:read")`.
+A route declares the scope that it requires: `@blueprint.requires("notes:read")`. A route that is open
+to everyone may still need to know who asks: `@blueprint.identifies()`.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from flask import Flask, g, request
+from flask import Flask, Response, after_this_request, g, request
 
 from app.core import pipeline, telemetry
 from app.core.errors import DETAILS, Problem
@@ -129,9 +130,44 @@ def scope_required(scope: str, view: Callable[P, R]) -> Callable[P, R]:
     return wrapped_view
 
 
+def identify() -> None:
+    """Authenticate the request if it has credentials. Without them it has no principal.
+
+    Raises:
+        Unauthenticated: when there are credentials, but no valid token.
+
+    """
+    after_this_request(_vary_by_credentials)
+    if request.headers.get("Authorization"):
+        _authenticate()
+
+
+def identified(view: Callable[P, R]) -> Callable[P, R]:
+    """Return a view that everyone may call, and that knows who does."""
+
+    @wraps(view)
+    def wrapped_view(*args: P.args, **kwargs: P.kwargs) -> R:
+        identify()
+        return view(*args, **kwargs)
+
+    return wrapped_view
+
+
 def principal() -> Principal:
-    """Return the principal of this request."""
+    """Return the principal of this request, on a route that requires one."""
     return cast("Principal", g.principal)
+
+
+def optional_principal() -> Principal | None:
+    """Return the principal of this request, or None if it has no credentials."""
+    return cast("Principal | None", g.get("principal"))
+
+
+def _vary_by_credentials(response: Response) -> Response:
+    # A shared cache may store the response to a request without credentials, and must not return it
+    # to a client that has some (RFC 9110, 12.5.5).
+    response.vary.add("Authorization")
+    return response
 
 
 def _authenticate() -> Principal:

@@ -66,6 +66,19 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorate
 
+    def identifies(self) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Admit everyone, authenticate clients that send credentials, and document both.
+
+        Place it as `requires`. `access.optional_principal()` is None without credentials; invalid
+        ones are refused. A response that depends on the principal needs an ETag that does, too.
+        """
+
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            described = self.problems(401)(self.doc(security=[{}, {"token": []}])(view))
+            return access.identified(described)
+
+        return decorate
+
     # {% endif %}
     def response(
         self,

@@ -2,7 +2,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.core import access
-from conftest import LogLines, MakeApp, authorization, user_id
+from conftest import LogLines, MakeApp, authorization, body, user_id
 from tests import toy
 
 
@@ -24,8 +24,8 @@ def test_a_principal_with_the_scope_is_admitted(guarded: FlaskClient) -> None:
 
 @pytest.mark.attack
 def test_an_unauthenticated_client_gets_no_details_of_a_route(guarded: FlaskClient) -> None:
-    for body in ({"json": {"unknown": 1}}, {"data": "{"}, {"data": b"x" * 2_000_000}, {}):
-        response = guarded.put(toy.URL, headers={"Authorization": ""}, **body)
+    for sent in ({"json": {"unknown": 1}}, {"data": "{"}, {"data": b"x" * 2_000_000}, {}):
+        response = guarded.put(toy.URL, headers={"Authorization": ""}, **sent)
 
         assert response.status_code == 401
         assert response.json is not None
@@ -87,6 +87,35 @@ def test_each_log_line_of_a_request_has_its_user_id(
     known, unknown = log_lines
     assert known["user.id"] == str(user_id(guarded.application))
     assert "user.id" not in unknown
+
+
+def test_an_open_route_knows_who_asks(guarded: FlaskClient) -> None:
+    known = str(user_id(guarded.application))
+    for headers, reader in (({}, known), ({"Authorization": ""}, "nobody")):
+        response = guarded.get(f"{toy.URL}/reader", headers=headers)
+
+        assert response.status_code == 200
+        assert body(response)["text"] == reader
+        assert "Authorization" in response.vary
+
+
+@pytest.mark.attack
+def test_an_open_route_refuses_invalid_credentials(
+    guarded: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    for header in ("Bearer", "Bearer a.b.c", "Basic YQ==", "a.b.c"):
+        with subtests.test(header):
+            response = guarded.get(f"{toy.URL}/reader", headers={"Authorization": header})
+
+            assert response.status_code == 401
+            assert "Authorization" in response.vary
+
+
+def test_the_document_says_that_credentials_are_optional(guarded: FlaskClient) -> None:
+    operation = body(guarded.get("/api/openapi.json"))["paths"][f"{toy.URL}/reader"]["get"]
+
+    assert operation["security"] == [{}, {"token": []}]
+    assert "401" in operation["responses"]
 
 
 # {% if cookiecutter.auth == "jwt" %}
