@@ -25,6 +25,8 @@ from app.core.access.principals import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     check_on_each_request,
     # {% endif %}
+    declare_scheme,
+    further_schemes,
     identified,
     optional_principal,
     principal,
@@ -47,7 +49,9 @@ __all__ = [  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     "check_on_each_request",
     # {% endif %}
+    "declare_scheme",
     "declare_scopes",
+    "further_schemes",
     "identified",
     "init_app",
     "optional_principal",

@@ -4,9 +4,10 @@ A route declares the scope that it requires: `@blueprint.requires("notes:read")`
 to everyone may still need to know who asks: `@blueprint.identifies()`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -19,7 +20,10 @@ from app.core.extension import Extension
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}  # for the OpenAPI document
+BEARER = "bearer"
+SCHEME = {"type": "http", "scheme": BEARER, "bearerFormat": "JWT"}  # for the OpenAPI document
+SCHEME_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+"""The names of schemes that can be names in the OpenAPI document, too (RFC 9110, 11.1, has more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,17 @@ class InsufficientScope(Problem):
 Verify = Callable[[str], Principal]
 """Returns the principal of a token, or raises `InvalidToken`."""
 
-token_verifier = Extension[Verify]("token_verifier")
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A scheme of the header `Authorization` (RFC 9110, 11.1), and what verifies its credentials."""
+
+    name: str
+    verify: Verify
+
+
+auth_schemes = Extension[dict[str, Scheme]]("auth_schemes")
+"""The accepted schemes by their names in lower case; the first one is Bearer."""
 # {% if cookiecutter.auth == "jwt" %}
 
 ScopeCheck = Callable[[Principal], bool]
@@ -81,11 +95,37 @@ scope_checks = Extension[dict[str, ScopeCheck]]("scope_checks")
 
 
 def init_app(app: Flask, verify: Verify) -> None:
-    """Authenticate requests with `verify`."""
-    token_verifier.set(app, verify)
+    """Authenticate requests with the header `Authorization: Bearer <token>`."""
+    auth_schemes.set(app, {BEARER: Scheme("Bearer", verify)})
     # {% if cookiecutter.auth == "jwt" %}
     scope_checks.set(app, {})
     # {% endif %}
+
+
+def declare_scheme(app: Flask, name: str, verify: Verify | None = None) -> None:
+    """Accept another scheme: `Authorization: <name> <credentials>`.
+
+    `verify` returns the principal of the credentials or raises `InvalidToken`. Without it, the
+    credentials are the access tokens that Bearer accepts.
+
+    Raises:
+        ValueError: for a name that is malformed, or that is declared already, in whatever case.
+
+    """
+    accepted = auth_schemes.of(app)
+    if not SCHEME_NAME.fullmatch(name):
+        message = f"the scheme {name!r} must be a letter, then letters, digits, '.', '_' and '-'"
+        raise ValueError(message)
+    if name.lower() in accepted:
+        message = f"the scheme {name!r} is declared twice"
+        raise ValueError(message)
+    accepted[name.lower()] = Scheme(name, verify or accepted[BEARER].verify)
+    app.after_request(partial(_add_challenge, name))
+
+
+def further_schemes(app: Flask) -> list[str]:
+    """Return the names of the declared schemes, without Bearer."""
+    return [each.name for key, each in auth_schemes.of(app).items() if key != BEARER]
 
 
 # {% if cookiecutter.auth == "jwt" %}
@@ -170,10 +210,18 @@ def _vary_by_credentials(response: Response) -> Response:
     return response
 
 
+def _add_challenge(scheme: str, response: Response) -> Response:
+    """Add the challenge of another scheme to a response that has one (RFC 9110, 11.6.1)."""
+    if "WWW-Authenticate" in response.headers:
+        response.headers.add("WWW-Authenticate", scheme)
+    return response
+
+
 def _authenticate() -> Principal:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    name, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme = auth_schemes.current.get(name.lower())
+    if scheme is None or not token:
         raise Unauthenticated
-    g.principal = found = token_verifier.current(token.strip())
+    g.principal = found = scheme.verify(token.strip())
     pipeline.current().log_fields[telemetry.USER_ID] = str(found.id)
     return found

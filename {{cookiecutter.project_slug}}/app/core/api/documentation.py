@@ -104,6 +104,11 @@ def document(app: Flask) -> dict[str, Any]:
     built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
     built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
     built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
+    # {% if cookiecutter.auth != "none" %}
+    further = {openapi.scheme_id(name): name for name in access.further_schemes(app)}
+    for scheme_id, name in further.items():
+        built.spec.components.security_scheme(scheme_id, {"type": "http", "scheme": name})
+    # {% endif %}
     # {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
     for name, scheme in security_schemes.of(app).items():
         built.spec.components.security_scheme(name, scheme)
@@ -119,6 +124,9 @@ def document(app: Flask) -> dict[str, Any]:
     components["responses"] = {name: _problem(name) for name in components["responses"]}
     # flask-smorest describes its own pagination even if it is not used.
     components["schemas"].pop("PaginationMetadata", None)
+    # {% if cookiecutter.auth != "none" %}
+    openapi.accept_schemes(described, further)
+    # {% endif %}
     return openapi.complete(described)
 
 

@@ -107,6 +107,21 @@ def complete(document: Node) -> Node:
     return document
 
 
+# {% if cookiecutter.auth != "none" %}
+def scheme_id(name: str) -> str:
+    """Return the id of a further scheme of `Authorization`; `token` is the id of Bearer."""
+    return f"{name.lower()}_scheme"
+
+
+def accept_schemes(document: Node, scheme_ids: Mapping[str, str]) -> None:
+    """Add schemes, by their ids, as alternatives to each operation that accepts a token."""
+    for operation in operations(document):
+        accepted = operation.get("security", [])
+        tokens = [each["token"] for each in accepted if "token" in each]
+        accepted += [{name: scopes} for name in scheme_ids for scopes in tokens]
+
+
+# {% endif %}
 def operations(document: Mapping[str, Any]) -> Iterator[Node]:
     """Yield each operation of a document."""
     for path in document["paths"].values():

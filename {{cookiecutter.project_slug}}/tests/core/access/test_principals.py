@@ -1,9 +1,21 @@
+from uuid import UUID
+
 import pytest
 from flask.testing import FlaskClient
 
 from app.core import access
 from conftest import LogLines, MakeApp, authorization, body, user_id
 from tests import toy
+
+KEY = "k-1"
+PROGRAM = access.Principal(UUID(int=9), frozenset({"notes:read"}))
+
+
+def principal_of_key(key: str) -> access.Principal:
+    """Return the principal of the key."""
+    if key != KEY:
+        raise access.InvalidToken
+    return PROGRAM
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +128,88 @@ def test_the_document_says_that_credentials_are_optional(guarded: FlaskClient) -
 
     assert operation["security"] == [{}, {"token": []}]
     assert "401" in operation["responses"]
+
+
+@pytest.fixture(scope="module")
+def with_schemes(make_app: MakeApp) -> FlaskClient:
+    """Return a client of an application that accepts two further schemes."""
+    app = toy.init_app(make_app())
+    access.declare_scheme(app, "Token")
+    access.declare_scheme(app, "ApiKey", principal_of_key)
+    return app.test_client()
+
+
+def test_a_further_scheme_accepts_the_same_tokens_or_its_own_credentials(
+    with_schemes: FlaskClient,
+) -> None:
+    app = with_schemes.application
+    bearer = authorization(app)
+    token = bearer.removeprefix("Bearer ")
+    for header, reader in (
+        (bearer, user_id(app)),
+        (f"Token {token}", user_id(app)),
+        (f"tOKEN {token}", user_id(app)),  # RFC 9110, 11.1: compared without case
+        (f"apikey {KEY}", PROGRAM.id),
+    ):
+        response = with_schemes.get(toy.URL, headers={"Authorization": header})
+
+        assert response.status_code == 200
+        assert body(response)["text"] == str(reader)
+
+
+@pytest.mark.attack
+def test_a_further_scheme_admits_nobody_without_its_credentials(
+    with_schemes: FlaskClient, subtests: pytest.Subtests
+) -> None:
+    token = authorization(with_schemes.application).removeprefix("Bearer ")
+    headers = ("Token", "Token a.b.c", f"ApiKey {token}", f"Token {KEY}", f"Bearer {KEY}")
+    for header in headers:
+        with subtests.test(header[:20]):
+            response = with_schemes.get(toy.URL, headers={"Authorization": header})
+
+            assert response.status_code == 401
+
+
+def test_a_response_without_access_has_a_challenge_for_each_scheme(
+    with_schemes: FlaskClient,
+) -> None:
+    app = with_schemes.application
+    unknown = with_schemes.get(toy.URL, headers={"Authorization": ""})
+    forbidden = with_schemes.put(toy.URL, json=toy.NOTE)
+    admitted = with_schemes.get(toy.URL, headers={"Authorization": authorization(app)})
+
+    assert set(unknown.headers.getlist("WWW-Authenticate")) == {"Bearer", "Token", "ApiKey"}
+    assert {"Token", "ApiKey"} < set(forbidden.headers.getlist("WWW-Authenticate"))
+    assert "WWW-Authenticate" not in admitted.headers
+
+
+def test_the_document_lists_each_scheme(with_schemes: FlaskClient) -> None:
+    document = body(with_schemes.get("/api/openapi.json"))
+    schemes = document["components"]["securitySchemes"]
+    operations = document["paths"]
+
+    assert schemes["token"] == access.SCHEME
+    assert schemes["token_scheme"] == {"type": "http", "scheme": "Token"}
+    assert schemes["apikey_scheme"] == {"type": "http", "scheme": "ApiKey"}
+    assert operations[toy.URL]["get"]["security"] == [
+        {"token": ["notes:read"]},
+        {"token_scheme": ["notes:read"]},
+        {"apikey_scheme": ["notes:read"]},
+    ]
+    assert operations[f"{toy.URL}/reader"]["get"]["security"][0] == {}
+    assert operations[toy.URL]["post"]["security"] == []
+
+
+def test_a_scheme_has_a_name_of_its_own(make_app: MakeApp) -> None:
+    app = make_app()
+    access.declare_scheme(app, "Token")
+
+    for name in ("token", "Bearer"):
+        with pytest.raises(ValueError, match=f"the scheme '{name}' is declared twice"):
+            access.declare_scheme(app, name)
+    for name in ("", "Api Key", "7even", "Token\n"):
+        with pytest.raises(ValueError, match="must be a letter, then letters, digits"):
+            access.declare_scheme(app, name)
 
 
 # {% if cookiecutter.auth == "jwt" %}
