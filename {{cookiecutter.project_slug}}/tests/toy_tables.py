@@ -6,7 +6,7 @@ A test module with `pytestmark = pytest.mark.usefixtures("toy_tables")` has them
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, MetaData, String, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, MetaData, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, reading
@@ -39,6 +39,21 @@ class Remark(ToyBase, kw_only=True):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default_factory=uuid4)
     note_id: Mapped[UUID] = mapped_column(ForeignKey(Note.id), index=True)
+
+
+class Label(ToyBase, kw_only=True):
+    """A label of a note: each name once."""
+
+    __tablename__ = "labels"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default_factory=uuid4)
+    name: Mapped[str] = mapped_column(String(20), unique=True)
+    note_id: Mapped[UUID | None] = mapped_column(ForeignKey(Note.id), default=None)
+    copies: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(init=False)
+
+    __table_args__ = (CheckConstraint("copies >= 0", name="copies"),)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
 
 
 def stored_notes() -> int:

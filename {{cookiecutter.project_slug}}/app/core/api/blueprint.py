@@ -26,6 +26,14 @@ ANYWHERE = [
     # {% endif %}
 ]
 
+# Problems that any route that may change something may return.
+OF_CHANGES = [
+    403,  # a page of another site has sent the request
+    # {% if cookiecutter.database != "none" %}
+    409,  # a unique constraint, a foreign key, or a row that was changed meanwhile
+    # {% endif %}
+]
+
 P = ParamSpec("P")
 R = TypeVar("R")
 Route = TypeVar("Route", bound=RouteCallable)
@@ -37,17 +45,17 @@ class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = Parser()
 
     def route(self, rule: str, **options: Any) -> Callable[[Route], Route]:  # noqa: ANN401  Flask's signature
-        """Serve a view; document its operationId and, for unsafe methods, the cross-origin 403.
+        """Serve a view; document its operationId and the problems of its methods.
 
         The operationId is made from the view's name: use a verb and a noun, `list_notes`.
         """
         serve = super().route(rule, **options)
         reads = SAFE_METHODS.issuperset(options.get("methods", SAFE_METHODS))
-        refusals = () if reads else (403,)
+        problems = [] if reads else OF_CHANGES
 
         def decorate(view: Route) -> Route:
             named = self.doc(operationId=openapi.operation_id(view.__name__))(view)
-            return serve(cast("Route", self.problems(*refusals)(named)))
+            return serve(cast("Route", self.problems(*problems)(named)))
 
         return decorate
 

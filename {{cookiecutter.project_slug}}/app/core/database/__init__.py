@@ -5,6 +5,7 @@ from flask import Flask
 from app.core.database import (  # one line where it fits
     autogenerate,
     availability,
+    constraints,
     engine,
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui or cookiecutter.background_tasks or cookiecutter.webhooks %}
     pruning,
@@ -15,6 +16,7 @@ from app.core.database import (  # one line where it fits
     transaction_retries,
     # {% endif %}
 )
+from app.core.database.constraints import ForeignKeyViolation, UniqueViolation
 from app.core.database.dialects import connect_args
 from app.core.database.engine import (  # one line where it fits
     # {% if cookiecutter.background_tasks %}
@@ -28,6 +30,7 @@ from app.core.database.engine import (  # one line where it fits
     reading_engine,
     writing,
 )
+from app.core.database.inserts import insert_if_absent
 from app.core.database.settings import DatabaseSettings
 from app.core.database.types import Base, UTCDateTime
 
@@ -40,7 +43,9 @@ __all__ = [  # one line where it fits
     # {% endif %}
     "Base",
     "DatabaseSettings",
+    "ForeignKeyViolation",
     "UTCDateTime",
+    "UniqueViolation",
     # {% if cookiecutter.background_tasks %}
     "affected",
     # {% endif %}
@@ -48,6 +53,7 @@ __all__ = [  # one line where it fits
     "database_settings",
     "db",
     "init_app",
+    "insert_if_absent",
     "migration_engine",
     "reading",
     "reading_engine",
@@ -67,6 +73,7 @@ def init_app(app: Flask, settings: DatabaseSettings) -> None:
     sqlite_copy.init_app(app)
     # {% endif %}
     availability.init_app(app)
+    constraints.init_app(app)
     slow_queries.init_app(app, settings)
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui or cookiecutter.background_tasks or cookiecutter.webhooks %}
     pruning.init_app(app)

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, Insert, Table, insert
 from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
 
 from app.core.database import (  # one line where it fits
     database_url,
     # {% if cookiecutter.database == "mysql" %}
     mysql_numbers,
+    # {% endif %}
+    # {% if cookiecutter.database == "postgresql" %}
+    postgresql_inserts,
     # {% endif %}
 )
 from app.core.database.settings import DatabaseSettings
@@ -121,6 +124,11 @@ class Backend:
     isolation_level: IsolationLevel = "READ COMMITTED"
     on_connect: tuple[Callable[[DBAPIConnection, object], None], ...] = ()
     on_begin: tuple[Callable[[Connection], None], ...] = ()
+    insert_if_absent: Callable[[Table], Insert] = insert
+    """Returns an INSERT that a transaction survives if the row exists.
+
+    A UniqueViolation ends only the statement, except on PostgreSQL.
+    """
 
 
 # {% if cookiecutter.database != "sqlite" %}
@@ -133,7 +141,9 @@ BACKENDS = {
     # {% if cookiecutter.database == "postgresql" %}
     # Every transaction on a standby is read-only, too.
     "postgresql": Backend(
-        _postgresql, _by_query("SELECT current_setting('transaction_read_only') = 'off'")
+        _postgresql,
+        _by_query("SELECT current_setting('transaction_read_only') = 'off'"),
+        insert_if_absent=postgresql_inserts.on_conflict_do_nothing,
     ),
     # {% endif %}
     # {% if cookiecutter.database == "mysql" %}

@@ -30,6 +30,7 @@ from sqlalchemy import (  # one line where it fits
 from sqlalchemy.orm import Session
 
 from app.core.database import (  # one line where it fits
+    constraints,
     # {% if cookiecutter.database != "sqlite" %}
     disconnects,
     transaction_retries,
@@ -88,6 +89,7 @@ class _SQLAlchemy(SQLAlchemy):
         # {% if cookiecutter.database != "sqlite" %}
         event.listen(reading, "handle_error", disconnects.replace, retval=True)
         # {% endif %}
+        event.listen(reading, "handle_error", constraints.name_violation, retval=True)
         reading_engine.set(app, reading)
         unstorable.observe(reading)
         return writing
