@@ -17,6 +17,9 @@ from app import (  # one line where it fits
     pages,
     # {% endif %}
     quotes,
+    # {% if cookiecutter.auth != "none" %}
+    roles,
+    # {% endif %}
     # {% if cookiecutter.auth == "jwt" or cookiecutter.auth == "oidc" and cookiecutter.web_ui and cookiecutter.database != "none" %}
     sessions,
     # {% endif %}
@@ -72,7 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
     observability.init_app(app, settings)
     # {% if cookiecutter.auth != "none" %}
-    access.init_app(app, settings)
+    access.init_app(app, settings, roles.Role)
     # {% endif %}
     api.init_app(app, settings)
     # {% if cookiecutter.caching %}

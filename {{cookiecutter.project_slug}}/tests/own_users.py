@@ -7,9 +7,9 @@ from flask import Flask
 from app.core import access
 from app.core.access import Principal
 from app.core.access.tokens import tokens
+from app.roles import Role
 from app.users import passwords
 from app.users import service as users
-from app.users.models import Role
 from app.users.tests import make
 
 WRONG_LENGTH = passwords.WRONG_LENGTH

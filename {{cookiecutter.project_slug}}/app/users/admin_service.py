@@ -10,16 +10,16 @@ from app.core.access import InsufficientScope
 from app.core.api.pagination import Page, Position
 from app.core.database import reading
 from app.core.errors import Conflict, NotFound
+from app.roles import Role
 from app.sessions import service as sessions
 from app.users import repository
-from app.users.models import Role, User
+from app.users.models import User
 from app.users.repository import AccountView
 
 __all__ = [
     "AccountUnchanged",
     "AccountView",
     "OwnAccount",
-    "Role",
     "activate",
     "deactivate",
     "find",

@@ -1,7 +1,6 @@
 """The tables of accounts and of attempts."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Enum, Index, String
@@ -9,15 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
 from app.core.mail import EMAIL_LENGTH
+from app.roles import Role
 
 DIGEST_LENGTH = 64
-
-
-class Role(StrEnum):
-    """The role of a user; `app.core.access.scopes` maps it to scopes."""
-
-    USER = "user"
-    ADMIN = "admin"
 
 
 class User(Base, kw_only=True):

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 from app.core.api import pagination
 from app.core.api.pagination import Position
 from app.core.database import reading
-from app.users.models import Role, User
+from app.roles import Role
+from app.users.models import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from marshmallow import fields, validate
 
 from app.core.mail import EmailField
 from app.core.schemas import Schema
+from app.roles import Role
 from app.users import passwords
-from app.users.models import Role
 
 MAX_PASSWORD_LENGTH = 1_024  # before normalisation; app.users.passwords has the rules
 MAX_TOKEN_LENGTH = 1_024

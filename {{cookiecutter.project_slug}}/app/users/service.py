@@ -22,6 +22,7 @@ from app.core.database import writing
 from app.core.errors import NotFound, Problem
 from app.core.extension import Extension
 from app.core.mail.recipients import EmailCategory
+from app.roles import Role
 from app.sessions import service as sessions
 from app.users import (  # one line where it fits
     attempts,
@@ -32,7 +33,7 @@ from app.users import (  # one line where it fits
     # {% endif %}
 )
 from app.users.emails import EmailRequest
-from app.users.models import Role, User
+from app.users.models import User
 from app.users.passwords import passwords
 from app.users.repository import Credentials, UserView
 from app.users.signed_links import InvalidLink, Link, Purpose, links

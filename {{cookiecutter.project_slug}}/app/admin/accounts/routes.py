@@ -16,8 +16,8 @@ from app.admin.routes import blueprint
 from app.core import access
 from app.core.api import json_response
 from app.core.api.pagination import PageArguments
+from app.roles import Role
 from app.users import admin_service as users
-from app.users.admin_service import Role
 
 
 class _AccountPage(PageArguments):

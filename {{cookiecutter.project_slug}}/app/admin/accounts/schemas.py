@@ -5,7 +5,7 @@ from marshmallow import fields, validate
 from app.core.api.pagination import PageQuery, page_schema
 from app.core.mail import EmailField
 from app.core.schemas import Schema
-from app.users.admin_service import Role
+from app.roles import Role
 from app.users.schemas import UserSchema
 
 

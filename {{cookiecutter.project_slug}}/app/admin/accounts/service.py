@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from app.admin.service import audited
+from app.roles import Role
 from app.users import admin_service as users
-from app.users.admin_service import AccountView, Role
+from app.users.admin_service import AccountView
 
 
 def deactivate(actor_id: UUID, user_id: UUID) -> AccountView:

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.users.admin_service import Role
+from app.roles import Role
 from app.users.tests import PASSWORD, bearer, log_in, logged_in, make
 from conftest import authorization, body, user_id
 from tests.database import CountQueries

@@ -10,9 +10,10 @@ from app.auth import service
 from app.core import access
 from app.core.access.tokens import tokens
 from app.core.database import writing
+from app.roles import Role
 from app.sessions.models import LoginSession
 from app.users import service as users
-from app.users.models import Role, User
+from app.users.models import User
 from app.users.tests import (
     OTHER_PASSWORD,
     PASSWORD,

@@ -1,5 +1,7 @@
 """Authentication and authorization: the principal of a request, and its scopes."""
 
+from collections.abc import Iterable
+
 from flask import Flask
 
 from app.core.access import (  # one line where it fits
@@ -33,10 +35,9 @@ from app.core.access.principals import (  # one line where it fits
     require_scope,
     scope_required,
 )
-from app.core.access.scopes import ROLES, Scopes, declare_scopes, scopes, scopes_of
+from app.core.access.scopes import Scopes, declare_scopes, scopes, scopes_of
 
 __all__ = [  # one line where it fits
-    "ROLES",
     "SCHEME",
     "InsufficientScope",
     "InvalidToken",
@@ -80,9 +81,9 @@ class Settings(  # one line where it fits
     """The settings of authentication."""
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Set up the application's authentication."""
-    scopes.set(app, Scopes())
+def init_app(app: Flask, settings: Settings, roles: Iterable[str]) -> None:
+    """Set up the application's authentication, with the roles that principals may have."""
+    scopes.set(app, Scopes(roles))
     # {% if cookiecutter.auth == "oidc" %}
     oidc.init_app(app, settings)
     # {% endif %}

@@ -1,40 +1,39 @@
 """The scopes that each role holds. Domains declare their scopes; the core names none of them.
 
+The service names its roles in `app/roles.py`.
+
 A domain declares its scopes in `init_app`, before it registers the routes that require them:
 `access.declare_scopes(app, {"notes:read": ("user", "admin")})`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from flask import Flask
 
 from app.core.extension import Extension
 
-ROLES = ("user", "admin")
-"""The roles that a principal may have."""
-
 
 class Scopes:
     """The scopes of one application, by the roles that hold them."""
 
-    def __init__(self) -> None:
-        """Begin with roles that hold no scopes."""
+    def __init__(self, roles: Iterable[str]) -> None:
+        """Begin with these roles, which hold no scopes."""
         self._declared: set[str] = set()
-        self._held: dict[str, frozenset[str]] = dict.fromkeys(ROLES, frozenset())
+        self._held: dict[str, frozenset[str]] = dict.fromkeys(map(str, roles), frozenset())
 
     def declare(self, declared: Mapping[str, Collection[str]]) -> None:
         """Add the scopes of one domain, each with the roles that hold it.
 
         Raises:
-            LookupError: for a role that is not in `ROLES`.
+            LookupError: for an unknown role.
             ValueError: for a scope that is already declared.
 
         """
         for scope, roles in declared.items():
-            if unknown := set(roles) - set(ROLES):
+            if unknown := set(roles) - self._held.keys():
                 message = (
                     f"the scope {scope!r} is given to unknown roles: {', '.join(sorted(unknown))}; "
-                    f"the roles are {', '.join(ROLES)}"
+                    f"the roles are {', '.join(self._held)}"
                 )
                 raise LookupError(message)
             if scope in self._declared:
@@ -62,11 +61,11 @@ class Scopes:
         """Return the scopes that a role holds.
 
         Raises:
-            LookupError: for a role that is not in `ROLES`.
+            LookupError: for an unknown role.
 
         """
         if role not in self._held:
-            message = f"there is no role {role!r}; the roles are {', '.join(ROLES)}"
+            message = f"there is no role {role!r}; the roles are {', '.join(self._held)}"
             raise LookupError(message)
         return self._held[role]
 

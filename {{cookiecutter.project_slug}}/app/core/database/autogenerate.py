@@ -2,24 +2,33 @@
 
 - A new column that must have a value gets a server default: the rows that exist need a value, and so do
   those that the previous version of the service inserts during a deployment.
+- A column with an enum gets a new check when its enum has other values. Alembic compares no checks.
 - A table or a column that `migrations/retained.toml` lists is not dropped, although no model describes
   it. `flask retain` writes this list.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard, cast
 
 import click
 import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.rewriter import Rewriter
-from alembic.operations.ops import AddColumnOp, MigrationScript
+from alembic.operations.ops import (
+    AddColumnOp,
+    AlterColumnOp,
+    DropConstraintOp,
+    MigrateOperation,
+    MigrationScript,
+)
 from alembic.runtime.migration import MigrationContext
 from flask import Flask, current_app
 from flask.cli import with_appcontext
+from sqlalchemy.schema import conv
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeEngine
 
@@ -32,6 +41,7 @@ HEADER = """\
 # To drop one, delete its line and run: make makemigration m="drop <name>"
 """
 VERSION_TABLE = "alembic_version"
+TEXT_IN_SQL = re.compile(r"'((?:[^']|'')*)'")
 
 # What Alembic compares and may drop
 SchemaObject = sa.Table | sa.Column[Any] | sa.Index | sa.UniqueConstraint | sa.ForeignKeyConstraint
@@ -97,6 +107,71 @@ def keep_rows_valid(
     return AddColumnOp(operation.table_name, copied, schema=operation.schema)
 
 
+def has_check(kind: object) -> TypeGuard[sa.Enum]:
+    """Return whether a type is an enum whose column has a check of its values."""
+    return isinstance(kind, sa.Enum) and kind.create_constraint
+
+
+def check_name(table: str, kind: sa.Enum) -> str:
+    """Return the name of the check of an enum, by the naming convention of `Base`."""
+    return conv(f"ck_{table}_{kind.name}")
+
+
+def checked_values(migration: MigrationContext, table: str, kind: sa.Enum) -> list[str]:
+    """Return the values that the database's check of an enum lists; none without a check."""
+    found = sa.inspect(cast("sa.Connection", migration.connection)).get_check_constraints(table)
+    return [
+        value
+        for check in found
+        if check["name"] == check_name(table, kind)
+        for value in TEXT_IN_SQL.findall(check["sqltext"])
+    ]
+
+
+def compare_values(
+    migration: MigrationContext,
+    reflected: sa.Column[Any],
+    column: sa.Column[Any],
+    reflected_type: TypeEngine[Any],
+    kind: TypeEngine[Any],
+) -> bool | None:
+    """Return True if the check of an enum lists other values; None leaves the types to Alembic."""
+    del reflected, reflected_type
+    if not has_check(kind):
+        return None
+    listed = checked_values(migration, column.table.name, kind)
+    return True if set(listed) != set(kind.enums) else None
+
+
+@process_directives.rewrites(AlterColumnOp)
+def replace_check(
+    migration: MigrationContext, revision: object, operation: AlterColumnOp
+) -> MigrateOperation | list[MigrateOperation]:
+    """Drop the check of an enum before the one that lists other values is made, in both directions."""
+    del revision
+    new, old = operation.modify_type, operation.existing_type  # swapped in a downgrade
+    kind = new if has_check(new) else old
+    table = operation.table_name
+    if not has_check(kind) or not (listed := checked_values(migration, table, kind)):
+        return operation
+    previous = sa.Enum(
+        *listed, name=kind.name, native_enum=False, create_constraint=True, length=kind.length
+    )
+    replaced = AlterColumnOp(
+        table,
+        operation.column_name,
+        existing_type=sa.String(kind.length),
+        existing_nullable=operation.existing_nullable,
+        existing_server_default=operation.existing_server_default,
+        modify_type=new if kind is new else previous,
+        modify_nullable=operation.modify_nullable,
+        modify_server_default=operation.modify_server_default,
+    )
+    check = sa.CheckConstraint(sa.true(), name=check_name(table, kind))
+    sa.Table(table, sa.MetaData(), check)
+    return [DropConstraintOp.from_constraint(check), replaced]
+
+
 def drop_empty(
     migration: MigrationContext,
     revision: str | Iterable[str | None],
@@ -146,7 +221,7 @@ def options(folder: Path) -> dict[str, Any]:
 
     return {
         "target_metadata": db.metadata,
-        "compare_type": True,
+        "compare_type": compare_values,
         "render_as_batch": True,  # SQLite can alter a table only by copying it
         "render_item": render_item,
         "include_object": include_object,

@@ -10,8 +10,9 @@ from sqlalchemy import insert
 from app.core import database
 from app.core.access import InsufficientScope
 from app.core.api.pagination import Position
+from app.roles import Role
 from app.users import admin_service, repository
-from app.users.models import Role, User
+from app.users.models import User
 from app.users.tests import make, new_address
 from tests.database import Plan
 

@@ -34,7 +34,7 @@ MODULUS = RSAKey.generate_key(2048, {"kid": "modulus", "alg": "RS256"})
 OTHER = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
 NOW = int(time.time())
 NOWHERE = "http://127.0.0.1:1"  # nothing listens there
-GRANTED = Scopes()
+GRANTED = Scopes(("user", "admin"))
 GRANTED.declare(toy.SCOPES)
 USER, ADMIN, NOBODY = GRANTED.of_role("user"), GRANTED.of_role("admin"), frozenset[str]()
 

@@ -16,7 +16,7 @@ from tests.provider import CLIENT, KEY, OpenIDProvider, Realm, claims, encoded, 
 
 CURVE = OKPKey.generate_key("Ed25519", {"kid": "curve", "alg": "Ed25519"})
 OTHER = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
-GRANTED = Scopes()
+GRANTED = Scopes(("user", "admin"))
 GRANTED.declare(toy.SCOPES)
 USER, ADMIN = GRANTED.of_role("user"), GRANTED.of_role("admin")
 NONCE = "of one question"

@@ -9,7 +9,7 @@ from tests import toy
 
 
 def test_a_role_holds_what_each_domain_gives_it() -> None:
-    scopes = Scopes()
+    scopes = Scopes(("user", "admin"))
     scopes.declare({"notes:read": ("user", "admin"), "notes:write": ("admin",)})
     scopes.declare({"drafts:read": ("user",)})
 
@@ -18,7 +18,7 @@ def test_a_role_holds_what_each_domain_gives_it() -> None:
 
 
 def test_an_unknown_role_is_named() -> None:
-    scopes = Scopes()
+    scopes = Scopes(("user", "admin"))
     sentence = "'notes:read' is given to unknown roles: editor; the roles are user, admin"
     with pytest.raises(LookupError, match=sentence):
         scopes.declare({"notes:read": ("user", "editor")})
@@ -27,7 +27,7 @@ def test_an_unknown_role_is_named() -> None:
 
 
 def test_a_scope_belongs_to_one_domain() -> None:
-    scopes = Scopes()
+    scopes = Scopes(("user", "admin"))
     scopes.declare({"notes:read": ("user",)})
 
     with pytest.raises(ValueError, match="'notes:read' is declared twice"):

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from flask_migrate import check, migrate, upgrade
+from flask_migrate import check, downgrade, migrate, upgrade
+from sqlalchemy.exc import DBAPIError
 
 from app.core.database import Base, UTCDateTime, autogenerate, reading, reading_engine
 
@@ -113,6 +114,55 @@ def test_new_columns_have_values_in_existing_rows(
         "note": None,
     }
     assert "invoices.status: existing rows get 'draft';" in capsys.readouterr().err
+
+
+def statuses(*values: str) -> sa.Column[Any]:
+    checked = sa.Enum(*values, name="status", native_enum=False, create_constraint=True, length=8)
+    return sa.Column("status", checked, nullable=False)
+
+
+def test_an_enum_with_another_value_gets_another_check(history: History) -> None:
+    history.follow(before := tables(statuses("draft", "sent")))
+    execute(history.app, before.tables["invoices"].insert().values(id=ONE, status="sent"))
+    after = tables(statuses("draft", "sent", "paid"))
+    paid = after.tables["invoices"].update().values(status="paid")
+    with pytest.raises(DBAPIError):  # MySQL's is an OperationalError
+        execute(history.app, paid)
+    history.model(after)
+    assert history.differs()
+
+    history.follow()
+
+    assert not history.differs()
+    execute(history.app, paid)
+    assert invoice(after)["status"] == "paid"
+    with pytest.raises(DBAPIError):
+        execute(history.app, sa.text("UPDATE invoices SET status = 'lost'"))
+
+    execute(history.app, after.tables["invoices"].update().values(status="sent"))
+    downgrade(str(history.folder))
+
+    assert invoice(before)["status"] == "sent"
+    with pytest.raises(DBAPIError):
+        execute(history.app, paid)
+
+
+def test_a_check_that_the_database_lacks_is_made(history: History) -> None:
+    history.follow(tables(sa.Column("status", sa.String(8), nullable=False)))
+    history.model(after := tables(statuses("draft", "sent")))
+    assert history.differs()
+
+    history.follow()
+
+    assert not history.differs()
+    with pytest.raises(DBAPIError):
+        execute(
+            history.app,
+            sa.text("INSERT INTO invoices (id, status) VALUES (:id, 'lost')").bindparams(
+                sa.bindparam("id", ONE, sa.Uuid)
+            ),
+        )
+    execute(history.app, after.tables["invoices"].insert().values(id=ONE, status="draft"))
 
 
 def test_a_column_whose_value_only_a_person_knows_is_empty_at_first(
