@@ -6,10 +6,10 @@ A test module with `pytestmark = pytest.mark.usefixtures("toy_tables")` has them
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, ForeignKey, MetaData, String, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, MetaData, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.database import Base, reading
+from app.core.database import Base, IntegerId, reading
 
 WHEN = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -53,6 +53,19 @@ class Label(ToyBase, kw_only=True):
     version: Mapped[int] = mapped_column(init=False)
 
     __table_args__ = (CheckConstraint("copies >= 0", name="copies"),)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
+
+
+class Ticket(ToyBase, kw_only=True):
+    """A ticket that the database numbers."""
+
+    __tablename__ = "tickets"
+
+    id: Mapped[int] = mapped_column(IntegerId, Identity(), primary_key=True, init=False)
+    text: Mapped[str] = mapped_column(String(20), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=WHEN)
+    version: Mapped[int] = mapped_column(init=False)
+
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy's own way
 
 

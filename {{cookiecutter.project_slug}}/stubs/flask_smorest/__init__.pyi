@@ -6,9 +6,11 @@ import flask
 import marshmallow as ma
 from apispec import APISpec
 from webargs.flaskparser import FlaskParser
+from werkzeug.routing import BaseConverter
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_C = TypeVar("_C", bound=BaseConverter)
 
 class Blueprint(flask.Blueprint):
     ARGUMENTS_PARSER: ClassVar[FlaskParser]
@@ -64,3 +66,6 @@ class Api:
     spec: APISpec
     ma_plugin: _Marshmallow
     def __init__(self, app: flask.Flask, *, spec_kwargs: Mapping[str, object]) -> None: ...
+    def register_converter(
+        self, converter: type[_C], func: Callable[[_C], Mapping[str, object]]
+    ) -> None: ...

@@ -7,6 +7,7 @@ from app.core.api import (  # one line where it fits
     # {% if cookiecutter.database != "none" %}
     pagination,
     # {% endif %}
+    path_integers,
 )
 from app.core.api.blueprint import Blueprint
 from app.core.api.documentation import (  # one line where it fits
@@ -38,4 +39,5 @@ __all__ = [  # one line where it fits
 def init_app(app: Flask, settings: ApiSettings) -> None:
     """Read and write JSON with orjson, and serve the OpenAPI document."""
     app.json = ORJSONProvider(app)
+    path_integers.init_app(app)
     documentation.init_app(app, settings)

@@ -21,7 +21,7 @@ from app.core import (  # one line where it fits
     extension,
     # {% endif %}
 )
-from app.core.api import openapi
+from app.core.api import openapi, path_integers
 from app.core.api.blueprint import Blueprint
 from app.core.config import CoreSettings
 from app.core.http import security
@@ -104,6 +104,7 @@ def document(app: Flask) -> dict[str, Any]:
     built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
     built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
     built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
+    built.register_converter(path_integers.PathInteger, path_integers.describe)
     # {% if cookiecutter.auth != "none" %}
     further = {openapi.scheme_id(name): name for name in access.further_schemes(app)}
     for scheme_id, name in further.items():

@@ -23,7 +23,8 @@ MAXIMUM_LIMIT = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_KEY = struct.Struct(">q16s")
+_ID_BYTES = 16  # those of a UUID; enough for an integer
+_KEY = struct.Struct(f">q{_ID_BYTES}s")
 _SIGNATURE_BYTES = 12
 # 36 bytes are exactly 48 characters of base64: no padding, and no unused bits.
 _CURSOR_BYTES = _KEY.size + _SIGNATURE_BYTES
@@ -34,7 +35,7 @@ class Position(NamedTuple):
     """The end of a page: the key of its last row, in the order of the list."""
 
     created_at: datetime
-    id: UUID
+    id: UUID | int
 
 
 class Row(Protocol):
@@ -45,7 +46,7 @@ class Row(Protocol):
         """When the row was created."""
 
     @property
-    def id(self) -> UUID:
+    def id(self) -> UUID | int:
         """Distinguishes rows that were created at the same time."""
 
 
@@ -90,7 +91,7 @@ def page_schema(item: type[Schema]) -> type[ma.Schema]:
 def select_page(
     rows: Select[*Columns],
     created_at: InstrumentedAttribute[datetime],
-    identity: InstrumentedAttribute[UUID],
+    identity: InstrumentedAttribute[UUID] | InstrumentedAttribute[int],
     limit: int,
     after: Position | None = None,
 ) -> Select[*Columns]:
@@ -109,8 +110,10 @@ def select_page(
 def encode_cursor(position: Position) -> str:
     """Return a cursor that continues this request's list after a position."""
     microseconds = (position.created_at - _EPOCH) // _MICROSECOND
-    key = _KEY.pack(microseconds, position.id.bytes)
-    return base64.urlsafe_b64encode(key + _signature(key)).decode()
+    kind = UUID if isinstance(position.id, UUID) else int
+    identity = int(position.id).to_bytes(_ID_BYTES, "big", signed=kind is int)
+    key = _KEY.pack(microseconds, identity)
+    return base64.urlsafe_b64encode(key + _signature(kind, key)).decode()
 
 
 def decode_cursor(cursor: str) -> Position:
@@ -125,19 +128,24 @@ def decode_cursor(cursor: str) -> Position:
     except (UnicodeEncodeError, binascii.Error):
         decoded = b""
     key, signature = decoded[: _KEY.size], decoded[_KEY.size :]
-    if len(decoded) != _CURSOR_BYTES or not hmac.compare_digest(signature, _signature(key)):
+    kinds = [kind for kind in (UUID, int) if hmac.compare_digest(signature, _signature(kind, key))]
+    if len(decoded) != _CURSOR_BYTES or not kinds:
         message = "not a cursor of this list"
         raise ValueError(message)
-    microseconds, identity = _KEY.unpack(key)
-    return Position(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=identity))
+    microseconds, packed = _KEY.unpack(key)
+    is_uuid = kinds == [UUID]
+    identity = UUID(bytes=packed) if is_uuid else int.from_bytes(packed, "big", signed=True)
+    return Position(_EPOCH + microseconds * _MICROSECOND, identity)
 
 
-def _signature(key: bytes) -> bytes:
-    """Sign the key with the list's name: a cursor cannot be forged, or used with another list."""
+def _signature(kind: type, key: bytes) -> bytes:
+    """Sign the key with the list's name: a cursor cannot be forged, or used with another list.
+
+    The kind of id is signed, too, because the key does not tell a UUID from an integer.
+    """
     secret = str(current_app.secret_key).encode()
-    return hmac.digest(secret, f"cursor {request.endpoint} ".encode() + key, "sha256")[
-        :_SIGNATURE_BYTES
-    ]
+    name = f"cursor {request.endpoint} {kind.__name__} ".encode()
+    return hmac.digest(secret, name + key, "sha256")[:_SIGNATURE_BYTES]
 
 
 class CursorField(fields.String):

@@ -32,7 +32,7 @@ from app.core.database.engine import (  # one line where it fits
 )
 from app.core.database.inserts import insert_if_absent
 from app.core.database.settings import DatabaseSettings
-from app.core.database.types import Base, UTCDateTime
+from app.core.database.types import Base, IntegerId, UTCDateTime
 
 __all__ = [  # one line where it fits
     # {% if cookiecutter.background_tasks %}
@@ -44,6 +44,7 @@ __all__ = [  # one line where it fits
     "Base",
     "DatabaseSettings",
     "ForeignKeyViolation",
+    "IntegerId",
     "UTCDateTime",
     "UniqueViolation",
     # {% if cookiecutter.background_tasks %}

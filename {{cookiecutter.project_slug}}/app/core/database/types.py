@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
 
 
@@ -49,6 +49,10 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None or value.tzinfo is None:
             return value and value.replace(tzinfo=UTC)
         return value.astimezone(UTC)
+
+
+IntegerId = BigInteger().with_variant(Integer(), "sqlite")
+"""The type of an integer primary key that the database counts: only an INTEGER of SQLite does."""
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
