@@ -5,6 +5,7 @@ from flask import Flask
 from app.core.api import (  # one line where it fits
     documentation,
     # {% if cookiecutter.database != "none" %}
+    offset_pagination,
     pagination,
     # {% endif %}
     path_integers,
@@ -27,6 +28,7 @@ __all__ = [  # one line where it fits
     "init_app",
     "json_response",
     # {% if cookiecutter.database != "none" %}
+    "offset_pagination",
     "pagination",
     # {% endif %}
     "raw_body",

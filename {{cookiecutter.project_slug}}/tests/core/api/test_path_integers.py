@@ -1,5 +1,6 @@
 import pytest
 from flask import Flask
+from werkzeug.routing import Map
 
 from app.core.api import path_integers
 
@@ -34,3 +35,12 @@ def numbered() -> Flask:
 )
 def test_a_number_that_no_id_can_be_is_not_found(numbered: Flask, path: str, status: int) -> None:
     assert numbered.test_client().get(path).status_code == status
+
+
+def test_the_document_states_the_range_and_64_bits() -> None:
+    assert path_integers.describe(path_integers.PathInteger(Map(), max=9)) == {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 0,
+        "maximum": 9,
+    }
