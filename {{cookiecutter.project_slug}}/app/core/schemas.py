@@ -41,6 +41,67 @@ class Schema(ma.Schema):
         }
 
 
+class CamelCaseSchema(Schema):
+    """A schema whose fields are snake_case in Python and camelCase in JSON, in both directions.
+
+    Errors, the API document and the list of known fields have the names of JSON. A field with a
+    `data_key` keeps it.
+    """
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Name the field (a hook of marshmallow)."""
+        field_obj.data_key = field_obj.data_key or camel_case(field_name)
+
+
+def camel_case(name: str) -> str:
+    """Return `createdAt` for `created_at`."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+class _Envelope(Schema):
+    """An object with one member, which Python code does not see."""
+
+    @ma.pre_dump
+    def wrap(self, value: object, **_options: object) -> dict[str, object]:
+        """Put what a view returns into the envelope."""
+        [name] = self.fields
+        return {name: value}
+
+    @ma.post_load
+    def unwrap(self, data: Mapping[str, Any], **_options: object) -> Any:  # noqa: ANN401  any item
+        """Return what a view reads."""
+        [value] = data.values()
+        return value
+
+
+def envelope(name: str, item: type[Schema]) -> type[ma.Schema]:
+    """Return the schema of an object in an envelope: `{"note": {…}}` for the name `note`.
+
+    As the schema of a body it gives a view the object inside; as the schema of a response it takes
+    the object that a view returns. For `NoteSchema` it is called `NoteEnvelopeSchema`.
+    """
+    inside = fields.Nested(item, required=True)
+    return _Envelope.from_dict({name: inside}, name=f"{_stem(item)}EnvelopeSchema")
+
+
+def list_envelope(name: str, item: type[Schema], *, count: str) -> type[ma.Schema]:
+    """Return the schema of a list and the number of all: `{"notes": […], "notesCount": 3}`.
+
+    Here `name` is `notes` and `count` is `notesCount`. A view returns a mapping with `items` and
+    `total`. For `NoteSchema` it is called `NoteListEnvelopeSchema`.
+    """
+    members: dict[str, fields.Field[Any]] = {
+        name: fields.List(fields.Nested(item), required=True, attribute="items"),
+        count: Integer(required=True, attribute="total", validate=validate.Range(min=0)),
+    }
+    return Schema.from_dict(members, name=f"{_stem(item)}ListEnvelopeSchema")
+
+
+def _stem(item: type[Schema]) -> str:
+    return item.__name__.removesuffix("Schema")
+
+
 class FullMatch(validate.Validator):
     r"""Accepts a text that a pattern matches from its first to its last character.
 

@@ -13,8 +13,8 @@ from app.core import (  # one line where it fits
     access,
     # {% endif %}
     errors,
+    schemas,
 )
-from app.core.api import openapi
 from app.core.api.parsing import Parser
 from app.core.http.cors import SAFE_METHODS
 
@@ -54,7 +54,7 @@ class Blueprint(flask_smorest.Blueprint):
         problems = [] if reads else OF_CHANGES
 
         def decorate(view: Route) -> Route:
-            named = self.doc(operationId=openapi.operation_id(view.__name__))(view)
+            named = self.doc(operationId=schemas.camel_case(view.__name__))(view)
             return serve(cast("Route", self.problems(*problems)(named)))
 
         return decorate

@@ -128,12 +128,6 @@ def operations(document: Mapping[str, Any]) -> Iterator[Node]:
         yield from (each for method, each in path.items() if method != "parameters")
 
 
-def operation_id(name: str) -> str:
-    """Return `listNotes` for a view called `list_notes`."""
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
-
-
 def text_without_nul(_converter: object, field: ma.fields.Field[Any], ret: Node) -> Node:
     """Add a pattern without NUL to a text that has none, as requests must not contain NUL.
 
