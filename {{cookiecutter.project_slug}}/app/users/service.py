@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from app.core import mail, pseudonyms
 from app.core.access import Principal, Unauthenticated, auth_log
-from app.core.database import writing
-from app.core.errors import NotFound, Problem
+from app.core.database import UniqueViolation, writing
+from app.core.errors import Conflict, NotFound, Problem
 from app.core.extension import Extension
 from app.core.mail.recipients import EmailCategory
 from app.roles import Role
@@ -66,6 +66,13 @@ class RegistrationClosed(Problem):
     detail = "Registration is closed."
 
 
+class AddressTaken(Conflict):
+    """The address has an account already."""
+
+    code = "address_taken"
+    detail = "This email address has an account already."
+
+
 class InvalidAddress(ValueError):  # noqa: N818  its text is shown to the operator
     """An operator gave an address that cannot be used."""
 
@@ -89,6 +96,17 @@ class AuthenticatedUser:
     renewed_hash: str | None
     """A new hash of the same password, if the cost parameters have increased."""
     attempt_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account that `create_account` can create."""
+
+    id: UUID
+    email: str
+    password_hash: str
+    permission: EmailPermission
+    """Whether the email that confirms the address may be sent."""
 
 
 # {% if not cookiecutter.background_tasks %}
@@ -134,6 +152,46 @@ def register(email: str, password: str, address: str) -> None:
         if owner is user:
             template = "verify"
         _send_link(transaction, permission, template, owner, _recipient(owner))
+
+
+def prepare_account(email: str, password: str, address: str) -> NewAccount:
+    """Check a new account and hash its password, before the transaction that creates it.
+
+    `email` is normalised, as by `EmailField`; `address` is the client's IP address.
+
+    Raises:
+        WeakPassword: when the password breaks a rule.
+        TooManyAttempts: when too many emails have been requested from this network.
+
+    """
+    passwords.current.check(password, email)
+    permission = _request_email(email, address, repository.by_email(email))
+    return NewAccount(uuid4(), email, passwords.current.hash(password), permission)
+
+
+def create_account(transaction: Session, account: NewAccount) -> None:
+    """Create an account in the caller's transaction, and email the link that confirms its address.
+
+    It is for routes that store more than the account: both are stored, or neither. Unlike
+    `register`, it reveals whether the address has an account.
+
+    Raises:
+        AddressTaken: when the address has an account; the transaction can continue.
+
+    """
+    user = User(
+        id=account.id,
+        email=account.email,
+        password_hash=account.password_hash,
+        created_at=datetime.now(UTC),
+    )
+    transaction.flush()  # a violation of the caller's rows is not one of the address
+    try:
+        with transaction.begin_nested():
+            transaction.add(user)
+    except UniqueViolation:
+        raise AddressTaken from None
+    _send_link(transaction, account.permission, "verify", user, user.email)
 
 
 def create_admin(email: str, password: str) -> None:
