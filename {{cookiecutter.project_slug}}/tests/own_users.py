@@ -12,7 +12,7 @@ from app.users import passwords
 from app.users import service as users
 from app.users.tests import make
 
-WRONG_LENGTH = passwords.WRONG_LENGTH
+WRONG_LENGTH = passwords.wrong_length(passwords.DEFAULT_MIN_LENGTH)
 """The message for a password of the wrong length."""
 
 

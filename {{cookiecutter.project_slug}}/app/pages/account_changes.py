@@ -17,7 +17,7 @@ from app.core.access import browser_session
 from app.core.errors import Problem
 from app.pages import login_required
 from app.pages.account_parts import ACCOUNT, AccountForm, Fact, page, redirect_with
-from app.pages.accounts import add_problem, email_field, password_field
+from app.pages.accounts import NewPasswordField, add_problem, email_field
 from app.pages.forms import MISSING
 from app.users import service
 from app.users.attempts import TooManyAttempts
@@ -66,7 +66,7 @@ class PasswordForm(ProofForm):
     title = "Change your password"
     explanation = "A new password ends all your other sessions."
     button = "Change the password"
-    password = password_field("New password")
+    password = NewPasswordField("New password")
 
     def show(self, problem: Problem) -> None:
         """Show the rules that the new password breaks beside its field."""

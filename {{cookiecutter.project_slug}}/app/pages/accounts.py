@@ -7,6 +7,7 @@ history, log or Referer header contains the token. The form on that page uses it
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request, session, url_for
 from flask_wtf import FlaskForm
@@ -23,12 +24,13 @@ from app.pages.login_required import LOGIN
 from app.pages.rendering import readable_detail
 from app.users import service
 from app.users.attempts import TooManyAttempts
-from app.users.passwords import MAX_LENGTH, MIN_LENGTH, WeakPassword
+from app.users.passwords import MAX_LENGTH, WeakPassword, passwords
 from app.users.schemas import MAX_PASSWORD_LENGTH
 from app.users.service import RegistrationClosed
 from app.users.signed_links import InvalidLink, Purpose, links
 
 EMAIL_SENT = "If the address can receive an email, one is on its way. It says what to do next."
+REGISTERED = "If the address had no account, it has one now. Log in."
 KEPT = "link"
 
 blueprint = Blueprint("accounts", __name__)
@@ -53,14 +55,17 @@ def email_field(label: str = "Email address") -> EmailField:
     )
 
 
-def password_field(label: str) -> PasswordField:
-    """Return a required field for a new password."""
-    return PasswordField(
-        label,
-        [InputRequired(MISSING), Length(max=MAX_PASSWORD_LENGTH, message="Is too long.")],
-        description=f"{MIN_LENGTH} to {MAX_LENGTH} characters of any kind",
-        render_kw={"autocomplete": "new-password"},
-    )
+class NewPasswordField(PasswordField):
+    """A required field for a new password, whose minimum length is a setting."""
+
+    def __init__(self, label: str, **options: Any) -> None:  # noqa: ANN401  WTForms' options
+        super().__init__(
+            label,
+            [InputRequired(MISSING), Length(max=MAX_PASSWORD_LENGTH, message="Is too long.")],
+            description=f"{passwords.current.min_length} to {MAX_LENGTH} characters of any kind",
+            render_kw={"autocomplete": "new-password"},
+            **options,
+        )
 
 
 def add_problem(form: FlaskForm, problem: Problem) -> None:
@@ -73,10 +78,10 @@ class RegistrationForm(AccountForm):
     """A registration."""
 
     title = "Make an account"
-    explanation = "You get a message with a link that confirms the address."
+    explanation = "If the address must be confirmed, you get a message with a link."
     button = "Make the account"
     email = email_field()
-    password = password_field("Password")
+    password = NewPasswordField("Password")
 
 
 class ForgottenForm(AccountForm):
@@ -94,7 +99,7 @@ class NewPasswordForm(AccountForm):
     title = "New password"
     explanation = "A new password ends all your sessions. Log in with it afterwards."
     button = "Change the password"
-    password = password_field("New password")
+    password = NewPasswordField("New password")
 
 
 class VerificationForm(AccountForm):
@@ -132,7 +137,7 @@ def register() -> Response:
     except TooManyAttempts as problem:
         add_problem(form, problem)
         return page(form, problem)
-    return _redirect_with(EMAIL_SENT)
+    return _redirect_with(EMAIL_SENT if service.confirmation_required.current else REGISTERED)
 
 
 @blueprint.route("/account/forgot-password", methods=["GET", "POST"])

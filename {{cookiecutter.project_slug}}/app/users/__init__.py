@@ -25,6 +25,7 @@ def init_app(app: Flask, settings: UserSettings) -> None:
     passwords.init_app(app, settings)
     signed_links.init_app(app, settings)
     service.registration_open.set(app, settings.registration_open)
+    service.confirmation_required.set(app, settings.email_confirmation_required)
     access.declare_scopes(app, {"account": ("user", "admin")})
     access.check_on_each_request(app, "admin", service.is_administrator)
     app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")

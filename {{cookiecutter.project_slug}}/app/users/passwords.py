@@ -19,10 +19,11 @@ from app.core.config import PROJECT_SLUG, CoreSettings, Environment
 from app.core.errors import Unprocessable
 from app.core.extension import Extension
 
-MIN_LENGTH, MAX_LENGTH = 12, 128  # characters
-WRONG_LENGTH = f"Must have {MIN_LENGTH} to {MAX_LENGTH} characters."
+DEFAULT_MIN_LENGTH, MAX_LENGTH = 12, 128  # characters
 MIN_DIFFERENT = 5
-MIN_SCORE = 3  # of zxcvbn's 0 to 4: at least 10^8 guesses
+# What production accepts at least (OWASP ASVS 5.0, 6.2.1 and 6.2.4).
+LEAST_LENGTH = 8
+LEAST_SCORE = 2  # none of the 3,000 most common passwords has it
 ESTIMATED = 16  # characters at each end: zxcvbn takes seconds for some long passwords
 MIN_NAME_LENGTH = 4  # shorter names occur in strong passwords by chance
 # OWASP Password Storage Cheat Sheet, Argon2id: minimum memory in KiB by number of iterations.
@@ -32,13 +33,28 @@ TEST_COST = {"argon2_time_cost": 1, "argon2_memory_kib": 8}  # tests hash many p
 
 
 class PasswordSettings(CoreSettings):
-    """Password hashes."""
+    """Passwords and their hashes."""
+
+    password_min_length: int = Field(default=DEFAULT_MIN_LENGTH, ge=1, le=64)
+    """The minimum length of a new password, in characters; production accepts no less than 8."""
+    password_min_score: int = Field(default=3, ge=0, le=4)
+    """How hard to guess a new password must be, as zxcvbn's score from 1 (10^3 guesses) to 4 (10^10);
+    0: only the length is checked. Production accepts no less than 2."""
 
     argon2_time_cost: int = Field(default=None, ge=1, le=20, validate_default=True)
     """The number of passes (time cost) of Argon2id; production accepts no less than OWASP
     recommends."""
     argon2_memory_kib: int = Field(default=None, ge=8, le=4_194_304, validate_default=True)
     """The memory of Argon2id, in KiB; production accepts no less than OWASP recommends."""
+
+    @field_validator("password_min_length", "password_min_score")
+    @classmethod
+    def _strong_in_production(cls, value: int, info: ValidationInfo) -> int:
+        least = LEAST_LENGTH if info.field_name == "password_min_length" else LEAST_SCORE
+        if info.data.get("app_env") is Environment.PRODUCTION and value < least:
+            message = f"must be {least} or more in production (OWASP ASVS 5.0, 6.2)"
+            raise ValueError(message)
+        return value
 
     @field_validator("argon2_time_cost", "argon2_memory_kib", mode="before")
     @classmethod
@@ -79,6 +95,8 @@ class Passwords:
         passes, memory = settings.argon2_time_cost, settings.argon2_memory_kib
         hasher = Argon2Hasher(time_cost=passes, memory_cost=memory, parallelism=1)
         self._hashes = PasswordHash((hasher,))
+        self.min_length = settings.password_min_length
+        self._min_score = settings.password_min_score
         names = {settings.service_name.casefold(), PROJECT_SLUG}
         self._names = {name for name in names if len(name) >= MIN_NAME_LENGTH}
         # A hash that no password matches. Verifying against it takes as long as against any other.
@@ -93,11 +111,12 @@ class Passwords:
 
         """
         # The length is checked before normalisation, as the API document describes it.
-        valid_length = MIN_LENGTH <= len(password) <= MAX_LENGTH
-        sentences = [] if valid_length else [WRONG_LENGTH]
-        sentences += self._problems(
-            normalised(password).casefold(), email, valid_length=valid_length
-        )
+        valid_length = self.min_length <= len(password) <= MAX_LENGTH
+        sentences = [] if valid_length else [wrong_length(self.min_length)]
+        if self._min_score:
+            sentences += self._problems(
+                normalised(password).casefold(), email, valid_length=valid_length
+            )
         if sentences:
             raise WeakPassword(sentences)
 
@@ -115,7 +134,7 @@ class Passwords:
     def _problems(self, password: str, email: str, *, valid_length: bool) -> Iterator[str]:
         if len(set(password)) < MIN_DIFFERENT:
             yield f"Must have {MIN_DIFFERENT} different characters."
-        if valid_length and _is_guessable(password):
+        if valid_length and _score(password) < self._min_score:
             yield "Must be harder to guess: it is a common password, a pattern, or little more."
         local, _, _ = email.partition("@")
         if email in password or (len(local) >= MIN_NAME_LENGTH and local in password):
@@ -124,9 +143,14 @@ class Passwords:
             yield "Must not contain the name of this service."
 
 
-def _is_guessable(password: str) -> bool:
+def wrong_length(min_length: int) -> str:
+    """Return the sentence about a password of the wrong length."""
+    return f"Must have {min_length} to {MAX_LENGTH} characters."
+
+
+def _score(password: str) -> int:
     ends = {password[:ESTIMATED], password[-ESTIMATED:]}
-    return all(zxcvbn(end)["score"] < MIN_SCORE for end in ends)
+    return max(int(zxcvbn(end)["score"]) for end in ends)
 
 
 def normalised(password: str) -> str:

@@ -1,6 +1,6 @@
 """The request and response schemas of accounts."""
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from app.core.mail import EmailField
 from app.core.schemas import Schema
@@ -9,6 +9,29 @@ from app.users import passwords
 
 MAX_PASSWORD_LENGTH = 1_024  # before normalisation; app.users.passwords has the rules
 MAX_TOKEN_LENGTH = 1_024
+
+
+class PasswordLength(validate.Validator):
+    """The length of a new password. The minimum is a setting, and in the document, too."""
+
+    max = passwords.MAX_LENGTH
+    equal = None
+
+    @property
+    def min(self) -> int:
+        """The minimum length, in characters."""
+        return passwords.passwords.current.min_length
+
+    def __call__(self, value: str) -> str:
+        """Return the value.
+
+        Raises:
+            ValidationError: when it is too short or too long.
+
+        """
+        if not self.min <= len(value) <= self.max:
+            raise ValidationError(passwords.wrong_length(self.min))
+        return value
 
 
 class AddressSchema(Schema):
@@ -22,9 +45,7 @@ class PasswordSchema(Schema):
 
     password = fields.String(
         required=True,
-        validate=validate.Length(
-            passwords.MIN_LENGTH, passwords.MAX_LENGTH, error=passwords.WRONG_LENGTH
-        ),
+        validate=PasswordLength(),
         metadata={
             "format": "password",
             "description": "Hard to guess, and without the email address and this service's name",

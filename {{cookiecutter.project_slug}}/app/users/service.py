@@ -39,6 +39,7 @@ from app.users.repository import Credentials, UserView
 from app.users.signed_links import InvalidLink, Link, Purpose, links
 
 registration_open = Extension[bool]("registration_open")
+confirmation_required = Extension[bool]("confirmation_required")
 NO_USER = UUID(int=0)
 NO_PASSWORD = ""  # not a hash, so no password matches
 
@@ -126,7 +127,7 @@ add_email = stored_emails.add
 
 
 def register(email: str, password: str, address: str) -> None:
-    """Create an account that can be used once its address is confirmed.
+    """Create an account that can be used once its address is confirmed, if that is required.
 
     If the address has an account already, only an email to it says so; the response is the same. An
     unconfirmed account may have been registered by someone else. Its password is voided, and the
@@ -148,10 +149,10 @@ def register(email: str, password: str, address: str) -> None:
         with suppress(IntegrityError), transaction.begin_nested():
             transaction.add(user)
         owner = _void_unconfirmed(transaction, email, keep=user.id)
-        template = "choose" if owner and owner.unconfirmed else "taken"
+        template, to = "choose" if owner and owner.unconfirmed else "taken", _recipient(owner)
         if owner is user:
-            template = "verify"
-        _send_link(transaction, permission, template, owner, _recipient(owner))
+            template, to = "verify", _to_confirm(user)
+        _send_link(transaction, permission, template, owner, to)
 
 
 def prepare_account(email: str, password: str, address: str) -> NewAccount:
@@ -170,7 +171,7 @@ def prepare_account(email: str, password: str, address: str) -> NewAccount:
 
 
 def create_account(transaction: Session, account: NewAccount) -> None:
-    """Create an account in the caller's transaction, and email the link that confirms its address.
+    """Create an account in the caller's transaction, and email the link to confirm its address.
 
     It is for routes that store more than the account: both are stored, or neither. Unlike
     `register`, it reveals whether the address has an account.
@@ -179,19 +180,14 @@ def create_account(transaction: Session, account: NewAccount) -> None:
         AddressTaken: when the address has an account; the transaction can continue.
 
     """
-    user = User(
-        id=account.id,
-        email=account.email,
-        password_hash=account.password_hash,
-        created_at=datetime.now(UTC),
-    )
+    user = _user(account.id, account.email, account.password_hash)
     transaction.flush()  # a violation of the caller's rows is not one of the address
     try:
         with transaction.begin_nested():
             transaction.add(user)
     except UniqueViolation:
         raise AddressTaken from None
-    _send_link(transaction, account.permission, "verify", user, user.email)
+    _send_link(transaction, account.permission, "verify", user, _to_confirm(user))
 
 
 def create_admin(email: str, password: str) -> None:
@@ -431,12 +427,24 @@ def deactivate(user_id: UUID, current: str, address: str) -> None:
 
 
 def _new(email: str, password: str) -> User:
+    return _user(uuid4(), email, passwords.current.hash(password))
+
+
+def _user(user_id: UUID, email: str, password_hash: str) -> User:
+    """Return a new account; its address counts as confirmed if that is not required."""
+    now = datetime.now(UTC)
     return User(
-        id=uuid4(),
+        id=user_id,
         email=email,
-        password_hash=passwords.current.hash(password),
-        created_at=datetime.now(UTC),
+        email_verified_at=None if confirmation_required.current else now,
+        password_hash=password_hash,
+        created_at=now,
     )
+
+
+def _to_confirm(user: User) -> str | None:
+    """Return the address to confirm; None if it is confirmed."""
+    return user.email if user.unconfirmed else None
 
 
 def _void_unconfirmed(transaction: Session, email: str, keep: UUID = NO_USER) -> User | None:

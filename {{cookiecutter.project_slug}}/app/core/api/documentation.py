@@ -114,10 +114,11 @@ def document(app: Flask) -> dict[str, Any]:
     for name, scheme in security_schemes.of(app).items():
         built.spec.components.security_scheme(name, scheme)
     # {% endif %}
-    for name, blueprint in app.blueprints.items():
-        if isinstance(blueprint, Blueprint):
-            blueprint.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
-            built.spec.tag({"name": name, "description": blueprint.description})
+    with app.app_context():  # the bounds of some fields are settings
+        for name, blueprint in app.blueprints.items():
+            if isinstance(blueprint, Blueprint):
+                blueprint.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
+                built.spec.tag({"name": name, "description": blueprint.description})
     described = built.spec.to_dict()
     # Relative to the document's own URL (OpenAPI 3.1, 4.8.5), so it is correct on every host.
     described["servers"] = [{"url": url_prefix.of(app) or "/"}]

@@ -52,6 +52,22 @@ def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
     return token(app, new, "change-email")
 
 
+def test_without_required_confirmation_a_new_user_is_asked_to_log_in(make_app: MakeApp) -> None:
+    client = make_app(email_confirmation_required=False).test_client()
+    email = new_address()
+
+    assert send(client, REGISTER, {"email": email, "password": PASSWORD}).location == "/login"
+
+    assert "it has one now. Log in." in client.get("/login").text
+    assert send(client, "/login", {"email": email, "password": PASSWORD}).location == "/"
+
+
+def test_the_form_shows_the_configured_length_of_a_password(make_app: MakeApp) -> None:
+    page = make_app(password_min_length=20).test_client().get(REGISTER)
+
+    assert "20 to 128 characters of any kind" in page.text
+
+
 def test_a_new_user_registers_confirms_the_address_and_logs_in(
     app: Flask, client: FlaskClient
 ) -> None:

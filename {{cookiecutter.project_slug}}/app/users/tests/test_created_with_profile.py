@@ -14,6 +14,7 @@ from app.users.models import User
 from app.users.passwords import WeakPassword
 from app.users.service import NewAccount
 from app.users.tests import PASSWORD, emails, log_in, new_address, token
+from conftest import MakeApp
 from tests.toy_tables import Note, stored_notes
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
@@ -105,6 +106,18 @@ def test_a_transaction_continues_after_an_address_that_is_taken(app: Flask) -> N
             transaction.add(Note(id=account.id))
 
         assert (accounts(email), stored_notes()) == (1, 2)
+
+
+def test_without_required_confirmation_a_created_account_can_be_used_at_once(
+    make_app: MakeApp,
+) -> None:
+    app = make_app(email_confirmation_required=False)
+    email = new_address()
+    with app.app_context():
+        store(prepare(email))
+
+    assert log_in(app.test_client(), email).status_code == 200
+    assert emails(app, email) == []
 
 
 def test_a_weak_password_is_refused_before_the_transaction(app: Flask) -> None:

@@ -6,6 +6,8 @@ from pydantic import ValidationError
 
 from app.settings import Settings
 from app.users.passwords import MIN_KIB, Passwords, WeakPassword, passwords
+from app.users.tests import new_address
+from conftest import MakeApp, body
 
 EMAIL = "ada.lovelace@mail.example"
 GOOD = "correct horse battery"
@@ -118,6 +120,58 @@ def test_a_service_whose_name_is_in_every_word_takes_passwords_all_the_same() ->
     Passwords(Settings.model_validate({"app_env": "testing", "service_name": "a"})).check(
         GOOD, EMAIL
     )
+
+
+def passwords_with(**values: int) -> Passwords:
+    return Passwords(Settings.model_validate({"app_env": "testing", **values}))
+
+
+def test_the_minimum_length_and_strength_are_settings(ours: Passwords) -> None:
+    short = "k7#Qz!pw9x"
+    fair = "wonderful-1990"
+    passwords_with(password_min_length=8).check(short, EMAIL)
+    passwords_with(password_min_score=2).check(fair, EMAIL)
+    with pytest.raises(WeakPassword):
+        ours.check(short, EMAIL)
+    with pytest.raises(WeakPassword):
+        ours.check(fair, EMAIL)
+    with pytest.raises(WeakPassword) as refused:
+        passwords_with(password_min_length=20).check(GOOD[:19], EMAIL)
+
+    assert refused.value.sentences == ["Must have 20 to 128 characters."]
+
+
+def test_without_a_minimum_strength_only_the_length_is_checked() -> None:
+    lenient = passwords_with(password_min_length=4, password_min_score=0)
+
+    lenient.check("aaaa", EMAIL)
+    with pytest.raises(WeakPassword, match="Choose another password"):
+        lenient.check("aaa", EMAIL)
+
+
+@pytest.mark.parametrize(("name", "least"), [("length", 8), ("score", 2)])
+def test_production_accepts_no_weaker_passwords_than_owasp(
+    production: dict[str, str], name: str, least: int
+) -> None:
+    setting = f"password_min_{name}"
+    assert getattr(Settings.model_validate({**production, setting: least}), setting) == least
+
+    with pytest.raises(ValidationError, match=f"must be {least} or more in production"):
+        Settings.model_validate({**production, setting: least - 1})
+
+
+def test_the_api_and_its_document_have_the_configured_length(make_app: MakeApp) -> None:
+    client = make_app(password_min_length=4, password_min_score=0).test_client()
+    schemas = body(client.get("/api/openapi.json"))["components"]["schemas"]
+    password = schemas["Registration"]["properties"]["password"]
+    assert (password["minLength"], password["maxLength"]) == (4, 128)
+
+    statuses = [
+        client.post("/api/v1/users", json={"email": new_address(), "password": text}).status_code
+        for text in ("a" * 3, "a" * 4)
+    ]
+
+    assert statuses == [422, 202]
 
 
 def test_hashes_become_costlier_when_they_are_used(ours: Passwords) -> None:

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from app.core.database import reading, writing
 from app.core.mail.recipients import EmailCategory
+from app.settings import Settings
 from app.users import attempts, service, signed_links
 from app.users import emails as emails_module
 from app.users.models import User
@@ -77,6 +78,35 @@ def test_a_user_without_the_email_gets_a_link_to_choose_a_password(
     assert client.post(CONFIRM, json={"token": first}).status_code == 400
     assert client.post(f"{RESET}/confirm", json=link).status_code == 204
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
+
+
+def test_without_required_confirmation_an_account_can_be_used_at_once(make_app: MakeApp) -> None:
+    app = make_app(email_confirmation_required=False)
+    client, email = app.test_client(), new_address()
+
+    assert register(client, email).status_code == 202
+
+    assert log_in(client, email).status_code == 200
+    assert emails(app, email) == []
+    # Nobody else can void it, and the owner of the mailbox can take it over.
+    register(client, email, ATTACKERS_PASSWORD)
+    assert log_in(client, email).status_code == 200
+    ((subject, _),) = emails(app, email)
+    assert subject.startswith("You already have an account")
+    client.post(RESET, json={"email": email})
+    link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
+    assert client.post(f"{RESET}/confirm", json=link).status_code == 204
+    assert log_in(client, email).status_code == 401
+
+
+def test_addresses_that_nobody_confirms_are_worth_a_warning(production: dict[str, str]) -> None:
+    def warned(**values: object) -> list[str]:
+        settings = Settings.model_validate({**production, **values})
+        return [each for each in settings.warnings() if "CONFIRMATION" in each]
+
+    assert warned() == []
+    (warning,) = warned(email_confirmation_required=False)
+    assert warning.startswith("EMAIL_CONFIRMATION_REQUIRED is false: anyone can register")
 
 
 @pytest.mark.attack
