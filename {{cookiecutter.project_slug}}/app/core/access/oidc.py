@@ -35,6 +35,7 @@ OTHER_TOKEN_CLAIMS = {"nonce", "at_hash", "c_hash", "s_hash", "events"}
 # The exceptions that an invalid token causes, in this module and in joserfc.
 INVALID_TOKEN_ERRORS = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 NEED = re.compile(r"scope:[\x21\x23-\x5b\x5d-\x7e]+|role:.+")  # RFC 6749, section 3.3
+ROLE_NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
 
 def _issuer(value: str | None, info: ValidationInfo) -> str | None:
@@ -102,6 +103,9 @@ class OidcSettings(CoreSettings):
     oidc_admin_requires: Names = ()
     """What the token of an administrator must have in addition, written like OIDC_USER_REQUIRES;
     empty: there are no administrators."""
+    oidc_further_roles: Names = ()
+    """What the token of a further role must have in addition to OIDC_USER_REQUIRES, such as
+    editor=role:editors, separated by commas; empty: there are the roles user and admin only."""
     oidc_ca_file: CAFile = None
     """A file of the certificate authorities for the provider, in PEM; unset: those of the system.
     """
@@ -117,6 +121,16 @@ class OidcSettings(CoreSettings):
                 "contains a role, which requires OIDC_ROLE_CLAIM, the claim that contains roles"
             )
             raise ValueError(message)
+        return value
+
+    @field_validator("oidc_further_roles")
+    @classmethod
+    def _further(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        pairs = [entry.partition("=") for entry in value]
+        if not all(ROLE_NAME.fullmatch(name) and equals for name, equals, _ in pairs):
+            message = "must be <role>=scope:<name> or <role>=role:<name>, separated by commas"
+            raise ValueError(message)
+        cls._needs(tuple(need for _, _, need in pairs), info)
         return value
 
     def warnings(self) -> list[str]:
@@ -191,6 +205,10 @@ class ClaimsMapper:
         self._role_path = _path(settings.oidc_role_claim or "")
         self._user_needs = frozenset(settings.oidc_user_requires)
         self._admin_needs = frozenset(settings.oidc_admin_requires)
+        pairs = [entry.partition("=") for entry in settings.oidc_further_roles]
+        self._further = [(role, need) for role, _, need in pairs]
+        for role, _ in self._further:
+            granted.of_role(role)  # a misspelt role stops the start
 
     def of(self, claims: Mapping[str, Any]) -> Principal:
         """Return the principal of these claims.
@@ -203,15 +221,16 @@ class ClaimsMapper:
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """Return the scopes of the principal in this service."""
-        listed, roles = _at(claims, self._scope_path), _at(claims, self._role_path)
+        listed, assigned = _at(claims, self._scope_path), _at(claims, self._role_path)
         # Scopes in a text are separated by spaces (RFC 6749, section 3.3); a role may contain them.
         claimed = {f"scope:{scope}" for scope in _texts(listed, separator=" ")}
-        claimed |= {f"role:{role}" for role in _texts(roles)}
+        claimed |= {f"role:{role}" for role in _texts(assigned)}
         if not self._user_needs <= claimed:
             return frozenset()
-        if self._admin_needs and self._admin_needs <= claimed:
-            return self._of_role("admin")
-        return self._of_role("user")
+        administrates = self._admin_needs and self._admin_needs <= claimed
+        roles = ["admin" if administrates else "user"]
+        roles += [role for role, need in self._further if need in claimed]
+        return frozenset[str]().union(*map(self._of_role, roles))
 
 
 class Verifier:

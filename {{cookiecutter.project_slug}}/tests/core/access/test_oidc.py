@@ -34,8 +34,9 @@ MODULUS = RSAKey.generate_key(2048, {"kid": "modulus", "alg": "RS256"})
 OTHER = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256"})
 NOW = int(time.time())
 NOWHERE = "http://127.0.0.1:1"  # nothing listens there
-GRANTED = Scopes(("user", "admin"))
+GRANTED = Scopes(("user", "admin", "editor"))
 GRANTED.declare(toy.SCOPES)
+GRANTED.declare({"drafts:write": ("editor",)})
 USER, ADMIN, NOBODY = GRANTED.of_role("user"), GRANTED.of_role("admin"), frozenset[str]()
 
 
@@ -208,6 +209,32 @@ def test_no_token_for_another_time_issuer_audience_or_use_is_accepted(
                 verifier.verify(signed(changed, **header))
 
 
+def test_a_further_role_is_held_in_addition(openid_provider: OpenIDProvider) -> None:
+    realm = openid_provider.realm(KEY)
+    verifier = trusting(
+        realm,
+        oidc_role_claim="roles",
+        oidc_user_requires="scope:notes",
+        oidc_admin_requires="role:boss",
+        oidc_further_roles="editor=role:editors",
+    )
+
+    def held(scope: str, *roles: str) -> frozenset[str]:
+        return verifier.verify(
+            signed({**claims(realm.issuer), "scope": scope, "roles": roles})
+        ).scopes
+
+    assert held("notes", "others") == USER
+    assert held("notes", "editors") == USER | {"drafts:write"}
+    assert held("notes", "editors", "boss") == ADMIN | {"drafts:write"}
+    assert held("", "editors") == NOBODY
+
+
+def test_a_misspelt_role_stops_the_start(openid_provider: OpenIDProvider) -> None:
+    with pytest.raises(LookupError, match="there is no role 'editr'; the roles are user, admin"):
+        trusting(openid_provider.realm(KEY), oidc_further_roles="editr=scope:edit")
+
+
 @pytest.mark.attack
 def test_a_key_of_another_provider_is_not_accepted(
     openid_provider: OpenIDProvider,
@@ -314,6 +341,11 @@ def test_a_wrong_setting_is_refused_at_start(
         ({"oidc_leeway_seconds": 301}, "less than or equal to 300"),
         ({"oidc_user_requires": "notes"}, "must be scope:<name> or role:<name>"),
         ({"oidc_admin_requires": "scope:a b"}, "must be scope:<name> or role:<name>"),
+        (
+            {"oidc_further_roles": "role:editor"},
+            "must be <role>=scope:<name> or <role>=role:<name>",
+        ),
+        ({"oidc_further_roles": "editor=editor"}, "must be scope:<name> or role:<name>"),
         ({"oidc_admin_requires": "role:admin"}, "which requires OIDC_ROLE_CLAIM"),
         ({"oidc_ca_file": "/nowhere/ca.pem"}, "certificates in PEM"),
         ({"oidc_ca_file": no_certificates}, "certificates in PEM"),
