@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.core.api import PREFIX
 from app.users.tests import PASSWORD, new_address
 from conftest import MakeApp
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -18,9 +19,10 @@ pytestmark = pytest.mark.process
 REGISTER = """
 import os, signal, sys
 from app import create_app
+from app.core.api import PREFIX
 
 client = create_app().test_client()
-response = client.post("/api/v1/users", json={"email": sys.argv[1], "password": sys.argv[2]})
+response = client.post(f"{PREFIX}/users", json={"email": sys.argv[1], "password": sys.argv[2]})
 assert response.status_code == 202, response.text
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -59,7 +61,7 @@ def test_an_email_survives_the_worker_that_had_it_in_hand(service: Service) -> N
     box.go.clear()
     payload = {"email": new_address(), "password": PASSWORD}
     with service.start() as first:
-        assert service.client.post("/api/v1/users", json=payload).status_code == 202
+        assert service.client.post(f"{PREFIX}/users", json=payload).status_code == 202
         assert box.reached.wait(HANG_TIMEOUT_SECONDS)
         first.kill()
     box.go.set()

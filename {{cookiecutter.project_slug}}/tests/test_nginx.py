@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from app.core import errors, pipeline
+from app.core.api import PREFIX
 from app.core.pipeline import request_pipeline
 from tests import toy
 from tests.connections import MAX_BACKOFF, Connection, connection, longest_wait
@@ -258,7 +259,7 @@ def test_its_log_has_the_requested_path_and_never_the_query(
 ) -> None:
     log = tmp_path / "access.log"
     with nginx(service.port, {"/var/log/nginx/access.log": str(log)}) as port:
-        for path in ("/health/live?token=hidden", "/api/v1/notes?token=hidden"):
+        for path in ("/health/live?token=hidden", f"{PREFIX}/notes?token=hidden"):
             one_response(port, request_bytes("GET", path))
         one_response(port, request_bytes("GET", "/caf_?token=hidden").replace(b"_", b"\xe9"))
         wait_until(lambda: len(log.read_bytes().splitlines()) == 3)
@@ -266,7 +267,7 @@ def test_its_log_has_the_requested_path_and_never_the_query(
     text = log.read_text(encoding="utf-8")
     assert [json.loads(line)["url.path"] for line in text.splitlines()] == [
         "/health/live",
-        "/api/v1/notes",
+        f"{PREFIX}/notes",
         "/caf",
     ]
     assert "hidden" not in text

@@ -15,6 +15,7 @@ from app.core import (  # one line where it fits
     schemas,
 )
 from app.core.api import (  # one line where it fits
+    PREFIX,
     Blueprint,
     # {% if cookiecutter.database != "none" %}
     conditional_requests,
@@ -25,7 +26,7 @@ from app.core.api import (  # one line where it fits
     # {% endif %}
 )
 
-URL = "/api/v1/notes"
+URL = f"{PREFIX}/notes"
 FACTORY = "tests.toy:serve()"
 """The application that Gunicorn serves instead of the service."""
 NOTE = {"text": "Buy tea", "copies": 2}

@@ -8,7 +8,7 @@ from app.admin import (  # one line where it fits
     # {% endif %}
     routes,
 )
-from app.core import access
+from app.core import access, api
 
 __all__ = [  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
@@ -21,4 +21,4 @@ __all__ = [  # one line where it fits
 def init_app(app: Flask) -> None:
     """Serve `/api/v1/admin`."""
     access.declare_scopes(app, {"admin": ("admin",)})
-    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/admin")
+    app.register_blueprint(routes.blueprint, url_prefix=f"{api.PREFIX}/admin")

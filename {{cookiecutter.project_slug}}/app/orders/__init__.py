@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from app.core import api
 from app.orders import (  # one line where it fits
     # {% if cookiecutter.metrics %}
     events,
@@ -21,7 +22,7 @@ def init_app(app: Flask) -> None:
     # {% if cookiecutter.auth != "none" %}
     scopes.init_app(app)
     # {% endif %}
-    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/orders")
+    app.register_blueprint(routes.blueprint, url_prefix=f"{api.PREFIX}/orders")
     # {% if cookiecutter.metrics %}
     events.init_app(app)
     # {% endif %}

@@ -8,7 +8,7 @@ import orjson
 from flask import Response, render_template, request, url_for
 
 from app.core import errors
-from app.core.http import security
+from app.core.http import api_paths, security
 from app.pages import (  # one line where it fits
     assets,
     # {% if cookiecutter.auth != "none" %}
@@ -63,7 +63,7 @@ def show_problem(response: Response) -> Response:
 
     `app.core.errors` creates the document. Responses of the API are not changed.
     """
-    if response.mimetype != errors.MEDIA_TYPE or request.path.startswith("/api/"):
+    if response.mimetype != errors.MEDIA_TYPE or api_paths.in_api(request.path):
         return response
     response.vary.add("Accept")
     if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:

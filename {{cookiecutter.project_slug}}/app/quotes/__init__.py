@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from app.core import api
 from app.quotes import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     emails,
@@ -15,7 +16,7 @@ from app.quotes import (  # one line where it fits
 
 def init_app(app: Flask) -> None:
     """Serve `/api/v1/quotes`."""
-    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/quotes")
+    app.register_blueprint(routes.blueprint, url_prefix=f"{api.PREFIX}/quotes")
     # {% if cookiecutter.web_ui or cookiecutter.background_tasks %}
     app.add_template_filter(money.formatted, "money")
     # {% endif %}

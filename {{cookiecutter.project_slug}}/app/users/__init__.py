@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.core import access
+from app.core import access, api
 from app.core.database import pruning
 from app.users import (  # one line where it fits
     attempts,
@@ -28,7 +28,7 @@ def init_app(app: Flask, settings: UserSettings) -> None:
     service.confirmation_required.set(app, settings.email_confirmation_required)
     access.declare_scopes(app, {"account": ("user", "admin")})
     access.check_on_each_request(app, "admin", service.is_administrator)
-    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/users")
+    app.register_blueprint(routes.blueprint, url_prefix=f"{api.PREFIX}/users")
     app.cli.add_command(commands.users)
     pruning.register(app, "attempts", attempts.delete_before, keep=attempts.KEEP)
     # {% if cookiecutter.background_tasks %}

@@ -1,15 +1,17 @@
 """The status of each route, by client, for resources that do not exist."""
 
+from app.core.api import PREFIX
+
 RULES: dict[str, tuple[int, int, int]] = {
     # route: (no token, a user, an administrator)
-    "GET /api/v1/admin/audit": (401, 403, 200),
-    "GET /api/v1/admin/orders": (401, 403, 200),
-    "POST /api/v1/admin/orders/<uuid:order_id>/cancel": (401, 403, 404),
+    f"GET {PREFIX}/admin/audit": (401, 403, 200),
+    f"GET {PREFIX}/admin/orders": (401, 403, 200),
+    f"POST {PREFIX}/admin/orders/<uuid:order_id>/cancel": (401, 403, 404),
     # {% if cookiecutter.auth == "jwt" %}
-    "GET /api/v1/admin/users": (401, 403, 200),
-    "GET /api/v1/admin/users/<uuid:user_id>": (401, 403, 404),
-    "POST /api/v1/admin/users/<uuid:user_id>/activate": (401, 403, 404),
-    "POST /api/v1/admin/users/<uuid:user_id>/deactivate": (401, 403, 404),
-    "PUT /api/v1/admin/users/<uuid:user_id>/role": (401, 403, 422),
+    f"GET {PREFIX}/admin/users": (401, 403, 200),
+    f"GET {PREFIX}/admin/users/<uuid:user_id>": (401, 403, 404),
+    f"POST {PREFIX}/admin/users/<uuid:user_id>/activate": (401, 403, 404),
+    f"POST {PREFIX}/admin/users/<uuid:user_id>/deactivate": (401, 403, 404),
+    f"PUT {PREFIX}/admin/users/<uuid:user_id>/role": (401, 403, 422),
     # {% endif %}
 }

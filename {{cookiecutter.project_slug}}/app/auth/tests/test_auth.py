@@ -9,6 +9,7 @@ from sqlalchemy import update
 from app.auth import service
 from app.core import access
 from app.core.access.tokens import tokens
+from app.core.api import PREFIX
 from app.core.database import writing
 from app.roles import Role
 from app.sessions.models import LoginSession
@@ -27,7 +28,7 @@ from app.users.tests import (
 )
 from conftest import LogLines
 
-AUTH = "/api/v1/auth"
+AUTH = f"{PREFIX}/auth"
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_a_session_is_not_refreshed_after_its_end_or_without_its_account(
         assert refresh(client, {"refresh_token": held["access_token"]})[0] == 401
     with subtests.test("a refresh token as an access token"):
         header = bearer({"access_token": held["refresh_token"]})
-        assert client.get("/api/v1/users/me", headers=header).status_code == 401
+        assert client.get(f"{PREFIX}/users/me", headers=header).status_code == 401
 
 
 @pytest.mark.attack
@@ -184,7 +185,7 @@ def test_two_tabs_that_refresh_at_once_stay_logged_in(client: FlaskClient, email
     assert status == 200
     assert one["refresh_token"] == other["refresh_token"]
     for tab in (one, other):
-        assert client.get("/api/v1/users/me", headers=bearer(tab)).status_code == 200
+        assert client.get(f"{PREFIX}/users/me", headers=bearer(tab)).status_code == 200
     assert refresh(client, one)[0] == refresh(client, other)[0] == 200
 
 
@@ -325,12 +326,12 @@ def test_no_log_line_holds_a_password_a_token_or_an_address(
     app: Flask, client: FlaskClient, log_lines: LogLines
 ) -> None:
     email = new_address()
-    client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
+    client.post(f"{PREFIX}/users", json={"email": email, "password": PASSWORD})
     link = token(app, email, "verify-email")
     client.post(f"{AUTH}/email-verification/confirm", json={"token": link})
     held = logged_in(client, email)
     _, renewed = refresh(client, held)
-    client.get("/api/v1/users/me", headers=bearer(renewed))
+    client.get(f"{PREFIX}/users/me", headers=bearer(renewed))
     refresh(client, held)
     log_in(client, email, OTHER_PASSWORD)
     forgotten = reset_token(app, client, email)

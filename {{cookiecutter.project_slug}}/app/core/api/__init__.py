@@ -20,8 +20,10 @@ from app.core.api.documentation import (  # one line where it fits
 )
 from app.core.api.json import ORJSONProvider, json_response
 from app.core.api.parsing import raw_body
+from app.core.http.api_paths import PREFIX
 
 __all__ = [  # one line where it fits
+    "PREFIX",
     "ApiSettings",
     "Blueprint",
     "document",

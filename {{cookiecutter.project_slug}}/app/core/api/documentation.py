@@ -24,7 +24,7 @@ from app.core import (  # one line where it fits
 from app.core.api import openapi, path_integers
 from app.core.api.blueprint import Blueprint
 from app.core.config import CoreSettings
-from app.core.http import security
+from app.core.http import api_paths, security
 from app.core.url_prefix import url_prefix
 
 TITLE = "{{cookiecutter.project_name}}"
@@ -74,7 +74,7 @@ def init_app(app: Flask, settings: ApiSettings) -> None:
     # {% if cookiecutter.auth != "none" %}
     security_schemes.set(app, {"token": access.SCHEME})
     # {% endif %}
-    app.register_blueprint(_pages(app, settings), url_prefix="/api")
+    app.register_blueprint(_pages(app, settings), url_prefix=api_paths.ROOT)
 
     @app.cli.command("api-document")
     def api_document() -> None:

@@ -15,6 +15,7 @@ from pydantic_settings import NoDecode
 from app.core import pipeline
 from app.core.config import CoreSettings, Environment, split
 from app.core.errors import Problem
+from app.core.http import api_paths
 from app.core.pipeline import RequestInfo, request_pipeline
 
 # RFC 6454: scheme, host and port, exactly as a browser spells them.
@@ -99,7 +100,7 @@ class Cors:
     def _is_allowed(self, info: RequestInfo) -> bool:
         origin = info.environ.get("HTTP_ORIGIN", "")
         # By the path, not the route: a page may also read a 404 or 405 of the API.
-        return origin in self._origins and info.environ["PATH_INFO"].startswith("/api/")
+        return origin in self._origins and api_paths.in_api(info.environ["PATH_INFO"])
 
 
 def _is_cross_origin() -> bool:

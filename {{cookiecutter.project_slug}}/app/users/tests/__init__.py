@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.core.api import PREFIX
 from app.core.database import writing
 from app.core.mail import email_queue
 from app.users.models import User
@@ -65,7 +66,7 @@ def token(app: Flask, to: str, purpose: str) -> str:
 
 def log_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
     """Log in through the API."""
-    return client.post("/api/v1/auth/login", json={"email": email, "password": password})
+    return client.post(f"{PREFIX}/auth/login", json={"email": email, "password": password})
 
 
 def logged_in(client: FlaskClient, email: str, password: str = PASSWORD) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """The status of each route, by client, for resources that do not exist."""
 
+from app.core.api import PREFIX
+
 RULES: dict[str, tuple[int, int, int]] = {
     # route: (no token, a user, an administrator)
-    "POST /api/v1/users": (422, 422, 422),
-    "DELETE /api/v1/users/me": (401, 422, 422),
-    "GET /api/v1/users/me": (401, 404, 200),
-    "POST /api/v1/users/me/email": (401, 422, 422),
-    "POST /api/v1/users/me/password": (401, 422, 422),
+    f"POST {PREFIX}/users": (422, 422, 422),
+    f"DELETE {PREFIX}/users/me": (401, 422, 422),
+    f"GET {PREFIX}/users/me": (401, 404, 200),
+    f"POST {PREFIX}/users/me/email": (401, 422, 422),
+    f"POST {PREFIX}/users/me/password": (401, 422, 422),
 }

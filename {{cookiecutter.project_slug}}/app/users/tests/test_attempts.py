@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
 from app.core import pseudonyms
+from app.core.api import PREFIX
 from app.core.database import reading, writing
 from app.users import attempts
 from app.users.models import Attempt
@@ -23,7 +24,7 @@ WRONG = "a guess of somebody"
 
 def log_in(client: FlaskClient, email: str, address: str, password: str = WRONG) -> TestResponse:
     payload = {"email": email, "password": password}
-    return client.post("/api/v1/auth/login", json=payload, environ_base={"REMOTE_ADDR": address})
+    return client.post(f"{PREFIX}/auth/login", json=payload, environ_base={"REMOTE_ADDR": address})
 
 
 def count(app: Flask) -> int:
@@ -107,7 +108,7 @@ def test_a_port_or_no_address_makes_nobody_another_network(
             tries = [
                 app.test_client()
                 .post(
-                    "/api/v1/auth/login",
+                    f"{PREFIX}/auth/login",
                     json={"email": email, "password": WRONG},
                     headers={"X-Forwarded-For": forwarded_for.format(1_000 + number)},
                 )

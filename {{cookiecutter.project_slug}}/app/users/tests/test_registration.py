@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app.core.api import PREFIX
 from app.core.database import reading, writing
 from app.core.mail.recipients import EmailCategory
 from app.settings import Settings
@@ -29,10 +30,10 @@ from app.users.tests import (
 from conftest import MakeApp
 from tests.database import CountQueries
 
-URL = "/api/v1/users"
-CONFIRM = "/api/v1/auth/email-verification/confirm"
-AGAIN = "/api/v1/auth/email-verification"
-RESET = "/api/v1/auth/password-reset"
+URL = f"{PREFIX}/users"
+CONFIRM = f"{PREFIX}/auth/email-verification/confirm"
+AGAIN = f"{PREFIX}/auth/email-verification"
+RESET = f"{PREFIX}/auth/password-reset"
 ATTACKERS_PASSWORD = "the password of an attacker"
 ATTACKER_ADDRESSES = ("192.0.2.1", "198.51.100.1", "203.0.113.1")
 
@@ -193,7 +194,7 @@ def test_the_owner_can_use_an_address_that_somebody_else_has_registered(
     payload = {"current_password": PASSWORD, "email": wanted}
     client.post(f"{URL}/me/email", json=payload, headers=bearer(logged_in(client, mine)))
     link = {"token": token(app, wanted, "change-email")}
-    assert client.post("/api/v1/auth/email-change/confirm", json=link).status_code == 204
+    assert client.post(f"{PREFIX}/auth/email-change/confirm", json=link).status_code == 204
     result = app.test_cli_runner().invoke(
         args=["users", "create-admin", of_admin, "--password-file", "-"], input=f"{PASSWORD}\n"
     )
@@ -224,7 +225,7 @@ def test_no_login_from_before_the_confirmation_goes_on(app: Flask, client: Flask
     assert client.post(CONFIRM, json={"token": confirmation}).status_code == 204
 
     refresh = {"refresh_token": held["refresh_token"]}
-    assert client.post("/api/v1/auth/refresh", json=refresh).status_code == 401
+    assert client.post(f"{PREFIX}/auth/refresh", json=refresh).status_code == 401
 
 
 @pytest.mark.attack

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from app.core.api import PREFIX
 from app.core.database import reading, writing
 from app.core.mail import email_queue
 from app.core.tasks.outbox import OutboxMessage, outbox
@@ -18,7 +19,7 @@ from conftest import LogLines
 
 
 def register(client: FlaskClient, email: str) -> None:
-    response = client.post("/api/v1/users", json={"email": email, "password": PASSWORD})
+    response = client.post(f"{PREFIX}/users", json={"email": email, "password": PASSWORD})
     assert response.status_code == 202
 
 
@@ -51,7 +52,7 @@ def test_an_email_waits_in_the_database_until_the_mail_server_takes_it(
 
     assert waiting(app) == []
     link = {"token": token(app, email, "verify-email")}
-    assert client.post("/api/v1/auth/email-verification/confirm", json=link).status_code == 204
+    assert client.post(f"{PREFIX}/auth/email-verification/confirm", json=link).status_code == 204
 
 
 def test_an_email_that_is_refused_permanently_is_deleted(
@@ -88,7 +89,7 @@ def test_an_email_to_nobody_takes_the_same_way_and_reaches_nobody(
 ) -> None:
     email = new_address()
 
-    assert client.post("/api/v1/auth/password-reset", json={"email": email}).status_code == 202
+    assert client.post(f"{PREFIX}/auth/password-reset", json={"email": email}).status_code == 202
 
     assert (waiting(app), emails(app, email)) == ([], [])
 

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core.api import PREFIX
 from app.core.database import writing
 from app.users.models import User
 from app.users.tests import (
@@ -20,9 +21,9 @@ from app.users.tests import (
 from conftest import LogLines, MakeApp
 from tests.database import CountQueries
 
-ME = "/api/v1/users/me"
-REFRESH = "/api/v1/auth/refresh"
-CONFIRM = "/api/v1/auth/email-change/confirm"
+ME = f"{PREFIX}/users/me"
+REFRESH = f"{PREFIX}/auth/refresh"
+CONFIRM = f"{PREFIX}/auth/email-change/confirm"
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_a_link_becomes_invalid_with_the_state_it_was_signed_for(
     app: Flask, client: FlaskClient, email: str, me: dict[str, str]
 ) -> None:
     new = new_address()
-    reset = "/api/v1/auth/password-reset"
+    reset = f"{PREFIX}/auth/password-reset"
     client.post(reset, json={"email": email})
     to_reset = {"token": token(app, email, "reset-password"), "password": "yet another long one"}
     payload = {"current_password": PASSWORD, "email": new}
@@ -197,7 +198,7 @@ def test_a_link_becomes_invalid_with_the_state_it_was_signed_for(
 
 def test_a_closed_account_lets_nobody_in(app: Flask, client: FlaskClient, email: str) -> None:
     mine, other = logged_in(client, email), logged_in(client, email)
-    client.post("/api/v1/auth/password-reset", json={"email": email})
+    client.post(f"{PREFIX}/auth/password-reset", json={"email": email})
     link = {"token": token(app, email, "reset-password"), "password": OTHER_PASSWORD}
     payload = {"current_password": PASSWORD}
 
@@ -205,14 +206,14 @@ def test_a_closed_account_lets_nobody_in(app: Flask, client: FlaskClient, email:
 
     assert not can_refresh(client, mine)
     assert not can_refresh(client, other)
-    assert client.post("/api/v1/auth/password-reset/confirm", json=link).status_code == 400
+    assert client.post(f"{PREFIX}/auth/password-reset/confirm", json=link).status_code == 400
     refused = log_in(client, email)
     assert refused.status_code == 401
     assert refused.json is not None
     assert refused.json["code"] == "invalid_credentials"
     assert client.get(ME, headers=bearer(mine)).status_code == 404
     assert client.delete(ME, json=payload, headers=bearer(mine)).status_code == 403
-    client.post("/api/v1/auth/password-reset", json={"email": email})
+    client.post(f"{PREFIX}/auth/password-reset", json={"email": email})
     assert emails(app, email) == []
 
 

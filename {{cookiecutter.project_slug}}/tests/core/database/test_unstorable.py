@@ -31,7 +31,7 @@ from sqlalchemy import (  # one line where it fits
 )
 
 from app.core import schemas
-from app.core.api import Blueprint, json_response
+from app.core.api import PREFIX, Blueprint, json_response
 from app.core.database import (  # one line where it fits
     UTCDateTime,
     db,
@@ -121,7 +121,7 @@ def notes(make_app: MakeApp) -> Iterator[FlaskClient]:
         """Return the number of notes with this rank."""
         return count(rank=rank)
 
-    app.register_blueprint(blueprint, url_prefix="/api/v1/notes")
+    app.register_blueprint(blueprint, url_prefix=f"{PREFIX}/notes")
     with app.app_context():
         NOTES.create(db.engine)
         db.engine.dispose()
@@ -165,7 +165,7 @@ def test_no_value_in_a_body_is_the_servers_fault(
         with subtests.test(str(payload)[:40]):
             # Python's json module, because orjson cannot write such integers.
             text = json.dumps(payload)
-            response = notes.post("/api/v1/notes", data=text, content_type="application/json")
+            response = notes.post(f"{PREFIX}/notes", data=text, content_type="application/json")
 
             assert response.status_code in {204, 422}
             assert response.status_code == 204 or body(response)["code"] in {
@@ -179,12 +179,12 @@ def test_no_number_in_a_url_is_the_servers_fault(
     notes: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     for path in (
-        f"/api/v1/notes?rank={2**31}",
-        f"/api/v1/notes?rank={2**64}",
-        f"/api/v1/notes?rank={-(10**4_000)}",
-        f"/api/v1/notes/{2**31}",
-        f"/api/v1/notes/{2**64}",
-        f"/api/v1/notes/{'9' * 5_000}",
+        f"{PREFIX}/notes?rank={2**31}",
+        f"{PREFIX}/notes?rank={2**64}",
+        f"{PREFIX}/notes?rank={-(10**4_000)}",
+        f"{PREFIX}/notes/{2**31}",
+        f"{PREFIX}/notes/{2**64}",
+        f"{PREFIX}/notes/{'9' * 5_000}",
     ):
         with subtests.test(path[:40]):
             assert notes.get(path).status_code < 500
@@ -194,7 +194,7 @@ def test_no_number_in_a_url_is_the_servers_fault(
 def test_a_value_that_the_database_refuses_is_reported_without_it(
     notes: FlaskClient, log_lines: LogLines
 ) -> None:
-    response = notes.post("/api/v1/notes", json={"moment": BEFORE_TIME.isoformat()})
+    response = notes.post(f"{PREFIX}/notes", json={"moment": BEFORE_TIME.isoformat()})
 
     assert response.status_code == 422
     assert body(response)["code"] == "unstorable_value"
@@ -236,7 +236,7 @@ def test_each_server_refuses_what_its_columns_do_not_hold(
         pytest.skip("SQLite has no such limits: set TEST_DATABASE_URL to a server")
     for name, value in REFUSED[server].items():
         with subtests.test(name):
-            response = notes.post("/api/v1/notes", json={name: value})
+            response = notes.post(f"{PREFIX}/notes", json={name: value})
 
             assert response.status_code == 422
             assert body(response)["code"] == "unstorable_value"

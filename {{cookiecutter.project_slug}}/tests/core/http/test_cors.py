@@ -3,6 +3,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 
+from app.core.api import PREFIX
 from app.settings import Settings
 from conftest import MakeApp
 from tests import toy
@@ -64,8 +65,8 @@ def test_a_listed_origin_may_preflight_send_and_read(shop: FlaskClient) -> None:
         assert "Access-Control-Allow-Credentials" not in response.headers
         assert "Access-Control-Allow-Methods" not in response.headers
     for method, path, status in (
-        ("GET", "/api/v1/nowhere", 404),
-        ("POST", "/api/v1/nowhere", 404),
+        ("GET", f"{PREFIX}/nowhere", 404),
+        ("POST", f"{PREFIX}/nowhere", 404),
         ("DELETE", URL, 405),
     ):
         response = shop.open(path, method=method, headers={"Origin": SHOP})

@@ -3,6 +3,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 
+from app.core.api import PREFIX
 from app.settings import Settings
 from conftest import MakeApp
 
@@ -83,7 +84,7 @@ def test_no_response_allows_a_base_url_or_a_plug_in(client: FlaskClient) -> None
         "/api/docs",
         "/api/docs/start.js",
         "/api/openapi.json",
-        "/api/v1/nowhere",
+        f"{PREFIX}/nowhere",
         # {% if cookiecutter.web_ui %}
         "/static/pages.js",
         "/",

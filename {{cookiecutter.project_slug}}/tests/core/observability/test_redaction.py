@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.core.api import PREFIX
 from app.core.observability import redaction
 from app.core.observability.redaction import redact
 from conftest import LogLines
@@ -99,7 +100,7 @@ TO_THE_END = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\nHUSH\nHUSH-HUSH",
 )
 HARMLESS = (
-    "GET /api/v1/notes/<uuid:note_id> 200",
+    f"GET {PREFIX}/notes/<uuid:note_id> 200",
     "the token has expired, and the password is wrong",
     "http://localhost:8080/path?email=ann@shop.example",
     "https://shop.example/unsubscribe/ann@shop.example",
