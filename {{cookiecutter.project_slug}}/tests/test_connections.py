@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.core import errors
 from tests import toy
 from tests.connections import MAX_BACKOFF, connection, longest_wait, timing
 from tests.servers import Server, gunicorn
@@ -95,7 +96,7 @@ def test_a_chunked_body_that_is_malformed_is_a_400(
         with subtests.test(name), connection(server.port) as client:
             client.send(CHUNKED + body)
             status, headers, document = client.read_response()
-            assert (status, headers["content-type"]) == (400, "application/problem+json"), document
+            assert (status, headers["content-type"]) == (400, errors.MEDIA_TYPE), document
             assert client.is_closed()
 
 

@@ -9,6 +9,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from marshmallow import fields
 
+from app.core import errors
 from app.core.api import Blueprint
 from app.core.api.parsing import MAXIMUM_DEPTH
 from app.core.observability.logs import MAX_AGENT_LENGTH, ConsoleFormatter
@@ -87,7 +88,7 @@ def test_a_hostile_body_is_the_mistake_of_its_sender(
     ):
         with subtests.test(name):
             response = client.post(toy.URL, data=body, content_type=JSON)
-            assert (response.status_code, response.mimetype) == (status, "application/problem+json")
+            assert (response.status_code, response.mimetype) == (status, errors.MEDIA_TYPE)
 
 
 def test_a_body_of_the_maximum_depth_is_read_and_a_deeper_one_is_refused(
@@ -281,7 +282,7 @@ def test_only_the_real_method_of_a_request_counts(
     for method in ("TRACE", "CONNECT", "PUT", "DELETE", "PROPFIND", "BREW", "A" * 500):
         with subtests.test(method[:20]):
             response = client.open("/api/docs", method=method)
-            assert (response.status_code, response.mimetype) == (405, "application/problem+json")
+            assert (response.status_code, response.mimetype) == (405, errors.MEDIA_TYPE)
             assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
     for header in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
         with subtests.test(header):

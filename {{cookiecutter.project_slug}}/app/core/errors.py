@@ -1,4 +1,7 @@
-"""Every error response is a problem document (RFC 9457) without internal details."""
+"""Every error response is a problem document (RFC 9457) without internal details.
+
+`ErrorFormat` is the one place that decides about its shape and its media type.
+"""
 
 import logging
 import re
@@ -13,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from app.core import pipeline
+from app.core.extension import Extension
 from app.core.schemas import UNKNOWN_FIELD
 
 logger = logging.getLogger(__name__)
@@ -168,8 +172,35 @@ class ProblemSchema(ma.Schema):
     errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
 
 
+class ErrorFormat:
+    """The shape of all error responses: problem documents. A service may set one of its own."""
+
+    media_type: ClassVar[str] = MEDIA_TYPE
+    schema: ClassVar[type[ma.Schema]] = ProblemSchema
+    """Describes the shape in the API document."""
+
+    def document(self, problem: Mapping[str, Any]) -> Mapping[str, object]:
+        """Return the body of a response. `problem` has the members of `ProblemSchema`."""
+        return problem
+
+
+error_format = Extension[ErrorFormat]("error_format")
+
+
+class ErrorResponse(Response):
+    """The response to an error, in the format of the application."""
+
+    def __init__(self, problem: Mapping[str, Any], headers: Mapping[str, str] | None) -> None:
+        shape = error_format.current
+        body = orjson.dumps(shape.document(problem))
+        super().__init__(body, problem["status"], headers, mimetype=shape.media_type)
+        self.problem = problem
+        """The problem, whatever its format."""
+
+
 def init_app(app: Flask) -> None:
     """Answer every error with a problem document, whether TESTING is on or off."""
+    error_format.set(app, ErrorFormat())
     app.config["PROPAGATE_EXCEPTIONS"] = False
     # A missing form field stays a plain 400 in debug mode too.
     app.config["TRAP_BAD_REQUEST_ERRORS"] = False
@@ -208,8 +239,8 @@ def _document(
     members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    body = problem(status, code, detail, pipeline.current().request_id) | dict(members or {})
-    return Response(orjson.dumps(body), status, headers, mimetype=MEDIA_TYPE)
+    request_id = pipeline.current().request_id
+    return ErrorResponse(problem(status, code, detail, request_id) | dict(members or {}), headers)
 
 
 def problem(status: int, code: str, detail: str, request_id: str) -> dict[str, object]:

@@ -4,7 +4,6 @@ import math
 import secrets
 from http import HTTPStatus
 
-import orjson
 from flask import Response, render_template, request, url_for
 
 from app.core import errors
@@ -59,15 +58,15 @@ def readable_detail(status: int, detail: str, retry_after: str | None) -> str:
 
 
 def show_problem(response: Response) -> Response:
-    """Render a problem document as a page for a browser (an after_request function).
+    """Render a problem as a page for a browser (an after_request function).
 
-    `app.core.errors` creates the document. Responses of the API are not changed.
+    `app.core.errors` creates the response. Those of the API are not changed.
     """
-    if response.mimetype != errors.MEDIA_TYPE or api_paths.in_api(request.path):
+    if not isinstance(response, errors.ErrorResponse) or api_paths.in_api(request.path):
         return response
     response.vary.add("Accept")
-    if request.accept_mimetypes.best_match([errors.MEDIA_TYPE, HTML]) == HTML:
-        problem = orjson.loads(response.get_data())
+    if request.accept_mimetypes.best_match([response.content_type, HTML]) == HTML:
+        problem = response.problem
         detail = readable_detail(
             response.status_code, problem["detail"], response.headers.get("Retry-After")
         )

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from pydantic import ValidationError
 from werkzeug.wrappers import Response
 
+from app.core import errors
 from app.core.config import InvalidSettings
 from app.settings import Settings
 from conftest import MakeApp
@@ -48,7 +49,7 @@ def test_paths_are_served_with_the_prefix_and_without(client: FlaskClient) -> No
     assert client.get("/health/live").status_code == 200
     assert client.get("/shop/health/live").status_code == 200
     for path in ("/shop/shop/seen/", "/shopping/seen/", "/shop", "/shop/", "/nowhere"):
-        response = client.get(path, headers={"Accept": "application/problem+json"})
+        response = client.get(path, headers={"Accept": errors.MEDIA_TYPE})
         assert response.status_code in {200, 303, 404}
         assert response.json is None or response.json != ["/shop", "/seen/", "/shop/seen/"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import flask_smorest
+import marshmallow as ma
 import orjson
 from flask import Blueprint as FlaskBlueprint
 from flask import Flask, Response, request, send_from_directory
@@ -40,7 +41,6 @@ DOCS_POLICY = (
     f"img-src 'self' data:; connect-src 'self'; {security.POLICY}"
 )
 A_DAY = 86_400  # seconds
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
 # {% if cookiecutter.auth != "none" or cookiecutter.webhooks %}
 security_schemes = extension.Extension[dict[str, dict[str, str]]]("security_schemes")
 # {% endif %}
@@ -56,14 +56,18 @@ class ApiSettings(CoreSettings):
 class _Document(flask_smorest.Api):
     """The OpenAPI document of one application."""
 
-    ERROR_SCHEMA = errors.ProblemSchema
+    def __init__(self, info: dict[str, object], error_schema: type[ma.Schema]) -> None:
+        self.ERROR_SCHEMA = error_schema
+        # A separate application, because flask-smorest registers an error handler on it.
+        super().__init__(Flask("document"), spec_kwargs=info)
 
 
-def _problem(name: str) -> dict[str, object]:
+def _problem(name: str, shape: errors.ErrorFormat) -> dict[str, object]:
     """Describe a problem response, by the name of its status."""
     status = HTTPStatus.__members__.get(name)
     detail = errors.DETAILS[status] if status else "Any other problem."
-    return {"description": detail, "content": {errors.MEDIA_TYPE: {"schema": PROBLEM}}}
+    schema = {"$ref": f"#/components/schemas/{openapi.name_of(shape.schema)}"}
+    return {"description": detail, "content": {shape.media_type: {"schema": schema}}}
 
 
 def init_app(app: Flask, settings: ApiSettings) -> None:
@@ -100,8 +104,8 @@ def document(app: Flask) -> dict[str, Any]:
         "contact": {"name": AUTHOR},
         "license": orjson.loads(LICENSE.read_bytes()),
     }
-    # A separate application, because flask-smorest registers an error handler on it.
-    built = _Document(Flask("document"), spec_kwargs={**about, "info": info})
+    shape = errors.error_format.of(app)
+    built = _Document({**about, "info": info}, shape.schema)
     built.ma_plugin.converter.add_attribute_function(openapi.text_without_nul)
     built.ma_plugin.converter.add_attribute_function(openapi.wide_integer)
     built.register_converter(path_integers.PathInteger, path_integers.describe)
@@ -123,13 +127,13 @@ def document(app: Flask) -> dict[str, Any]:
     # Relative to the document's own URL (OpenAPI 3.1, 4.8.5), so it is correct on every host.
     described["servers"] = [{"url": url_prefix.of(app) or "/"}]
     components = described["components"]
-    components["responses"] = {name: _problem(name) for name in components["responses"]}
+    components["responses"] = {name: _problem(name, shape) for name in components["responses"]}
     # flask-smorest describes its own pagination even if it is not used.
     components["schemas"].pop("PaginationMetadata", None)
     # {% if cookiecutter.auth != "none" %}
     openapi.accept_schemes(described, further)
     # {% endif %}
-    return openapi.complete(described)
+    return openapi.complete(described, shape)
 
 
 def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:

@@ -72,10 +72,11 @@ BY_STATUS = {
 }
 
 
-def complete(document: Node) -> Node:
+def complete(document: Node, shape: errors.ErrorFormat) -> Node:
     """Add what all operations share to a document, and return the document.
 
-    View functions do not state it, because it is the same for each of them.
+    View functions do not state it, because it is the same for each of them. `shape` is the format
+    of errors.
     """
     components = document["components"]
     components["headers"] = HEADERS
@@ -89,22 +90,26 @@ def complete(document: Node) -> Node:
         status = str(HTTPStatus[name].value) if name in HTTPStatus.__members__ else "default"
         response["headers"] = _headers(status)
         [content] = response["content"].values()
-        content["examples"] = dict(_examples(described, status))
-    names = sorted({code for each in described.values() for code in each})
+        content["examples"] = dict(_examples(described, status, shape))
     schemas = components["schemas"]
-    schemas["ProblemCode"] = {
-        "type": "string",
-        "enum": names,
-        "description": "The codes of this version; later versions may add more",
-    }
-    for name in ("Problem", "FieldError"):  # clients never send these
-        for described in schemas[name]["properties"].values():
-            described.pop("pattern", None)
-    # Open on purpose: a client generated from this document must accept a new code.
-    problem = schemas["Problem"]["properties"]["code"]
-    del problem["type"]
-    problem["anyOf"] = [{"$ref": "#/components/schemas/ProblemCode"}, {"type": "string"}]
+    for name in {name_of(shape.schema), "FieldError"} & schemas.keys():  # clients send neither
+        for each in schemas[name]["properties"].values():
+            each.pop("pattern", None)
+    if code := schemas[name_of(shape.schema)]["properties"].get("code"):
+        schemas["ProblemCode"] = {
+            "type": "string",
+            "enum": sorted({code for each in described.values() for code in each}),
+            "description": "The codes of this version; later versions may add more",
+        }
+        # Open on purpose: a client generated from this document must accept a new code.
+        del code["type"]
+        code["anyOf"] = [{"$ref": "#/components/schemas/ProblemCode"}, {"type": "string"}]
     return document
+
+
+def name_of(schema: type[ma.Schema]) -> str:
+    """Return the name of a schema in the document: `Note` for `NoteSchema`."""
+    return schema.__name__.removesuffix("Schema")
 
 
 # {% if cookiecutter.auth != "none" %}
@@ -150,7 +155,7 @@ def _headers(status: str) -> Node:
 
 
 def _examples(
-    described: Mapping[int, Mapping[str, str]], status: str
+    described: Mapping[int, Mapping[str, str]], status: str, shape: errors.ErrorFormat
 ) -> Iterator[tuple[str, Node]]:
     """Yield an example for each code of a status; `default` covers server errors (500, 503)."""
     chosen = [int(status)] if status != "default" else [500, 503]
@@ -159,4 +164,4 @@ def _examples(
             value = errors.problem(number, code, detail, REQUEST_ID)
             if code == errors.VALIDATION_FAILED:
                 value["errors"] = [FIELD_ERROR]
-            yield code, {"summary": detail, "value": value}
+            yield code, {"summary": detail, "value": shape.document(value)}

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core import errors
 from app.core.checks import ReadinessChecks, readiness_checks
 from app.health.routes import started
 from tests.waiting import HANG_TIMEOUT_SECONDS
@@ -36,7 +37,7 @@ def test_ready_names_what_is_down(app: Flask, client: FlaskClient) -> None:
     response = client.get("/health/ready")
 
     assert response.status_code == 503
-    assert response.mimetype == "application/problem+json"
+    assert response.mimetype == errors.MEDIA_TYPE
     assert response.json is not None
     assert response.json["code"] == "dependency_unavailable"
     assert response.json["checks"]["ledger"] == "down"

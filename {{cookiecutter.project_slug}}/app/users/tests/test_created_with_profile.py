@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
+from app.core.api import PREFIX
 from app.core.database import UniqueViolation, reading, writing
 from app.users import service
 from app.users.models import User
@@ -56,7 +57,7 @@ def test_an_account_and_its_profile_are_stored_together(app: Flask, client: Flas
         assert (accounts(email), stored_notes()) == (1, 1)
 
     link = {"token": token(app, email, "verify-email")}
-    assert client.post("/api/v1/auth/email-verification/confirm", json=link).status_code == 204
+    assert client.post(f"{PREFIX}/auth/email-verification/confirm", json=link).status_code == 204
     assert log_in(client, email).status_code == 200
 
 

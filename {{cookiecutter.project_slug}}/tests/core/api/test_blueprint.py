@@ -53,7 +53,7 @@ def test_problems_are_documented_as_problem_documents(client: FlaskClient) -> No
     assert document is not None
 
     for response in document["components"]["responses"].values():
-        assert list(response["content"]) == ["application/problem+json"]
+        assert list(response["content"]) == [errors.MEDIA_TYPE]
 
 
 def test_a_problem_is_described_before_it_is_documented() -> None:

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 
+from app.core import errors
 from app.core.config import InvalidSettings
 from app.core.http import redis_server
 from app.core.http.rate_limits import Counters, LocalCounters, RateLimitSettings
@@ -63,7 +64,7 @@ def test_a_client_over_its_limit_gets_the_time_to_retry(
 
     assert statuses == [200, 200, 429]
     assert refused.status_code == 429
-    assert refused.mimetype == "application/problem+json"
+    assert refused.mimetype == errors.MEDIA_TYPE
     assert refused.json is not None
     assert refused.json["code"] == "too_many_requests"
     assert refused.headers["Retry-After"] == "45"

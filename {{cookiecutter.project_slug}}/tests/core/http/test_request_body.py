@@ -6,6 +6,7 @@ import pytest
 from flask import request
 from flask.testing import FlaskClient
 
+from app.core import errors
 from conftest import LogLines, MakeApp
 from tests import toy
 
@@ -74,7 +75,7 @@ def test_a_body_that_breaks_is_the_mistake_of_its_sender(
                 )
                 assert (response.status_code, response.mimetype) == (
                     400,
-                    "application/problem+json",
+                    errors.MEDIA_TYPE,
                 )
     assert not [line for line in log_lines if line["level"] == "ERROR"]
 

@@ -6,6 +6,7 @@ from blinker import Signal
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core import errors
 from app.core.observability import metrics
 from conftest import MakeApp, body
 
@@ -72,7 +73,7 @@ def test_from_outside_the_route_does_not_exist(client: FlaskClient) -> None:
         response = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
 
         assert response.status_code == 404, (address, headers)
-        assert response.mimetype == "application/problem+json"
+        assert response.mimetype == errors.MEDIA_TYPE
 
 
 def _value(client: FlaskClient, series: str) -> float:
