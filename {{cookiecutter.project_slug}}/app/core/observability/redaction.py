@@ -13,19 +13,23 @@ MAX_DEPTH = 8  # levels of nested mappings and lists
 
 _NAME = (
     r"(?:(?:(?<!by)(?<!com)pass(?:word|wd|phrase|code)?s?|pwd|secrets?|tokens?|credentials?|authorization"
-    r"|cookies?|code_?verifier|client_?assertion|samlresponse|xsrf"
-    r"|(?:api|private|access|secret|signing|encryption|account|master|auth|session)[_.\x20-]?keys?)"
+    r"|(?<![a-z])(?:[th]?otp|pw|psk)|bindpw|mnemonic|connection_?string|(?:php|j)?sess(?:ion)?id"
+    r"|cookies?|code_?verifier|client_?assertion|samlresponse|xsrf|(?<=[\"'_])auth"
+    r"|(?:api|private|access|secret|signing|encryption|account|master|auth|session|hmac|license|shared"
+    r"|pre_?shared|webhook|ssh)[_.\x20-]?keys?"
+    r"|(?:auth(?:orization)?|backup|device|one[_.\x20-]?time|recovery|verification)[_.\x20-]?codes?)"
     r"(?:[_-]?(?:\d{1,2}|hash|digest|value|confirm(?:ation)?))?)"
 )
 _SENSITIVE_NAME = re.compile(rf"[\w-]*{_NAME}", re.IGNORECASE)
 
 # From a name to its value: `name=`, `"name": `, `\"name\": `, `[name] = `, `<name>`, `("name", "`, `NAME '`,
-# `"name", "value": `, and `name=` with percent-encoding.
+# `NAME('`, `name is "`, `"name", "value": `, `name: |` with the value in the next line (YAML), and
+# `name=` with percent-encoding.
 _TO_VALUE = (
-    r"(?:\\{0,4}[\"']?[\])]?\s{0,8}(?:=>?|:=?)\s{0,8}|>"
+    r"(?:\\{0,4}[\"']?[\])]?\s{0,8}(?:=>?|:=?)\s{0,8}(?:[|>][+-]?\n\s{1,16})?|>"
     r"|\\{0,4}[\"'][\s,]{1,8}\\{0,4}[\"']?value\\{0,4}[\"']?\s{0,8}[:=]\s{0,8}"
     r"|(?:%2[27])?(?:\+|%20){0,4}%3[ad](?:\+|%2[027]){0,4}"
-    r"|\\{0,4}[\"']\s{0,8},\s{0,8}(?=[bru]{0,2}\\{0,4}[\"'])|\s{1,8}(?=[bru]{0,2}[\"']))"
+    r"|\\{0,4}[\"']\s{0,8},\s{0,8}(?=[bru]{0,2}\\{0,4}[\"'])|(?:\(|\s{1,8}(?:(?:is|was)\s{1,8})?)(?=[bru]{0,2}[\"']))"
 )
 _CALL = r"(?:\w{1,32}\(|[bruf]{0,2})"  # SecretStr('…'), b"…"
 _QUOTED = (
@@ -56,13 +60,16 @@ _TEXT = re.compile(
     r"|\$[\w$=,./+-]{8,}+"  # a password hash
     rf"|{_BEFORE}{_WORD})"
     rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command-line option
-    r"|(?P<sql>identified\s{1,8}by\s{1,8})(?:"
+    r"|(?P<user>(?<![\w-])(?:-u|--user|--proxy-user)[=\s]\s{0,8}[\"']?[^\s:\"']{1,64}:)[^\s\"']++"
+    rf"|(?P<tag><[\w:.-]{{0,64}}{_NAME}\s[^<>\n]{{1,128}}>)[^<\n]++"
+    r"|(?P<conf>\b(?:login\s{1,8}[^\s]{1,128}\s{1,8}password|requirepass|masterauth)\s{1,8})\S++"
+    r"|(?P<sql>identified\s{1,8}(?:with\s{1,8}\w{1,64}\s{1,8})?(?:by|as)\s{1,8})(?:"
     f"{_QUOTED})"
     # The value of a header without its name; a word in lowercase is part of a sentence.
     r"|(?P<scheme>\b(?:bearer|basic)\s{1,8})(?!(?-i:[a-z]++)(?![\w.~+/=-]))[\w.~+/=-]{8,}+"
     r"|(?P<smtp>\bauth\s(?:plain|login|xoauth2)\s)[\w+/=]{4,}+"
     # The user info of a URL, also a token alone, or a password with an unescaped / or @.
-    r"|(?P<url>://)(?:[^\s/?#\"'<>@:]{0,64}:(?!\d{1,5}(?:[/?#\s\"']|$))[^\s\"'<>@]{1,256}@"
+    r"|(?P<url>:(?:\\?/){2})(?:[^\s/?#\"'<>@:]{0,64}:(?!\d{1,5}(?:[/?#\s\"']|$))[^\s\"'<>@]{1,256}@"
     r"|(?:[^\s/?#\"'<>@]{0,256}@))(?:[^\s/?#\"'<>@]{0,256}@)*+"
     r"|(?P<encoded>%3A%2F%2F)(?:[\w.~!*+-]|%(?!2F|40)){1,256}%40"
     r"|(?P<query>(?:[?&]|%3F|%26)(?:code|state|sig|signature|hmac|key|x-(?:amz|goog)-[\w-]{1,32})(?:=|%3D))"
@@ -73,6 +80,7 @@ _TEXT = re.compile(
     r"|github_pat_\w{16,}+|glpat-[\w-]{16,}+|xox[a-z]-[\w-]{8,}+|npm_[a-z0-9]{36}|hf_[a-z0-9]{30,}+"
     r"|(?:xapp|pypi)-[\w-]{16,}+|(?:ya29|hvs)\.[\w-]{16,}+|(?:dop_v1|shp(?:at|ca|pa|ss))_\w{16,}+"
     r"|\$(?:argon2(?:id?|d)\$|2[aby]\$\d)[\w$=,./+]{20,}+|hooks\.slack\.com/services/[\w/]++"
+    r"|discord(?:app)?\.com/api/webhooks/[\w/-]++|api\.telegram\.org/bot[\w:-]++|age-secret-key-\w++"
     r"|sk-[\w-]{20,}+|(?-i:A[KS]IA[A-Z0-9]{16})|(?-i:AIza)[\w-]{30,}+|(?-i:SG)\.[\w-]{16,}+\.[\w-]{16,}+)"
     r"|(?P<jwk>[\"'](?:k|d|p|q|dp|dq|qi)[\"']\s{0,4}:\s{0,4}[\"'])[\w-]{16,}+",
     re.IGNORECASE,
@@ -81,10 +89,20 @@ _KEY = re.compile(
     r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)[^-]*+(?:-(?!----)[^-]*+)*+",
 )
 
-# Every match of the patterns above contains one of these. Most texts contain none, which is faster
-# to check.
+# A key of any service that puts its name before it, such as glrt-… or dckr_pat_…
+_PREFIXED = re.compile(
+    r"(?<![\w-])[a-zA-Z][a-zA-Z0-9]{1,15}(?:[_-][a-zA-Z0-9]{1,8}){0,2}[_-]"
+    r"(?=[a-zA-Z0-9]{0,32}[a-z])(?=[a-zA-Z0-9]{0,32}[A-Z])(?=[a-zA-Z0-9]{0,32}[0-9])"
+    r"[a-zA-Z0-9]{20}[\w-]*+",
+    re.ASCII,
+)
+_PREFIXED_HINT = re.compile(r"[_-][a-zA-Z0-9]{20}")
+
+# Every match of _TEXT and _KEY contains one of these. Most texts contain none, which is faster to
+# check.
 _HINTS = (
-    *("pass", "pwd", "secret", "token", "credential", "auth", "cookie", "key"),
+    *("pass", "pwd", "secret", "token", "credential", "auth", "cookie", "key", "otp", "pw", "psk"),
+    *("mnemonic", "string", "sess", "code", " -u", "--user", "--proxy", ":\\/", "discord"),
     *("://", "bearer", "basic", "identified", "eyj", "whsec_", "_live_", "_test_", "ghp_", "gho_"),
     *("ghr_", "ghs_", "ghu_", "github_pat_", "glpat-", "xox", "npm_", "hf_", "sk-", "akia", "asia"),
     *("aiza", "sg.", '"k', "'k", '"d', "'d", '"p"', "'p'", '"q', "'q", "code=", "state=", "sig"),
@@ -100,12 +118,23 @@ _HINTS = (
         "xsrf",
         "verifier",
     ),
-    *("xapp-", "pypi-", "ya29.", "hvs.", "dop_v1", "shp", "$argon2", "$2", "hooks.slack"),
+    *(
+        "xapp-",
+        "pypi-",
+        "ya29.",
+        "hvs.",
+        "dop_v1",
+        "shp",
+        "$argon2",
+        "$2",
+        "hooks.slack",
+        "telegram",
+    ),
 )
 
 
 # The groups that are kept before the mask.
-_UNMASKED_GROUPS = ("name", "flag", "sql", "scheme", "smtp", "query", "jwk")
+_UNMASKED_GROUPS = ("name", "flag", "user", "tag", "conf", "sql", "scheme", "smtp", "query", "jwk")
 _OPENING = re.compile(_CALL + r"\\{0,4}[\"']|\s", re.IGNORECASE)
 
 # A cache of short texts without any hint, which recur: routes, methods, user agents.
@@ -119,7 +148,8 @@ def redact(text: str) -> str:
     if text in _plain:
         return text
     # Outside ASCII, IGNORECASE matches characters that `lower` does not convert.
-    if text.isascii() and not any(map(text.lower().__contains__, _HINTS)):
+    prefixed = _PREFIXED_HINT.search(text)
+    if text.isascii() and not prefixed and not any(map(text.lower().__contains__, _HINTS)):
         if len(text) <= MAX_PLAIN_LENGTH:
             if len(_plain) >= MAX_PLAIN:
                 _plain.clear()
@@ -127,6 +157,8 @@ def redact(text: str) -> str:
         return text
     if "-----BEGIN" in text:  # first, because its lines may be inside quotes
         text = _KEY.sub(rf"\1{MASK}", text)
+    if prefixed:
+        text = _PREFIXED.sub(MASK, text)
     return _TEXT.sub(_masking, text)
 
 
