@@ -13,7 +13,9 @@ from itertools import pairwise
 
 MIN_DISTINCT = 10  # bytes; 16 random ones in hexadecimal have about 14
 GUESSABLE = re.compile(
-    rb"change|secret|password|example|default|insecure|development", re.IGNORECASE
+    rb"change|secret|password|example|default|insecure|development|correct|dummy|generate|insert"
+    rb"|letmein|openssl|placeholder|qwert|replace|signing|test[-_]|todo[-_]|your[-_]|admin",
+    re.IGNORECASE,
 )
 STANDARD = bytes.maketrans(b"-_", b"+/")
 
