@@ -125,11 +125,12 @@ def test_a_dotenv_that_cannot_be_read_is_named(
     assert stopped.value.problems == {".env": "cannot be read as UTF-8"}
 
 
+@pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "laptop.local", "cafe", "abc.de"])
 def test_a_variable_of_another_program_is_ignored_with_a_warning(
-    monkeypatch: pytest.MonkeyPatch,
+    host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("APP_ENV", "testing")
-    monkeypatch.setenv("HOST", "x86_64-conda-linux-gnu")
+    monkeypatch.setenv("HOST", host)
     ports = [field.upper() for field in Settings.model_fields if field.endswith("port")]
     for name, link in zip(
         ports, itertools.cycle(["tcp://10.0.0.1:80", "udp://[fd00::1]:53"]), strict=False

@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 QUOTED_VALUE = re.compile(r"""(["']).*\1""", re.DOTALL)
 SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://[\w.:\[\]-]+:\d+", re.ASCII)
-MACHINE_NAME = re.compile(r"(?=.*[g-z_])[\w.-]+", re.ASCII | re.IGNORECASE)
+MACHINE_NAME = re.compile(r"(?=.*[a-z_])[\w.-]+", re.ASCII | re.IGNORECASE)
 
 
 def stripped(values: Mapping[str, Any]) -> dict[str, Any]:
