@@ -25,7 +25,8 @@ class Message(VirtualMessage):
         """Parse an entry of the list.
 
         Raises:
-            ValueError: when a field is missing; kombu would treat a KeyError as a lost connection.
+            ValueError: when a field is missing or the tag is no text; kombu would take the KeyError,
+                or Redis's refusal of the tag as a key, for a lost connection.
 
         """
         try:
@@ -33,6 +34,9 @@ class Message(VirtualMessage):
             _ = self.delivery_info["exchange"], self.delivery_info["routing_key"]
         except KeyError as error:
             raise ValueError(str(error)) from None
+        if not isinstance(payload["properties"]["delivery_tag"], str):
+            message = "delivery_tag"
+            raise ValueError(message)  # noqa: TRY004  all invalid entries raise the same
 
 
 class QoS(RedisQoS):

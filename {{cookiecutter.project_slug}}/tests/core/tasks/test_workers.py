@@ -140,6 +140,7 @@ GARBAGE = (
     b'{"body": "CANARY"}',
     b'{"body": "CANARY", "properties": {"delivery_tag": "1"}}',
     b'{"body": "CANARY", "properties": {"delivery_tag": "2", "delivery_info": {}}, "headers": []}',
+    b'{"properties": {"delivery_tag": null, "delivery_info": {"exchange": "", "routing_key": ""}}}',
     b'{"body": 7, "properties": {"delivery_tag": "3", "delivery_info": {}}, "headers": {"task": []}}',
 )
 NO_MESSAGE = "malformed message discarded"
