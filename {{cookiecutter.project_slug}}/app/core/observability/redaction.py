@@ -61,7 +61,9 @@ _TEXT = re.compile(
     rf"|{_BEFORE}{_WORD})"
     rf"|(?P<flag>{_OPTION}{_NAME}\x20+)(?:{_QUOTED}|\S++)"  # a command-line option
     r"|(?P<user>(?<![\w-])(?:-u|--user|--proxy-user)[=\s]\s{0,8}[\"']?[^\s:\"']{1,64}:)[^\s\"']++"
-    rf"|(?P<tag><[\w:.-]{{0,64}}{_NAME}\s[^<>\n]{{1,128}}>)[^<\n]++"
+    r"|(?P<tag><[\w:.-]{0,64}"
+    rf"{_NAME}\s"
+    r"[^<>\n]{1,128}>)[^<\n]++"
     r"|(?P<conf>\b(?:login\s{1,8}[^\s]{1,128}\s{1,8}password|requirepass|masterauth)\s{1,8})\S++"
     r"|(?P<sql>identified\s{1,8}(?:with\s{1,8}\w{1,64}\s{1,8})?(?:by|as)\s{1,8})(?:"
     f"{_QUOTED})"

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from app.core.config import CoreSettings, Environment, required_in_production, server_url
 from app.core.config.secret_url import SecretURL
 from app.core.config.tls import CAFile
+from app.core.tasks import celery_environment
 
 BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss")
 # {% if cookiecutter.database == "none" %}
@@ -62,8 +63,8 @@ class TaskSettings(CoreSettings):
         return server_url.needs_tls(value, info, "broker_url")
 
     def warnings(self) -> list[str]:
-        """Warn when the broker's certificate is not verified."""
-        found = super().warnings()
+        """Warn of variables of Celery, and when the broker's certificate is not verified."""
+        found = [*super().warnings(), *celery_environment.IGNORED]
         if self.broker_url and not server_url.read(self.broker_url).verified:
             found.append("BROKER_URL disables verification of the server's certificate.")
         return found
