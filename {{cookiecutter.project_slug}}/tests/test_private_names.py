@@ -23,6 +23,7 @@ LISTED: dict[str, str | Undocumented] = {
     "flask.Flask.wsgi_app =": "Flask's documentation: how to wrap an application in middleware",
     "flask.request.takes_files =": "an attribute of our own class of requests",
     "marshmallow.fields.Field._deserialize": "marshmallow's documentation: how to write a field",
+    "marshmallow.fields.Field.data_key =": "marshmallow's documentation: names in camelCase",
     # {% if cookiecutter.database != "none" or cookiecutter.rate_limiting or cookiecutter.background_tasks or cookiecutter.tracing %}
     "pydantic.types._SecretBase._display": "pydantic's documentation: how to write a secret type",
     # {% endif %}
