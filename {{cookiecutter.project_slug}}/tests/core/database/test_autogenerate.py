@@ -147,6 +147,18 @@ def test_an_enum_with_another_value_gets_another_check(history: History) -> None
         execute(history.app, paid)
 
 
+def test_a_table_that_sqlite_copies_keeps_the_check_of_its_enum(history: History) -> None:
+    history.follow(tables(statuses("draft", "sent"), sa.Column("note", sa.String(8))))
+    after = tables(statuses("draft", "sent"), sa.Column("note", sa.String(9), nullable=False))
+
+    history.follow(after)
+
+    assert not history.differs()
+    lost = after.tables["invoices"].insert().values(id=ONE, note="", status=sa.text("'lost'"))
+    with pytest.raises(DBAPIError):
+        execute(history.app, lost)
+
+
 def test_a_check_that_the_database_lacks_is_made(history: History) -> None:
     history.follow(tables(sa.Column("status", sa.String(8), nullable=False)))
     history.model(after := tables(statuses("draft", "sent")))
