@@ -70,22 +70,33 @@ def served(make_app: MakeApp) -> Flask:
             inserted = insert_if_absent(session, Label(name=name))
         return Response(status=201 if inserted else 204)
 
+    @blueprint.route("/<name>", methods=["POST"])
+    @blueprint.response(201)
+    def post_label(name: str) -> Response:
+        """Store a label."""
+        with writing() as session:
+            session.add(Label(name=name))
+        return Response(status=201)
+
     app.register_blueprint(blueprint, url_prefix="/labels")
     return app
 
 
 @pytest.mark.slow
-def test_of_simultaneous_requests_one_inserts_the_row_and_none_fails(served: Flask) -> None:
+@pytest.mark.parametrize(("method", "others"), [("PUT", 204), ("POST", 409)])
+def test_of_simultaneous_requests_one_inserts_the_row_and_none_fails(
+    served: Flask, method: str, others: int
+) -> None:
     ready = Barrier(SIMULTANEOUS)
 
-    def put(number: int) -> int:
+    def send(number: int) -> int:
         client = served.test_client()
         ready.wait()
-        return client.put(f"/labels/{number % 2}").status_code
+        return client.open(f"/labels/{number % 2}", method=method).status_code
 
     with ThreadPoolExecutor(SIMULTANEOUS) as threads:
-        statuses = sorted(threads.map(put, range(SIMULTANEOUS)))
+        statuses = sorted(threads.map(send, range(SIMULTANEOUS)))
 
-    assert statuses == [201] * 2 + [204] * (SIMULTANEOUS - 2)
+    assert statuses == [201] * 2 + [others] * (SIMULTANEOUS - 2)
     with served.app_context():
         assert stored() == [("0", 0, 1), ("1", 0, 1)]
