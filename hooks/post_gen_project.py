@@ -68,13 +68,15 @@ def chosen(answers: Answers, condition: str) -> bool:
 
     A condition is met when one of its alternatives is, an alternative when each of its terms is.
     There are no brackets. `question` is met by every answer except no and none, `question=value` by
-    this value only.
+    this value only; the values of a yes-or-no question are `yes` and `no`.
 
     >>> answers = {"auth": "oidc", "database": "none", "tracing": False, "web_ui": True}
     >>> chosen(answers, "auth"), chosen(answers, "database"), chosen(answers, "tracing")
     (True, False, False)
     >>> chosen(answers, "auth=oidc"), chosen(answers, "auth=jwt"), chosen(answers, "database=none")
     (True, False, True)
+    >>> chosen(answers, "tracing=no"), chosen(answers, "web_ui=no")
+    (True, False)
     >>> chosen(answers, "auth=oidc and tracing"), chosen(answers, "auth=oidc or tracing")
     (False, True)
     >>> chosen(answers, "web_ui or auth=jwt and tracing")
@@ -88,7 +90,8 @@ def chosen(answers: Answers, condition: str) -> bool:
     def met(term: str) -> bool:
         question, _, value = term.partition("=")
         answer = answers[question]
-        return answer == value if value else answer not in (False, "none")
+        spelled = "yes" if answer is True else "no" if answer is False else answer
+        return spelled == value if value else answer not in (False, "none")
 
     return any(all(map(met, alternative)) for alternative in terms(condition))
 

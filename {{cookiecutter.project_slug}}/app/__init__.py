@@ -10,13 +10,15 @@ from app import (  # one line where it fits
     auth,
     # {% endif %}
     health,
-    # {% if cookiecutter.database != "none" %}
+    # {% if cookiecutter.example and cookiecutter.database != "none" %}
     orders,
     # {% endif %}
     # {% if cookiecutter.web_ui %}
     pages,
     # {% endif %}
+    # {% if cookiecutter.example %}
     quotes,
+    # {% endif %}
     # {% if cookiecutter.auth != "none" %}
     roles,
     # {% endif %}
@@ -89,8 +91,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% endif %}
 
     health.init_app(app, settings)
+    # {% if cookiecutter.webhooks %}
+    webhooks.init_app(app, settings)
+    # {% endif %}
+    # {% if cookiecutter.example %}
     quotes.init_app(app)
-    # {% if cookiecutter.database != "none" %}
+    # {% endif %}
+    # {% if cookiecutter.example and cookiecutter.database != "none" %}
     orders.init_app(app)
     # {% endif %}
     # {% if cookiecutter.auth != "none" and cookiecutter.database != "none" %}
@@ -102,9 +109,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     # {% if cookiecutter.auth == "jwt" %}
     users.init_app(app, settings)
     auth.init_app(app)
-    # {% endif %}
-    # {% if cookiecutter.webhooks %}
-    webhooks.init_app(app, settings)
     # {% endif %}
     # {% if cookiecutter.web_ui %}
     pages.init_app(app)

@@ -22,7 +22,7 @@ from app.core import (  # one line where it fits
 
 TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 SOME_ID = UUID(int=1)
-"""The id of the logged-in user. No order has it."""
+"""The id of the logged-in user. Nothing else has it."""
 # The headers that a browser sends.
 ACCEPT = {"Accept": f"text/html,application/xhtml+xml,{errors.MEDIA_TYPE};q=0.5,*/*;q=0.8"}
 SENT = {**ACCEPT, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
@@ -62,15 +62,17 @@ def token(client: FlaskClient, path: str) -> str:
     return found[-1]
 
 
+# {% if cookiecutter.example %}
+def line(sku: str, quantity: str, price: str, number: int = 0) -> dict[str, str]:
+    """Return the form fields of a line."""
+    typed = {"sku": sku, "quantity": quantity, "price": price}
+    return {f"lines-{number}-{name}": value for name, value in typed.items()}
+
+
+# {% endif %}
 def send(
     client: FlaskClient, path: str, fields: Mapping[str, str], to: str | None = None
 ) -> TestResponse:
     """Fill in the form on a page and send it to that page, or to the path `to`."""
     form = {"csrf_token": token(client, path), **fields}
     return client.post(to or path, data=form, headers=SENT)
-
-
-def line(sku: str, quantity: str, price: str, number: int = 0) -> dict[str, str]:
-    """Return the form fields of a line."""
-    typed = {"sku": sku, "quantity": quantity, "price": price}
-    return {f"lines-{number}-{name}": value for name, value in typed.items()}

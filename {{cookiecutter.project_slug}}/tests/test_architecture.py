@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,9 @@ def _defined(body: Sequence[ast.stmt], prefix: str = "") -> Iterator[str]:
 
 def exists(path: str) -> bool:
     """Return whether there is such a file; a bare name may be that of a file of any domain."""
-    return (PROJECT / path).exists() or ("/" not in path and any(PROJECT.glob(f"app/*/{path}")))
+    if "/" not in path and (path in files_of_a_domain() or any(PROJECT.glob(f"app/*/{path}"))):
+        return True
+    return (PROJECT / path).exists()
 
 
 def packages(folder: Path) -> set[str]:
@@ -60,14 +63,30 @@ def packages(folder: Path) -> set[str]:
     }
 
 
+@cache
+def contracts() -> list[dict[str, Any]]:
+    """Return the import contracts of the service."""
+    found = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    return list(found["tool"]["importlinter"]["contracts"])
+
+
+def files_of_a_domain() -> set[str]:
+    """Return the files that a domain may have, by the import contract of its layers."""
+    [named] = [
+        contract["layers"]
+        for contract in contracts()
+        if "app.health" in contract.get("containers", [])
+    ]
+    return {f"{name}.py" for layer in named for name in re.findall(r"\w+", layer)}
+
+
 def layers() -> list[set[str]]:
     """Return the modules of each layer of the core, from the top, by the import contract."""
-    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     core = PROJECT / "app" / "core"
     there = packages(core) | {each.stem for each in core.glob("[a-z]*.py")}
     named = [
         set(re.findall(r"\w+", layer)) & there
-        for contract in contracts["tool"]["importlinter"]["contracts"]
+        for contract in contracts()
         if contract.get("containers") == ["app.core"]
         for layer in contract["layers"]
     ]

@@ -6,6 +6,9 @@ from app.admin import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     accounts,
     # {% endif %}
+    # {% if cookiecutter.example %}
+    orders,
+    # {% endif %}
     routes,
 )
 from app.core import access, api
@@ -15,6 +18,9 @@ __all__ = [  # one line where it fits
     "accounts",
     # {% endif %}
     "init_app",
+    # {% if cookiecutter.example %}
+    "orders",
+    # {% endif %}
 ]
 
 

@@ -1,15 +1,9 @@
-"""The request and response schemas of administration."""
+"""The response schemas of the audit log."""
 
 from marshmallow import fields
 
-from app.core.api.pagination import PageQuery, page_schema
-from app.core.schemas import UUID, Schema
-
-
-class OrderQuery(PageQuery):
-    """The query parameters for a page of orders."""
-
-    owner_id = UUID(metadata={"description": "Leave it out for all owners"})
+from app.core.api.pagination import page_schema
+from app.core.schemas import Schema
 
 
 class EntrySchema(Schema):
@@ -17,7 +11,7 @@ class EntrySchema(Schema):
 
     id = fields.UUID(required=True)
     actor_id = fields.UUID(required=True, metadata={"description": "Who changed something"})
-    action = fields.String(required=True, metadata={"example": "order.cancel"})
+    action = fields.String(required=True, metadata={"example": "user.deactivate"})
     subject_id = fields.UUID(required=True, metadata={"description": "What was changed"})
     created_at = fields.AwareDateTime(required=True)
 

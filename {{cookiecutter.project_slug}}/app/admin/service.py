@@ -13,8 +13,6 @@ from app.admin.models import AuditEntry
 from app.admin.repository import EntryView
 from app.core.api.pagination import Page, Position
 from app.core.database import reading, writing
-from app.orders import admin_service as orders
-from app.orders.repository import OrderView
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +38,3 @@ def list_entries(limit: int, after: Position | None = None) -> Page[EntryView]:
     """Return a page of the audit log, newest first."""
     with reading() as connection:
         return Page.of(repository.views(connection, repository.page(limit + 1, after)), limit)
-
-
-def cancel_order(actor_id: UUID, order_id: UUID) -> OrderView:
-    """Cancel the order of any user. Raises what `admin_service.cancel` of orders raises."""
-    with audited(actor_id, "order.cancel", order_id) as session:
-        return orders.cancel(session, order_id)

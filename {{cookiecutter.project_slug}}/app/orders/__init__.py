@@ -7,6 +7,9 @@ from app.orders import (  # one line where it fits
     # {% if cookiecutter.metrics %}
     events,
     # {% endif %}
+    # {% if cookiecutter.webhooks %}
+    payments,
+    # {% endif %}
     # {% if cookiecutter.background_tasks %}
     receipts,
     # {% endif %}
@@ -28,4 +31,7 @@ def init_app(app: Flask) -> None:
     # {% endif %}
     # {% if cookiecutter.background_tasks %}
     receipts.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.webhooks %}
+    payments.init_app(app)
     # {% endif %}

@@ -93,8 +93,11 @@ class CloseForm(ProofForm):
 
     title = "Close your account"
     explanation = (
-        "Closing your account ends all your sessions, and you cannot log in afterwards. Your "
-        "orders are kept. Only an administrator can open it again."
+        "Closing your account ends all your sessions, and you cannot log in afterwards. "
+        # {% if cookiecutter.example %}
+        "Your orders are kept. "
+        # {% endif %}
+        "Only an administrator can open it again."
     )
     button = "Close the account"
     kind = "danger"

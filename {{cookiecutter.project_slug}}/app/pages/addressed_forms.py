@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from wtforms import EmailField
 
-from app.pages.forms import BasketForm, LineForm
+from app.pages.basket_forms import BasketForm, LineForm
 
 
 def email_field(description: str) -> EmailField:

@@ -23,7 +23,7 @@ from app.pages import (  # one line where it fits
     # {% if cookiecutter.background_tasks %}
     addressed_forms,
     # {% else %}
-    forms,
+    basket_forms,
     # {% endif %}
     # {% if cookiecutter.auth != "none" %}
     login_required,
@@ -40,7 +40,7 @@ class OrderForm(  # one line where it fits
     # {% if cookiecutter.background_tasks %}
     addressed_forms.AddressedForm,
     # {% else %}
-    forms.BasketForm,
+    basket_forms.BasketForm,
     # {% endif %}
 ):
     """A basket to order. Its key makes sure that it is ordered once, even if sent repeatedly."""

@@ -12,7 +12,7 @@ from app.pages import (  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     addressed_forms,
     # {% else %}
-    forms,
+    basket_forms,
     # {% endif %}
     rendering,
 )
@@ -37,7 +37,7 @@ class QuoteForm(  # one line where it fits
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     addressed_forms.AddressedForm,
     # {% else %}
-    forms.BasketForm,
+    basket_forms.BasketForm,
     # {% endif %}
 ):
     """A basket to price."""

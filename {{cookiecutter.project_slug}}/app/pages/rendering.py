@@ -19,11 +19,16 @@ SITE = "{{cookiecutter.project_name}}"
 ABOUT = "{{cookiecutter.description}}"
 # The links of the frame, on every page.
 NAVIGATION = {
-    # {% if cookiecutter.database != "none" %}
+    # {% if not cookiecutter.example %}
+    "Start": "pages.start.index",
+    # {% endif %}
+    # {% if cookiecutter.example and cookiecutter.database != "none" %}
     "Orders": "pages.orders.index",
     "New order": "pages.orders.new",
     # {% endif %}
+    # {% if cookiecutter.example %}
     "Price a basket": "pages.quotes.quote",
+    # {% endif %}
 }
 # Only scripts with the nonce of the response run, which an injected script cannot know. Forms can
 # be sent only to this origin.

@@ -10,6 +10,9 @@ from app.quotes import (  # one line where it fits
     # {% if cookiecutter.web_ui or cookiecutter.background_tasks %}
     money,
     # {% endif %}
+    # {% if cookiecutter.webhooks and cookiecutter.database == "none" %}
+    payment_log,
+    # {% endif %}
     routes,
 )
 
@@ -22,4 +25,7 @@ def init_app(app: Flask) -> None:
     # {% endif %}
     # {% if cookiecutter.background_tasks and cookiecutter.database == "none" %}
     emails.init_app(app)
+    # {% endif %}
+    # {% if cookiecutter.webhooks and cookiecutter.database == "none" %}
+    payment_log.init_app(app)
     # {% endif %}

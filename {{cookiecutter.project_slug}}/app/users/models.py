@@ -14,7 +14,7 @@ DIGEST_LENGTH = 64
 
 
 class User(Base, kw_only=True):
-    """An account. A confirmed account is never deleted, so its orders never get another owner."""
+    """An account. A confirmed account is never deleted, so what it owns never gets another owner."""
 
     __tablename__ = "users"
 

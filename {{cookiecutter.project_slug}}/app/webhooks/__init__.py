@@ -15,21 +15,26 @@ from app.webhooks import (  # one line where it fits
     service,
     # {% endif %}
 )
+from app.webhooks.handlers import Event, event_types, register
+from app.webhooks.schemas import EventData
 from app.webhooks.signatures import SCHEME, Verifier, WebhookSettings
 
-__all__ = ["WebhookSettings", "init_app"]
+__all__ = ["Event", "EventData", "WebhookSettings", "init_app", "register"]
 
 
 def init_app(app: Flask, settings: WebhookSettings) -> None:
     """Serve `/webhooks`, outside of the versioned API: the sender defines the event format."""
-    endpoint = routes.WebhookEndpoint(Verifier(settings), settings.webhook_max_bytes)
-    routes.webhook_endpoint.set(app, endpoint)
     # {% if cookiecutter.database == "none" %}
     replay_cache.init_app(app, settings)
+    process = replay_cache.process
     # {% endif %}
     # {% if cookiecutter.database != "none" %}
     service.init_app(app)
+    process = service.process
     # {% endif %}
+    endpoint = routes.WebhookEndpoint(Verifier(settings), settings.webhook_max_bytes, process)
+    routes.webhook_endpoint.set(app, endpoint)
+    event_types.set(app, {})
     # {% if cookiecutter.metrics %}
     events.init_app(app)
     # {% endif %}

@@ -1,13 +1,23 @@
 """Replay protection without a database: the ids of deliveries, in the memory of this process."""
 
+import logging
 import time
 from collections import OrderedDict
 from threading import Lock
+from typing import Any
 
 from flask import Flask
 
-from app.core.extension import Extension
+from app.core import (  # one line where it fits
+    # {% if cookiecutter.database != "none" %}
+    database,
+    # {% endif %}
+    extension,
+)
+from app.webhooks.handlers import Event, EventType
 from app.webhooks.signatures import WebhookSettings
+
+logger = logging.getLogger(__name__)
 
 MAX_DELIVERIES = 10_000  # ids stored; only senders with a valid signature add any
 
@@ -32,8 +42,34 @@ class ReplayCache:
                 self._until.popitem(last=False)
             return True
 
+    def forget(self, delivery_id: str) -> None:
+        """Remove an id, so that a retry is processed again."""
+        with self._lock:
+            self._until.pop(delivery_id, None)
 
-replay_cache = Extension[ReplayCache]("replay_cache")
+
+replay_cache = extension.Extension[ReplayCache]("replay_cache")
+
+
+def process(event_type: EventType, delivery_id: str, data: Any) -> None:  # noqa: ANN401  whatever the schema loads
+    """Call the handlers of an event, once for each delivery; a retry after a failure calls them again."""
+    if not replay_cache.current.first(delivery_id):
+        logger.info("webhook redelivered", extra={"webhook_id": delivery_id})
+        return
+    event = Event(  # one line where it fits
+        delivery_id,
+        event_type.name,
+        data,
+        # {% if cookiecutter.database != "none" %}
+        database.Session(),
+        # {% endif %}
+    )
+    try:
+        for handle in event_type.handlers:
+            handle(event)
+    except Exception:
+        replay_cache.current.forget(delivery_id)
+        raise
 
 
 def init_app(app: Flask, settings: WebhookSettings) -> None:

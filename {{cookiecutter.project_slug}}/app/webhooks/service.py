@@ -1,17 +1,15 @@
-"""The effects of events. Each delivery takes effect once, even if it is sent again."""
+"""Each delivery takes effect once, even if it is sent again: its id is stored with its effect."""
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from typing import Any
 
 from flask import Flask
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from app.core.api.idempotency import digest
 from app.core.database import pruning, writing
-from app.orders.payments import Payment, pay
+from app.webhooks.handlers import Event, EventType
 from app.webhooks.models import Delivery
 
 logger = logging.getLogger(__name__)
@@ -23,23 +21,11 @@ class _SeenBefore(Exception):  # noqa: N818  not an error: it rolls a transactio
     """The delivery has been processed already."""
 
 
-def payment_succeeded(delivery_id: str, payment: Payment) -> None:
-    """Mark the order as paid.
+def process(event_type: EventType, delivery_id: str, data: Any) -> None:  # noqa: ANN401  whatever the schema loads
+    """Call the handlers in one transaction with the delivery; the primary key rejects duplicates.
 
-    Raises:
-        PaymentMismatch: when no order matches. Nothing is stored, so a retry is processed again.
-
+    What a handler raises rolls all of it back, so that a retry is processed again.
     """
-    _once(delivery_id, partial(pay, payment=payment))
-
-
-def delete_before(moment: datetime) -> int:
-    """Delete the deliveries received before a moment; return the number deleted."""
-    return pruning.delete_all(Delivery, Delivery.received_at < moment)
-
-
-def _once(delivery_id: str, effect: Callable[[Session], None]) -> None:
-    """Store a delivery and its effect in one transaction; the primary key rejects duplicates."""
     try:
         with writing() as session:
             session.add(
@@ -49,9 +35,15 @@ def _once(delivery_id: str, effect: Callable[[Session], None]) -> None:
                 session.flush()
             except IntegrityError:
                 raise _SeenBefore from None
-            effect(session)
+            for handle in event_type.handlers:
+                handle(Event(delivery_id, event_type.name, data, session))
     except _SeenBefore:
         logger.info("webhook redelivered", extra={"webhook_id": delivery_id})
+
+
+def delete_before(moment: datetime) -> int:
+    """Delete the deliveries received before a moment; return the number deleted."""
+    return pruning.delete_all(Delivery, Delivery.received_at < moment)
 
 
 def init_app(app: Flask) -> None:

@@ -1,10 +1,12 @@
 """Create the tables."""
 
+# {% if cookiecutter.example or cookiecutter.auth != "none" or cookiecutter.webhooks or cookiecutter.background_tasks %}
 import sqlalchemy as sa
 from alembic import op
 
 from app.core.database import UTCDateTime
 
+# {% endif %}
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -13,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the tables of all models."""
+    # {% if cookiecutter.example %}
     op.create_table(
         "orders",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -71,6 +74,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("order_id", "position", name=op.f("pk_order_lines")),
     )
+    # {% endif %}
     # {% if cookiecutter.auth != "none" %}
     op.create_table(
         "audit_entries",
@@ -176,6 +180,8 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("job", name=op.f("pk_scheduled_runs")),
     )
+    # {% endif %}
+    # {% if cookiecutter.example and cookiecutter.background_tasks %}
     op.create_table(
         "receipts",
         sa.Column("order_id", sa.Uuid(), nullable=False),
@@ -236,9 +242,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_sent_emails_recipient_digest_category_sent_at"), "sent_emails")
     op.drop_table("sent_emails")
     # {% endif %}
-    # {% if cookiecutter.background_tasks %}
+    # {% if cookiecutter.example and cookiecutter.background_tasks %}
     op.drop_index(op.f("ix_receipts_erase_at"), "receipts")
     op.drop_table("receipts")
+    # {% endif %}
+    # {% if cookiecutter.background_tasks %}
     op.drop_table("scheduled_runs")
     op.drop_index(op.f("ix_outbox_messages_died_at"), "outbox_messages")
     op.drop_index(op.f("ix_outbox_messages_due_at"), "outbox_messages")
@@ -265,9 +273,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_entries_created_at_id"), "audit_entries")
     op.drop_table("audit_entries")
     # {% endif %}
+    # {% if cookiecutter.example %}
     op.drop_table("order_lines")
     # {% if cookiecutter.auth != "none" %}
     op.drop_index(op.f("ix_orders_owner_id_created_at_id"), "orders")
     # {% endif %}
     op.drop_index(op.f("ix_orders_created_at_id"), "orders")
     op.drop_table("orders")
+    # {% endif %}

@@ -3,8 +3,12 @@
 from flask import Flask
 
 from app.core.api import (  # one line where it fits
+    # {% if cookiecutter.database != "none" %}
+    conditional_requests,
+    # {% endif %}
     documentation,
     # {% if cookiecutter.database != "none" %}
+    idempotency,
     offset_pagination,
     pagination,
     # {% endif %}
@@ -26,7 +30,13 @@ __all__ = [  # one line where it fits
     "PREFIX",
     "ApiSettings",
     "Blueprint",
+    # {% if cookiecutter.database != "none" %}
+    "conditional_requests",
+    # {% endif %}
     "document",
+    # {% if cookiecutter.database != "none" %}
+    "idempotency",
+    # {% endif %}
     "init_app",
     "json_response",
     # {% if cookiecutter.database != "none" %}

@@ -6,6 +6,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
+from flask import Flask
 from flask.typing import RouteCallable
 
 from app.core import (  # one line where it fits
@@ -43,6 +44,10 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint of the API, with strict arguments and documented problems."""
 
     ARGUMENTS_PARSER = Parser()
+
+    def for_document(self, _app: Flask) -> "Blueprint":
+        """Return the blueprint to describe in the document of an application: this one."""
+        return self
 
     def route(self, rule: str, **options: Any) -> Callable[[Route], Route]:  # noqa: ANN401  Flask's signature
         """Serve a view; document its operationId and the problems of its methods.

@@ -121,19 +121,21 @@ def document(app: Flask) -> dict[str, Any]:
     with app.app_context():  # the bounds of some fields are settings
         for name, blueprint in app.blueprints.items():
             if isinstance(blueprint, Blueprint):
-                blueprint.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
+                described = blueprint.for_document(app)
+                described.register_views_in_doc(built, app, built.spec, name=name, parameters=None)
                 built.spec.tag({"name": name, "description": blueprint.description})
-    described = built.spec.to_dict()
+    found = built.spec.to_dict()
     # Relative to the document's own URL (OpenAPI 3.1, 4.8.5), so it is correct on every host.
-    described["servers"] = [{"url": url_prefix.of(app) or "/"}]
-    components = described["components"]
-    components["responses"] = {name: _problem(name, shape) for name in components["responses"]}
+    found["servers"] = [{"url": url_prefix.of(app) or "/"}]
+    components = found["components"]
+    names = components.get("responses", {})
+    components["responses"] = {name: _problem(name, shape) for name in names}
     # flask-smorest describes its own pagination even if it is not used.
     components["schemas"].pop("PaginationMetadata", None)
     # {% if cookiecutter.auth != "none" %}
-    openapi.accept_schemes(described, further)
+    openapi.accept_schemes(found, further)
     # {% endif %}
-    return openapi.complete(described, shape)
+    return openapi.complete(found, shape)
 
 
 def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
@@ -150,7 +152,7 @@ def _pages(app: Flask, settings: ApiSettings) -> FlaskBlueprint:
 
     if settings.api_docs_enabled:
         blueprint.add_url_rule("/openapi.json", view_func=openapi_json)
-        blueprint.add_url_rule("/docs", view_func=_docs)
+        blueprint.add_url_rule("/docs", "page", _docs)
         blueprint.add_url_rule("/docs/<name>", view_func=_docs_file)
     return blueprint
 

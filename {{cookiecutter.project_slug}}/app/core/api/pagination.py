@@ -77,7 +77,7 @@ class Page(Generic[Item]):
 
 
 def page_schema(item: type[Schema]) -> type[ma.Schema]:
-    """Return the schema of a page of these items; for `OrderSchema` its name is `OrderPageSchema`."""
+    """Return the schema of a page of these items; for `NoteSchema` its name is `NotePageSchema`."""
     next_cursor = fields.String(
         required=True,
         allow_none=True,

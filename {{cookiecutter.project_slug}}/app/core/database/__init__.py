@@ -1,6 +1,7 @@
 """The database: `reading()` for queries, `writing()` for transactions, `Base` for models."""
 
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from app.core.database import (  # one line where it fits
     autogenerate,
@@ -45,6 +46,7 @@ __all__ = [  # one line where it fits
     "DatabaseSettings",
     "ForeignKeyViolation",
     "IntegerId",
+    "Session",
     "UTCDateTime",
     "UniqueViolation",
     # {% if cookiecutter.background_tasks %}

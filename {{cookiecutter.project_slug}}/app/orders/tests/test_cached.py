@@ -12,9 +12,6 @@ from app.orders import (  # one line where it fits
     # {% if cookiecutter.auth != "none" %}
     admin_service,
     # {% endif %}
-    # {% if cookiecutter.webhooks %}
-    payments,
-    # {% endif %}
     repository,
     service,
 )
@@ -139,18 +136,6 @@ def test_nobody_reads_what_is_kept_for_somebody_else(
     assert client.get(location).status_code == 200
     with app.app_context():
         assert service.representation(id_of(location), user_id(app)).version == 1
-
-
-# {% endif %}
-# {% if cookiecutter.webhooks %}
-def test_a_payment_shows_in_the_next_read(app: Flask, client: FlaskClient, location: str) -> None:
-    with app.app_context(), writing() as session:
-        payments.pay(
-            session,
-            {"order_id": id_of(location), "amount_cents": 2100, "currency": "EUR"},
-        )
-
-    assert body(client.get(location))["paid_at"]
 
 
 # {% endif %}

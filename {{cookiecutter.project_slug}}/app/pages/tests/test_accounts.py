@@ -141,7 +141,7 @@ def test_a_user_with_a_forgotten_password_chooses_another_one(
     assert response.location == "/login"
     assert "Your password is changed." in client.get("/login").text
     assert log_in(client, email, OTHER_PASSWORD).status_code == 200
-    assert browser.get("/").status_code == 303  # all sessions have ended
+    assert browser.get("/account").status_code == 303  # all sessions have ended
 
 
 def test_an_account_uses_another_address_once_it_is_confirmed(

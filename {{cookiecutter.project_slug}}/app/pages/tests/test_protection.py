@@ -159,6 +159,17 @@ def test_production_keeps_its_cookie_from_scripts_other_sites_and_other_hosts(
 
 
 @pytest.mark.attack
+def test_submitted_values_are_shown_as_text(client: FlaskClient) -> None:
+    injected = "\"'><script>alert(1)</script>"
+
+    response = client.post(PATH, data={**form_of(client), "text": injected}, headers=SENT)
+
+    assert response.status_code == 200
+    assert "<script>alert" not in response.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in response.text
+
+
+@pytest.mark.attack
 def test_a_query_parameter_that_is_sent_twice_is_refused(
     client: FlaskClient, subtests: pytest.Subtests
 ) -> None:

@@ -1,22 +1,46 @@
-"""Tests of webhooks, and helpers that act as a sender."""
+"""Tests of webhooks, helpers that act as a sender, and a type of events for tests."""
 
 from typing import Any
 from uuid import uuid4
 
 import orjson
+from flask import Flask
 from flask.testing import FlaskClient
+from marshmallow import fields, validate
 from werkzeug.test import TestResponse
 
+from app import webhooks
+from app.core import schemas
 from app.webhooks import signatures
+from app.webhooks.handlers import Handler, event_types
+from app.webhooks.routes import URL
 
-URL = "/webhooks/payments"
+NOTE_ADDED = "note.added"
 SECRET = signatures.key(signatures.DEVELOPMENT_SECRET)
 
 
-def payment(**data: object) -> bytes:
-    """Return the body of a payment event, with these values instead of the defaults."""
-    usual = {"order_id": str(uuid4()), "amount_cents": 2100, "currency": "EUR"}
-    return event("payment.succeeded", **{**usual, **data})
+class NoteSchema(webhooks.EventData):
+    """The data of `note.added`."""
+
+    note_id = schemas.UUID(required=True)
+    copies = schemas.Integer(required=True, validate=validate.Range(1, schemas.MAX_INTEGER))
+    language = fields.String(
+        required=True, validate=schemas.FullMatch("[a-z]{2}", error="Must be two letters.")
+    )
+
+
+def with_notes(app: Flask, *handlers: Handler) -> Flask:
+    """Handle `note.added` and no other type in this application; return the application."""
+    event_types.set(app, {})
+    for handler in handlers or [lambda _: None]:
+        webhooks.register(app, NOTE_ADDED, NoteSchema, handler)
+    return app
+
+
+def note(**data: object) -> bytes:
+    """Return the body of a `note.added` event, with these values instead of the defaults."""
+    usual = {"note_id": str(uuid4()), "copies": 2, "language": "en"}
+    return event(NOTE_ADDED, **{**usual, **data})
 
 
 def event(kind: str, **data: object) -> bytes:

@@ -1,11 +1,9 @@
 import re
 
-from flask import Flask
 from flask.testing import FlaskClient
 
-from app.webhooks import routes
-from app.webhooks.routes import webhook_endpoint
-from app.webhooks.tests import deliver, event, payment, signed
+from app.webhooks import Event
+from app.webhooks.tests import NOTE_ADDED, deliver, event, note, signed, with_notes
 from conftest import MakeApp
 
 
@@ -19,8 +17,8 @@ def _counted(client: FlaskClient) -> dict[str, float]:
 
 
 def test_metrics_count_deliveries_by_outcome(make_app: MakeApp) -> None:
-    client = make_app().test_client()
-    unknown, invalid = event("refund.created"), event("payment.succeeded")
+    client = with_notes(make_app()).test_client()
+    unknown, invalid = event("refund.created"), event(NOTE_ADDED)
     forged = {**signed(unknown), "webhook-signature": "v1,AAAA"}
 
     deliver(client, unknown)
@@ -32,16 +30,11 @@ def test_metrics_count_deliveries_by_outcome(make_app: MakeApp) -> None:
 
 
 def test_our_own_failure_is_counted_separately(make_app: MakeApp) -> None:
-    client = _broken(make_app()).test_client()
+    def fail(_event: Event) -> None:
+        raise RuntimeError
 
-    assert deliver(client, payment()).status_code == 500
+    client = with_notes(make_app(), fail).test_client()
+
+    assert deliver(client, note()).status_code == 500
 
     assert _counted(client) == {"failed": 1}
-
-
-def _broken(app: Flask) -> Flask:
-    verifier = webhook_endpoint.of(app).verifier
-    broken = routes.WebhookEndpoint(verifier, max_bytes=None)  # type: ignore[arg-type]
-    webhook_endpoint.set(app, broken)
-    verifier.verify = None  # type: ignore[method-assign,assignment]
-    return app

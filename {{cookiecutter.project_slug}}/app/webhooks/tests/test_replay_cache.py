@@ -1,7 +1,11 @@
 import pytest
+from flask import Flask
 
+from app.core.errors import Unprocessable
 from app.webhooks import replay_cache
+from app.webhooks.handlers import Event, EventType
 from app.webhooks.replay_cache import ReplayCache
+from app.webhooks.tests import NoteSchema
 
 
 def test_ids_are_forgotten_after_their_time_and_when_there_are_too_many(
@@ -19,3 +23,21 @@ def test_ids_are_forgotten_after_their_time_and_when_there_are_too_many(
     now += 10
     assert seen.first("d")
     assert not seen.first("d")
+
+
+def test_an_id_is_kept_only_if_every_handler_succeeded(app: Flask) -> None:
+    called: list[Event] = []
+
+    def fail_once(event: Event) -> None:
+        called.append(event)
+        if len(called) == 1:
+            raise Unprocessable
+
+    event_type = EventType("note.added", NoteSchema, NoteSchema, [fail_once])
+    with app.app_context():
+        with pytest.raises(Unprocessable):
+            replay_cache.process(event_type, "msg_1", {})
+        for _ in range(2):
+            replay_cache.process(event_type, "msg_1", {})
+
+    assert [event.delivery_id for event in called] == ["msg_1", "msg_1"]

@@ -261,8 +261,8 @@ def test_the_claims_of_a_token_are_mapped_to_scopes(
         ({"oidc_scope_claim": "scp", "oidc_user_requires": "scope:a"}, {"scp": "a"}, USER),
         ({"oidc_admin_requires": "scope:admin"}, {"scope": "admin"}, ADMIN),
         (
-            {"oidc_role_claim": "realm_access.roles", "oidc_admin_requires": "role:Order Admins"},
-            {"realm_access": {"roles": ["Order Admins"]}},
+            {"oidc_role_claim": "realm_access.roles", "oidc_admin_requires": "role:Shop Admins"},
+            {"realm_access": {"roles": ["Shop Admins"]}},
             ADMIN,
         ),
         (

@@ -122,8 +122,8 @@ def test_every_response_is_documented_with_its_headers(app: Flask) -> None:
     assert document["components"]["headers"].keys() == openapi.HEADERS.keys()
 
 
-def test_every_code_of_a_problem_is_listed_and_shown(app: Flask) -> None:
-    components = api.document(app)["components"]
+def test_every_code_of_a_problem_is_listed_and_shown(make_app: MakeApp) -> None:
+    components = api.document(toy.init_app(make_app()))["components"]
     documented = {
         code
         for response in components["responses"].values()
