@@ -85,8 +85,9 @@ def changes(start: Answers, names: set[str]) -> list[Change]:
 
 SMALLEST = nearest(
     {name: values[-1] if "none" in values else False for name, values in choices().items()}
-    | {"database": "sqlite"}
+    | {"database": "sqlite", "example": True}
 )
+"""The smallest service with the example, which the requests use."""
 LARGEST = nearest(
     dict.fromkeys(choices(), True) | {"database": "postgresql", "auth": "jwt", "license": "MIT"}
 )
