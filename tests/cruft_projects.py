@@ -38,9 +38,11 @@ def template_repository(bakery: Bakery, folder: Path) -> Path:
     return folder
 
 
-def create(repository: Path, output: Path, answers: Answers) -> Path:
-    """Generate a service and commit it."""
-    project: Path = cruft.create(str(repository), output, extra_context=dict(answers))
+def create(repository: Path, output: Path, answers: Answers, checkout: str | None = None) -> Path:
+    """Generate a service, of the newest commit or of this one, and commit it."""
+    project: Path = cruft.create(
+        str(repository), output, checkout=checkout, extra_context=dict(answers)
+    )
     commit(project)
     return project
 
@@ -49,6 +51,13 @@ def update(project: Path, **answers: Value) -> None:
     """Update a service, or change its answers, and commit it."""
     assert answers.keys() <= choices().keys()
     assert cruft.update(project, extra_context=answers)
+    assert not list(project.rglob("*.rej"))
+    commit(project)
+
+
+def update_to(project: Path, checkout: str) -> None:
+    """Update a service to this commit of the template, and commit it."""
+    assert cruft.update(project, checkout=checkout)
     assert not list(project.rglob("*.rej"))
     commit(project)
 

@@ -131,10 +131,10 @@ class Owner:
         self.database = database
         self.answers: Answers = {}
 
-    def start(self, answers: Answers, *, with_table: bool) -> None:
+    def start(self, answers: Answers, *, with_table: bool, checkout: str | None = None) -> None:
         """Generate a service and use it, extend it, and use it again."""
         self.answers = answers
-        self.project = create(self.repository, self.folder, answers)
+        self.project = create(self.repository, self.folder, answers, checkout)
         self.live()
         extend(self.project, with_table=with_table)
         self.live()
