@@ -58,6 +58,10 @@ service: $(GENERATOR) ## Generate a service from the answers to some questions (
 service-update service-features service-undo-update: $(GENERATOR)
 	@"$(BIN)/python" tools/update.py "$(patsubst service-%,%,$@)" "$(SERVICE)"
 
+.PHONY: service-domain
+service-domain: $(GENERATOR)
+	@"$(BIN)/python" tools/domain.py "$(SERVICE)"
+
 .PHONY: test
 test: $(READY) ## Test every combination of answers (SHARD=i/n for a part)
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 8 $(ARGS)

@@ -21,7 +21,7 @@ REQUIRES = {"auth=jwt": ["database"], "caching": ["database"]}
 # not say where the template is. tests/test_hooks.py derives the names from the tree and compares.
 DEPENDENCIES = """
     alembic bandit blinker boto3 celery click coverage cryptography flask flask-migrate
-    flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf gunicorn hypothesis import-linter
+    flask-smorest flask-sqlalchemy flask-swagger-ui flask-wtf grimp gunicorn hypothesis import-linter
     itsdangerous jinja2 joserfc jsonschema-rs kombu limits marshmallow mypy opentelemetry
     opentelemetry-exporter-otlp-proto-http opentelemetry-sdk orjson pip-audit prometheus-client
     psycopg pwdlib pydantic pydantic-settings pymysql pytest pyyaml redis requests ruff

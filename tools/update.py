@@ -68,15 +68,16 @@ class GeneratedService:
             link = "link the service to its template: cruft link <address of the template>"
             refuse(REFUSED, [f"{self.record} is missing: {link}"])
 
-    def refuse_uncommitted_changes(self) -> None:
-        """Exit if git could not restore the files as they are now."""
+    def uncommitted(self) -> str | None:
+        """Return why git could not restore the files as they are now."""
         changes = git(self.folder, "status", "--porcelain")
         if changes is None:
-            refuse(
-                REFUSED, ["The service has no git repository: git init, then commit everything."]
-            )
-        if changes:
-            refuse(REFUSED, ["There are uncommitted changes: commit them, or git stash them."])
+            return "The service has no git repository: git init, then commit everything."
+        return "There are uncommitted changes: commit them, or git stash them." if changes else None
+
+    def refuse_uncommitted_changes(self) -> None:
+        """Exit if git could not restore the files as they are now."""
+        refuse(REFUSED, [*filter(None, [self.uncommitted()])])
 
     def make(self, *arguments: str) -> bool:
         """Run a target of the service's Makefile; return whether it succeeded."""

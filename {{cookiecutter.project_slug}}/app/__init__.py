@@ -9,6 +9,7 @@ from app import (  # one line where it fits
     # {% if cookiecutter.auth == "jwt" %}
     auth,
     # {% endif %}
+    domains,
     health,
     # {% if cookiecutter.example and cookiecutter.database != "none" %}
     orders,
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     users.init_app(app, settings)
     auth.init_app(app)
     # {% endif %}
+    domains.init_app(app)
     # {% if cookiecutter.web_ui %}
     pages.init_app(app)
     # {% endif %}

@@ -11,6 +11,8 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests import own_domains
+
 PROJECT = Path(__file__).parents[1]
 FILES = (
     ".env.example",
@@ -35,6 +37,8 @@ EXAMPLE = re.compile(
     r"|tests/test_example\.py"
 )
 """The files of the example itself."""
+OWN = re.compile("|".join(["app/domains.py", *(f"app/{name}/" for name in own_domains.NAMES)]))
+"""The files of the owner's domains, which may use the example."""
 
 WORDS = {"basket", "baskets", "order", "orders", "quote", "quotes", "receipt", "receipts"}
 PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -80,7 +84,7 @@ def places() -> dict[str, list[str]]:
     return {
         path: named
         for path, named in sorted(found.items())
-        if named and not EXAMPLE.fullmatch(path)
+        if named and not EXAMPLE.fullmatch(path) and not OWN.match(path)
     }
 
 

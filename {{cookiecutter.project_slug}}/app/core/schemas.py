@@ -5,7 +5,7 @@ Unknown fields are refused, and messages never repeat the input.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -15,6 +15,7 @@ UNKNOWN_FIELD = "Unknown field"
 # RFC 8259, section 6: integers up to here are the same number to every reader of JSON.
 MAX_INTEGER = 2**53 - 1
 
+FULL_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE
 )
@@ -39,6 +40,13 @@ class Schema(ma.Schema):
             **self.error_messages,
             "unknown": f"{UNKNOWN_FIELD}; known: {known}.",
         }
+
+
+class PartialSchema(Schema):
+    """A schema whose fields may all be absent, for PATCH: what is absent stays as it is."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  marshmallow's own options
+        super().__init__(**{**options, "partial": True})
 
 
 class CamelCaseSchema(Schema):
@@ -161,6 +169,37 @@ class IntegerParameter(fields.Integer):
     ) -> int:
         if not re.fullmatch("-?(0|[1-9][0-9]{0,18})", value):
             raise ma.ValidationError(self.error_messages["invalid"])
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Boolean(fields.Boolean):
+    """A boolean of JSON: 1 and "true" are none."""
+
+    def _deserialize(
+        self,
+        value: Any,  # noqa: ANN401  whatever was sent
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401  marshmallow's own
+    ) -> bool:
+        if not isinstance(value, bool):
+            raise ma.ValidationError(self.error_messages["invalid"])
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Date(fields.Date):
+    """A date in the form of RFC 3339, which is `format: date` of JSON Schema."""
+
+    def _deserialize(
+        self,
+        value: Any,  # noqa: ANN401  whatever was sent
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: Any,  # noqa: ANN401  marshmallow's own
+    ) -> date:
+        if not (isinstance(value, str) and FULL_DATE.fullmatch(value)):
+            message = "Must be a date (RFC 3339)."
+            raise ma.ValidationError(message)
         return super()._deserialize(value, attr, data, **kwargs)
 
 

@@ -1,6 +1,6 @@
 """Fields accept exactly what the API document states."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
@@ -59,6 +59,40 @@ def test_a_time_is_written_as_in_rfc_3339() -> None:
     for other in ("2026-11-28T12:00:00", "2026-11-28 12:00:00Z", "2026-11-28T12:00Z", 1, None):
         with pytest.raises(ValidationError):
             schemas.Timestamp().deserialize(other)
+
+
+def test_a_date_is_written_as_in_rfc_3339() -> None:
+    assert schemas.Date().deserialize("2026-11-28") == date(2026, 11, 28)
+    for other in ("20261128", "2026-W48-6", "2026-11-31", "2026-11-28T12:00:00Z", "", 1, None):
+        with pytest.raises(ValidationError):
+            schemas.Date().deserialize(other)
+
+
+def test_a_boolean_is_that_of_json() -> None:
+    for value in (True, False):
+        assert schemas.Boolean().deserialize(value) is value
+    others: list[object] = [1, 0, "true", "false", "", None, []]
+    for other in others:
+        with pytest.raises(ValidationError):
+            schemas.Boolean().deserialize(other)
+
+
+class RequestSchema(schemas.Schema):
+    text = fields.String(required=True)
+    copies = fields.Integer(load_default=1)
+
+
+class ChangeSchema(schemas.PartialSchema, RequestSchema):
+    pass
+
+
+def test_a_change_holds_only_what_was_sent() -> None:
+    assert RequestSchema().load({"text": "a"}) == {"text": "a", "copies": 1}
+    assert ChangeSchema().load({}) == {}
+    assert ChangeSchema().load({"text": "a"}) == {"text": "a"}
+    for wrong in ({"text": None}, {"colour": "red"}):
+        with pytest.raises(ValidationError):
+            ChangeSchema().load(wrong)
 
 
 def test_a_pattern_describes_all_of_a_text() -> None:

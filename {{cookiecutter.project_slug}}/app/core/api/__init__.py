@@ -44,6 +44,9 @@ __all__ = [  # one line where it fits
     "pagination",
     # {% endif %}
     "raw_body",
+    # {% if cookiecutter.database != "none" %}
+    "references",
+    # {% endif %}
     # {% if cookiecutter.webhooks %}
     "security_scheme",
     # {% endif %}

@@ -3,6 +3,7 @@
 - A new column that must have a value gets a server default: the rows that exist need a value, and so do
   those that the previous version of the service inserts during a deployment.
 - A column with an enum gets a new check when its enum has other values. Alembic compares no checks.
+- The indexes of a table are dropped with it: MySQL drops none that a foreign key needs.
 - A table or a column that `migrations/retained.toml` lists is not dropped, although no model describes
   it. `flask retain` writes this list.
 """
@@ -22,8 +23,10 @@ from alembic.operations.ops import (
     AddColumnOp,
     AlterColumnOp,
     DropConstraintOp,
+    DropTableOp,
     MigrateOperation,
     MigrationScript,
+    ModifyTableOps,
 )
 from alembic.runtime.migration import MigrationContext
 from flask import Flask, current_app
@@ -172,6 +175,22 @@ def replace_check(
     return [DropConstraintOp.from_constraint(check), replaced]
 
 
+def drop_indexes_with_tables(
+    migration: MigrationContext,
+    revision: str | Iterable[str | None],
+    scripts: list[MigrationScript],
+) -> None:
+    """Drop no index before its table is dropped."""
+    del migration, revision
+    for changes in (*scripts[0].upgrade_ops_list, *scripts[0].downgrade_ops_list):
+        dropped = {each.table_name for each in changes.ops if isinstance(each, DropTableOp)}
+        changes.ops[:] = [
+            each
+            for each in changes.ops
+            if not (isinstance(each, ModifyTableOps) and each.table_name in dropped)
+        ]
+
+
 def drop_empty(
     migration: MigrationContext,
     revision: str | Iterable[str | None],
@@ -219,13 +238,14 @@ def options(folder: Path) -> dict[str, Any]:
         without_model = reflected and counterpart is None
         return not without_model or retained.isdisjoint(names_of(item))
 
+    shortened = process_directives.chain(drop_indexes_with_tables)
     return {
         "target_metadata": db.metadata,
         "compare_type": compare_values,
         "render_as_batch": True,  # SQLite can alter a table only by copying it
         "render_item": render_item,
         "include_object": include_object,
-        "process_revision_directives": process_directives.chain(drop_empty),
+        "process_revision_directives": shortened.chain(drop_empty),
     }
 
 

@@ -240,3 +240,15 @@ def test_what_a_model_describes_again_is_not_retained(history: History) -> None:
     assert not history.differs()
     assert history.retain().endswith("retained.toml: nothing.\n")
     assert not (history.folder / "retained.toml").exists()
+
+
+def test_an_index_is_dropped_with_its_table(history: History) -> None:
+    customer = sa.Column("customer_id", sa.Uuid, sa.ForeignKey("customers.id"), index=True)
+    history.follow(tables(customer))
+
+    downgrade(str(history.folder), revision="base")
+
+    (written,) = history.folder.glob("versions/*_follow_the_models.py")
+    assert "create_index" in written.read_text()
+    assert "drop_index" not in written.read_text()
+    upgrade(str(history.folder))

@@ -1,0 +1,10 @@
+"""Tests of {{cookiecutter.plural_label}}, and what they send."""
+
+from typing import Any
+
+URL = "/api/v1/{{cookiecutter.path}}"
+VALUES: dict[str, Any] = {
+    # {% for field in cookiecutter._fields %}
+    "{{field.attribute}}": {{field.sample}},
+    # {% endfor %}
+}
