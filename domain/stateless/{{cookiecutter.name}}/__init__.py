@@ -3,8 +3,9 @@
 from flask import Flask
 
 # {% if cookiecutter.auth != "none" %}
-from app.core import access
-
+from app.core import access, api
+# {% else %}
+from app.core import api
 # {% endif %}
 from app.{{cookiecutter.name}} import routes
 
@@ -14,4 +15,4 @@ def init_app(app: Flask) -> None:
     # {% if cookiecutter.auth != "none" %}
     access.declare_scopes(app, {"{{cookiecutter.path}}:write": ("user", "admin")})
     # {% endif %}
-    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/{{cookiecutter.path}}")
+    app.register_blueprint(routes.blueprint, url_prefix=f"{api.PREFIX}/{{cookiecutter.path}}")

@@ -3,7 +3,9 @@
 from flask import Flask
 
 # {% if cookiecutter.auth != "none" %}
-from app.core import access
+from app.core import access, api
+# {% else %}
+from app.core import api
 # {% endif %}
 # {% if cookiecutter.metrics %}
 from app.core.observability import metrics
@@ -19,7 +21,7 @@ def init_app(app: Flask) -> None:
     roles = ("user", "admin")
     access.declare_scopes(app, {"{{cookiecutter.path}}:read": roles, "{{cookiecutter.path}}:write": roles})
     # {% endif %}
-    app.register_blueprint(routes.blueprint, url_prefix="/api/v1/{{cookiecutter.path}}")
+    app.register_blueprint(routes.blueprint, url_prefix=f"{api.PREFIX}/{{cookiecutter.path}}")
     # {% if cookiecutter.metrics %}
     metrics.count(
         app,

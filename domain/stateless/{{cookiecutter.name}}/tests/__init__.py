@@ -2,7 +2,9 @@
 
 from typing import Any
 
-URL = "/api/v1/{{cookiecutter.path}}"
+from app.core import api
+
+URL = f"{api.PREFIX}/{{cookiecutter.path}}"
 VALUES: dict[str, Any] = {
     # {% for field in cookiecutter._fields %}
     "{{field.attribute}}": {{field.sample}},

@@ -1,10 +1,12 @@
 """The status of each route, by client."""
 
+from app.{{cookiecutter.name}}.tests import URL
+
 RULES: dict[str, tuple[int, int, int]] = {
     # route: (no token, a user, an administrator)
     # {% if cookiecutter._required %}
-    "POST /api/v1/{{cookiecutter.path}}": (401, 422, 422),
+    f"POST {URL}": (401, 422, 422),
     # {% else %}
-    "POST /api/v1/{{cookiecutter.path}}": (401, 200, 200),
+    f"POST {URL}": (401, 200, 200),
     # {% endif %}
 }

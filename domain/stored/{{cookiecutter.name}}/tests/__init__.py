@@ -15,11 +15,12 @@ from uuid import UUID
 
 from flask import Flask
 
+from app.core import api
 # {% for import in cookiecutter._test_imports %}
 {{import}}
 # {% endfor %}
 
-URL = "/api/v1/{{cookiecutter.path}}"
+URL = f"{api.PREFIX}/{{cookiecutter.path}}"
 # {% if cookiecutter._unique %}
 NUMBERS = count(1)
 # {% endif %}
