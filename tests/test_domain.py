@@ -52,6 +52,11 @@ def rows() -> list[Answers]:
     return list(found.values())
 
 
+@pytest.fixture(autouse=True)
+def _without_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUFF_NO_CACHE", "true")
+
+
 class BakedService(domain.Service):
     """A service of the bakery, whose make targets run as jobs."""
 
@@ -179,7 +184,6 @@ def app_folder(all_services: Bakery, tmp_path_factory: pytest.TempPathFactory) -
         ("settings", "is taken: app/settings exists"),
         ("audit_entries", "is taken: there is a table of this name"),
         ("webhooks", "is a domain of the template, which another answer can add"),
-        ("webhook_deliveries", "is a domain of the template, which another answer can add"),
     ],
 )
 def test_a_bad_name_is_refused_with_one_sentence(
@@ -246,6 +250,14 @@ def test_a_bad_field_is_refused_with_one_sentence(
     (found,) = domain.problems("invoices", field, domain.Service(app_folder), stored=True)
 
     assert sentence in found
+
+
+def test_without_the_example_its_names_are_free(all_services: Bakery, tmp_path: Path) -> None:
+    answers = nearest({"database": "sqlite", "auth": "none", "example": False})
+    shutil.copytree(all_services.bake(answers), tmp_path / "service")
+    service = domain.Service(tmp_path / "service")
+
+    assert [*domain.problems("orders", SIX, service, stored=True)] == []
 
 
 def test_without_a_database_nothing_refers_and_nothing_is_unique(app_folder: Path) -> None:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,12 @@ class Service(GeneratedService):
         return "owner_id" in {each.arg for each in [*arguments.args, *arguments.kwonlyargs]}
 
 
+def is_example(path: str) -> bool:
+    """Return whether a path of the tree belongs to the example: a service without it may use the name."""
+    only_with = tomllib.loads((TREE / "manifest.toml").read_text())["only-with"]
+    return any(path in paths for key, paths in only_with.items() if key.startswith("example"))
+
+
 def name_problems(name: str, service: Service) -> Iterator[str]:
     """Yield what is wrong with the name of a domain."""
     model = camel(singular(name))
@@ -145,7 +152,7 @@ def name_problems(name: str, service: Service) -> Iterator[str]:
         yield f"NAME {name!r} is taken: app/{name} exists."
     elif name in service.tables(service.app):
         yield f"NAME {name!r} is taken: there is a table of this name."
-    elif (TREE / "app" / name).exists() or name in service.tables(TREE / "app"):
+    elif (TREE / "app" / name).exists() and not is_example(f"app/{name}"):
         yield f"NAME {name!r} is a domain of the template, which another answer can add: choose another name."
 
 
