@@ -7,14 +7,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.core.api import PREFIX
 from app.roles import Role
 from app.users.tests import PASSWORD, bearer, log_in, logged_in, make
 from conftest import MakeApp, authorization, body, user_id
 from tests import toy
 from tests.database import CountQueries
 
-URL = "/api/v1/admin/users"
-AUDIT = "/api/v1/admin/audit"
+URL = f"{PREFIX}/admin/users"
+AUDIT = f"{PREFIX}/admin/audit"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -111,7 +112,9 @@ def test_an_account_is_taken_out_of_use_with_every_login_and_used_again(
     assert body(closed)["deactivated_at"]
     assert body(admin.get(f"{URL}/{ann}")) == body(closed)
     assert log_in(client, "ann@shop.example").status_code == 401
-    refreshed = client.post("/api/v1/auth/refresh", json={"refresh_token": login["refresh_token"]})
+    refreshed = client.post(
+        f"{PREFIX}/auth/refresh", json={"refresh_token": login["refresh_token"]}
+    )
     assert refreshed.status_code == 401
     opened = change(admin, ann, "activate")
     assert body(opened) == {**body(closed), "deactivated_at": None}
@@ -127,7 +130,7 @@ def test_a_user_with_a_changed_role_logs_in_again_and_has_its_scopes(
 
     assert body(change(admin, ann, "admin"))["role"] == "admin"
 
-    assert client.post("/api/v1/auth/refresh", json=token).status_code == 401
+    assert client.post(f"{PREFIX}/auth/refresh", json=token).status_code == 401
     promoted = bearer(logged_in(client, "ann@shop.example"))
     assert client.get(URL, headers=promoted).status_code == 200
     assert body(change(admin, ann, "user"))["role"] == "user"
@@ -148,7 +151,7 @@ def test_a_change_without_effect_is_a_conflict_and_leaves_no_entry(
     assert change(admin, ann, "deactivate").status_code == 409
     assert change(admin, uuid4(), "admin").status_code == 404
     assert actions(admin) == ["user.deactivate"]
-    assert client.get("/api/v1/users/me", headers=bearer(login)).status_code == 404
+    assert client.get(f"{PREFIX}/users/me", headers=bearer(login)).status_code == 404
 
 
 def test_nobody_takes_an_account_or_a_role_from_themselves(app: Flask, admin: FlaskClient) -> None:
@@ -193,7 +196,7 @@ def test_a_token_of_an_administrator_ends_with_the_role_the_account_and_the_logi
         token = bearer(logged_in(client, f"{number}@shop.example"))
         assert client.get(URL, headers=token).status_code == 200
         if how == "log out":
-            client.post("/api/v1/auth/logout", headers=token)
+            client.post(f"{PREFIX}/auth/logout", headers=token)
         else:
             change(admin, other, how)
 

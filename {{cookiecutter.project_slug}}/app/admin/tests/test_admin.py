@@ -6,9 +6,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.admin import service
+from app.core.api import PREFIX
 from conftest import LogLines, MakeApp, authorization, user_id
 
-AUDIT = "/api/v1/admin/audit"
+AUDIT = f"{PREFIX}/admin/audit"
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core.api import PREFIX
 from conftest import LogLines, authorization, body, user_id
 from tests.database import CountQueries
 
-ORDERS = "/api/v1/orders"
-ADMIN = "/api/v1/admin"
+ORDERS = f"{PREFIX}/orders"
+ADMIN = f"{PREFIX}/admin"
 BASKET = {
     "currency": "EUR",
     "lines": [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}],

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 
 from app.core import database
-from app.core.api import pagination
+from app.core.api import PREFIX, pagination
 from app.core.api.pagination import Position
 from app.orders import repository
 from app.orders.models import Order, OrderLine, OrderStatus
@@ -20,7 +20,7 @@ from conftest import (  # one line where it fits
 )
 from tests.database import CountQueries, Plan
 
-URL = "/api/v1/orders"
+URL = f"{PREFIX}/orders"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ORDER = {"currency": "EUR", "total_cents": 900, "version": 1, "status": OrderStatus.PLACED}
 

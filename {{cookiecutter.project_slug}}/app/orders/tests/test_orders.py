@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from app.core.api import PREFIX
 from app.core.database import reading, reading_engine
 from app.orders import service
 from app.orders.models import Order, OrderStatus
@@ -23,7 +24,7 @@ from conftest import (  # one line where it fits
     # {% endif %}
 )
 
-URL = "/api/v1/orders"
+URL = f"{PREFIX}/orders"
 LINES: list[Line] = [
     {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450},
     {"sku": "CUP-1", "quantity": 1, "unit_price_cents": 1200},

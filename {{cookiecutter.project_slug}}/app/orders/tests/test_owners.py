@@ -5,9 +5,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core.api import PREFIX
 from conftest import authorization, body
 
-URL = "/api/v1/orders"
+URL = f"{PREFIX}/orders"
 BASKET = {
     "currency": "EUR",
     "lines": [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}],

@@ -10,13 +10,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from app.core.api import PREFIX
 from app.core.database import reading
 from app.webhooks.models import Delivery
 from app.webhooks.tests import deliver, event, signed
 from app.webhooks.tests.test_webhooks import forgeries
 from conftest import LogLines
 
-ORDERS = "/api/v1/orders"
+ORDERS = f"{PREFIX}/orders"
 BASKET = {
     "currency": "EUR",
     "lines": [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 1050}],

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from app.core.api import PREFIX
 from app.core.database import reading, writing
 from app.core.mail import email_queue
 from app.core.tasks import RetryLater
@@ -20,7 +21,7 @@ from app.quotes.service import Line
 from conftest import LogLines, body
 from tests.waiting import HANG_TIMEOUT_SECONDS
 
-URL = "/api/v1/orders"
+URL = f"{PREFIX}/orders"
 ADA = "ada@mail.example"
 LINES: list[Line] = [
     {"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450},

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.core import pseudonyms
+from app.core.api import PREFIX
 from app.users import attempts
 from app.users.tests import (
     OTHER_PASSWORD,
@@ -48,7 +49,7 @@ def change_link(app: Flask, client: FlaskClient, email: str, new: str) -> str:
     """Request a change of address; return the token in the email sent there."""
     headers = bearer(logged_in(client, email))
     payload = {"email": new, "current_password": PASSWORD}
-    client.post("/api/v1/users/me/email", json=payload, headers=headers)
+    client.post(f"{PREFIX}/users/me/email", json=payload, headers=headers)
     return token(app, new, "change-email")
 
 
@@ -213,7 +214,7 @@ def test_opening_a_link_spends_nothing(
     app: Flask, client: FlaskClient, subtests: pytest.Subtests
 ) -> None:
     payload = {"email": (waiting := new_address()), "password": PASSWORD}
-    client.post("/api/v1/users", json=payload)
+    client.post(f"{PREFIX}/users", json=payload)
     make(app, moving := new_address())
     make(app, forgetful := new_address())
     tokens = {

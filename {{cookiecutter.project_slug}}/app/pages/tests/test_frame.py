@@ -6,6 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.core.api import PREFIX
 from app.pages import rendering
 from conftest import (  # one line where it fits
     MakeApp,
@@ -229,7 +230,7 @@ def test_a_client_that_does_not_prefer_html_gets_the_document(client: FlaskClien
         ("/nowhere", "application/json"),
         ("/nowhere", "application/problem+json, text/html"),
         ("/nowhere", ""),
-        ("/api/v1/nowhere", "text/html"),
+        (f"{PREFIX}/nowhere", "text/html"),
     ):
         response = client.get(path, headers={"Accept": accept})
 

@@ -2,6 +2,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core.api import PREFIX
 from app.users import attempts
 from app.users.tests import PASSWORD, bearer, logged_in, make, new_address
 from conftest import LogLines
@@ -90,7 +91,7 @@ def test_logging_out_everywhere_ends_browser_sessions_too(client: FlaskClient) -
     tokens = logged_in(client, PERSON["email"])
     assert client.get("/account").status_code == 200
 
-    client.post("/api/v1/auth/logout-everywhere", headers=bearer(tokens))
+    client.post(f"{PREFIX}/auth/logout-everywhere", headers=bearer(tokens))
 
     assert client.get("/account").status_code == 303
 

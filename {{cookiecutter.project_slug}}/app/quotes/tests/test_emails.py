@@ -6,12 +6,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.core.api import PREFIX
 from app.core.mail import email_queue
 from app.core.tasks import BrokerUnavailable, Message, tasks
 from app.core.tasks.runner import DEAD
 from conftest import LogLines, MakeApp, body
 
-URL = "/api/v1/quotes"
+URL = f"{PREFIX}/quotes"
 BASKET = {
     "currency": "EUR",
     "lines": [{"sku": "TEA-100", "quantity": 2, "unit_price_cents": 450}],
