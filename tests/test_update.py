@@ -85,16 +85,21 @@ class Owner:
         return git(self.project, "status", "--porcelain")
 
 
+def owner_of(answers: Answers, bakery: Bakery, folder: Path) -> Owner:
+    """Generate a service in a folder, with a clone of its template and installed environments."""
+    template = template_repository(bakery, folder / "template")
+    project = create(template, folder / "made", answers)
+    link_environment(project / ".venv", ".ready")
+    clone = project / ".venv" / "template"
+    git(folder, "clone", "--quiet", str(template), str(clone))
+    link_environment(clone / ".venv", ".generator-ready")
+    return Owner(template, project, folder)
+
+
 @pytest.fixture
 def owner(bakery: Bakery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owner:
     monkeypatch.setenv("HOME", str(tmp_path))
-    template = template_repository(bakery, tmp_path / "template")
-    project = create(template, tmp_path / "made", ANSWERS)
-    link_environment(project / ".venv", ".ready")
-    clone = project / ".venv" / "template"
-    git(tmp_path, "clone", "--quiet", str(template), str(clone))
-    link_environment(clone / ".venv", ".generator-ready")
-    return Owner(template, project, tmp_path)
+    return owner_of(ANSWERS, bakery, tmp_path)
 
 
 def test_a_service_is_updated_changed_and_restored(owner: Owner) -> None:

@@ -13,6 +13,9 @@ from app.core.api import (  # one line where it fits
     pagination,
     # {% endif %}
     path_integers,
+    # {% if cookiecutter.database != "none" %}
+    references,
+    # {% endif %}
 )
 from app.core.api.blueprint import Blueprint
 from app.core.api.documentation import (  # one line where it fits
