@@ -24,6 +24,7 @@ from domain_fields import (
     NAME,
     NEVER_UNIQUE,
     RESERVED,
+    SOME_ID,
     TYPES,
     Field,
     member,
@@ -242,6 +243,10 @@ def schema(field: Field, enum: str) -> str:
         arguments.append("allow_none=True")
     if kind.rule:
         arguments.append(kind.rule)
+    if field.kind not in {"bool", "enum", "int"}:
+        # API consoles fill a text without an example with random characters.
+        example = kind.sample or f'"{SOME_ID}"'
+        arguments.append(f'metadata={{"example": {example}}}')
     return f"{kind.schema}({', '.join(arguments)})"
 
 
