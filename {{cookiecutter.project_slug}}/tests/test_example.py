@@ -11,8 +11,6 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests import own_domains
-
 PROJECT = Path(__file__).parents[1]
 FILES = (
     ".env.example",
@@ -37,7 +35,13 @@ EXAMPLE = re.compile(
     r"|tests/test_example\.py"
 )
 """The files of the example itself."""
-OWN = re.compile("|".join(["app/domains.py", *(f"app/{name}/" for name in own_domains.NAMES)]))
+LISTED = re.search(
+    r"^DOMAINS: .+ = \((.*?)\)$",
+    (PROJECT / "app" / "domains.py").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+NAMES = re.findall(r"\w+", LISTED[1]) if LISTED else []
+OWN = re.compile("|".join(["app/domains.py", *(f"app/{name}/" for name in NAMES)]))
 """The files of the owner's domains, which may use the example."""
 
 WORDS = {"basket", "baskets", "order", "orders", "quote", "quotes", "receipt", "receipts"}
