@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -134,7 +135,8 @@ def test_a_new_database_holds_no_account(empty_app: Flask) -> None:
 # {% endif %}
 @pytest.mark.slow
 def test_a_new_migration_holds_what_the_database_lacks(empty_app: Flask, tmp_path: Path) -> None:
-    history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("*_*_*.py"))
+    history = copytree(MIGRATIONS, tmp_path / "migrations", ignore=ignore_patterns("versions"))
+    (history / "versions").mkdir()
     with empty_app.app_context():
         migrate(str(history), "Start again")
         upgrade(str(history))
@@ -142,8 +144,8 @@ def test_a_new_migration_holds_what_the_database_lacks(empty_app: Flask, tmp_pat
 
         migrate(str(history), "Nothing is left to do")
 
-    (written,) = history.glob("versions/*_*_*.py")
-    assert written.name.endswith("_start_again.py")
+    written = [path.name.partition("_")[2] for path in history.glob("versions/*.py")]
+    assert written == ["start_again.py"] * bool(db.metadata.tables)
 
 
 def test_a_changed_table_keeps_the_rows_that_refer_to_it(empty_app: Flask, history: Path) -> None:
@@ -162,13 +164,17 @@ def test_a_changed_table_keeps_the_rows_that_refer_to_it(empty_app: Flask, histo
 def test_the_statements_can_be_printed_for_somebody_else_to_run(
     empty_app: Flask, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # SQLite changes a table by a copy, which needs a database: there, only the first is printed.
+    sqlite = reading_engine.of(empty_app).dialect.name == "sqlite"
+    revision = "0001" if sqlite else "head"
     with empty_app.app_context():
-        upgrade(sql=True)
+        upgrade(revision=revision, sql=True)
+        printed = set(re.findall(r"^CREATE TABLE (\w+) ", capsys.readouterr().out, re.MULTILINE))
+        assert tables(empty_app) == set()
 
-    printed = capsys.readouterr().out
-    for name in db.metadata.tables:
-        assert f"CREATE TABLE {name} " in printed
-    assert tables(empty_app) == set()
+        upgrade(revision=revision)
+
+    assert printed - {"alembic_version"} == tables(empty_app)
 
 
 def command(url: str, *arguments: str) -> subprocess.Popen[str]:

@@ -62,7 +62,8 @@ class History:
 def history(empty_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
     """Return a history without migrations, for an empty database."""
     folder = tmp_path / "migrations"
-    copytree(MIGRATIONS, folder, ignore=ignore_patterns("[0-9a-z]*_*.py", "retained.toml"))
+    copytree(MIGRATIONS, folder, ignore=ignore_patterns("versions", "retained.toml"))
+    (folder / "versions").mkdir()
     monkeypatch.setattr(empty_app, "root_path", str(tmp_path / "app"))
     with empty_app.app_context():
         yield History(empty_app, folder, monkeypatch)
