@@ -41,7 +41,7 @@ LISTED: dict[str, str | Undocumented] = {
     # {% if cookiecutter.webhooks %}
     "flask.request.max_content_length =": "Flask's documentation: the limit of one view",
     # {% endif %}
-    # {% if cookiecutter.metrics and (cookiecutter.example and cookiecutter.database != "none" or cookiecutter.webhooks) %}
+    # {% if cookiecutter.metrics %}
     "flask.current_app._get_current_object": "Flask's documentation: who sends a signal",
     # {% endif %}
     # {% if cookiecutter.database == "postgresql" or cookiecutter.database == "mysql" %}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blinker import Signal
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
 
 from app.core import internal, telemetry
 from app.core.extension import Extension
@@ -264,6 +264,11 @@ def count(
         (counter.labels(*(values[label] for label in names)) if names else counter).inc()
 
     happened.connect(counted, sender=app, weak=False)
+
+
+def send(happened: Signal, **values: str) -> None:
+    """Send a signal as the current application, whose counters count it."""
+    happened.send(current_app._get_current_object(), **values)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
 
 
 def init_app(app: Flask, settings: MetricsSettings) -> None:

@@ -117,9 +117,10 @@ def test_signals_are_counted_for_the_application_that_sends_them(
         metrics.count(each, baked, "baked_total", "Cakes")
         metrics.count(each, eaten, "eaten_total", "Cakes", ["by"])
 
-    baked.send(app)
-    for by in ("dog", "cat", "dog"):
-        eaten.send(app, by=by)
+    with app.app_context():
+        metrics.send(baked)
+        for by in ("dog", "cat", "dog"):
+            metrics.send(eaten, by=by)
 
     client = app.test_client()
     assert _value(client, "baked_total") == 1
