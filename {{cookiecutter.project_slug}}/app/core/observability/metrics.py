@@ -6,7 +6,7 @@ therefore imported in the worker, after the master has created their folder (`mu
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
 from flask import Blueprint, Flask, Response, current_app, request
@@ -266,7 +266,7 @@ def count(
     happened.connect(counted, sender=app, weak=False)
 
 
-def send(happened: Signal, **values: str) -> None:
+def send(happened: Signal, **values: Any) -> None:  # noqa: ANN401  what the receivers take
     """Send a signal as the current application, whose counters count it."""
     happened.send(current_app._get_current_object(), **values)  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
 
