@@ -6,8 +6,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import webhooks
+from app.core.api import document
 from app.core.errors import Unprocessable
 from app.webhooks import Event
+from app.webhooks.handlers import event_types
 from app.webhooks.tests import NOTE_ADDED, NoteSchema, deliver, note, signed, with_notes
 from conftest import LogLines, MakeApp
 
@@ -100,3 +102,12 @@ def test_the_document_lists_each_registered_type(app: Flask, client: FlaskClient
 
     names = found["components"]["schemas"].keys()
     assert {"NoteAdded", "NoteBookClosed", "Event"} <= names
+
+
+def test_without_handlers_the_document_describes_any_event(make_app: MakeApp) -> None:
+    app = make_app()
+    event_types.set(app, {})
+
+    described = document(app)["components"]["schemas"]["Event"]["properties"]["type"]
+
+    assert "not" not in described
