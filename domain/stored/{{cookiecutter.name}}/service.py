@@ -6,12 +6,12 @@ from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
 from blinker import Signal
-from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.core.api import conditional_requests, idempotency, pagination, references
 from app.core.database import reading, writing
 from app.core.errors import NotFound
+from app.core.observability import metrics
 from app.{{cookiecutter.name}} import repository
 from app.{{cookiecutter.name}}.models import (
     # {% for field in cookiecutter._fields if field.choices %}
@@ -81,7 +81,7 @@ def create(
     with writing() as session:
         session.add(entity)
     # {% if cookiecutter.metrics %}
-    created.send(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  Flask's documented way
+    metrics.send(created)
     # {% endif %}
     return view(entity)
 
