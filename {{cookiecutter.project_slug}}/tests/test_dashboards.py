@@ -11,7 +11,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import MakeApp
-from tests import own_domains
+from tests import (  # one line where it fits
+    own_domains,
+    # {% if cookiecutter.background_tasks %}
+    toy_task,
+    # {% endif %}
+)
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 # Prometheus itself adds these labels to every series, and this series for every target.
@@ -78,6 +83,9 @@ def queries() -> Iterator[tuple[str, str]]:
 def exposed(make_app: MakeApp) -> dict[str, set[str]]:
     """Return the series of the service after some requests: names and labels."""
     app = make_app()
+    # {% if cookiecutter.background_tasks %}
+    toy_task.init_app(app)
+    # {% endif %}
 
     @app.get("/bug")
     def bug() -> str:

@@ -10,7 +10,7 @@ def test_a_payment_is_logged(client: FlaskClient, log_lines: LogLines) -> None:
     order_id = str(uuid4())
     body = event("payment.succeeded", order_id=order_id, amount_cents=1, currency="EUR")
 
-    deliver(client, body, signed(body, "msg_1"))
+    deliver(client, body, signed(body, delivery_id := uuid4().hex))
 
     (line,) = [line for line in log_lines if line["message"] == "payment received"]
-    assert (line["webhook_id"], line["order_id"]) == ("msg_1", order_id)
+    assert (line["webhook_id"], line["order_id"]) == (delivery_id, order_id)

@@ -43,12 +43,12 @@ def test_a_handler_gets_the_data_that_its_schema_has_loaded(
     note_id, body = uuid4(), note()
 
     response = deliver(client, note(note_id=str(note_id), new_field="of the sender"))
-    deliver(client, body, signed(body, "msg_2"))
+    deliver(client, body, signed(body, delivery_id := uuid4().hex))
 
     assert (response.status_code, response.data) == (204, b"")
     first, second = notes.seen
     assert first.data == {"note_id": UUID(str(note_id)), "copies": 2, "language": "en"}
-    assert (second.delivery_id, second.name) == ("msg_2", NOTE_ADDED)
+    assert (second.delivery_id, second.name) == (delivery_id, NOTE_ADDED)
 
 
 def test_all_handlers_of_a_type_are_called_in_the_order_of_their_registration(

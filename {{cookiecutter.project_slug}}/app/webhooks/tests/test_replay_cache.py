@@ -1,3 +1,5 @@
+from uuid import uuid4
+
 import pytest
 from flask import Flask
 
@@ -33,11 +35,12 @@ def test_an_id_is_kept_only_if_every_handler_succeeded(app: Flask) -> None:
         if len(called) == 1:
             raise Unprocessable
 
+    delivery_id = uuid4().hex
     event_type = EventType("note.added", NoteSchema, NoteSchema, [fail_once])
     with app.app_context():
         with pytest.raises(Unprocessable):
-            replay_cache.process(event_type, "msg_1", {})
+            replay_cache.process(event_type, delivery_id, {})
         for _ in range(2):
-            replay_cache.process(event_type, "msg_1", {})
+            replay_cache.process(event_type, delivery_id, {})
 
-    assert [event.delivery_id for event in called] == ["msg_1", "msg_1"]
+    assert [event.delivery_id for event in called] == [delivery_id] * 2

@@ -4,12 +4,14 @@ from uuid import UUID
 
 import orjson
 import pytest
-from flask import Flask
+from flask import Flask, Response
+from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.core import caching
+from app.core import caching, telemetry
 from app.core.api.conditional_requests import Representation
 from app.core.database import reading, writing
+from conftest import LogLines, MakeApp
 from tests.toy_tables import Note
 
 pytestmark = pytest.mark.usefixtures("toy_tables")
@@ -80,3 +82,17 @@ def test_a_rollback_invalidates_too_because_its_commit_may_have_happened(
             fail_after_naming(key(note_id))
 
         assert read(note_id).version == 1
+
+
+def test_the_line_of_a_request_has_the_outcome_of_its_read(
+    make_app: MakeApp, note_id: UUID, log_lines: LogLines
+) -> None:
+    app = make_app()
+    app.add_url_rule("/cached", view_func=lambda: Response(read(note_id).json))
+    app.test_client_class = FlaskClient  # the route is not in the API document
+
+    for _ in range(2):
+        app.test_client().get("/cached", buffered=True)
+
+    outcomes = [line[telemetry.CACHE] for line in log_lines if line["logger"] == "app.access"]
+    assert outcomes == ["miss", "hit"]
