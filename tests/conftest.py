@@ -1,13 +1,16 @@
 """Options and fixtures that all tests share."""
 
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, NullPool, create_engine, make_url
 
 import ramdisk
+import real_servers
 from bakery import Bakery, Meter
 from cruft_projects import template_repository
 from ramdisk import RamDisk
@@ -84,6 +87,26 @@ def bakery(all_services: Bakery) -> Bakery:
 def repository(all_services: Bakery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a git repository of the template, for cruft."""
     return template_repository(all_services, tmp_path_factory.mktemp("repository") / "template")
+
+
+@pytest.fixture
+def new_database() -> Iterator[Callable[[str], str]]:
+    """Return a function that creates a database on a server and returns its URL; it is dropped after the test."""
+    created: list[tuple[Engine, str]] = []
+
+    def make(server: str) -> str:
+        url = make_url(real_servers.needed(server)[server])
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        name = f"living_{secrets.token_hex(6)}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        created.append((engine, name))
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    for engine, name in created:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
 
 
 @pytest.fixture

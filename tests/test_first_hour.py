@@ -1,17 +1,21 @@
-"""The first hour of a team, as README.md describes it: its commands are run as they stand there."""
+"""The first hour of a team, as README.md describes it: its commands are run as they stand there.
+
+On PostgreSQL if a server is there, otherwise on SQLite as on any new machine.
+"""
 
 import os
 import re
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from bakery import Bakery
+import real_servers
+from bakery import JOB_TIMEOUT_SECONDS, Bakery
 from combinations import ROOT, TREE
 from cruft_projects import commit, git, template_repository
 from drills.waiting import HANG_TIMEOUT_SECONDS, wait_until
@@ -68,7 +72,7 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=HANG_TIMEOUT_SECONDS,
+            timeout=JOB_TIMEOUT_SECONDS,
         )
         assert done.returncode == 0, f"$ {script}\n{done.stdout}"
         return done.stdout
@@ -93,12 +97,17 @@ class Terminal:
 
 
 def test_the_commands_of_the_first_hour_do_what_the_readme_says(
-    bakery: Bakery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bakery: Bakery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    new_database: Callable[[str], str],
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     template = template_repository(bakery, tmp_path / "template")
     link_environment(template / ".venv", ".generator-ready")
     terminal = Terminal(template, tmp_path, free_port())
+    if real_servers.reachable("postgresql"):
+        terminal.env["DATABASE_URL"] = new_database("postgresql")
     begin, change, start, calls, later = blocks()
     generate, enter, *add_domains = begin
 
@@ -130,5 +139,8 @@ def test_the_commands_of_the_first_hour_do_what_the_readme_says(
 
     assert (project / "docs" / "updating.md").read_text().startswith("# Updates")
     assert (project / "worker.py").exists()
+    assert (project / "app" / "webhooks").is_dir()
+    with terminal.running(RUN):
+        assert '"number":"2026-1"' in terminal.run("\n".join([*calls[:3], calls[-1]]))
     assert not (project / "app" / "orders").exists()
     assert git(project, "status", "--porcelain") == ""

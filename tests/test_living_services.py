@@ -5,15 +5,12 @@ off again, on SQLite. On PostgreSQL and MariaDB one service goes through the cov
 database agree, and requests are answered. No migration is ever edited.
 """
 
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, make_url
 
-import real_servers
 from bakery import Bakery
 from checks import CHEAP
 from combinations import (
@@ -178,26 +175,6 @@ def test_an_answer_is_switched_on_and_off_in_a_living_service(
     bakery.run(bakery.job("suite", owner.project, "requirements-dev.txt", arguments=suite))
 
     owner.switch(change.before)
-
-
-@pytest.fixture
-def new_database() -> Iterator[Callable[[str], str]]:
-    """Return a function that creates a database on a server, which is dropped after the test."""
-    created: list[tuple[Engine, str]] = []
-
-    def make(server: str) -> str:
-        url = make_url(real_servers.needed(server)[server])
-        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-        name = f"living_{secrets.token_hex(6)}"
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        created.append((engine, name))
-        return url.set(database=name).render_as_string(hide_password=False)
-
-    yield make
-    for engine, name in created:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
 
 
 @pytest.mark.parametrize("server", ["postgresql", "mysql"])
