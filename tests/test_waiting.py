@@ -29,6 +29,7 @@ EXCEPTIONS = {
     "tests/test_browser.py": {"wait_for_timeout(50)": "inside a loop with a limit"},
     "tests/test_defects.py": {"timeout=2": "the job is a hang, and is to be ended"},
     "tests/forkserver.py": {"alarm(job['timeout'])": "an hour (bakery.py)"},
+    "tests/test_first_hour.py": {"timeout=JOB_TIMEOUT_SECONDS": "an hour: a command runs a suite"},
     "the tree's tests/provider_process.py": {
         "time.sleep(response['seconds'])": "the provider is slow on purpose"
     },
