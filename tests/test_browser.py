@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 # Without optional features; with the longest names that are accepted.
 PLAIN: Answers = {
     **{name: False for name, values in choices().items() if isinstance(values[0], bool)},
+    "example": True,
     "project_name": "A Shop for Everything That Somebody Far Away May Want to Order 1",
     "description": " ".join(["It takes orders, prices them and keeps them."] * 4)
     + " It does no more.",
