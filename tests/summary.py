@@ -18,6 +18,7 @@ FAILURE_LINES = re.compile(
 )
 
 COMBINATION = "::test_a_combination_passes_everything["
+CHANGE = "::test_an_answer_is_switched_on_and_off_in_a_living_service["
 # The target for the mean CPU seconds of a runtime combination.
 TARGET = 2.0
 # The mean at which a run fails: seven times the usual cost (docs/proof.md), because CPU seconds double on
@@ -36,14 +37,17 @@ class Summary:
         self.terminal = terminal
         self.started = time.monotonic()
         self.planned: set[str] = set()
+        self.changes: set[str] = set()
         self.finished: set[str] = set()
         self.failed: set[str] = set()
         self.files = 0
         self.cpu: dict[str, float] = {}
 
     def plan(self, tests: Iterable[str]) -> None:
-        """Record the planned combinations: one that did not run has not passed."""
-        self.planned |= {test for test in tests if COMBINATION in test}
+        """Record the planned combinations and changed answers: one that did not run has not passed."""
+        planned = set(tests)
+        self.planned |= {test for test in planned if COMBINATION in test}
+        self.changes |= {test for test in planned if CHANGE in test}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -84,7 +88,9 @@ class Summary:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the mean CPU seconds of a combination, by part."""
+        """Print the changes of living services, and the mean CPU seconds of a combination, by part."""
+        if self.changes:
+            terminalreporter.write_line(self.living_line())
         if number := len(self.planned & self.finished):
             parts = ", ".join(
                 f"{part} {cost / number:.2f}" for part, cost in self.cpu.items() if part != ONCE
@@ -95,6 +101,11 @@ class Summary:
                 f"{limits if self.most < inf else 'with all of its tests'}; "
                 f"{self.cpu.get(ONCE, 0):.0f} once a run"
             )
+
+    def living_line(self) -> str:
+        """Format the number of answers that were switched on and off in living services."""
+        passed = self.changes & self.finished - self.failed
+        return f"{len(passed)} of {len(self.changes)} changes of an answer, on and off, passed in living services"
 
     def closing_line(self) -> str:
         """Format the number of passed combinations and of checked files."""

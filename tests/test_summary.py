@@ -9,7 +9,7 @@ import pytest
 
 from bakery import ONCE
 from combinations import ROOT
-from summary import COMBINATION, MAX_MEAN, Summary, share
+from summary import CHANGE, COMBINATION, MAX_MEAN, Summary, share
 
 NAMES = [f"tests/test_combinations.py{COMBINATION}{name}]" for name in "abc"]
 
@@ -55,6 +55,15 @@ def test_a_combination_that_did_not_pass_is_not_counted_as_passed(outcome: str) 
 
 def test_a_combination_that_never_ran_is_not_counted_as_passed() -> None:
     assert summary(report(NAMES[0])).closing_line().startswith("1 of 3 ")
+
+
+def test_changes_of_living_services_are_counted() -> None:
+    names = [f"tests/test_living_services.py{CHANGE}{name}]" for name in "abc"]
+    some = summary(report(names[0]), report(names[1], "failed"))
+    some.plan(names)
+
+    assert some.living_line().startswith("1 of 3 changes of an answer")
+    assert some.closing_line().startswith("0 of 3 runtime combinations")
 
 
 def test_what_is_paid_once_is_no_cost_of_a_combination() -> None:
