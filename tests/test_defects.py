@@ -160,7 +160,7 @@ def test_a_module_of_an_answer_not_chosen_is_refused(bakery: Bakery) -> None:
 
 
 def test_a_missing_file_makes_a_combination_fail(bakery: Bakery, template: Path) -> None:
-    (template / TREE.name / "app" / "quotes" / "service.py").unlink()
+    (template / TREE.name / "app" / "health" / "routes.py").unlink()
     project = bakery.bake(SMALLEST, template)
 
     with pytest.raises(FailedCheckError) as failure:
