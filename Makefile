@@ -54,11 +54,10 @@ service: $(GENERATOR) ## Generate a service from the answers to some questions (
 		--output-dir "$$OUT" $(ANSWERS)
 
 # For the targets of these names in a service's Makefile, which clones this template; SERVICE is the service's folder.
-.PHONY: service-update service-features service-undo-update
+.PHONY: service-update service-features service-undo-update service-domain
 service-update service-features service-undo-update: $(GENERATOR)
 	@"$(BIN)/python" tools/update.py "$(patsubst service-%,%,$@)" "$(SERVICE)"
 
-.PHONY: service-domain
 service-domain: $(GENERATOR)
 	@"$(BIN)/python" tools/domain.py "$(SERVICE)"
 
